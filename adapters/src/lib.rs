@@ -1,0 +1,2 @@
+//! Other ways to write applications: synchronous ones
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! A router for gateway applications
+#![forbid(unsafe_code)]

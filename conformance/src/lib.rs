@@ -1,0 +1,2 @@
+//! The clauses of SPEC.md as tests over real sockets
+#![forbid(unsafe_code)]

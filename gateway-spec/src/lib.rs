@@ -1,0 +1,2 @@
+//! The contract between servers and applications
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Hosts an application for any server
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The wire by hyper
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! RFC 9112 without I/O
+#![forbid(unsafe_code)]

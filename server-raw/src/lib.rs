@@ -1,0 +1,2 @@
+//! The wire by hand
+#![forbid(unsafe_code)]
