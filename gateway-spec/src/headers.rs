@@ -1,0 +1,456 @@
+//! Header fields that keep what the wire said and cost what is asked of them (RFC 9110 section 5).
+//!
+//! One type, three forms. A *block* is a head's bytes and an index into them, filled by a server that parses its own wire.
+//! A *map* is `http`'s, handed over as it is. A *list* is what an application answers with: the first two fields need no
+//! allocation. No form is visible: every question has the same answer in all of them, except that a map groups fields
+//! of one name.
+//!
+//! What a field means (lengths, codings, cookies) is not decided here.
+
+mod block;
+mod iter;
+mod list;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, AsHeaderName, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub use self::block::{BadBlock, Field};
+pub use self::iter::{GetAll, Iter};
+
+use self::block::Block;
+use self::list::List;
+
+/// The header fields of a request or of an answer, or the trailer fields of either (ASGI: `headers`; WSGI: the `HTTP_*`
+/// keys of `environ`, and the second argument of `start_response`).
+///
+/// Order, duplicates and bytes are kept as they were received or appended, with one exception: a value made from a
+/// [`HeaderMap`] lists fields of the same name together, in the place of the first, and no type that holds a map can do
+/// otherwise. Names compare without regard to case. Values are bytes; [`get_str`](Self::get_str) gives them as text where
+/// they are.
+///
+/// Looking up, iterating and, up to two fields, appending allocate nothing. [`as_map`](Self::as_map) makes a map on
+/// first use, for libraries that want one.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::Headers;
+/// use http::header::{self, HeaderValue};
+///
+/// let mut headers = Headers::new();
+/// headers.append(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+/// headers.append(header::VARY, HeaderValue::from_static("accept"));
+/// headers.append(header::VARY, HeaderValue::from_static("origin"));
+///
+/// assert_eq!(headers.get("Content-Type"), Some(&b"text/plain"[..]));
+/// assert_eq!(headers.get_str(header::VARY), Some("accept"));
+/// assert_eq!(headers.get_all("vary").count(), 2);
+/// assert!(!headers.contains("cookie"));
+/// ```
+#[derive(Default)]
+pub struct Headers {
+    form: Form,
+    /// Made by `as_map` from a block or a list; every change of `form` empties it.
+    map: OnceLock<Box<HeaderMap>>,
+}
+
+#[derive(Clone)]
+enum Form {
+    Block(Block),
+    Map(HeaderMap),
+    List(List),
+}
+
+impl Headers {
+    /// No fields, and no allocation.
+    pub const fn new() -> Self {
+        Self {
+            form: Form::List(List::new()),
+            map: OnceLock::new(),
+        }
+    }
+
+    /// Takes a head's bytes and where its fields lie in them, for servers that parse the wire themselves.
+    ///
+    /// Bytes that no field names (line ends, colons, the request line) may be there and are ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`BadBlock`] when a field lies outside of `bytes`, when a name is not a token (RFC 9110 section 5.6.2), or when a
+    /// value holds a control byte other than a tab (section 5.5).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::{Field, Headers};
+    ///
+    /// let host = Field::new(0..4, 6..7).ok_or("too long")?;
+    /// let headers = Headers::from_block(b"Host: a\r\n".to_vec(), vec![host])?;
+    /// assert_eq!(headers.iter().next(), Some(("Host", &b"a"[..])));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_block(bytes: Vec<u8>, fields: Vec<Field>) -> Result<Self, BadBlock> {
+        Ok(Form::Block(Block::new(bytes, fields)?).into())
+    }
+
+    /// Replaces all fields by those of another head, reusing this value's memory, for servers that parse the wire
+    /// themselves.
+    ///
+    /// `bytes` is copied; `fields` is exchanged for the index of the previous head, emptied. So a connection which parses
+    /// one head after the other into the same `Headers`, with the same `fields`, allocates for the longest of them only.
+    ///
+    /// The caller vouches for what [`from_block`](Self::from_block) checks. A caller who is wrong makes wrong fields (one
+    /// that lies outside of `bytes` has an empty name and value, one that is no valid field is missing in
+    /// [`as_map`](Self::as_map)), and nothing worse.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::{Field, Headers};
+    ///
+    /// let mut headers = Headers::new();
+    /// let mut fields = Vec::new();
+    /// fields.extend(Field::new(0..4, 6..7));
+    /// headers.refill_validated(b"Host: a\r\n", &mut fields);
+    /// assert_eq!(headers.get("host"), Some(&b"a"[..]));
+    /// assert!(fields.is_empty());
+    /// ```
+    pub fn refill_validated(&mut self, bytes: &[u8], fields: &mut Vec<Field>) {
+        self.map.take();
+        if !matches!(self.form, Form::Block(_)) {
+            self.form = Form::Block(Block::default());
+        }
+        if let Form::Block(block) = &mut self.form {
+            block.refill_validated(bytes, fields);
+        }
+    }
+
+    /// The first value of `name`.
+    pub fn get(&self, name: impl HeaderKey) -> Option<&[u8]> {
+        match &self.form {
+            Form::Block(block) => block.value(block.find(name.text())?),
+            Form::Map(map) => Some(map.get(name)?.as_bytes()),
+            Form::List(list) => Some(list.value(list.find(name.text())?)?.as_bytes()),
+        }
+    }
+
+    /// The first value of `name`, if it is UTF-8.
+    pub fn get_str(&self, name: impl HeaderKey) -> Option<&str> {
+        str::from_utf8(self.get(name)?).ok()
+    }
+
+    /// All values of `name`, in order.
+    pub fn get_all(&self, name: impl HeaderKey) -> GetAll<'_> {
+        match &self.form {
+            Form::Block(block) => GetAll::block(block, name.text()),
+            Form::Map(map) => GetAll::map(map.get_all(name).iter()),
+            Form::List(list) => GetAll::list(list, name.text()),
+        }
+    }
+
+    /// Whether there is a field of this name.
+    pub fn contains(&self, name: impl HeaderKey) -> bool {
+        match &self.form {
+            Form::Block(block) => block.find(name.text()).is_some(),
+            Form::Map(map) => map.contains_key(name),
+            Form::List(list) => list.find(name.text()).is_some(),
+        }
+    }
+
+    /// Whether `token` stands in the comma-separated list that the values of `name` make together, in any case (RFC 9110
+    /// section 5.6.1). For fields whose members are plain tokens, such as `Connection`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::Headers;
+    /// use http::header::{self, HeaderValue};
+    ///
+    /// let mut headers = Headers::new();
+    /// headers.append(header::CONNECTION, HeaderValue::from_static("keep-alive, Upgrade"));
+    /// assert!(headers.contains_token("connection", "upgrade"));
+    /// ```
+    pub fn contains_token(&self, name: impl HeaderKey, token: &str) -> bool {
+        self.get_all(name)
+            .flat_map(|value| value.split(|&byte| byte == b','))
+            .any(|member| member.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// How many fields there are; fields of the same name count each.
+    pub fn len(&self) -> usize {
+        match &self.form {
+            Form::Block(block) => block.len(),
+            Form::Map(map) => map.len(),
+            Form::List(list) => list.len(),
+        }
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All fields: in wire order, the names spelt as they were received, where a server parsed the wire itself; in the
+    /// order of appending, the names in lower case, for what an application made; grouped by name for what was a
+    /// [`HeaderMap`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::Headers;
+    ///
+    /// let headers = Headers::new();
+    /// for (name, value) in &headers {
+    ///     println!("{name}: {}", value.escape_ascii());
+    /// }
+    /// ```
+    pub fn iter(&self) -> Iter<'_> {
+        match &self.form {
+            Form::Block(block) => Iter::block(block),
+            Form::Map(map) => Iter::map(map.iter()),
+            Form::List(list) => Iter::list(list),
+        }
+    }
+
+    /// Adds a field behind all others and keeps those of the same name.
+    ///
+    /// # Panics
+    ///
+    /// When the value was made from a [`HeaderMap`] that is full (32,768 fields).
+    pub fn append(&mut self, name: HeaderName, value: HeaderValue) {
+        match self.changing() {
+            Changing::Map(map) => {
+                map.append(name, value);
+            }
+            Changing::List(list) => list.append(name, value),
+        }
+    }
+
+    /// Makes `value` the only one of `name`, in the place of the first there was.
+    ///
+    /// # Panics
+    ///
+    /// When the value was made from a [`HeaderMap`] that is full (32,768 fields).
+    pub fn insert(&mut self, name: HeaderName, value: HeaderValue) {
+        match self.changing() {
+            Changing::Map(map) => {
+                map.insert(name, value);
+            }
+            Changing::List(list) => list.insert(name, value),
+        }
+    }
+
+    /// Removes all fields of `name`, and says how many there were.
+    pub fn remove(&mut self, name: impl HeaderKey) -> usize {
+        match self.changing() {
+            Changing::Map(map) => {
+                let before = map.len();
+                map.remove(name);
+                before - map.len()
+            }
+            Changing::List(list) => list.remove(name.text()),
+        }
+    }
+
+    /// The same fields as `http`'s map, for libraries that want one.
+    ///
+    /// Made on first use and kept until the next change. Of a block, the bytes are copied once and the values are slices
+    /// of that copy. A map holds 24,576 fields at the least; what it cannot hold is left out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::Headers;
+    /// use http::header::{self, HeaderValue};
+    ///
+    /// let headers: Headers = [(header::ACCEPT, HeaderValue::from_static("*/*"))].into_iter().collect();
+    /// assert_eq!(headers.as_map()[header::ACCEPT], "*/*");
+    /// ```
+    pub fn as_map(&self) -> &HeaderMap {
+        match &self.form {
+            Form::Map(map) => map,
+            Form::Block(block) => self.map.get_or_init(|| {
+                let shared = Bytes::copy_from_slice(block.bytes());
+                Box::new(block::map_of(&shared, block.fields()))
+            }),
+            Form::List(list) => self.map.get_or_init(|| Box::new(list.clone().into_map())),
+        }
+    }
+
+    /// The same fields as `http`'s map; of a block, nothing but the names is copied.
+    pub fn into_map(mut self) -> HeaderMap {
+        if let Some(map) = self.map.take() {
+            return *map;
+        }
+        match self.form {
+            Form::Block(block) => block.into_map(),
+            Form::Map(map) => map,
+            Form::List(list) => list.into_map(),
+        }
+    }
+
+    /// The form that can be changed in place: a block becomes a list first.
+    fn changing(&mut self) -> Changing<'_> {
+        self.map.take();
+        if let Form::Block(block) = &mut self.form {
+            self.form = Form::List(std::mem::take(block).into_list());
+        }
+        match &mut self.form {
+            Form::Map(map) => Changing::Map(map),
+            Form::List(list) => Changing::List(list),
+            Form::Block(_) => unreachable!("a block was made a list above"),
+        }
+    }
+}
+
+enum Changing<'a> {
+    Map(&'a mut HeaderMap),
+    List(&'a mut List),
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self::List(List::new())
+    }
+}
+
+impl From<Form> for Headers {
+    fn from(form: Form) -> Self {
+        Self {
+            form,
+            map: OnceLock::new(),
+        }
+    }
+}
+
+impl Clone for Headers {
+    /// Copies the fields, and not the map that [`as_map`](Self::as_map) may have made of them.
+    fn clone(&self) -> Self {
+        self.form.clone().into()
+    }
+}
+
+impl fmt::Debug for Headers {
+    /// Prints names and values, with `…` for the values of credentials and cookies and for those marked as sensitive.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for (name, value) in self {
+            if is_secret(name) || self.is_marked_sensitive(name) {
+                map.entry(&format_args!("{name}"), &format_args!("…"));
+            } else {
+                map.entry(
+                    &format_args!("{name}"),
+                    &format_args!("{}", value.escape_ascii()),
+                );
+            }
+        }
+        map.finish()
+    }
+}
+
+impl Headers {
+    fn is_marked_sensitive(&self, name: &str) -> bool {
+        match &self.form {
+            Form::Block(_) => false,
+            Form::Map(map) => map.get_all(name).iter().any(HeaderValue::is_sensitive),
+            Form::List(list) => list.is_marked_sensitive(name),
+        }
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    [AUTHORIZATION, COOKIE, SET_COOKIE, PROXY_AUTHORIZATION]
+        .iter()
+        .any(|secret| name.eq_ignore_ascii_case(secret.as_str()))
+}
+
+impl From<HeaderMap> for Headers {
+    fn from(map: HeaderMap) -> Self {
+        Form::Map(map).into()
+    }
+}
+
+impl From<Headers> for HeaderMap {
+    fn from(headers: Headers) -> Self {
+        headers.into_map()
+    }
+}
+
+impl FromIterator<(HeaderName, HeaderValue)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (HeaderName, HeaderValue)>>(fields: I) -> Self {
+        let mut headers = Self::new();
+        headers.extend(fields);
+        headers
+    }
+}
+
+impl Extend<(HeaderName, HeaderValue)> for Headers {
+    fn extend<I: IntoIterator<Item = (HeaderName, HeaderValue)>>(&mut self, fields: I) {
+        for (name, value) in fields {
+            self.append(name, value);
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a Headers {
+    type Item = (&'a str, &'a [u8]);
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// What names a field: a `&str` in any case, a [`HeaderName`] or a reference to one. No other type can be.
+pub trait HeaderKey: AsHeaderName + sealed::Sealed {}
+
+impl HeaderKey for &str {}
+impl HeaderKey for HeaderName {}
+impl HeaderKey for &HeaderName {}
+
+mod sealed {
+    #[expect(
+        unnameable_types,
+        reason = "what seals HeaderKey is to have no name outside"
+    )]
+    pub trait Sealed {
+        /// The name as text.
+        fn text(&self) -> &str;
+    }
+
+    impl Sealed for &str {
+        fn text(&self) -> &str {
+            self
+        }
+    }
+
+    impl Sealed for http::HeaderName {
+        fn text(&self) -> &str {
+            self.as_str()
+        }
+    }
+
+    impl Sealed for &http::HeaderName {
+        fn text(&self) -> &str {
+            self.as_str()
+        }
+    }
+}
+
+/// Whether two names are the same field. Most differ in length, and most of the others in the first byte.
+fn same_name(a: &[u8], b: &[u8]) -> bool {
+    match (a, b) {
+        ([first_of_a, ..], [first_of_b, ..]) => {
+            a.len() == b.len()
+                && (first_of_a ^ first_of_b) & !0x20 == 0
+                && a.eq_ignore_ascii_case(b)
+        }
+        _ => a.is_empty() && b.is_empty(),
+    }
+}
