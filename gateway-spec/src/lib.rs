@@ -1,6 +1,72 @@
-//! The contract between servers and applications
+//! The contract between servers and applications: what WSGI and ASGI are to Python.
+//!
+//! An application is one async function of a [`Connection`]; it runs unchanged on every server that honours the
+//! contract. This crate is the contract and nothing else: no runtime and no I/O. `SPEC.md` beside it is the formal
+//! text; documentation and errors cite its clauses by number.
+//!
+//! ```
+//! use gateway_spec::{AppError, Connection, Done};
+//!
+//! async fn hello(connection: Connection) -> Result<Done, AppError> {
+//!     match connection {
+//!         Connection::Http(http) => http.responder.respond("Hello, world!").await,
+//!         other => other.refuse().await,
+//!     }
+//! }
+//! # let _ = gateway_spec::application_fn(hello);
+//! ```
+//!
+//! # Where to read
+//!
+//! - To write an application: [`Application`], [`Connection`], then [`Http`], [`WebSocket`] and [`Lifespan`].
+//!   Code that blocks: [`SyncApplication`].
+//! - To write middleware: [`Http::map_transport`], [`HttpLayer`], [`Responder::map_head`], [`Http::intercept`].
+//! - To write a server: [`HttpTransport`], [`HttpScope`], [`ConnectionInfo`], [`LifespanTransport`]. WebSockets are
+//!   made from HTTP by the `websocket` package.
+//! - To test an application without a server: [`Http::in_memory`].
+//!
+//! # The two levels
+//!
+//! Events ([`HttpReceive`], [`HttpSend`] and their siblings) are what a server provides and middleware changes.
+//! Handles ([`RequestBody`], [`Responder`], [`Writer`], [`Socket`] …) stand over them, consume themselves as the
+//! exchange goes on, and make most wrong orders a compile error.
 #![forbid(unsafe_code)]
 
+mod application;
+mod capability;
+mod connection;
+mod error;
 mod headers;
+mod http;
+mod lifespan;
+mod signal;
+mod state;
+mod synchronous;
+mod transport;
+mod websocket;
 
+pub use application::{Application, ApplicationFn, BoxApplication, Done, application_fn};
+pub use capability::Capabilities;
+pub use connection::{Address, Connection, ConnectionInfo};
+pub use error::{AppError, BodyError, Gone, SendError};
 pub use headers::{BadBlock, Field, GetAll, HeaderKey, Headers, Iter};
+pub use http::{
+    BodyLength, Buffered, Chunk, Events, FileRegion, Finish, Flush, Http, HttpLayer, HttpReceive,
+    HttpScope, HttpSend, Label, Layered, Plain, Ready, RequestBody, Respond, Responder, Response,
+    ResponseHead, Scope, Sending, Start, TrailersPlan, Trailing, Tunnel, Upgrading, Writer,
+};
+pub use lifespan::{Lifespan, LifespanScope, Running};
+pub use signal::{DrainSignal, GoneSignal, Signal, Wait};
+pub use state::State;
+pub use synchronous::{
+    Handoff, SyncApplication, SyncApplicationFn, SyncBody, SyncHttp, SyncResponder, SyncWriter,
+    WorkerThread, sync_application_fn,
+};
+pub use transport::{Abort, HttpTransport, LifespanTransport, WebSocketTransport};
+pub use websocket::{
+    Accept, Accepting, BadCloseCode, Cause, CloseCode, CloseFrame, Deny, Disconnect, Handshake,
+    Incoming, Message, SendMessage, Socket, SocketReceiver, SocketSender, Text, WebSocket,
+    WebSocketReceive, WebSocketSend,
+};
+
+pub use {::bytes, ::http as types};

@@ -1,0 +1,88 @@
+//! The events of an exchange: ASGI's, as enums.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+
+use crate::{BodyError, Gone, ResponseHead};
+
+/// What comes from the client.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum HttpReceive {
+    /// A part of the body. ASGI: `http.request`.
+    Body {
+        /// The part; may be empty.
+        bytes: Bytes,
+        /// Whether more may come: further parts, trailers or a failure.
+        more: bool,
+    },
+    /// The trailers, after the last part of the body. ASGI has none.
+    Trailers(HeaderMap),
+    /// The body cannot be read to its end; the client is still there and can be answered.
+    Failed(BodyError),
+    /// The client left, or the exchange is over. ASGI: `http.disconnect`.
+    Disconnect(Gone),
+}
+
+/// What goes to the client.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HttpSend {
+    /// An informational response (1xx), any number of times before the start. ASGI: `http.response.early_hint`.
+    Informational(ResponseHead),
+    /// The head and the first part of the body, so that a whole answer is one event. ASGI: `http.response.start` and
+    /// the first `http.response.body`.
+    Start {
+        /// Status and fields.
+        head: ResponseHead,
+        /// The first part of the body; may be empty.
+        body: Bytes,
+        /// Whether more comes: further parts or trailers.
+        more: bool,
+        /// Which trailers may follow.
+        trailers: TrailersPlan,
+    },
+    /// A further part of the body, or the tunnel's bytes. ASGI: `http.response.body`.
+    Body {
+        /// The part; may be empty.
+        bytes: Bytes,
+        /// Whether more comes. Of a tunnel: `false` closes this direction.
+        more: bool,
+    },
+    /// A part of the body that lies in a file; more follows. ASGI: `http.response.zerocopysend`.
+    File(FileRegion),
+    /// The trailers, which end the response. ASGI: `http.response.trailers`.
+    Trailers(HeaderMap),
+    /// Switches protocols: the head (101, or 200 to an HTTP/2 CONNECT), after which `Body` carries the tunnel's bytes
+    /// both ways. ASGI has none; CGI-like: hijacking.
+    Upgrade {
+        /// Status and fields.
+        head: ResponseHead,
+    },
+}
+
+/// Which trailers a response may end with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum TrailersPlan {
+    /// None.
+    #[default]
+    None,
+    /// These names and no others; the server sends them as the `Trailer` field.
+    Announced(Box<[HeaderName]>),
+    /// Unknown until the end, as gRPC's and http-body's are. Where the client cannot take them they are dropped.
+    Maybe,
+}
+
+/// A range of an open file. The server reads it; the application may drop its own handle at once.
+#[derive(Debug, Clone)]
+pub struct FileRegion {
+    /// The file. It is read at positions, so its cursor is neither used nor moved.
+    pub file: Arc<File>,
+    /// Where to begin, in bytes.
+    pub offset: u64,
+    /// How many bytes. A file that is shorter makes the response fail (HTTP-25).
+    pub length: u64,
+}

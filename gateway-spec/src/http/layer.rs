@@ -1,0 +1,166 @@
+//! Middleware over events: a wrapper that forwards all it does not change.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use crate::{
+    Abort, Gone, GoneSignal, HttpReceive, HttpSend, HttpTransport, ResponseHead, SendError,
+};
+
+/// The hooks of a wrapper around an [`HttpTransport`]. Each forwards to [`inner`](Self::inner) unless it is written
+/// anew, so that a wrapper cannot forget one. [`Layered`] makes the transport of it.
+///
+/// There is no hook for `poll_write`: [`Layered`] turns such bytes into an event, so that [`send`](Self::send) sees
+/// every byte.
+pub trait HttpLayer: Send + Sync + 'static {
+    /// What this wraps.
+    fn inner(&self) -> &dyn HttpTransport;
+
+    /// See [`HttpTransport::poll_receive`].
+    fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<HttpReceive> {
+        self.inner().poll_receive(cx)
+    }
+
+    /// See [`HttpTransport::stop_receiving`].
+    fn stop_receiving(&self) {
+        self.inner().stop_receiving();
+    }
+
+    /// See [`HttpTransport::poll_ready`].
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        self.inner().poll_ready(cx)
+    }
+
+    /// See [`HttpTransport::send`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn send(&self, event: HttpSend) -> Result<(), SendError> {
+        self.inner().send(event)
+    }
+
+    /// See [`HttpTransport::poll_flush`].
+    fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        self.inner().poll_flush(cx)
+    }
+
+    /// See [`HttpTransport::poll_buffered`].
+    fn poll_buffered(&self, cx: &mut Context<'_>, n: usize) -> Poll<Result<(), Gone>> {
+        self.inner().poll_buffered(cx, n)
+    }
+
+    /// See [`HttpTransport::gone`].
+    fn gone(&self) -> GoneSignal {
+        self.inner().gone()
+    }
+
+    /// See [`HttpTransport::close`].
+    fn close(&self) {
+        self.inner().close();
+    }
+
+    /// See [`HttpTransport::abort`].
+    fn abort(&self, why: Abort) {
+        self.inner().abort(why);
+    }
+}
+
+/// The transport that an [`HttpLayer`] makes. Bytes written by `poll_write` pass through the layer's `send`, so that
+/// a layer sees every byte in one place.
+pub struct Layered<L>(pub L);
+
+impl<L: HttpLayer> HttpTransport for Layered<L> {
+    fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<HttpReceive> {
+        self.0.poll_receive(cx)
+    }
+
+    fn stop_receiving(&self) {
+        self.0.stop_receiving();
+    }
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn send(&self, event: HttpSend) -> Result<(), SendError> {
+        self.0.send(event)
+    }
+
+    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SendError>> {
+        write_as_event(self, cx, bytes)
+    }
+
+    fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        self.0.poll_flush(cx)
+    }
+
+    fn poll_buffered(&self, cx: &mut Context<'_>, n: usize) -> Poll<Result<(), Gone>> {
+        self.0.poll_buffered(cx, n)
+    }
+
+    fn gone(&self) -> GoneSignal {
+        self.0.gone()
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+
+    fn abort(&self, why: Abort) {
+        self.0.abort(why);
+    }
+}
+
+impl<L> fmt::Debug for Layered<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layered").finish_non_exhaustive()
+    }
+}
+
+/// `poll_write` for transports that have no cheaper way: the bytes are copied into an event.
+pub(crate) fn write_as_event(
+    transport: &dyn HttpTransport,
+    cx: &mut Context<'_>,
+    bytes: &[u8],
+) -> Poll<Result<usize, SendError>> {
+    // A bound of one piece, so that a huge slice does not pass the credit by more than this.
+    const PIECE: usize = 16 * 1024;
+    let piece = &bytes[..bytes.len().min(PIECE)];
+    std::task::ready!(transport.poll_ready(cx))?;
+    transport.send(HttpSend::Body {
+        bytes: bytes::Bytes::copy_from_slice(piece),
+        more: true,
+    })?;
+    Poll::Ready(Ok(piece.len()))
+}
+
+/// Changes the head of the response alone.
+pub(super) struct MapHead<F> {
+    inner: Arc<dyn HttpTransport>,
+    change: Mutex<F>,
+}
+
+impl<F> MapHead<F> {
+    pub(super) fn new(inner: Arc<dyn HttpTransport>, change: F) -> Self {
+        Self {
+            inner,
+            change: Mutex::new(change),
+        }
+    }
+}
+
+impl<F: FnMut(&mut ResponseHead) + Send + 'static> HttpLayer for MapHead<F> {
+    fn inner(&self) -> &dyn HttpTransport {
+        &*self.inner
+    }
+
+    fn send(&self, mut event: HttpSend) -> Result<(), SendError> {
+        if let HttpSend::Start { head, .. } | HttpSend::Upgrade { head } = &mut event {
+            let mut change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+            change(head);
+        }
+        self.inner.send(event)
+    }
+}

@@ -1,0 +1,308 @@
+//! The one chance to answer.
+//!
+//! The futures here are written by hand: an `async fn` would copy the event of some 200 bytes at each layer.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderName;
+
+use super::writer::{Plain, Ready, Sending, Trailing, Writer};
+use super::{Layered, RequestBody, TrailersPlan, Tunnel, layer::MapHead};
+use crate::{
+    Abort, AppError, Done, Gone, GoneSignal, HttpSend, HttpTransport, Response, ResponseHead,
+    SendError,
+};
+
+/// The one chance to answer: consumed by [`respond`](Self::respond), [`start`](Self::start),
+/// [`upgrade`](Self::upgrade) or [`abort`](Self::abort).
+///
+/// Dropped without any of them, it is an application's error: 500 (SRV-12).
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{AppError, Done, Http};
+/// async fn hello(http: Http) -> Result<Done, AppError> {
+///     http.responder.respond("Hello, world!").await
+/// }
+/// ```
+#[must_use = "an exchange that is not answered is a 500"]
+pub struct Responder {
+    side: SendSide,
+}
+
+impl Responder {
+    pub(crate) const fn new(side: SendSide) -> Self {
+        Self { side }
+    }
+
+    pub(crate) fn release(self) -> Arc<dyn HttpTransport> {
+        self.side.release()
+    }
+
+    /// Answers with a whole response. Terminal.
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone, or the head cannot be sent (HTTP-22): the server then answers 500.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it resolved, nothing was sent and the exchange is aborted.
+    pub fn respond(self, response: impl Into<Response>) -> Respond {
+        let Response { head, body } = response.into();
+        let event = HttpSend::Start {
+            head,
+            body,
+            more: false,
+            trailers: TrailersPlan::None,
+        };
+        Respond {
+            side: Some(self.side),
+            event: Some(event),
+        }
+    }
+
+    /// Sends the head; the body follows by the [`Writer`].
+    ///
+    /// Without a `content-length` the length is left open, and the server frames the body.
+    ///
+    /// # Errors
+    ///
+    /// As [`respond`](Self::respond).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`respond`](Self::respond).
+    pub fn start(self, head: impl Into<ResponseHead>) -> Start<Plain> {
+        Start::new(self.side, head.into(), TrailersPlan::None)
+    }
+
+    /// As [`start`](Self::start), for a response that may end with trailers. `names` are announced to the client;
+    /// `None` leaves them open until the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`respond`](Self::respond).
+    pub fn start_with_trailers(
+        self,
+        head: impl Into<ResponseHead>,
+        names: Option<&[HeaderName]>,
+    ) -> Start<Trailing> {
+        let plan = names.map_or(TrailersPlan::Maybe, |names| {
+            TrailersPlan::Announced(names.into())
+        });
+        Start::new(self.side, head.into(), plan)
+    }
+
+    /// Sends an informational response (1xx but 101), if the server [can](crate::Capabilities::informational); else
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone, or the status is not one (HTTP-22).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it resolved, nothing was sent.
+    pub fn inform(&mut self, head: impl Into<ResponseHead>) -> Sending<'_> {
+        Sending::new(self.side.get(), HttpSend::Informational(head.into()))
+    }
+
+    /// Waits until an event can be sent at once.
+    pub fn ready(&mut self) -> Ready<'_> {
+        Ready::new(self.side.get())
+    }
+
+    /// Switches protocols: the head is 101 (or 200 to an HTTP/2 CONNECT), and the bytes are the application's from
+    /// then on, both ways.
+    ///
+    /// # Errors
+    ///
+    /// As [`respond`](Self::respond); [`SendError::OutOfOrder`] if the request did not ask for it (HTTP-30).
+    pub fn upgrade(self, head: impl Into<ResponseHead>, body: RequestBody) -> Upgrading {
+        body.release();
+        Upgrading {
+            side: Some(self.side),
+            event: Some(HttpSend::Upgrade { head: head.into() }),
+        }
+    }
+
+    /// Gives the exchange up without an answer: the connection is closed, or the stream reset (HTTP-29). Terminal.
+    pub fn abort(self) -> Done {
+        self.side.release().abort(Abort::Deliberate);
+        Done::new()
+    }
+
+    /// Resolves when the client is gone.
+    pub fn gone(&self) -> GoneSignal {
+        self.side.get().gone()
+    }
+
+    /// Has `change` applied to the head of the response, when there is one.
+    pub fn map_head(self, change: impl FnMut(&mut ResponseHead) + Send + 'static) -> Self {
+        let inner = self.side.release();
+        Self::new(SendSide::new(Arc::new(Layered(MapHead::new(
+            inner, change,
+        )))))
+    }
+}
+
+impl fmt::Debug for Responder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Responder").finish_non_exhaustive()
+    }
+}
+
+/// The transport while somebody still owes it a terminal event.
+pub(crate) struct SendSide {
+    transport: Option<Arc<dyn HttpTransport>>,
+}
+
+impl SendSide {
+    pub(crate) const fn new(transport: Arc<dyn HttpTransport>) -> Self {
+        Self {
+            transport: Some(transport),
+        }
+    }
+
+    pub(crate) fn get(&self) -> &dyn HttpTransport {
+        &**self
+            .transport
+            .as_ref()
+            .expect("only `release` empties it, and it takes `self`")
+    }
+
+    pub(crate) fn release(mut self) -> Arc<dyn HttpTransport> {
+        self.transport
+            .take()
+            .expect("only `release` empties it, and it takes `self`")
+    }
+
+    pub(crate) fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        event: &mut Option<HttpSend>,
+    ) -> Poll<Result<(), SendError>> {
+        poll_send(self.get(), cx, event)
+    }
+}
+
+impl Drop for SendSide {
+    fn drop(&mut self) {
+        if let Some(transport) = &self.transport {
+            transport.abort(Abort::Dropped);
+        }
+    }
+}
+
+/// Waits for credit, then sends: the event is handed over once.
+pub(crate) fn poll_send(
+    transport: &dyn HttpTransport,
+    cx: &mut Context<'_>,
+    event: &mut Option<HttpSend>,
+) -> Poll<Result<(), SendError>> {
+    if let Err(gone) = ready!(transport.poll_ready(cx)) {
+        return Poll::Ready(Err(SendError::Gone(gone)));
+    }
+    Poll::Ready(match event.take() {
+        Some(event) => transport.send(event),
+        None => Err(SendError::Gone(Gone::Finished)),
+    })
+}
+
+/// The future of [`Responder::respond`].
+#[must_use = "does nothing until awaited"]
+pub struct Respond {
+    side: Option<SendSide>,
+    event: Option<HttpSend>,
+}
+
+impl Future for Respond {
+    type Output = Result<Done, AppError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let me = &mut *self;
+        let Some(side) = &me.side else {
+            return Poll::Ready(Err(Gone::Finished.into()));
+        };
+        ready!(side.poll_send(cx, &mut me.event))?;
+        drop(me.side.take().map(SendSide::release));
+        Poll::Ready(Ok(Done::new()))
+    }
+}
+
+/// The future of [`Responder::start`] and [`Responder::start_with_trailers`].
+#[must_use = "does nothing until awaited"]
+pub struct Start<K> {
+    side: Option<SendSide>,
+    event: Option<HttpSend>,
+    kind: std::marker::PhantomData<fn() -> K>,
+}
+
+impl<K> Start<K> {
+    fn new(side: SendSide, head: ResponseHead, trailers: TrailersPlan) -> Self {
+        let event = HttpSend::Start {
+            head,
+            body: Bytes::new(),
+            more: true,
+            trailers,
+        };
+        Self {
+            side: Some(side),
+            event: Some(event),
+            kind: std::marker::PhantomData,
+        }
+    }
+}
+
+impl<K> Future for Start<K> {
+    type Output = Result<Writer<K>, SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let me = &mut *self;
+        let Some(side) = &me.side else {
+            return Poll::Ready(Err(Gone::Finished.into()));
+        };
+        ready!(side.poll_send(cx, &mut me.event))?;
+        let side = me.side.take().expect("looked at above");
+        Poll::Ready(Ok(Writer::new(side)))
+    }
+}
+
+/// The future of [`Responder::upgrade`].
+#[must_use = "does nothing until awaited"]
+pub struct Upgrading {
+    side: Option<SendSide>,
+    event: Option<HttpSend>,
+}
+
+impl Future for Upgrading {
+    type Output = Result<Tunnel, SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let me = &mut *self;
+        let Some(side) = &me.side else {
+            return Poll::Ready(Err(Gone::Finished.into()));
+        };
+        ready!(side.poll_send(cx, &mut me.event))?;
+        let side = me.side.take().expect("looked at above");
+        Poll::Ready(Ok(Tunnel::new(side.release())))
+    }
+}
+
+macro_rules! opaque_debug {
+    ($($name:ident $(<$k:ident>)?),*) => {$(
+        impl $(<$k>)? fmt::Debug for $name $(<$k>)? {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).field("event", &self.event).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+opaque_debug!(Respond, Start<K>, Upgrading);

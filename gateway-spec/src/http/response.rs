@@ -1,0 +1,166 @@
+//! What an application answers with.
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+
+use crate::Headers;
+
+/// Status and fields of a response. ASGI: `http.response.start`.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::ResponseHead;
+/// use http::{HeaderValue, StatusCode, header};
+///
+/// let head = ResponseHead::new(StatusCode::OK)
+///     .with_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+/// assert_eq!(head.headers.get_str(header::CACHE_CONTROL), Some("no-store"));
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ResponseHead {
+    /// The status.
+    pub status: StatusCode,
+    /// The fields. `Transfer-Encoding`, `Connection` (but for `close`) and `Date` are the server's (HTTP-23).
+    pub headers: Headers,
+}
+
+impl ResponseHead {
+    /// A head without fields.
+    #[must_use]
+    pub const fn new(status: StatusCode) -> Self {
+        Self {
+            status,
+            headers: Headers::new(),
+        }
+    }
+
+    /// Adds a field; one of the same name stays beside it.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+}
+
+impl From<StatusCode> for ResponseHead {
+    fn from(status: StatusCode) -> Self {
+        Self::new(status)
+    }
+}
+
+/// A whole response: a head and all of its body. The server adds `content-length`.
+///
+/// Text becomes `text/plain; charset=utf-8`, bytes stay without a type, a status alone has no body.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::Response;
+/// use http::{HeaderValue, StatusCode, header};
+///
+/// let made = Response::new(r#"{"id":7}"#)
+///     .with_status(StatusCode::CREATED)
+///     .with_header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+/// assert_eq!(made.body, r#"{"id":7}"#);
+/// assert_eq!(Response::from("hi").head.headers.get_str("content-type"), Some("text/plain; charset=utf-8"));
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Response {
+    /// Status and fields.
+    pub head: ResponseHead,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// 200 with this body and no content type.
+    #[must_use]
+    pub fn new(body: impl Into<Bytes>) -> Self {
+        Self {
+            head: ResponseHead::new(StatusCode::OK),
+            body: body.into(),
+        }
+    }
+
+    /// 200 with this text.
+    #[must_use]
+    pub fn text(body: impl Into<Bytes>) -> Self {
+        Self::typed("text/plain; charset=utf-8", body)
+    }
+
+    /// 200 with this page.
+    #[must_use]
+    pub fn html(body: impl Into<Bytes>) -> Self {
+        Self::typed("text/html; charset=utf-8", body)
+    }
+
+    /// 200 with this body of that content type.
+    ///
+    /// # Panics
+    ///
+    /// If the type is not visible ASCII.
+    #[must_use]
+    pub fn typed(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Self::new(body).with_header(CONTENT_TYPE, HeaderValue::from_static(content_type))
+    }
+
+    /// Sets the status.
+    #[must_use]
+    pub const fn with_status(mut self, status: StatusCode) -> Self {
+        self.head.status = status;
+        self
+    }
+
+    /// Adds a field; one of the same name stays beside it.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.head.headers.append(name, value);
+        self
+    }
+}
+
+impl From<&'static str> for Response {
+    fn from(text: &'static str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<String> for Response {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<Bytes> for Response {
+    fn from(body: Bytes) -> Self {
+        Self::new(body)
+    }
+}
+
+impl From<Vec<u8>> for Response {
+    fn from(body: Vec<u8>) -> Self {
+        Self::new(body)
+    }
+}
+
+impl From<StatusCode> for Response {
+    fn from(status: StatusCode) -> Self {
+        Self {
+            head: ResponseHead::new(status),
+            body: Bytes::new(),
+        }
+    }
+}
+
+impl From<ResponseHead> for Response {
+    fn from(head: ResponseHead) -> Self {
+        Self {
+            head,
+            body: Bytes::new(),
+        }
+    }
+}

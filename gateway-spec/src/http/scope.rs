@@ -1,0 +1,233 @@
+//! What is known of a request before its body.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use http::{Extensions, Method, Uri, Version};
+
+use crate::{ConnectionInfo, DrainSignal, Headers, State};
+
+/// A cheap handle to an [`HttpScope`]: cloning shares it, [`edit`](Self::edit) copies it only while it is shared.
+///
+/// ASGI: `scope`, with the rule that middleware copies it before changing it built in.
+///
+/// # Examples
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use gateway_spec::{Capabilities, ConnectionInfo, HttpScope, Scope};
+/// # let info = Arc::new(ConnectionInfo::new(Capabilities::new("test")));
+/// let mut scope = Scope::new(HttpScope::new(info));
+/// let before = scope.clone();
+/// scope.edit().extensions.insert("seen by the app alone");
+/// assert!(scope.extensions.get::<&str>().is_some());
+/// assert!(before.extensions.get::<&str>().is_none());
+/// ```
+#[derive(Clone)]
+pub struct Scope {
+    shared: Arc<HttpScope>,
+}
+
+impl Scope {
+    /// A handle to this scope.
+    #[must_use]
+    pub fn new(scope: HttpScope) -> Self {
+        Self {
+            shared: Arc::new(scope),
+        }
+    }
+
+    /// The scope for changing; copied first if another handle shares it.
+    pub fn edit(&mut self) -> &mut HttpScope {
+        Arc::make_mut(&mut self.shared)
+    }
+
+    /// The scope for filling anew, if no other handle lives: how a server uses one allocation for all requests of a
+    /// connection.
+    pub fn reuse(&mut self) -> Option<&mut HttpScope> {
+        Arc::get_mut(&mut self.shared)
+    }
+}
+
+impl Deref for Scope {
+    type Target = HttpScope;
+
+    fn deref(&self) -> &HttpScope {
+        &self.shared
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// What is known of a request before its body.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HttpScope {
+    /// The method, as sent: methods are case-sensitive (SCOPE-2).
+    pub method: Method,
+    /// The target, percent-encoded as sent, never normalised (SCOPE-3). Its path keeps the mounts that
+    /// [`path`](Self::path) leaves out. ASGI: `raw_path` and `query_string`.
+    pub uri: Uri,
+    /// The protocol's version. ASGI: `http_version`.
+    pub version: Version,
+    /// The fields, without pseudo-headers. ASGI: `headers`.
+    pub headers: Headers,
+    /// How long the body is.
+    pub body: BodyLength,
+    /// The protocol that an extended CONNECT asks for (RFC 8441 `:protocol`).
+    pub protocol: Option<Box<str>>,
+    /// What the application made at startup. ASGI: `state`.
+    pub state: State,
+    /// Values that a server or middleware adds, by type. ASGI: keys of the scope.
+    pub extensions: Extensions,
+    /// The connection below.
+    pub connection: Arc<ConnectionInfo>,
+    /// What logs and metrics call this exchange, such as its route.
+    pub label: Label,
+    mounted: usize,
+}
+
+impl HttpScope {
+    /// `GET /` by HTTP/1.1 with no fields: what a server fills.
+    #[must_use]
+    pub fn new(connection: Arc<ConnectionInfo>) -> Self {
+        Self {
+            method: Method::GET,
+            uri: Uri::default(),
+            version: Version::HTTP_11,
+            headers: Headers::default(),
+            body: BodyLength::Empty,
+            protocol: None,
+            state: State::new(),
+            extensions: Extensions::new(),
+            connection,
+            label: Label::default(),
+            mounted: 0,
+        }
+    }
+
+    /// The path below all mounts, percent-encoded as sent; begins with `/` (SCOPE-5). WSGI: `PATH_INFO`, but not
+    /// decoded, so that an encoded slash stays one.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match &self.uri.path()[self.mounted..] {
+            "" => "/",
+            path => path,
+        }
+    }
+
+    /// The part of the path that mounts have used up; empty at the root. ASGI: `root_path`; WSGI: `SCRIPT_NAME`.
+    #[must_use]
+    pub fn root_path(&self) -> &str {
+        &self.uri.path()[..self.mounted]
+    }
+
+    /// The query after the `?`, percent-encoded as sent.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.uri.query()
+    }
+
+    /// The host and port that the client named: by the target, else by `Host` (SCOPE-6).
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        match self.uri.authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => self.headers.get_str(http::header::HOST),
+        }
+    }
+
+    /// Moves the first `bytes` of [`path`](Self::path) to [`root_path`](Self::root_path), for an application mounted
+    /// there.
+    ///
+    /// # Panics
+    ///
+    /// If the path is shorter, or the rest would neither be empty nor begin with `/`.
+    pub fn mount(&mut self, bytes: usize) {
+        let rest = &self.uri.path()[self.mounted + bytes..];
+        assert!(
+            rest.is_empty() || rest.starts_with('/'),
+            "a mount ends at a slash (SCOPE-5)"
+        );
+        self.mounted += bytes;
+    }
+
+    /// Forgets the mounts and what else was particular to one request, keeping what is the connection's: for servers
+    /// that fill a scope anew. The method, target, version, headers and body are the server's to set.
+    pub fn clear(&mut self) {
+        self.mounted = 0;
+        self.protocol = None;
+        self.extensions.clear();
+        self.label.clear();
+    }
+
+    /// Resolves with the deadline when the server begins to drain (SRV-4).
+    pub fn drain(&self) -> DrainSignal {
+        self.connection.drain()
+    }
+
+    /// The shutdown's deadline, if the server is draining already.
+    #[must_use]
+    pub fn draining(&self) -> Option<Instant> {
+        self.connection.draining()
+    }
+}
+
+/// How long a request's body is, as its head says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BodyLength {
+    /// There is none.
+    #[default]
+    Empty,
+    /// So many bytes.
+    Known(u64),
+    /// Only its end will tell.
+    Unknown,
+}
+
+/// A name for an exchange that the application may set once, such as its route: logs, metrics and warnings show it.
+///
+/// Clones are the same label, so one set on an edited copy of a scope counts too.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::Label;
+///
+/// let label = Label::default();
+/// label.set("/user/{id}");
+/// label.set("too late");
+/// assert_eq!(label.get(), Some("/user/{id}"));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Label {
+    text: Arc<OnceLock<Cow<'static, str>>>,
+}
+
+impl Label {
+    /// Sets the label; only the first call counts.
+    pub fn set(&self, text: impl Into<Cow<'static, str>>) {
+        // The first one wins by design: the outermost router knows the whole route.
+        let _ = self.text.set(text.into());
+    }
+
+    /// The label, if one was set.
+    #[must_use]
+    pub fn get(&self) -> Option<&str> {
+        self.text.get().map(|text| &**text)
+    }
+
+    fn clear(&mut self) {
+        match Arc::get_mut(&mut self.text) {
+            Some(text) => drop(text.take()),
+            None => *self = Self::default(),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The body of a response that is not sent whole.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::FileRegion;
+use super::responder::{SendSide, poll_send};
+use crate::{Abort, AppError, Done, Gone, GoneSignal, HttpSend, HttpTransport, SendError};
+
+/// The body of a response whose head was sent: ASGI's `http.response.body` events, WSGI's `write`.
+///
+/// Dropped without [`finish`](Self::finish) or [`abort`](Self::abort), the response is cut off so that the client can
+/// tell (SRV-12). `K` says whether trailers may end it: [`Plain`] or [`Trailing`].
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{AppError, Done, Http, ResponseHead};
+/// # use http::StatusCode;
+/// async fn count(http: Http) -> Result<Done, AppError> {
+///     let mut writer = http.responder.start(ResponseHead::new(StatusCode::OK)).await?;
+///     for n in 0..3 {
+///         writer.write(format!("{n}\n")).await?;
+///     }
+///     writer.finish().await
+/// }
+/// ```
+#[must_use = "call `finish`, or the client sees a response that was cut off"]
+pub struct Writer<K = Plain> {
+    side: SendSide,
+    kind: PhantomData<fn() -> K>,
+}
+
+/// A [`Writer`] of a response without trailers.
+#[derive(Debug, Clone, Copy)]
+pub enum Plain {}
+
+/// A [`Writer`] of a response that may end with trailers.
+#[derive(Debug, Clone, Copy)]
+pub enum Trailing {}
+
+impl<K> Writer<K> {
+    pub(crate) const fn new(side: SendSide) -> Self {
+        Self {
+            side,
+            kind: PhantomData,
+        }
+    }
+
+    /// Sends a part of the body, waiting while the client is slower than the application (SRV-5).
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone, or more than the declared `content-length` was written (HTTP-24).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it resolved, nothing of the part was sent and the part is lost. To keep it, wait with
+    /// [`ready`](Self::ready) and then call [`send`](Self::send).
+    pub fn write(&mut self, bytes: impl Into<Bytes>) -> Sending<'_> {
+        Sending::new(
+            self.side.get(),
+            HttpSend::Body {
+                bytes: bytes.into(),
+                more: true,
+            },
+        )
+    }
+
+    /// Sends a range of a file as a part of the body; the server reads it off the worker's thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write). A file that cannot be read, or is shorter, cuts the response off.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_file(&mut self, region: FileRegion) -> Sending<'_> {
+        Sending::new(self.side.get(), HttpSend::File(region))
+    }
+
+    /// Waits until a part can be sent at once.
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub fn ready(&mut self) -> Ready<'_> {
+        Ready::new(self.side.get())
+    }
+
+    /// Sends a part without waiting. Call it after [`ready`](Self::ready): the bound on what the server buffers is
+    /// soft by one such part.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn send(&mut self, bytes: impl Into<Bytes>) -> Result<(), SendError> {
+        self.side.get().send(HttpSend::Body {
+            bytes: bytes.into(),
+            more: true,
+        })
+    }
+
+    /// Waits until the kernel has all that was written.
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub fn flush(&mut self) -> Flush<'_> {
+        Flush {
+            transport: self.side.get(),
+        }
+    }
+
+    /// Resolves when the client is gone.
+    pub fn gone(&self) -> GoneSignal {
+        self.side.get().gone()
+    }
+
+    /// Ends the body. Terminal.
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone, or less than the declared `content-length` was written (HTTP-24).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it resolved, the response is cut off.
+    pub fn finish(self) -> Finish {
+        Finish {
+            side: Some(self.side),
+            event: Some(HttpSend::Body {
+                bytes: Bytes::new(),
+                more: false,
+            }),
+        }
+    }
+
+    /// Cuts the response off so that the client can tell. Terminal.
+    pub fn abort(self) -> Done {
+        self.side.release().abort(Abort::Deliberate);
+        Done::new()
+    }
+
+    pub(crate) fn side(&self) -> &SendSide {
+        &self.side
+    }
+}
+
+impl Writer<Trailing> {
+    /// Ends the body with trailers. Terminal. Where the client cannot take them, they are dropped (HTTP-28).
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish); [`SendError::BadTrailer`] if one was not announced.
+    pub fn finish_with_trailers(self, trailers: HeaderMap) -> Finish {
+        Finish {
+            side: Some(self.side),
+            event: Some(HttpSend::Trailers(trailers)),
+        }
+    }
+}
+
+impl<K> fmt::Debug for Writer<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+/// The future of [`Writer::finish`] and [`Writer::finish_with_trailers`].
+#[must_use = "does nothing until awaited"]
+pub struct Finish {
+    side: Option<SendSide>,
+    event: Option<HttpSend>,
+}
+
+impl Future for Finish {
+    type Output = Result<Done, AppError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let me = &mut *self;
+        let Some(side) = &me.side else {
+            return Poll::Ready(Err(Gone::Finished.into()));
+        };
+        ready!(side.poll_send(cx, &mut me.event))?;
+        drop(me.side.take().map(SendSide::release));
+        Poll::Ready(Ok(Done::new()))
+    }
+}
+
+impl fmt::Debug for Finish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Finish").finish_non_exhaustive()
+    }
+}
+
+/// One event on its way: the future of [`Writer::write`], [`Writer::write_file`] and
+/// [`Responder::inform`](crate::Responder::inform).
+#[must_use = "does nothing until awaited"]
+pub struct Sending<'a> {
+    transport: &'a dyn HttpTransport,
+    event: Option<HttpSend>,
+}
+
+impl<'a> Sending<'a> {
+    pub(crate) fn new(transport: &'a dyn HttpTransport, event: HttpSend) -> Self {
+        Self {
+            transport,
+            event: Some(event),
+        }
+    }
+}
+
+impl Future for Sending<'_> {
+    type Output = Result<(), SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let me = &mut *self;
+        poll_send(me.transport, cx, &mut me.event)
+    }
+}
+
+/// The future of [`Writer::ready`] and [`Responder::ready`](crate::Responder::ready).
+#[must_use = "does nothing until awaited"]
+pub struct Ready<'a> {
+    transport: &'a dyn HttpTransport,
+}
+
+impl<'a> Ready<'a> {
+    pub(crate) fn new(transport: &'a dyn HttpTransport) -> Self {
+        Self { transport }
+    }
+}
+
+impl Future for Ready<'_> {
+    type Output = Result<(), Gone>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.transport.poll_ready(cx)
+    }
+}
+
+/// The future of [`Writer::flush`].
+#[must_use = "does nothing until awaited"]
+pub struct Flush<'a> {
+    transport: &'a dyn HttpTransport,
+}
+
+impl Future for Flush<'_> {
+    type Output = Result<(), Gone>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.transport.poll_flush(cx)
+    }
+}
+
+macro_rules! opaque_debug {
+    ($($name:ident),*) => {$(
+        impl fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+opaque_debug!(Sending, Ready, Flush);

@@ -1,0 +1,317 @@
+//! An open WebSocket.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use super::handshake::SocketSide;
+use super::{CloseCode, CloseFrame, Disconnect, Message, Text, WebSocketReceive, WebSocketSend};
+use crate::{Abort, AppError, Done, Gone, GoneSignal, SendError, WebSocketTransport};
+
+/// An open WebSocket: whole messages both ways, pings answered and visible.
+///
+/// Dropped without [`close`](Self::close), the client sees 1011, or 1012 while the server shuts down (WS-14).
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{AppError, CloseCode, Done, Incoming, Socket};
+/// async fn serve(mut socket: Socket) -> Result<Done, AppError> {
+///     loop {
+///         match socket.receive().await {
+///             Incoming::Message(message) => socket.send(message).await?,
+///             Incoming::Ping(_) | Incoming::Pong(_) => {}
+///             Incoming::Closed(end) => {
+///                 println!("{end}");
+///                 return socket.close(CloseCode::NORMAL, "").await;
+///             }
+///         }
+///     }
+/// }
+/// ```
+#[must_use = "call `close`, or the client sees an error"]
+pub struct Socket {
+    sender: SocketSender,
+    receiver: SocketReceiver,
+}
+
+/// What [`Socket::receive`] gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incoming {
+    /// A whole message.
+    Message(Message),
+    /// A ping, which has been answered.
+    Ping(Bytes),
+    /// A pong.
+    Pong(Bytes),
+    /// The socket is closed; every later call gives the same.
+    Closed(Disconnect),
+}
+
+impl Socket {
+    pub(super) fn new(side: SocketSide) -> Self {
+        let receiver = SocketReceiver {
+            transport: Arc::clone(side.shared()),
+        };
+        Self {
+            sender: SocketSender { side },
+            receiver,
+        }
+    }
+
+    /// The next thing that the client sends, pings and the end included.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn receive(&mut self) -> Incoming {
+        self.receiver.receive().await
+    }
+
+    /// The next message; `None` when the socket is closed. Pings and pongs are passed over.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost but pings and pongs.
+    pub async fn message(&mut self) -> Option<Message> {
+        self.receiver.message().await
+    }
+
+    /// Sends a message, waiting while the client is slower than the application.
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it resolved, nothing was sent and the message is lost.
+    pub fn send(&mut self, message: impl Into<Message>) -> SendMessage<'_> {
+        self.sender.send(message)
+    }
+
+    /// Sends a ping.
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone, or the payload has over 125 bytes (WS-8).
+    pub fn ping(&mut self, payload: impl Into<Bytes>) -> SendMessage<'_> {
+        self.sender.ping(payload)
+    }
+
+    /// Waits until the kernel has all that was sent.
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn flush(&mut self) -> Result<(), Gone> {
+        self.sender.flush().await
+    }
+
+    /// Resolves when the client is gone.
+    pub fn gone(&self) -> GoneSignal {
+        self.sender.gone()
+    }
+
+    /// Two halves for two tasks.
+    pub fn split(self) -> (SocketSender, SocketReceiver) {
+        (self.sender, self.receiver)
+    }
+
+    /// Sends the close frame after all that was sent before. Terminal. On a socket that is closed already it succeeds.
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone before it could be told.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it resolved, the client may see 1011 instead.
+    pub async fn close(self, code: CloseCode, reason: impl Into<Text>) -> Result<Done, AppError> {
+        self.sender.close(code, reason).await
+    }
+
+    /// Cuts the connection off without a close frame. Terminal.
+    pub fn abort(self) -> Done {
+        self.sender.abort()
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").finish_non_exhaustive()
+    }
+}
+
+/// The sending half of a [`Socket`]; the terminal calls are its.
+#[must_use = "call `close`, or the client sees an error"]
+pub struct SocketSender {
+    side: SocketSide,
+}
+
+impl SocketSender {
+    /// See [`Socket::send`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn send(&mut self, message: impl Into<Message>) -> SendMessage<'_> {
+        self.event(WebSocketSend::Message(message.into()))
+    }
+
+    /// See [`Socket::ping`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn ping(&mut self, payload: impl Into<Bytes>) -> SendMessage<'_> {
+        self.event(WebSocketSend::Ping(payload.into()))
+    }
+
+    /// Waits until a message can be sent at once, without sending one.
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn ready(&mut self) -> Result<(), Gone> {
+        poll_fn(|cx| self.side.get().poll_ready(cx)).await
+    }
+
+    /// Sends a message without waiting; call it after [`ready`](Self::ready).
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone.
+    pub fn send_now(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.side.get().send(WebSocketSend::Message(message.into()))
+    }
+
+    /// See [`Socket::flush`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn flush(&mut self) -> Result<(), Gone> {
+        poll_fn(|cx| self.side.get().poll_flush(cx)).await
+    }
+
+    /// Resolves when the client is gone.
+    pub fn gone(&self) -> GoneSignal {
+        self.side.get().gone()
+    }
+
+    /// See [`Socket::close`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn close(self, code: CloseCode, reason: impl Into<Text>) -> Result<Done, AppError> {
+        let mut event = Some(WebSocketSend::Close(CloseFrame::new(code, reason)));
+        let sent = poll_fn(|cx| self.side.poll_send(cx, &mut event)).await;
+        drop(self.side.release());
+        match sent {
+            // The closing handshake is complete: there is nobody who misses our frame.
+            Ok(()) | Err(SendError::Gone(Gone::Finished)) => Ok(Done::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// See [`Socket::abort`].
+    pub fn abort(self) -> Done {
+        self.side.release().abort(Abort::Deliberate);
+        Done::new()
+    }
+
+    fn event(&mut self, event: WebSocketSend) -> SendMessage<'_> {
+        SendMessage {
+            side: &self.side,
+            event: Some(event),
+        }
+    }
+}
+
+impl fmt::Debug for SocketSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketSender").finish_non_exhaustive()
+    }
+}
+
+/// The receiving half of a [`Socket`].
+pub struct SocketReceiver {
+    transport: Arc<dyn WebSocketTransport>,
+}
+
+impl SocketReceiver {
+    /// See [`Socket::receive`].
+    pub async fn receive(&mut self) -> Incoming {
+        poll_fn(|cx| self.poll_receive(cx)).await
+    }
+
+    /// See [`Socket::message`].
+    pub async fn message(&mut self) -> Option<Message> {
+        loop {
+            match self.receive().await {
+                Incoming::Message(message) => return Some(message),
+                Incoming::Ping(_) | Incoming::Pong(_) => {}
+                Incoming::Closed(_) => return None,
+            }
+        }
+    }
+
+    /// The next thing that the client sends, by polling.
+    pub fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
+        Poll::Ready(match ready!(self.transport.poll_receive(cx)) {
+            WebSocketReceive::Message(message) => Incoming::Message(message),
+            WebSocketReceive::Ping(payload) => Incoming::Ping(payload),
+            WebSocketReceive::Pong(payload) => Incoming::Pong(payload),
+            WebSocketReceive::Disconnect(end) => Incoming::Closed(end),
+        })
+    }
+
+    /// Resolves when the client is gone.
+    pub fn gone(&self) -> GoneSignal {
+        self.transport.gone()
+    }
+}
+
+impl fmt::Debug for SocketReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketReceiver").finish_non_exhaustive()
+    }
+}
+
+/// The future of [`Socket::send`] and [`Socket::ping`].
+#[must_use = "does nothing until awaited"]
+pub struct SendMessage<'a> {
+    side: &'a SocketSide,
+    event: Option<WebSocketSend>,
+}
+
+impl Future for SendMessage<'_> {
+    type Output = Result<(), SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let me = &mut *self;
+        me.side.poll_send(cx, &mut me.event)
+    }
+}
+
+impl fmt::Debug for SendMessage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendMessage")
+            .field("event", &self.event)
+            .finish_non_exhaustive()
+    }
+}
