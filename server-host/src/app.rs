@@ -1,0 +1,119 @@
+//! The application as a connection sees it: erased once, its future kept in one place and filled again.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use gateway_spec::{AppError, Application, Connection, Done};
+
+/// An application of any type, shared by all connections.
+#[derive(Clone)]
+pub(crate) struct App {
+    make_slot: Arc<dyn Fn() -> Box<dyn Slot> + Send + Sync>,
+}
+
+impl App {
+    pub(crate) fn new(app: impl Application) -> Self {
+        let app = Arc::new(app);
+        let call = move |connection| {
+            let app = Arc::clone(&app);
+            async move { app.call(connection).await }
+        };
+        Self {
+            make_slot: slots(Arc::new(call)),
+        }
+    }
+
+    /// A place for the future of one call at a time.
+    pub(crate) fn slot(&self) -> Box<dyn Slot> {
+        (self.make_slot)()
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}
+
+/// A place for the future of one call: allocated once, filled for each request.
+pub(crate) trait Slot: Send {
+    /// Starts a call, in the place of the last one.
+    fn start(&mut self, connection: Connection);
+
+    /// Polls the call; `Ready` empties the slot. A panic comes out as its text.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Result<Done, AppError>, Panic>>;
+
+    /// Drops the call.
+    fn clear(&mut self);
+}
+
+/// What a panicking application said.
+#[derive(Debug)]
+pub(crate) struct Panic(pub(crate) String);
+
+fn slots<M, F>(make: Arc<M>) -> Arc<dyn Fn() -> Box<dyn Slot> + Send + Sync>
+where
+    M: Fn(Connection) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Done, AppError>> + Send + 'static,
+{
+    Arc::new(move || {
+        Box::new(TypedSlot {
+            make: Arc::clone(&make),
+            future: Box::pin(None),
+        })
+    })
+}
+
+struct TypedSlot<M, F> {
+    make: Arc<M>,
+    future: Pin<Box<Option<F>>>,
+}
+
+impl<M, F> Slot for TypedSlot<M, F>
+where
+    M: Fn(Connection) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Done, AppError>> + Send + 'static,
+{
+    fn start(&mut self, connection: Connection) {
+        let future = (self.make)(connection);
+        self.future.set(Some(future));
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Result<Done, AppError>, Panic>> {
+        // The future is dropped after a panic, so nobody sees what it left half done.
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            match self.future.as_mut().as_pin_mut() {
+                Some(future) => future.poll(cx),
+                None => Poll::Pending,
+            }
+        }));
+        let output = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(result)) => Ok(result),
+            Err(payload) => Err(Panic(text_of(&*payload))),
+        };
+        self.clear();
+        Poll::Ready(output)
+    }
+
+    fn clear(&mut self) {
+        // Dropping the future runs the application's code too.
+        if catch_unwind(AssertUnwindSafe(|| self.future.set(None))).is_err() {
+            tracing::error!("the application panicked while its call was dropped");
+        }
+    }
+}
+
+fn text_of(payload: &(dyn std::any::Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        String::from("a panic without a text")
+    }
+}

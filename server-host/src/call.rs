@@ -1,0 +1,243 @@
+//! One call of the application after another, for one connection: what is started, polled, settled and logged.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use gateway_spec::{AppError, Connection, ConnectionInfo, Gone, Http, HttpScope, Scope};
+use http::StatusCode;
+
+use crate::app::{Panic, Slot};
+use crate::exchange::{Exchange, Facts, Progress, Turn, Verdict};
+use crate::worker::Worker;
+
+/// A place for calls of the application, one at a time, whose allocations are used again.
+///
+/// The order is: [`begin`](Self::begin), [`poll`](Self::poll) as often as anything happens, and
+/// [`end`](Self::end) when the response is written or the connection is over.
+pub struct Call {
+    worker: Arc<Worker>,
+    info: Arc<ConnectionInfo>,
+    slot: Box<dyn Slot>,
+    exchange: Arc<Exchange>,
+    scope: Scope,
+    phase: Phase,
+    began: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Running,
+    Returned,
+}
+
+impl Call {
+    pub(crate) fn new(worker: Arc<Worker>, info: Arc<ConnectionInfo>) -> Self {
+        let scope = Self::fresh_scope(&worker, &info);
+        let slot = worker.app.slot();
+        Self {
+            worker,
+            info,
+            slot,
+            exchange: Arc::default(),
+            scope,
+            phase: Phase::Idle,
+            began: None,
+        }
+    }
+
+    fn fresh_scope(worker: &Worker, info: &Arc<ConnectionInfo>) -> Scope {
+        let mut scope = HttpScope::new(Arc::clone(info));
+        scope.state = worker.state.clone();
+        Scope::new(scope)
+    }
+
+    /// Starts the call for a request, which `fill` describes. Of the scope it sets method, target, version, fields
+    /// and body; the rest is set already.
+    pub fn begin(&mut self, facts: Facts, fill: impl FnOnce(&mut HttpScope)) {
+        debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
+        self.began = self.worker.now_if_logging();
+        if self.scope.reuse().is_none() {
+            self.scope = Self::fresh_scope(&self.worker, &self.info);
+        }
+        let scope = self.scope.reuse().expect("a fresh scope is not shared");
+        scope.clear();
+        fill(scope);
+        let body = scope.body;
+        if Arc::get_mut(&mut self.exchange).is_none() {
+            self.exchange = Arc::default();
+        }
+        let exchange = Arc::get_mut(&mut self.exchange).expect("a fresh exchange is not shared");
+        exchange.begin(facts, body, self.worker.settings.limits.body_bytes);
+        let http = Http::new(self.scope.clone(), Arc::clone(&self.exchange) as _);
+        self.slot.start(Connection::Http(http));
+        self.phase = Phase::Running;
+    }
+
+    /// The exchange under way.
+    #[must_use]
+    pub fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+
+    /// What is known of the request under way.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Whether a call is under way: begun and not ended.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.phase != Phase::Idle
+    }
+
+    /// Polls the application, if it has not returned, and says what there is to do for the wire.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Progress {
+        if self.phase != Phase::Running {
+            self.exchange.enter(cx.waker());
+            return self.exchange.leave(Turn::Over).0;
+        }
+        self.exchange.enter(cx.waker());
+        match self.slot.poll(cx) {
+            Poll::Pending => {
+                let (progress, verdict) = self.exchange.leave(Turn::Pending);
+                if let Verdict::Answer(_) = verdict {
+                    self.log_error(
+                        &"the application dropped its responder without an answer (SRV-12)",
+                    );
+                }
+                progress
+            }
+            Poll::Ready(Ok(Ok(_done))) => {
+                self.phase = Phase::Returned;
+                let (progress, verdict) = self.exchange.leave(Turn::Done);
+                if let Verdict::Answer(_) | Verdict::CutOff = verdict {
+                    self.log_error(
+                        &"the application returned `Done` without finishing its answer (SRV-12)",
+                    );
+                }
+                progress
+            }
+            Poll::Ready(Ok(Err(error))) => self.failed(&error),
+            Poll::Ready(Err(Panic(text))) => {
+                self.failed(&AppError::message(format!("panicked: {text}")))
+            }
+        }
+    }
+
+    /// Ends the call because the grace period is over: its future is dropped, and whatever can still be said to the
+    /// client is in the exchange afterwards.
+    pub fn force(&mut self) {
+        if self.phase == Phase::Running {
+            self.slot.clear();
+            self.phase = Phase::Returned;
+            self.exchange.leave(Turn::Failed(&AppError::status(
+                StatusCode::SERVICE_UNAVAILABLE,
+            )));
+        }
+    }
+
+    /// The exchange is over: the response is written, or the connection gone. Logs it and makes room for the next.
+    /// An application that has not returned goes on in a task of its own (SRV-1, SRV-9).
+    pub fn end(&mut self, gone: Gone) {
+        if self.phase == Phase::Idle {
+            return;
+        }
+        if let Some(began) = self.began {
+            self.worker
+                .access_log
+                .exchange(&self.scope, self.exchange.sent(), began.elapsed());
+        }
+        if Arc::strong_count(&self.exchange) > 1 {
+            self.exchange.set_gone(gone);
+        }
+        if self.phase == Phase::Running {
+            let slot = std::mem::replace(&mut self.slot, self.worker.app.slot());
+            let scope = self.scope.clone();
+            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, scope));
+        }
+        self.phase = Phase::Idle;
+    }
+
+    fn failed(&mut self, error: &AppError) -> Progress {
+        self.phase = Phase::Returned;
+        let (progress, _) = self.exchange.leave(Turn::Failed(error));
+        report(&self.scope, error);
+        progress
+    }
+
+    fn log_error(&self, error: &dyn std::fmt::Display) {
+        tracing::error!(method = %self.scope.method, path = self.scope.uri.path(), "{error}");
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        // A connection that ends in order has called `end`; this is its task being dropped.
+        if self.phase != Phase::Idle {
+            self.exchange.set_gone(Gone::Shutdown);
+        }
+    }
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call")
+            .field("phase", &self.phase)
+            .field("exchange", &self.exchange)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A leaving client is not the application's error; neither is a status that it chose, unless it is a server's.
+fn report(scope: &Scope, error: &AppError) {
+    let (method, path) = (&scope.method, scope.uri.path());
+    match error.gone() {
+        Some(gone) => tracing::debug!(%method, path, %gone, "the client is gone"),
+        None if error.status_code().is_server_error() => tracing::error!(%method, path, "{error}"),
+        None => tracing::info!(%method, path, status = error.status_code().as_u16(), "{error}"),
+    }
+}
+
+/// A call that goes on after its exchange is over. It counts in the drain.
+struct Trailing {
+    worker: Arc<Worker>,
+    slot: Box<dyn Slot>,
+    scope: Scope,
+}
+
+impl Trailing {
+    fn new(worker: Arc<Worker>, slot: Box<dyn Slot>, scope: Scope) -> Self {
+        worker.opened();
+        Self {
+            worker,
+            slot,
+            scope,
+        }
+    }
+}
+
+impl Future for Trailing {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match std::task::ready!(self.slot.poll(cx)) {
+            Ok(Ok(_done)) => {}
+            Ok(Err(error)) => report(&self.scope, &error),
+            Err(Panic(text)) => {
+                report(&self.scope, &AppError::message(format!("panicked: {text}")))
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Trailing {
+    fn drop(&mut self) {
+        self.worker.closed();
+    }
+}

@@ -1,0 +1,207 @@
+//! The coarse time of a worker and the deadlines of its connections.
+//!
+//! One thread ticks for all connections. A pending timer of the runtime would cost some 400
+//! instructions at every wake-up; here setting a deadline is one store, and whoever is due is found by a scan at each
+//! tick.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often a worker looks at its deadlines: they are met late by at most this much.
+pub const TICK: Duration = Duration::from_millis(100);
+
+/// The coarse time of a worker.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    now: AtomicU32,
+    alarms: Mutex<Vec<Arc<Alarm>>>,
+}
+
+/// The one deadline of a connection, and the way to wake it.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    /// In ticks; 0 is none.
+    deadline: AtomicU32,
+    every_tick: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self {
+            now: AtomicU32::new(1),
+            alarms: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Ticks since the worker started.
+    pub(crate) fn now(&self) -> u32 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    /// The tick at which so long will have passed.
+    pub(crate) fn deadline(&self, after: Duration) -> u32 {
+        let ticks = after.as_millis().div_ceil(TICK.as_millis());
+        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX / 2);
+        // One more: the tick under way is already partly over.
+        self.now().saturating_add(ticks).saturating_add(1)
+    }
+
+    /// An alarm of a new connection; it is forgotten when its owner drops it.
+    pub(crate) fn alarm(&self) -> Arc<Alarm> {
+        let alarm = Arc::new(Alarm {
+            deadline: AtomicU32::new(0),
+            every_tick: AtomicBool::new(false),
+            waker: Mutex::new(None),
+        });
+        self.alarms
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::clone(&alarm));
+        alarm
+    }
+
+    /// Wakes every connection: something changed that all must see.
+    pub(crate) fn wake_all(&self) {
+        let alarms = self
+            .alarms
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        alarms.iter().for_each(|alarm| alarm.wake());
+    }
+
+    /// The time has come to so many ticks: wakes whoever is due and forgets the alarms that nobody holds.
+    pub(crate) fn tick(&self, ticks: u32) {
+        // From 1, since a deadline of 0 is none.
+        let now = ticks.saturating_add(1);
+        self.now.store(now, Ordering::Relaxed);
+        let mut due = Vec::new();
+        self.alarms
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|alarm| {
+                let held = Arc::strong_count(alarm) > 1;
+                if held && (alarm.is_due(now) || alarm.every_tick.load(Ordering::Relaxed)) {
+                    due.push(Arc::clone(alarm));
+                }
+                held
+            });
+        due.iter().for_each(|alarm| alarm.wake());
+    }
+}
+
+impl Alarm {
+    /// Sets the deadline to this tick; 0 is none.
+    pub(crate) fn set(&self, deadline: u32) {
+        self.deadline.store(deadline, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_due(&self, now: u32) -> bool {
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        deadline != 0 && now >= deadline
+    }
+
+    /// Asks to be woken at each tick, deadline or not.
+    pub(crate) fn set_every_tick(&self, on: bool) {
+        self.every_tick.store(on, Ordering::Relaxed);
+    }
+
+    /// Names the task to wake.
+    pub(crate) fn register(&self, waker: &Waker) {
+        let mut kept = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some(kept) if kept.will_wake(waker) => {}
+            _ => *kept = Some(waker.clone()),
+        }
+    }
+
+    fn wake(&self) {
+        let waker = self
+            .waker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// The thread that drives the clocks of all workers, until it is dropped.
+///
+/// A thread, so that no runtime has a timer pending: it wakes a worker only for a connection that is due.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Ticker {
+    /// Calls `tick` at every [`TICK`], with the number of ticks since the start.
+    pub(crate) fn start(tick: impl Fn(u32) + Send + 'static) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let run = move || {
+            let start = Instant::now();
+            while !stopped.load(Ordering::Acquire) {
+                thread::park_timeout(TICK);
+                // By the time itself: a thread that the system kept waiting makes up for it.
+                let ticks = start.elapsed().as_millis() / TICK.as_millis();
+                tick(u32::try_from(ticks).unwrap_or(u32::MAX));
+            }
+        };
+        let thread = thread::Builder::new()
+            .name(String::from("ticker"))
+            .spawn(run)?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A tick that panicked has been reported by its thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_met_at_its_tick_and_not_before() {
+        let clock = Clock::new();
+        let alarm = clock.alarm();
+        alarm.set(clock.deadline(TICK * 2));
+        let mut ticks = 0;
+        while !alarm.is_due(clock.now()) {
+            ticks += 1;
+            clock.tick(ticks);
+        }
+        assert_eq!(ticks, 3);
+        alarm.set(0);
+        assert!(!alarm.is_due(clock.now()));
+    }
+
+    #[test]
+    fn dropped_alarms_are_forgotten() {
+        let clock = Clock::new();
+        drop(clock.alarm());
+        let kept = clock.alarm();
+        clock.tick(1);
+        assert_eq!(clock.alarms.lock().expect("not poisoned").len(), 1);
+        drop(kept);
+    }
+}

@@ -1,0 +1,227 @@
+//! What a connection needs of its worker: facts, calls, buffers, the date and the deadlines.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use gateway_spec::{Capabilities, ConnectionInfo};
+use http::StatusCode;
+
+use crate::clock::Alarm;
+use crate::date::HttpDate;
+use crate::settings::Limits;
+use crate::worker::Worker;
+use crate::{AccessLogging, Call};
+
+/// One connection, as its worker sees it. Counts as open until it is dropped.
+#[derive(Debug)]
+pub struct Context {
+    worker: Arc<Worker>,
+    info: Arc<ConnectionInfo>,
+    alarm: Arc<Alarm>,
+    reading: Option<(Reading, u32)>,
+    writing: Option<u32>,
+}
+
+/// What a connection waits for from its peer; each has its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// The end of a head, from its first byte or the connection's start.
+    Head,
+    /// The next request.
+    Idle,
+    /// A part of a body that the application waits for.
+    Body,
+    /// The peer's end, after ours.
+    Linger,
+}
+
+/// A time that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overdue {
+    /// The peer did not send what was waited for.
+    Read(Reading),
+    /// The peer did not take what was to be sent.
+    Write,
+}
+
+/// How far a shutdown has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shutdown {
+    /// There is none.
+    No,
+    /// Finish what is under way, take nothing new.
+    Draining,
+    /// The grace period is over: end at once, in order where that is possible.
+    Forced,
+}
+
+impl Context {
+    pub(crate) fn new(worker: Arc<Worker>, info: ConnectionInfo) -> Self {
+        worker.opened();
+        let alarm = worker.clock.alarm();
+        Self {
+            info: Arc::new(info.with_drain(worker.drain.clone())),
+            worker,
+            alarm,
+            reading: None,
+            writing: None,
+        }
+    }
+
+    /// The connection's facts, as every scope shows them.
+    #[must_use]
+    pub fn info(&self) -> &Arc<ConnectionInfo> {
+        &self.info
+    }
+
+    /// What the server offers.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.info.capabilities
+    }
+
+    /// A place for calls of the application, one after another.
+    #[must_use]
+    pub fn call(&self) -> Call {
+        Call::new(Arc::clone(&self.worker), Arc::clone(&self.info))
+    }
+
+    /// The sizes that the operator allows.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.worker.settings.limits
+    }
+
+    /// The value of `Date`.
+    #[must_use]
+    pub fn date(&self) -> HttpDate {
+        self.worker.dates.get(&self.worker.clock)
+    }
+
+    /// An empty read buffer; give it back with [`give_buffer`](Self::give_buffer).
+    #[must_use]
+    pub fn take_buffer(&self) -> BytesMut {
+        self.worker.buffers.take()
+    }
+
+    /// Gives a read buffer back.
+    pub fn give_buffer(&self, buffer: BytesMut) {
+        self.worker.buffers.give(buffer);
+    }
+
+    /// Logs a request that was refused before the application saw it.
+    pub fn refused(&self, status: StatusCode, why: &dyn std::fmt::Display) {
+        if self.worker.settings.access_log == AccessLogging::On {
+            self.worker
+                .access_log
+                .refused(self.info.client.as_ref(), status.as_u16(), why);
+        }
+    }
+
+    /// Names the task to wake for deadlines and shutdowns. Call it at the start of each poll.
+    pub fn register(&self, waker: &Waker) {
+        self.alarm.register(waker);
+    }
+
+    /// How far a shutdown has come.
+    #[must_use]
+    pub fn shutdown(&self) -> Shutdown {
+        self.worker.shutdown()
+    }
+
+    /// Waits for this from the peer, from now on; a wait of the same kind that is under way goes on.
+    pub fn expect(&mut self, reading: Reading) {
+        if self.reading.is_none_or(|(kind, _)| kind != reading) {
+            self.expect_anew(reading);
+        }
+    }
+
+    /// Waits for this from the peer, beginning now: bytes of it have come.
+    pub fn expect_anew(&mut self, reading: Reading) {
+        let timeouts = &self.worker.settings.timeouts;
+        let after = match reading {
+            Reading::Head => timeouts.head,
+            Reading::Idle => timeouts.idle,
+            Reading::Body => timeouts.body,
+            Reading::Linger => timeouts.linger,
+        };
+        self.reading = Some((reading, self.deadline(after)));
+        self.set_alarm();
+    }
+
+    /// Waits for nothing from the peer.
+    pub fn expect_nothing(&mut self) {
+        if self.reading.take().is_some() {
+            self.set_alarm();
+        }
+    }
+
+    /// Waits for the peer to take bytes; a wait that is under way goes on.
+    pub fn expect_write(&mut self) {
+        if self.writing.is_none() {
+            self.expect_write_anew();
+        }
+    }
+
+    /// Waits for the peer to take bytes, beginning now: it has taken some.
+    pub fn expect_write_anew(&mut self) {
+        self.writing = Some(self.deadline(self.worker.settings.timeouts.write));
+        self.set_alarm();
+    }
+
+    /// Nothing waits to be written.
+    pub fn expect_no_write(&mut self) {
+        if self.writing.take().is_some() {
+            self.set_alarm();
+        }
+    }
+
+    /// The wait that is over, if one is.
+    #[must_use]
+    pub fn overdue(&self) -> Option<Overdue> {
+        let now = self.worker.clock.now();
+        if !self.alarm.is_due(now) {
+            return None;
+        }
+        match (self.writing, self.reading) {
+            (Some(at), _) if now >= at => Some(Overdue::Write),
+            (_, Some((kind, at))) if now >= at => Some(Overdue::Read(kind)),
+            _ => None,
+        }
+    }
+
+    /// Asks to be polled at each tick, to look after a peer that is not read.
+    pub fn watch(&self, watching: Watching) {
+        self.alarm.set_every_tick(watching == Watching::EveryTick);
+    }
+
+    fn deadline(&self, after: Duration) -> u32 {
+        self.worker.clock.deadline(after)
+    }
+
+    fn set_alarm(&self) {
+        let at = match (self.reading, self.writing) {
+            (Some((_, reading)), Some(writing)) => reading.min(writing),
+            (Some((_, at)), None) | (None, Some(at)) => at,
+            (None, None) => 0,
+        };
+        self.alarm.set(at);
+    }
+}
+
+/// Whether a connection wants to be polled at each tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watching {
+    /// Only when something happens.
+    Events,
+    /// At each tick too.
+    EveryTick,
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        self.worker.closed();
+    }
+}

@@ -1,0 +1,567 @@
+//! One request and its reply between a wire and the application: the one [`HttpTransport`] of both servers.
+//!
+//! The application's handles call the trait; the wire calls the methods of [`Exchange`] itself. What may be sent when
+//! is decided in [`reply`], what of the body is kept in [`inbound`]; here both meet, under one lock that is never held
+//! over a system call or a waker.
+//!
+//! # Waking
+//!
+//! The wire's task polls the application itself, under the `polling` flag: what the application sends meanwhile needs
+//! no wake, since the wire looks afterwards. Anybody else (a handle in another task, a thread of a pool) finds the
+//! flag down and wakes the wire.
+
+mod files;
+mod inbound;
+mod reply;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use gateway_spec::{
+    Abort, AppError, BodyError, BodyLength, Gone, GoneSignal, HttpReceive, HttpSend, HttpTransport,
+    ResponseHead, SendError, Signal,
+};
+use http::{HeaderMap, StatusCode};
+
+use inbound::Inbound;
+use reply::Reply;
+
+pub use inbound::Wanted;
+pub use reply::{BodyAllowed, Facts, Informational, Sent, UpgradeAsked};
+
+/// Bytes of a response that are kept for a client that is slower than the application (SRV-5). 64 KiB: a window that
+/// keeps a fast network busy, and little enough for tens of thousands of slow readers.
+pub const OUTBOUND_BYTES: usize = 64 * 1024;
+
+/// Bytes of a request's body that are kept for an application that is slower than the client (SRV-5).
+pub const INBOUND_BYTES: usize = 64 * 1024;
+
+/// What the wire has to send next, in order. Already checked: the wire decides nothing.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// An informational response.
+    Informational(ResponseHead),
+    /// The head of the response, and with it the first bytes of its body.
+    Head {
+        /// Status and fields.
+        head: ResponseHead,
+        /// How long the body is.
+        length: ReplyLength,
+        /// The first bytes of the body; empty where it has none.
+        first: Bytes,
+    },
+    /// Bytes of the body or of the tunnel.
+    Data(Bytes),
+    /// The end of the body.
+    End(Option<HeaderMap>),
+    /// Switch protocols; what follows is the tunnel's.
+    Upgrade(ResponseHead),
+    /// The tunnel's direction to the client ends.
+    Shutdown,
+    /// The tunnel ends, after all that came before.
+    Close,
+    /// End in a way that the client can see is not clean, after all that came before.
+    Abort,
+}
+
+/// How long a response's body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyLength {
+    /// All of it is in the head's event.
+    Whole,
+    /// So many bytes, as the application's `content-length` says.
+    Known(u64),
+    /// Only its end will tell.
+    Unknown,
+}
+
+/// What the wire finds after the application was polled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// There is something to send.
+    pub output: bool,
+    /// The application waits for the body.
+    pub wanted: Wanted,
+}
+
+/// One request and its reply. See the [module](self).
+#[derive(Debug)]
+pub struct Exchange {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    inbound: Inbound,
+    reply: Reply,
+    output: VecDeque<Queued>,
+    /// Bytes of the body in `output`.
+    queued: usize,
+    /// Bytes that the wire has taken and not written.
+    unsent: usize,
+    gone: Option<Gone>,
+    half_closed: bool,
+    signal: Option<Signal<Gone>>,
+    receiver: Option<Waker>,
+    sender: Option<Waker>,
+    flusher: Option<Waker>,
+    wire: Option<Waker>,
+    polling: bool,
+}
+
+#[derive(Debug)]
+enum Queued {
+    Ready(Outgoing),
+    File(files::Reading),
+}
+
+impl Exchange {
+    /// An exchange that waits for its request.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            state: Mutex::new(State::default()),
+        }
+    }
+
+    /// Makes it the exchange of the next request. `&mut` is the proof that no handle of the last one lives (SRV-9).
+    pub fn begin(&mut self, facts: Facts, body: BodyLength, body_limit: u64) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        state.inbound.begin(body, body_limit);
+        state.reply.begin(facts);
+        state.output.clear();
+        state.queued = 0;
+        state.unsent = 0;
+        state.gone = None;
+        state.half_closed = false;
+        state.signal = None;
+        state.receiver = None;
+        state.sender = None;
+        state.flusher = None;
+        state.polling = false;
+    }
+
+    // What the wire does around a poll of the application.
+
+    /// Before the application is polled by the task of `waker`.
+    pub(crate) fn enter(&self, waker: &Waker) {
+        let mut state = self.lock();
+        state.polling = true;
+        keep(&mut state.wire, waker);
+    }
+
+    /// After the application was polled: decides what the client gets if the call has returned, or has dropped its
+    /// last handle while it is pending.
+    pub(crate) fn leave(&self, turn: Turn<'_>) -> (Progress, Verdict) {
+        let mut state = self.lock();
+        state.polling = false;
+        let verdict = state.reply.settle(turn);
+        match verdict {
+            Verdict::Fine => {}
+            Verdict::Answer(status) => state.answer_for_the_app(status),
+            Verdict::CutOff => state.push(Outgoing::Abort),
+            Verdict::CloseTunnel => state.push(Outgoing::Close),
+        }
+        let progress = Progress {
+            output: !state.output.is_empty(),
+            wanted: state.inbound.wanted(),
+        };
+        (progress, verdict)
+    }
+
+    /// What was sent so far: for the access log.
+    #[must_use]
+    pub fn sent(&self) -> Sent {
+        self.lock().reply.sent()
+    }
+
+    // The response, as the wire takes it.
+
+    /// The next thing to send. Bytes of it count as unsent until [`written`](Self::written) says otherwise.
+    pub fn next_output(self: &Arc<Self>) -> Option<Outgoing> {
+        let mut state = self.lock();
+        match state.output.pop_front()? {
+            Queued::Ready(outgoing) => {
+                let bytes = weight(&outgoing);
+                state.queued -= bytes;
+                state.unsent += bytes;
+                Some(outgoing)
+            }
+            Queued::File(reading) => {
+                files::start(self, reading, &mut state);
+                None
+            }
+        }
+    }
+
+    /// Tells how many bytes the wire still holds; wakes the application when there is credit again.
+    pub fn unsent(&self, bytes: usize) {
+        let (sender, flusher) = {
+            let mut state = self.lock();
+            state.unsent = bytes;
+            let sender = if state.has_credit() {
+                state.sender.take()
+            } else {
+                None
+            };
+            let flusher = if state.is_flushed() {
+                state.flusher.take()
+            } else {
+                None
+            };
+            (sender, flusher)
+        };
+        wake([sender, flusher]);
+    }
+
+    // The request's body, as the wire brings it.
+
+    /// How much of the body the application can take now.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        self.lock().inbound.wanted()
+    }
+
+    /// Brings a part of the body, or bytes of the tunnel.
+    pub fn push_body(&self, bytes: Bytes) {
+        self.inbound(|inbound| inbound.push(bytes));
+    }
+
+    /// Brings the end of the body, or of the client's direction of the tunnel.
+    pub fn end_body(&self, trailers: Option<HeaderMap>) {
+        self.inbound(|inbound| inbound.end(trailers));
+    }
+
+    /// The body cannot be read to its end.
+    pub fn fail_body(&self, error: BodyError) {
+        self.inbound(|inbound| inbound.fail(error));
+    }
+
+    /// Whether the body failed.
+    #[must_use]
+    pub fn body_failed(&self) -> bool {
+        self.lock().inbound.has_failed()
+    }
+
+    fn inbound(&self, change: impl FnOnce(&mut Inbound)) {
+        let receiver = {
+            let mut state = self.lock();
+            change(&mut state.inbound);
+            state.receiver.take()
+        };
+        wake([receiver]);
+    }
+
+    // The client.
+
+    /// The client stopped sending (SRV-3).
+    pub fn half_close(&self) {
+        let (signal, receiver) = {
+            let mut state = self.lock();
+            if state.half_closed || state.gone.is_some() {
+                return;
+            }
+            state.half_closed = true;
+            (state.signal.clone(), state.receiver.take())
+        };
+        if let Some(signal) = signal {
+            signal.raise(Gone::HalfClosed);
+        }
+        wake([receiver]);
+    }
+
+    /// Nothing can be sent any more. The first reason counts.
+    pub fn set_gone(&self, gone: Gone) {
+        let (signal, wakers) = {
+            let mut state = self.lock();
+            if state.gone.is_some() {
+                return;
+            }
+            state.gone = Some(gone);
+            state.output.clear();
+            state.queued = 0;
+            (
+                state.signal.clone(),
+                [
+                    state.receiver.take(),
+                    state.sender.take(),
+                    state.flusher.take(),
+                ],
+            )
+        };
+        if let Some(signal) = signal {
+            signal.raise(gone);
+        }
+        wake(wakers);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code of others runs under this lock, so a poisoned one is still whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a poll of the application has come to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Turn<'a> {
+    /// The call goes on.
+    Pending,
+    /// The call has returned with a `Done`.
+    Done,
+    /// The call has failed, panicked, or was ended by the server.
+    Failed(&'a AppError),
+    /// The call had returned before.
+    Over,
+}
+
+/// What becomes of an exchange whose call has returned or let go of its handles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The response is complete, or still in the application's hands.
+    Fine,
+    /// Nothing was started: the server answers with this status.
+    Answer(StatusCode),
+    /// The response was started: it is cut off.
+    CutOff,
+    /// The call returned with the tunnel open: what was accepted is sent, then it is closed.
+    CloseTunnel,
+}
+
+impl State {
+    fn has_credit(&self) -> bool {
+        self.queued + self.unsent < OUTBOUND_BYTES
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.output.is_empty() && self.unsent == 0
+    }
+
+    fn push(&mut self, outgoing: Outgoing) {
+        self.queued += weight(&outgoing);
+        self.output.push_back(Queued::Ready(outgoing));
+    }
+
+    fn answer_for_the_app(&mut self, status: StatusCode) {
+        let (head, first) = crate::error_page(status);
+        let first = self.reply.answered(status, first);
+        self.push(Outgoing::Head {
+            head,
+            length: ReplyLength::Whole,
+            first,
+        });
+    }
+
+    /// The wire's waker, if nobody is about to look anyway.
+    fn wire_waker(&self) -> Option<Waker> {
+        if self.polling {
+            None
+        } else {
+            self.wire.clone()
+        }
+    }
+}
+
+impl HttpTransport for Exchange {
+    fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<HttpReceive> {
+        let mut state = self.lock();
+        let before = state.inbound.wanted();
+        if let Some(event) = state.inbound.next() {
+            // A full buffer that is emptied lets the wire read on.
+            let wire = if before.is_full() {
+                state.wire_waker()
+            } else {
+                None
+            };
+            drop(state);
+            wake([wire]);
+            return Poll::Ready(event);
+        }
+        if let Some(gone) = state.gone {
+            return Poll::Ready(HttpReceive::Disconnect(gone));
+        }
+        if state.reply.is_over() {
+            return Poll::Ready(HttpReceive::Disconnect(Gone::Finished));
+        }
+        if state.inbound.is_over() && state.half_closed && state.inbound.tell_half_closed() {
+            return Poll::Ready(HttpReceive::Disconnect(Gone::HalfClosed));
+        }
+        keep(&mut state.receiver, cx.waker());
+        let asked_first = state.inbound.ask();
+        let wire = if asked_first {
+            state.wire_waker()
+        } else {
+            None
+        };
+        drop(state);
+        wake([wire]);
+        Poll::Pending
+    }
+
+    fn stop_receiving(&self) {
+        let wire = {
+            let mut state = self.lock();
+            state.inbound.stop();
+            state.wire_waker()
+        };
+        wake([wire]);
+    }
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        let mut state = self.lock();
+        if let Some(gone) = state.gone {
+            return Poll::Ready(Err(gone));
+        }
+        if state.has_credit() {
+            return Poll::Ready(Ok(()));
+        }
+        keep(&mut state.sender, cx.waker());
+        Poll::Pending
+    }
+
+    fn send(&self, event: HttpSend) -> Result<(), SendError> {
+        let wakers = {
+            let mut state = self.lock();
+            if let Some(gone) = state.gone {
+                return Err(SendError::Gone(gone));
+            }
+            let State {
+                reply,
+                output,
+                queued,
+                ..
+            } = &mut *state;
+            reply.accept(event, |accepted| {
+                *queued += match &accepted {
+                    Queued::Ready(outgoing) => weight(outgoing),
+                    Queued::File(_) => 0,
+                };
+                output.push_back(accepted);
+            })?;
+            if state.reply.is_tunnel() {
+                state.inbound.become_tunnel();
+            }
+            // Whoever waits for more of the body learns that the exchange is over.
+            let receiver = if state.reply.is_over() {
+                state.receiver.take()
+            } else {
+                None
+            };
+            [state.wire_waker(), receiver]
+        };
+        wake(wakers);
+        Ok(())
+    }
+
+    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SendError>> {
+        let room = {
+            let mut state = self.lock();
+            if let Some(gone) = state.gone {
+                return Poll::Ready(Err(SendError::Gone(gone)));
+            }
+            if !state.has_credit() {
+                keep(&mut state.sender, cx.waker());
+                return Poll::Pending;
+            }
+            OUTBOUND_BYTES - (state.queued + state.unsent)
+        };
+        let piece = &bytes[..bytes.len().min(room)];
+        self.send(HttpSend::Body {
+            bytes: Bytes::copy_from_slice(piece),
+            more: true,
+        })?;
+        Poll::Ready(Ok(piece.len()))
+    }
+
+    fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        let mut state = self.lock();
+        match state.gone {
+            Some(Gone::Finished) => return Poll::Ready(Ok(())),
+            Some(gone) => return Poll::Ready(Err(gone)),
+            None if state.is_flushed() => return Poll::Ready(Ok(())),
+            None => {}
+        }
+        keep(&mut state.flusher, cx.waker());
+        Poll::Pending
+    }
+
+    fn poll_buffered(&self, cx: &mut Context<'_>, n: usize) -> Poll<Result<(), Gone>> {
+        let mut state = self.lock();
+        if state.inbound.has(n) {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(gone) = state.gone {
+            return Poll::Ready(Err(gone));
+        }
+        keep(&mut state.receiver, cx.waker());
+        let wire = if state.inbound.ask() {
+            state.wire_waker()
+        } else {
+            None
+        };
+        drop(state);
+        wake([wire]);
+        Poll::Pending
+    }
+
+    fn gone(&self) -> GoneSignal {
+        let mut state = self.lock();
+        let (gone, half_closed) = (state.gone, state.half_closed);
+        let signal = state.signal.get_or_insert_with(|| {
+            let signal = Signal::new();
+            if let Some(gone) = gone.or(half_closed.then_some(Gone::HalfClosed)) {
+                signal.raise(gone);
+            }
+            signal
+        });
+        signal.wait()
+    }
+
+    fn close(&self) {
+        let wire = {
+            let mut state = self.lock();
+            if state.gone.is_none() && state.reply.close() {
+                state.push(Outgoing::Close);
+            }
+            state.wire_waker()
+        };
+        wake([wire]);
+    }
+
+    fn abort(&self, why: Abort) {
+        let wire = {
+            let mut state = self.lock();
+            if state.gone.is_none() && state.reply.abort(why) {
+                state.push(Outgoing::Abort);
+            }
+            state.wire_waker()
+        };
+        wake([wire]);
+    }
+}
+
+fn weight(outgoing: &Outgoing) -> usize {
+    match outgoing {
+        Outgoing::Head { first, .. } => first.len(),
+        Outgoing::Data(bytes) => bytes.len(),
+        _ => 0,
+    }
+}
+
+fn keep(slot: &mut Option<Waker>, waker: &Waker) {
+    match slot {
+        Some(kept) if kept.will_wake(waker) => {}
+        _ => *slot = Some(waker.clone()),
+    }
+}
+
+fn wake<const N: usize>(wakers: [Option<Waker>; N]) {
+    wakers.into_iter().flatten().for_each(Waker::wake);
+}

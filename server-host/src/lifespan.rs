@@ -1,0 +1,167 @@
+//! The application's lifespan: started before the first connection is accepted, stopped after the last one is closed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use gateway_spec::{
+    AppError, Application, Capabilities, Connection, DrainSignal, Lifespan, LifespanScope,
+    LifespanTransport, Signal, State,
+};
+use tokio::task::JoinHandle;
+
+/// A lifespan that has started, or that the application does not have.
+#[derive(Debug)]
+pub(crate) struct Running {
+    shared: Arc<Shared>,
+    call: Option<JoinHandle<Result<(), AppError>>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    progress: Mutex<Progress>,
+    shutdown: Signal<Instant>,
+    changed: Signal<()>,
+}
+
+#[derive(Debug, Default)]
+enum Progress {
+    #[default]
+    Starting,
+    Started(State),
+    Refused,
+    Stopped,
+    Abandoned,
+}
+
+/// Starts the application's lifespan and waits until it is up. Runs on the host's own runtime.
+pub(crate) async fn start(
+    app: Arc<impl Application>,
+    capabilities: Capabilities,
+) -> Result<(Running, State), AppError> {
+    let shared = Arc::<Shared>::default();
+    let lifespan = Lifespan::new(LifespanScope::new(capabilities), Arc::clone(&shared) as _);
+    let mut call = tokio::spawn(async move {
+        app.call(Connection::Lifespan(lifespan))
+            .await
+            .map(|_done| ())
+    });
+    let mut changed = shared.changed.wait();
+    let ended = tokio::select! {
+        biased;
+        () = &mut changed => None,
+        ended = &mut call => Some(flatten(ended)),
+    };
+    match (shared.take_started(), ended) {
+        (Outcome::Started(state), None) => Ok((
+            Running {
+                shared,
+                call: Some(call),
+            },
+            state,
+        )),
+        (Outcome::Started(state), Some(Ok(()))) => Ok((Running { shared, call: None }, state)),
+        (Outcome::Refused, None | Some(Ok(()))) => {
+            Ok((Running { shared, call: None }, State::new()))
+        }
+        (_, Some(Err(error))) => Err(error),
+        (Outcome::Neither, None) => Err(match flatten(call.await) {
+            Err(error) => error,
+            Ok(()) => without_a_word(),
+        }),
+        (Outcome::Neither, Some(Ok(()))) => Err(without_a_word()),
+    }
+}
+
+impl Running {
+    /// Resolves when the lifespan ends before its shutdown was requested; never, if there is none.
+    pub(crate) async fn ended_early(&mut self) -> Option<AppError> {
+        match &mut self.call {
+            Some(call) => {
+                let ended = flatten(call.await);
+                self.call = None;
+                ended.err()
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Asks the application to stop and waits for it until the deadline.
+    pub(crate) async fn stop(self, deadline: Instant) -> Result<(), AppError> {
+        let Some(mut call) = self.call else {
+            return Ok(());
+        };
+        self.shared.shutdown.raise(deadline);
+        match tokio::time::timeout_at(deadline.into(), &mut call).await {
+            Ok(ended) => flatten(ended)?,
+            Err(_elapsed) => {
+                call.abort();
+                return Err(AppError::message("it did not stop within the grace period"));
+            }
+        }
+        match *self.shared.lock() {
+            Progress::Stopped => Ok(()),
+            _ => Err(AppError::message(
+                "it returned without calling `stopped` (LIFE-6)",
+            )),
+        }
+    }
+}
+
+enum Outcome {
+    Started(State),
+    Refused,
+    Neither,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_started(&self) -> Outcome {
+        match &*self.lock() {
+            Progress::Started(state) => Outcome::Started(state.clone()),
+            Progress::Refused => Outcome::Refused,
+            Progress::Starting | Progress::Stopped | Progress::Abandoned => Outcome::Neither,
+        }
+    }
+
+    fn become_(&self, progress: Progress) {
+        *self.lock() = progress;
+        self.changed.raise(());
+    }
+}
+
+impl LifespanTransport for Shared {
+    fn started(&self, state: State) {
+        self.become_(Progress::Started(state));
+    }
+
+    fn refuse(&self) {
+        self.become_(Progress::Refused);
+    }
+
+    fn shutdown(&self) -> DrainSignal {
+        self.shutdown.wait()
+    }
+
+    fn stopped(&self) {
+        self.become_(Progress::Stopped);
+    }
+
+    fn abort(&self) {
+        self.become_(Progress::Abandoned);
+    }
+}
+
+fn without_a_word() -> AppError {
+    AppError::message("it dropped its lifespan without calling `started` or `refuse` (LIFE-3)")
+}
+
+fn flatten(ended: Result<Result<(), AppError>, tokio::task::JoinError>) -> Result<(), AppError> {
+    match ended {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => Err(AppError::message("it panicked")),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,111 @@
+//! What an operator can set: one configuration for both servers.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// How to serve. The default serves on `127.0.0.1:8000` with a worker for each core.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Addresses to listen on; port 0 takes a free one.
+    pub bind: Vec<SocketAddr>,
+    /// Worker threads, each with its own runtime and listeners. By default one for each core that this process may
+    /// use: more would share caches and win nothing.
+    pub workers: NonZeroUsize,
+    /// How long open exchanges may go on after a shutdown began. 30 seconds: what orchestrators give before they
+    /// kill.
+    pub grace: Duration,
+    /// Whether each exchange is logged.
+    pub access_log: AccessLogging,
+    /// Sizes.
+    pub limits: Limits,
+    /// Times.
+    pub timeouts: Timeouts,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            bind: vec![SocketAddr::from(([127, 0, 0, 1], 8000))],
+            workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            grace: Duration::from_secs(30),
+            access_log: AccessLogging::On,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// Whether each exchange is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessLogging {
+    /// A line to stderr for each exchange.
+    On,
+    /// None.
+    Off,
+}
+
+/// Sizes that a peer cannot exceed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of a request's head, its target included. 32 KiB: room for large cookies, little for an attacker. 431
+    /// above it.
+    pub head_bytes: usize,
+    /// Bytes of a request's target. 8 KiB, as RFC 9112 section 3 recommends at least. 414 above it.
+    pub target_bytes: usize,
+    /// Fields of a request's head, and of its trailers. 100, as most servers. 431 above it.
+    pub header_fields: usize,
+    /// Bytes of a request's body. 1 GiB: applications stream and set their own, lower limits; this one bounds what a
+    /// forgotten one costs. 413 above it.
+    pub body_bytes: u64,
+    /// Bytes of an unread request body that are read and thrown away so that the connection can be kept. 256 KiB:
+    /// about what is on its way already when the answer is sent. Above it the connection is closed.
+    pub discard_bytes: u64,
+    /// Connections of one worker. 16,384: below the usual limit of open files; above it new ones wait in the kernel.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_bytes: 32 * 1024,
+            target_bytes: 8 * 1024,
+            header_fields: 100,
+            body_bytes: 1024 * 1024 * 1024,
+            discard_bytes: 256 * 1024,
+            connections: 16 * 1024,
+        }
+    }
+}
+
+/// Times after which a peer is given up. All are met late by at most a [tick](crate::TICK).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// From the first byte of a head, or from the connection's start, to the head's end. 10 seconds: a head is one
+    /// packet or a few.
+    pub head: Duration,
+    /// Between two requests of a connection. 60 seconds: longer than a person takes to click, shorter than proxies
+    /// keep their side.
+    pub idle: Duration,
+    /// Without a byte of a body that the application waits for. 30 seconds.
+    pub body: Duration,
+    /// Without a byte that the peer takes of a response. 30 seconds.
+    pub write: Duration,
+    /// How long a closing connection is still read so that the peer sees the answer (RFC 9112 section 9.6). 2 seconds.
+    pub linger: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            body: Duration::from_secs(30),
+            write: Duration::from_secs(30),
+            linger: Duration::from_secs(2),
+        }
+    }
+}

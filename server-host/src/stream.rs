@@ -1,0 +1,104 @@
+//! A connection's bytes: what both servers read and write.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A connection that was accepted. It knows its socket, so that a client that leaves is noticed without reading.
+#[derive(Debug)]
+pub struct Stream {
+    tcp: TcpStream,
+}
+
+/// What a socket tells of its client without being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerState {
+    /// Nothing has ended.
+    Open,
+    /// The client has stopped sending, after what can still be read.
+    HalfClosed,
+    /// The connection is broken.
+    Broken,
+}
+
+impl Stream {
+    pub(crate) fn new(tcp: TcpStream) -> Self {
+        Self { tcp }
+    }
+
+    /// Reads into the spare capacity of `buffer`, which must have some; 0 is the end.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is broken.
+    pub fn poll_read_into(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        pin!(self.tcp.read_buf(buffer)).poll(cx)
+    }
+
+    /// Looks at the readiness that the runtime already knows: no system call, nothing consumed.
+    pub fn peer_state(&self, cx: &mut Context<'_>) -> PeerState {
+        match pin!(self.tcp.ready(Interest::READABLE | Interest::ERROR)).poll(cx) {
+            Poll::Ready(Ok(ready)) if ready.is_error() || ready.is_write_closed() => {
+                PeerState::Broken
+            }
+            Poll::Ready(Ok(ready)) if ready.is_read_closed() => PeerState::HalfClosed,
+            Poll::Ready(Ok(_)) | Poll::Pending => PeerState::Open,
+            Poll::Ready(Err(_)) => PeerState::Broken,
+        }
+    }
+
+    /// Makes the close of this connection a reset: the client sees at once that something was cut off.
+    pub fn reset_on_close(&self) {
+        // Without it the client sees an end, which of a response with a length is as clear.
+        let _ = socket2::SockRef::from(&self.tcp).set_linger(Some(std::time::Duration::ZERO));
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}

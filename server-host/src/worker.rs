@@ -1,0 +1,219 @@
+//! A worker: a thread with its own runtime, its own listeners and all connections that it accepts.
+
+use std::io;
+use std::net::TcpListener;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use gateway_spec::{Address, Capabilities, ConnectionInfo, Signal, State, WorkerThread};
+use tokio::sync::Notify;
+
+use crate::access_log::AccessLog;
+use crate::app::App;
+use crate::buffers::Buffers;
+use crate::clock::Clock;
+use crate::date::Dates;
+use crate::listener::{AcceptFailure, EXHAUSTED_PAUSE, classify};
+use crate::{AccessLogging, Context, Protocol, Settings, Shutdown, Stream};
+
+/// What the connections of one worker share.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) app: App,
+    pub(crate) state: State,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) drain: Signal<Instant>,
+    pub(crate) clock: Clock,
+    pub(crate) dates: Dates,
+    pub(crate) buffers: Buffers,
+    pub(crate) access_log: AccessLog,
+    /// [`SERVING`], [`DRAINING`] or [`FORCED`].
+    phase: AtomicU8,
+    open: AtomicUsize,
+    closed: Notify,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        app: App,
+        state: State,
+        settings: Arc<Settings>,
+        capabilities: Capabilities,
+    ) -> Self {
+        Self {
+            app,
+            state,
+            settings,
+            capabilities,
+            drain: Signal::new(),
+            clock: Clock::new(),
+            dates: Dates::new(),
+            buffers: Buffers::default(),
+            access_log: AccessLog::default(),
+            phase: AtomicU8::new(SERVING),
+            open: AtomicUsize::new(0),
+            closed: Notify::new(),
+        }
+    }
+
+    /// A connection, or a call that outlives its own, has begun.
+    pub(crate) fn opened(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It has ended.
+    pub(crate) fn closed(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.closed.notify_waiters();
+    }
+
+    /// Runs on a thread of its own until the drain has ended. `shutdown` is raised with the deadline.
+    pub(crate) fn run<P: Protocol>(
+        self: Arc<Self>,
+        protocol: Arc<P>,
+        listeners: Vec<TcpListener>,
+        shutdown: &Signal<Instant>,
+    ) -> io::Result<()> {
+        let _mark = WorkerThread::enter();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()?;
+        let result = runtime.block_on(Arc::clone(&self).serve(protocol, listeners, shutdown));
+        // Futures that did not end in time are dropped here, in a runtime that still exists.
+        drop(runtime);
+        self.access_log.flush();
+        result
+    }
+
+    async fn serve<P: Protocol>(
+        self: Arc<Self>,
+        protocol: Arc<P>,
+        listeners: Vec<TcpListener>,
+        shutdown: &Signal<Instant>,
+    ) -> io::Result<()> {
+        let mut accepting = Vec::new();
+        for listener in listeners {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let accept = accept(Arc::clone(&self), Arc::clone(&protocol), listener);
+            accepting.push(tokio::spawn(accept));
+        }
+        let deadline = shutdown.wait().await;
+        self.phase.store(DRAINING, Ordering::Relaxed);
+        self.drain.raise(deadline);
+        for task in accepting {
+            // It sees the drain, takes what the kernel has accepted for it, and ends.
+            let _ = task.await;
+        }
+        self.clock.wake_all();
+        self.drain_until(deadline).await;
+        Ok(())
+    }
+
+    async fn drain_until(&self, deadline: Instant) {
+        let force_at = deadline - farewell(deadline.saturating_duration_since(Instant::now()));
+        if tokio::time::timeout_at(force_at.into(), self.all_closed())
+            .await
+            .is_ok()
+        {
+            return;
+        }
+        self.phase.store(FORCED, Ordering::Relaxed);
+        self.clock.wake_all();
+        if tokio::time::timeout_at(deadline.into(), self.all_closed())
+            .await
+            .is_err()
+        {
+            let open = self.open.load(Ordering::Relaxed);
+            tracing::warn!(
+                open,
+                "the grace period is over: dropping what is still open"
+            );
+        }
+    }
+
+    async fn all_closed(&self) {
+        loop {
+            let mut closed = pin!(self.closed.notified());
+            closed.as_mut().enable();
+            if self.open.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            closed.await;
+        }
+    }
+
+    /// The time has come to so many ticks.
+    pub(crate) fn tick(&self, ticks: u32) {
+        self.clock.tick(ticks);
+        self.access_log.flush();
+    }
+
+    pub(crate) fn shutdown(&self) -> Shutdown {
+        match self.phase.load(Ordering::Relaxed) {
+            SERVING => Shutdown::No,
+            DRAINING => Shutdown::Draining,
+            _ => Shutdown::Forced,
+        }
+    }
+
+    pub(crate) fn now_if_logging(&self) -> Option<Instant> {
+        (self.settings.access_log == AccessLogging::On).then(Instant::now)
+    }
+}
+
+const SERVING: u8 = 0;
+const DRAINING: u8 = 1;
+const FORCED: u8 = 2;
+
+/// The end of the grace period that is kept for goodbyes: close frames and last writes.
+fn farewell(grace: Duration) -> Duration {
+    (grace / 4).min(Duration::from_secs(1))
+}
+
+async fn accept<P: Protocol>(
+    worker: Arc<Worker>,
+    protocol: Arc<P>,
+    listener: tokio::net::TcpListener,
+) {
+    let mut drain = worker.drain.wait();
+    loop {
+        let full = worker.open.load(Ordering::Relaxed) >= worker.settings.limits.connections;
+        tokio::select! {
+            biased;
+            _ = &mut drain => break,
+            accepted = listener.accept(), if !full => match accepted {
+                Ok((tcp, client)) => open(&worker, &protocol, tcp, client),
+                Err(error) => if classify(&error) == AcceptFailure::Pause {
+                    tracing::warn!(%error, "cannot accept connections; trying again");
+                    tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                },
+            },
+            () = worker.closed.notified(), if full => {}
+        }
+    }
+    // The kernel has accepted these already: closing the listener would reset them.
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    while let std::task::Poll::Ready(Ok((tcp, client))) = listener.poll_accept(&mut context) {
+        open(&worker, &protocol, tcp, client);
+    }
+}
+
+fn open<P: Protocol>(
+    worker: &Arc<Worker>,
+    protocol: &Arc<P>,
+    tcp: tokio::net::TcpStream,
+    client: std::net::SocketAddr,
+) {
+    // Answers are written whole, so waiting to join small segments would only delay them.
+    let _ = tcp.set_nodelay(true);
+    let mut info = ConnectionInfo::new(worker.capabilities).with_client(Address::Tcp(client));
+    if let Ok(local) = tcp.local_addr() {
+        info = info.with_server(Address::Tcp(local));
+    }
+    let context = Context::new(Arc::clone(worker), info);
+    tokio::spawn(protocol.connection(Stream::new(tcp), context));
+}
