@@ -1,0 +1,89 @@
+//! The body of a reply to bytes: the mirror image of `body_reader`.
+
+use std::io::Write as _;
+
+use http::HeaderMap;
+
+use crate::error::UsageError;
+use crate::event::Payload;
+use crate::framing::ReplyFraming;
+use crate::trailers;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyWriter {
+    /// The reply has no body, whatever the application writes.
+    Nothing,
+    /// So many bytes are owed.
+    Sized {
+        left: u64,
+    },
+    Chunked,
+    UntilClose,
+}
+
+impl BodyWriter {
+    pub(crate) const fn new(framing: ReplyFraming) -> Self {
+        match framing {
+            ReplyFraming::Nothing { .. } => Self::Nothing,
+            ReplyFraming::Sized(left) => Self::Sized { left },
+            ReplyFraming::Chunked => Self::Chunked,
+            ReplyFraming::UntilClose => Self::UntilClose,
+        }
+    }
+
+    /// Writes what stands before `length` bytes of data.
+    pub(crate) fn frame(
+        &mut self,
+        length: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<Payload, UsageError> {
+        match self {
+            Self::Nothing => Ok(Payload::Skip),
+            Self::Sized { left } => {
+                *left = left
+                    .checked_sub(length as u64)
+                    .ok_or(UsageError::TooMuchData)?;
+                Ok(Payload::Write { suffix: b"" })
+            }
+            // A chunk of no bytes would end the body (RFC 9112 section 7.1).
+            Self::Chunked if length == 0 => Ok(Payload::Skip),
+            Self::Chunked => {
+                write!(out, "{length:x}\r\n").expect("writing to memory cannot fail");
+                Ok(Payload::Write { suffix: b"\r\n" })
+            }
+            Self::UntilClose => Ok(Payload::Write { suffix: b"" }),
+        }
+    }
+
+    /// Writes the end of the body. Trailers are written if the body is chunked: no other has a place for them.
+    pub(crate) fn end(
+        self,
+        trailers: Option<&HeaderMap>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), UsageError> {
+        match self {
+            Self::Sized { left: 1.. } => return Err(UsageError::TooLittleData),
+            Self::Nothing | Self::Sized { left: 0 } | Self::UntilClose => {}
+            Self::Chunked => match trailers {
+                None => out.extend_from_slice(b"0\r\n\r\n"),
+                Some(trailers) => end_with_trailers(trailers, out)?,
+            },
+        }
+        Ok(())
+    }
+}
+
+fn end_with_trailers(trailers: &HeaderMap, out: &mut Vec<u8>) -> Result<(), UsageError> {
+    if trailers
+        .keys()
+        .any(|name| trailers::is_forbidden(name.as_str().as_bytes()))
+    {
+        return Err(UsageError::ForbiddenTrailer);
+    }
+    out.extend_from_slice(b"0\r\n");
+    for (name, value) in trailers {
+        crate::reply_head::put_field(out, name.as_str().as_bytes(), value.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}

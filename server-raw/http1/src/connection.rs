@@ -1,0 +1,428 @@
+//! Joins the parts; the only stateful entry.
+
+use bytes::{Buf, BytesMut};
+use gateway_spec::{Field, Headers};
+use http::{HeaderMap, Method, StatusCode, Version};
+
+use crate::body_reader::{BodyReader, Part};
+use crate::body_writer::BodyWriter;
+use crate::error::{PeerError, UsageError};
+use crate::event::{AfterReply, Event, Payload, Step};
+use crate::framing::{BodyFraming, ReplyBody};
+use crate::head::{self, Expectation, Finished, Persistence, RequestHead, Upgrade};
+use crate::limits::Limits;
+use crate::reply_head::{self, ReplyHead};
+use crate::state::{Exchange, Input, MethodKind, Reading, Request, State, Writing};
+
+/// The server's side of one connection.
+///
+/// It holds no bytes: the input belongs to the caller, who reads into it, and so does the output, who writes and empties it.
+/// The [crate's page](crate) says in which order to call.
+#[derive(Debug)]
+pub struct Connection {
+    state: State,
+    limits: Limits,
+    /// Whether there can be another exchange. Once `Close`, always.
+    persistence: Persistence,
+    peer: Peer,
+    /// The index of the section being read; empty between sections.
+    index: Vec<Field>,
+}
+
+/// Whether the peer will send more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    Sending,
+    Finished,
+}
+
+impl Connection {
+    /// A connection on which nothing was read.
+    pub const fn new(limits: Limits) -> Self {
+        Self {
+            state: State::Head(head::Progress::START),
+            limits,
+            persistence: Persistence::KeepOpen,
+            peer: Peer::Sending,
+            index: Vec::new(),
+        }
+    }
+
+    /// Looks for the next fact in `input`, and takes out of it what it used.
+    ///
+    /// On [`Event::Head`], the head is in `head`, whose memory is used again; otherwise it is not touched, except that after an
+    /// error it holds a mixture. After [`Step::NeedBytes`] the bytes that are left must be there at the next call, with more
+    /// behind them; they are bounded by the [`Limits`], and are not looked at twice.
+    ///
+    /// # Errors
+    ///
+    /// What the peer did wrong. It stays: every further call says the same. Answer with
+    /// [`error_reply`](Self::error_reply) and close, or, where the reply is already on its way, end it and close.
+    pub fn next_event(
+        &mut self,
+        input: &mut BytesMut,
+        head: &mut RequestHead,
+    ) -> Result<Step, PeerError> {
+        let found = self.find_event(input, head);
+        if let Err(error) = found {
+            self.persistence = Persistence::Close;
+            self.index.clear();
+            // Refused where the error stands already.
+            let _ = self.state.on(Input::PeerFailed(error));
+        }
+        found
+    }
+
+    #[inline]
+    fn find_event(
+        &mut self,
+        input: &mut BytesMut,
+        head: &mut RequestHead,
+    ) -> Result<Step, PeerError> {
+        match &mut self.state {
+            State::Head(progress) => {
+                match head::read(input, progress, &mut self.index, &self.limits, head)? {
+                    Some(finished) => Ok(self.begin_exchange(&finished, input, head)),
+                    None if self.peer == Peer::Sending => Ok(Step::NeedBytes),
+                    // The empty line that may stand before a request line is no request.
+                    None if matches!(&input[..], b"" | b"\r\n") => {
+                        self.advance(Input::PeerLeft);
+                        Ok(Step::Closed)
+                    }
+                    None => Err(PeerError::TruncatedHead),
+                }
+            }
+            State::Exchange(Exchange {
+                request, reading, ..
+            }) => match reading {
+                Reading::Body(reader) => match reader.read(input, &mut self.index, &self.limits)? {
+                    Part::Data(data) => {
+                        request.expectation = Expectation::None;
+                        Ok(Step::Event(Event::Data(data)))
+                    }
+                    Part::Trailers(trailers) => Ok(Step::Event(Event::Trailers(trailers))),
+                    Part::End => {
+                        self.advance(Input::BodyEnded);
+                        Ok(Step::Event(Event::End))
+                    }
+                    Part::NeedBytes if self.peer == Peer::Sending => Ok(Step::NeedBytes),
+                    Part::NeedBytes => Err(PeerError::TruncatedBody),
+                },
+                Reading::Done => Ok(Step::Paused),
+                Reading::Failed(error) => Err(*error),
+            },
+            State::Tunnel | State::Closed => Ok(Step::Closed),
+            State::Failed(error) => Err(*error),
+        }
+    }
+
+    fn begin_exchange(
+        &mut self,
+        finished: &Finished,
+        input: &mut BytesMut,
+        head: &RequestHead,
+    ) -> Step {
+        input.advance(finished.length);
+        if finished.persistence == Persistence::Close {
+            self.persistence = Persistence::Close;
+        }
+        let request = Request {
+            method: MethodKind::of(&head.method),
+            version: head.version,
+            upgrade: head.upgrade,
+            expectation: head.expectation,
+        };
+        let reading = match head.framing {
+            BodyFraming::Empty => Reading::Done,
+            BodyFraming::Sized(left) => Reading::Body(BodyReader::Sized { left }),
+            BodyFraming::Chunked => Reading::Body(BodyReader::chunked()),
+        };
+        self.advance(Input::Request(request, reading));
+        Step::Event(Event::Head)
+    }
+
+    fn advance(&mut self, input: Input) {
+        self.state
+            .on(input)
+            .expect("only asked for in the state that it belongs to");
+    }
+
+    /// The peer will send no more (its FIN came).
+    ///
+    /// What is in the input is still read; when it is used up, [`next_event`](Self::next_event) gives [`Step::Closed`] between
+    /// requests, and an error within one. Replies can still be sent.
+    pub const fn end_of_input(&mut self) {
+        self.peer = Peer::Finished;
+    }
+
+    /// Whether the peer waits for a 100 before it sends the body: send one when the body is asked for, with
+    /// [`send_informational`](Self::send_informational), and the body comes.
+    ///
+    /// If the final reply goes out first, the connection closes after it, since nobody can know whether the body comes.
+    pub const fn expects_continue(&self) -> bool {
+        matches!(
+            self.state,
+            State::Exchange(Exchange {
+                request: Request {
+                    expectation: Expectation::Continue,
+                    ..
+                },
+                reading: Reading::Body(_),
+                writing: Writing::Head,
+            })
+        )
+    }
+
+    /// Closes after the reply under way or, if there is none, after the next: for a server that drains.
+    ///
+    /// The reply says so if its head was not sent yet.
+    pub const fn close_after_reply(&mut self) {
+        self.persistence = Persistence::Close;
+    }
+
+    /// What to do with the connection when the reply is written; known when its head was sent.
+    pub const fn after_reply(&self) -> AfterReply {
+        match (&self.state, self.persistence) {
+            (_, Persistence::Close) | (State::Tunnel | State::Closed | State::Failed(_), _) => {
+                AfterReply::Close
+            }
+            (State::Head(_), Persistence::KeepOpen) => AfterReply::KeepOpen,
+            (State::Exchange(exchange), Persistence::KeepOpen) => match exchange.reading {
+                Reading::Body(_) => AfterReply::Drain,
+                Reading::Done => AfterReply::KeepOpen,
+                Reading::Failed(_) => AfterReply::Close,
+            },
+        }
+    }
+
+    /// Goes on to the next request.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::OutOfOrder`] when the reply is not written, or when the request is not read to its end and the
+    /// connection is to be kept.
+    pub fn start_next(&mut self) -> Result<(), UsageError> {
+        self.state.on(Input::Next(self.persistence))
+    }
+
+    /// Writes an interim reply: 100, 103 ... (ASGI: `http.response.early_hint` and its kin). A peer of HTTP/1.0 does not know
+    /// them: for it, nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::Status`] for 101 and for a status that is not 1xx, [`UsageError::OutOfOrder`] once the head of the
+    /// final reply was sent.
+    pub fn send_informational(
+        &mut self,
+        status: StatusCode,
+        headers: &Headers,
+        out: &mut Vec<u8>,
+    ) -> Result<(), UsageError> {
+        let exchange = self.owing_head()?;
+        if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(UsageError::Status);
+        }
+        if exchange.request.version == Version::HTTP_10 {
+            return Ok(());
+        }
+        if status == StatusCode::CONTINUE {
+            exchange.request.expectation = Expectation::None;
+        }
+        reply_head::write_informational(status, headers, out);
+        Ok(())
+    }
+
+    /// Writes the head of the final reply (ASGI: `http.response.start`).
+    ///
+    /// The application's Transfer-Encoding, Connection, Keep-Alive and Upgrade are not written, for these are the server's;
+    /// but `Connection: close` is honoured. `date` is the value of Date, unless `headers` have one.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError`], and nothing is written: for an interim status, for a 2xx to CONNECT, for a wrong content-length, or when
+    /// no head is owed.
+    pub fn send_head(
+        &mut self,
+        status: StatusCode,
+        headers: &Headers,
+        body: ReplyBody,
+        date: &[u8; 29],
+        out: &mut Vec<u8>,
+    ) -> Result<(), UsageError> {
+        let persistence = self.persistence;
+        let exchange = self.owing_head()?;
+        let persistence = match (&exchange.reading, exchange.request.expectation) {
+            // A peer that waits for a 100 may send the body all the same, or not: what comes next cannot be told.
+            (Reading::Body(_), Expectation::Continue) | (Reading::Failed(_), _) => {
+                Persistence::Close
+            }
+            (Reading::Body(_), Expectation::None) | (Reading::Done, _) => persistence,
+        };
+        let reply = ReplyHead {
+            status,
+            headers,
+            body,
+            date,
+        };
+        let decided = reply.write(exchange.request, persistence, out)?;
+        self.persistence = decided.persistence;
+        self.state
+            .on(Input::HeadSent(BodyWriter::new(decided.framing)))
+    }
+
+    /// Writes a part of the body, framed as the head said (ASGI: `http.response.body`). Nothing is written where the reply
+    /// has no body: to HEAD, and for 204 and 304.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::TooMuchData`] beyond the content-length, [`UsageError::OutOfOrder`] before the head or after the end.
+    pub fn send_data(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), UsageError> {
+        match self.send_data_frame(data.len(), out)? {
+            Payload::Write { suffix } => {
+                out.extend_from_slice(data);
+                out.extend_from_slice(suffix);
+            }
+            Payload::Skip => {}
+        }
+        Ok(())
+    }
+
+    /// Writes what stands before `length` bytes of the body, for a caller who writes the bytes from where they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_data`](Self::send_data).
+    pub fn send_data_frame(
+        &mut self,
+        length: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<Payload, UsageError> {
+        self.writer()?.frame(length, out)
+    }
+
+    /// Writes the end of the reply. Trailers are written where the body is chunked, and dropped elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::TooLittleData`] when the content-length says more: the connection can only be closed.
+    /// [`UsageError::ForbiddenTrailer`], [`UsageError::OutOfOrder`].
+    pub fn send_end(
+        &mut self,
+        trailers: Option<&HeaderMap>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), UsageError> {
+        let ended = self.writer()?.end(trailers, out);
+        if ended == Err(UsageError::TooLittleData) {
+            self.persistence = Persistence::Close;
+        }
+        ended?;
+        self.state.on(Input::ReplyEnded)
+    }
+
+    /// Writes a whole reply: head, body and end.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_head`](Self::send_head).
+    pub fn send_whole(
+        &mut self,
+        status: StatusCode,
+        headers: &Headers,
+        data: &[u8],
+        date: &[u8; 29],
+        out: &mut Vec<u8>,
+    ) -> Result<(), UsageError> {
+        self.send_head(
+            status,
+            headers,
+            ReplyBody::Whole(data.len() as u64),
+            date,
+            out,
+        )?;
+        self.send_data(data, out)?;
+        self.send_end(None, out)
+    }
+
+    /// Makes the connection a tunnel: writes a 101 whose `headers` have an Upgrade, or the 2xx to a CONNECT.
+    ///
+    /// From then on the bytes in both directions are not HTTP, those in the input too.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::NotOffered`] when the request is neither a CONNECT nor offers an upgrade, or the status or the fields do
+    /// not fit it; [`UsageError::OutOfOrder`] when the head of a reply was sent, or when the request has a body that was not
+    /// read to its end.
+    pub fn switch_protocols(
+        &mut self,
+        status: StatusCode,
+        headers: &Headers,
+        date: &[u8; 29],
+        out: &mut Vec<u8>,
+    ) -> Result<(), UsageError> {
+        let exchange = self.owing_head()?;
+        if exchange.reading != Reading::Done {
+            return Err(UsageError::OutOfOrder);
+        }
+        match (
+            exchange.request.method,
+            exchange.request.upgrade,
+            status.as_u16(),
+        ) {
+            (MethodKind::Connect, _, 200..300) => {
+                reply_head::write_connected(status, headers, date, out)
+            }
+            (_, Upgrade::Offered, 101) => reply_head::write_switch(headers, date, out)?,
+            _ => return Err(UsageError::NotOffered),
+        }
+        self.state.on(Input::Switched)
+    }
+
+    /// Writes the whole reply to an error of the peer, after which the connection closes: its text says what was wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`UsageError::OutOfOrder`] when a final reply has begun: end it, or close.
+    pub fn error_reply(
+        &mut self,
+        error: PeerError,
+        date: &[u8; 29],
+        out: &mut Vec<u8>,
+    ) -> Result<(), UsageError> {
+        self.state.on(Input::Refused)?;
+        self.persistence = Persistence::Close;
+        reply_head::write_closing_reply(error.status(), error.text(), date, out);
+        Ok(())
+    }
+
+    fn owing_head(&mut self) -> Result<&mut Exchange, UsageError> {
+        match &mut self.state {
+            State::Exchange(
+                exchange @ Exchange {
+                    writing: Writing::Head,
+                    ..
+                },
+            ) => Ok(exchange),
+            _ => Err(UsageError::OutOfOrder),
+        }
+    }
+
+    fn writer(&mut self) -> Result<&mut BodyWriter, UsageError> {
+        match &mut self.state {
+            State::Exchange(Exchange {
+                writing: Writing::Body(writer),
+                ..
+            }) => Ok(writer),
+            _ => Err(UsageError::OutOfOrder),
+        }
+    }
+}
+
+impl MethodKind {
+    fn of(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+}

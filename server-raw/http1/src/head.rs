@@ -1,0 +1,407 @@
+//! Bytes to a request head, once (RFC 9112 sections 2 to 5).
+//!
+//! The lines are cut by `field_lines`; how long a body is, is decided by `framing`; which targets and hosts there are, by
+//! `target`. Here they are put together.
+
+use std::ops::Range;
+
+use gateway_spec::{Field, Headers};
+use http::{Method, Uri, Version};
+
+use crate::error::PeerError;
+use crate::field_lines::{self, FieldLines, Line};
+use crate::framing::{BodyFraming, Lengths};
+use crate::limits::Limits;
+use crate::scan;
+use crate::target::{self, Host};
+
+/// The head of a request, and what it implies.
+///
+/// Keep one for each connection and pass it to every [`next_event`](crate::Connection::next_event): its memory is used
+/// again.
+#[derive(Clone, Debug, Default)]
+pub struct RequestHead {
+    /// The method.
+    pub method: Method,
+    /// The target: a path and query, a whole URI, a host and port for CONNECT, or `*` for OPTIONS.
+    pub uri: Uri,
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
+    /// The fields in wire order, spelt as they came.
+    pub headers: Headers,
+    /// How long the body is.
+    pub framing: BodyFraming,
+    /// Whether the client waits for a 100 before it sends the body.
+    pub expectation: Expectation,
+    /// Whether the client offers to switch protocols.
+    pub upgrade: Upgrade,
+    /// Whether the client wants trailers.
+    pub trailers: Trailers,
+}
+
+/// Whether the client waits for [100 Continue](crate::Connection::send_informational) (RFC 9110 section 10.1.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expectation {
+    /// It sends the body, if there is one, unasked.
+    #[default]
+    None,
+    /// It waits, for a while.
+    Continue,
+}
+
+/// Whether the client offers to go on with another protocol (RFC 9110 section 7.8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Upgrade {
+    /// No, or in HTTP/1.0, where such an offer has no meaning.
+    #[default]
+    None,
+    /// It does: the `Upgrade` fields say to which, and `Connection` lists them.
+    Offered,
+}
+
+/// Whether the client says that it does not discard trailers: `TE: trailers` (RFC 9110 section 10.1.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trailers {
+    /// It does not say.
+    #[default]
+    Unasked,
+    /// It does.
+    Wanted,
+}
+
+/// Whether the connection goes on after an exchange (RFC 9112 section 9.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Persistence {
+    KeepOpen,
+    Close,
+}
+
+/// How far a head was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Within the request line, or the empty line before it. Up to `scanned`, nothing ends it.
+    RequestLine { scanned: usize },
+    /// Behind the request line.
+    Fields {
+        line: RequestLine,
+        lines: FieldLines,
+        facts: Facts,
+    },
+}
+
+impl Progress {
+    pub(crate) const START: Self = Self::RequestLine { scanned: 0 };
+}
+
+/// A head that was read to its end.
+pub(crate) struct Finished {
+    /// How many bytes it has, with the empty line before it if there was one.
+    pub(crate) length: usize,
+    pub(crate) persistence: Persistence,
+}
+
+/// Reads on, and writes the head into `head` when it is complete.
+///
+/// `input` begins where it began at the last call, and is not consumed. `index` is empty when a head begins.
+pub(crate) fn read(
+    input: &[u8],
+    progress: &mut Progress,
+    index: &mut Vec<Field>,
+    limits: &Limits,
+    head: &mut RequestHead,
+) -> Result<Option<Finished>, PeerError> {
+    let window = &input[..input.len().min(limits.head_bytes)];
+    let (line, mut lines, mut facts) = match *progress {
+        Progress::Fields { line, lines, facts } => (line, lines, facts),
+        Progress::RequestLine { mut scanned } => {
+            match RequestLine::read(window, &mut scanned, limits)? {
+                Some(line) => (line, FieldLines::new(line.end), Facts::default()),
+                None => {
+                    *progress = Progress::RequestLine { scanned };
+                    return incomplete(window, limits);
+                }
+            }
+        }
+    };
+    loop {
+        match lines.next(window)? {
+            Line::Field(_) if index.len() >= limits.fields => return Err(PeerError::TooManyFields),
+            Line::Field(field) => {
+                facts.note(window, field);
+                index.push(field);
+            }
+            Line::NeedBytes => {
+                *progress = Progress::Fields { line, lines, facts };
+                return incomplete(window, limits);
+            }
+            Line::End(length) => {
+                let persistence = finish(&window[..length], line, facts, head)?;
+                head.headers.refill_validated(&window[..length], index);
+                return Ok(Some(Finished {
+                    length,
+                    persistence,
+                }));
+            }
+        }
+    }
+}
+
+fn incomplete(window: &[u8], limits: &Limits) -> Result<Option<Finished>, PeerError> {
+    if window.len() >= limits.head_bytes {
+        return Err(PeerError::HeadTooLarge);
+    }
+    Ok(None)
+}
+
+/// Decides what only the whole head can tell.
+fn finish(
+    bytes: &[u8],
+    line: RequestLine,
+    facts: Facts,
+    head: &mut RequestHead,
+) -> Result<Persistence, PeerError> {
+    let method = line.method(bytes)?;
+    target::read(
+        &method,
+        line.version,
+        bytes,
+        line.target.into(),
+        facts.host,
+        &mut head.uri,
+    )?;
+    head.framing = facts.lengths.framing(line.version)?;
+    head.method = method;
+    head.version = line.version;
+    if line.version == Version::HTTP_10 {
+        // HTTP/1.0 knows none of these; what such a request says of them was meant for another hop.
+        head.expectation = Expectation::None;
+        head.upgrade = Upgrade::None;
+        head.trailers = Trailers::Unasked;
+        return Ok(match facts.connection {
+            Options {
+                close: false,
+                keep_alive: true,
+                ..
+            } => Persistence::KeepOpen,
+            Options { .. } => Persistence::Close,
+        });
+    }
+    head.expectation = match facts.expect {
+        Expect::Absent => Expectation::None,
+        // There is nothing to wait for without a body.
+        Expect::Continue if head.framing == BodyFraming::Empty => Expectation::None,
+        Expect::Continue => Expectation::Continue,
+        Expect::Unknown => return Err(PeerError::Expectation),
+    };
+    head.upgrade = match (facts.connection.upgrade, facts.upgrade) {
+        (true, UpgradeField::Present) => Upgrade::Offered,
+        (false, UpgradeField::Present) | (_, UpgradeField::Absent) => Upgrade::None,
+    };
+    head.trailers = facts.trailers;
+    Ok(if facts.connection.close {
+        Persistence::Close
+    } else {
+        Persistence::KeepOpen
+    })
+}
+
+/// Where the parts of a request line lie (RFC 9112 section 3). Single spaces stand between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RequestLine {
+    method: Span,
+    target: Span,
+    version: Version,
+    /// Where the line behind it begins.
+    end: usize,
+}
+
+impl RequestLine {
+    /// `None` when the line is not complete; `scanned` then says how far it has no end.
+    #[inline]
+    fn read(bytes: &[u8], scanned: &mut usize, limits: &Limits) -> Result<Option<Self>, PeerError> {
+        // RFC 9112 section 2.2 asks servers to ignore at least one empty line here.
+        let start = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
+        let end = scan::value_end(bytes, start.max(*scanned));
+        if end - start > MAX_METHOD + limits.target_bytes + b"  HTTP/1.1".len() {
+            return Err(PeerError::TargetTooLong);
+        }
+        if !bytes
+            .get(end..)
+            .is_some_and(|rest| rest.starts_with(b"\r\n"))
+        {
+            // What was scanned of an empty line that is not complete would be before `start` next time.
+            *scanned = end;
+            return field_lines::unfinished(bytes, end).map(|_| None);
+        }
+        Self::cut(bytes, start..end, limits).map(Some)
+    }
+
+    fn cut(bytes: &[u8], line: Range<usize>, limits: &Limits) -> Result<Self, PeerError> {
+        let method_end = if bytes[line.start..].starts_with(b"GET ") {
+            line.start + 3
+        } else {
+            scan::token_end(bytes, line.start)
+        };
+        match bytes.get(method_end) {
+            Some(b' ') if method_end > line.start => {}
+            Some(b' ' | b'\r') => return Err(PeerError::RequestLine),
+            Some(_) | None => return Err(PeerError::Method),
+        }
+        if method_end - line.start > MAX_METHOD {
+            return Err(PeerError::MethodTooLong);
+        }
+        let (target, version) = bytes[method_end + 1..line.end]
+            .split_last_chunk::<{ b" HTTP/1.1".len() }>()
+            .ok_or(PeerError::RequestLine)?;
+        let version = match version {
+            b" HTTP/1.1" => Version::HTTP_11,
+            b" HTTP/1.0" => Version::HTTP_10,
+            [
+                b' ',
+                b'H',
+                b'T',
+                b'T',
+                b'P',
+                b'/',
+                b'0'..=b'9',
+                b'.',
+                b'0'..=b'9',
+            ] => return Err(PeerError::Version),
+            _ => return Err(PeerError::RequestLine),
+        };
+        if target.is_empty() {
+            return Err(PeerError::RequestLine);
+        }
+        if target.len() > limits.target_bytes {
+            return Err(PeerError::TargetTooLong);
+        }
+        Ok(Self {
+            method: Span {
+                start: line.start,
+                end: method_end,
+            },
+            target: Span {
+                start: method_end + 1,
+                end: method_end + 1 + target.len(),
+            },
+            version,
+            end: line.end + 2,
+        })
+    }
+
+    #[inline]
+    fn method(&self, bytes: &[u8]) -> Result<Method, PeerError> {
+        match &bytes[Range::from(self.method)] {
+            b"GET" => Ok(Method::GET),
+            other => Method::from_bytes(other).map_err(|_| PeerError::Method),
+        }
+    }
+}
+
+/// Bytes in a method: the longest registered, `UPDATEREDIRECTREF`, has 17.
+const MAX_METHOD: usize = 32;
+
+/// A range that is `Copy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    start: usize,
+    end: usize,
+}
+
+impl From<Span> for Range<usize> {
+    fn from(span: Span) -> Self {
+        span.start..span.end
+    }
+}
+
+/// What the fields said that the server itself needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    host: Host,
+    lengths: Lengths,
+    connection: Options,
+    expect: Expect,
+    upgrade: UpgradeField,
+    trailers: Trailers,
+}
+
+/// The options that `Connection` listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Options {
+    close: bool,
+    keep_alive: bool,
+    upgrade: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Expect {
+    #[default]
+    Absent,
+    Continue,
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum UpgradeField {
+    #[default]
+    Absent,
+    Present,
+}
+
+impl Facts {
+    /// Most fields are told apart by their length and first byte.
+    #[inline(always)]
+    fn note(&mut self, bytes: &[u8], field: Field) {
+        let name = &bytes[field.name()];
+        let Some(first) = name.first() else { return };
+        match (name.len(), first | 0x20) {
+            (2, b't') if scan::is(name, b"te") => self.note_te(&bytes[field.value()]),
+            (4, b'h') if scan::is(name, b"host") => self.host.note(field.value()),
+            (6, b'e') if scan::is(name, b"expect") => self.note_expect(&bytes[field.value()]),
+            (7, b'u') if scan::is(name, b"upgrade") => self.upgrade = UpgradeField::Present,
+            (10, b'c') if scan::is(name, b"connection") => {
+                self.connection.note(&bytes[field.value()])
+            }
+            (14, b'c') if scan::is(name, b"content-length") => {
+                self.lengths.note_content_length(&bytes[field.value()]);
+            }
+            (17, b't') if scan::is(name, b"transfer-encoding") => {
+                self.lengths.note_transfer_encoding(&bytes[field.value()]);
+            }
+            _ => {}
+        }
+    }
+
+    fn note_te(&mut self, value: &[u8]) {
+        if value
+            .split(|&byte| byte == b',')
+            .any(|member| scan::is(scan::trim(member), b"trailers"))
+        {
+            self.trailers = Trailers::Wanted;
+        }
+    }
+
+    fn note_expect(&mut self, value: &[u8]) {
+        self.expect = match self.expect {
+            Expect::Absent | Expect::Continue if value.eq_ignore_ascii_case(b"100-continue") => {
+                Expect::Continue
+            }
+            Expect::Absent | Expect::Continue | Expect::Unknown => Expect::Unknown,
+        };
+    }
+}
+
+impl Options {
+    #[inline]
+    fn note(&mut self, value: &[u8]) {
+        if scan::is(value, b"keep-alive") {
+            self.keep_alive = true;
+            return;
+        }
+        for option in value.split(|&byte| byte == b',').map(scan::trim) {
+            self.close |= scan::is(option, b"close");
+            self.keep_alive |= scan::is(option, b"keep-alive");
+            self.upgrade |= scan::is(option, b"upgrade");
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Status and fields to bytes (RFC 9112 sections 4 and 5).
+//!
+//! The fields that govern the connection are the server's: those that the application gives are read here, and written by
+//! nobody. How the body is framed is decided by `framing`.
+
+use gateway_spec::Headers;
+use http::{StatusCode, Version};
+
+use crate::error::UsageError;
+use crate::framing::{self, ReplyBody, ReplyFraming};
+use crate::head::Persistence;
+use crate::scan;
+use crate::state::Request;
+
+/// The head of a final reply, as asked for.
+pub(crate) struct ReplyHead<'a> {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: &'a Headers,
+    pub(crate) body: ReplyBody,
+    /// The value of Date, unless the application gives one.
+    pub(crate) date: &'a [u8; 29],
+}
+
+/// What became of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Decided {
+    pub(crate) framing: ReplyFraming,
+    pub(crate) persistence: Persistence,
+}
+
+impl ReplyHead<'_> {
+    /// Writes the head, and nothing if it fails.
+    ///
+    /// `persistence` is what the request and the server allow; the application can only make it less.
+    pub(crate) fn write(
+        &self,
+        request: Request,
+        persistence: Persistence,
+        out: &mut Vec<u8>,
+    ) -> Result<Decided, UsageError> {
+        let start = out.len();
+        put_status(out, self.status);
+        let given = put_fields(out, self.headers, UpgradeField::Drop);
+        let decided = self
+            .decide(request, persistence, &given)
+            .inspect_err(|_| out.truncate(start))?;
+        match decided.framing {
+            ReplyFraming::Nothing { declared: None } | ReplyFraming::UntilClose => {}
+            ReplyFraming::Nothing {
+                declared: Some(length),
+            }
+            | ReplyFraming::Sized(length) => put_length(out, length),
+            ReplyFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        }
+        match (decided.persistence, request.version) {
+            (Persistence::Close, _) => out.extend_from_slice(b"connection: close\r\n"),
+            (Persistence::KeepOpen, Version::HTTP_10) => {
+                out.extend_from_slice(b"connection: keep-alive\r\n")
+            }
+            (Persistence::KeepOpen, _) => {}
+        }
+        end_with_date(out, &given, self.date);
+        Ok(decided)
+    }
+
+    fn decide(
+        &self,
+        request: Request,
+        persistence: Persistence,
+        given: &Given,
+    ) -> Result<Decided, UsageError> {
+        let declared = match given.content_length {
+            Declared::Absent => None,
+            Declared::Bytes(bytes) => Some(bytes),
+            Declared::Wrong => return Err(UsageError::ContentLength),
+        };
+        let framing = framing::of_reply(request, self.status, self.body, declared)?;
+        let persistence = match (framing, given.connection) {
+            (ReplyFraming::UntilClose, _) | (_, Persistence::Close) => Persistence::Close,
+            (
+                ReplyFraming::Nothing { .. } | ReplyFraming::Sized(_) | ReplyFraming::Chunked,
+                Persistence::KeepOpen,
+            ) => persistence,
+        };
+        Ok(Decided {
+            framing,
+            persistence,
+        })
+    }
+}
+
+/// Writes an interim reply (1xx).
+pub(crate) fn write_informational(status: StatusCode, headers: &Headers, out: &mut Vec<u8>) {
+    put_status(out, status);
+    put_fields(out, headers, UpgradeField::Drop);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes a 101, whose fields must say to which protocol the connection switches.
+pub(crate) fn write_switch(
+    headers: &Headers,
+    date: &[u8; 29],
+    out: &mut Vec<u8>,
+) -> Result<(), UsageError> {
+    let start = out.len();
+    put_status(out, StatusCode::SWITCHING_PROTOCOLS);
+    let given = put_fields(out, headers, UpgradeField::Keep);
+    if given.upgrade == Presence::Absent {
+        out.truncate(start);
+        return Err(UsageError::NotOffered);
+    }
+    out.extend_from_slice(b"connection: upgrade\r\n");
+    end_with_date(out, &given, date);
+    Ok(())
+}
+
+/// Writes the 2xx to CONNECT that opens a tunnel, which has no framing fields (RFC 9110 section 9.3.6).
+pub(crate) fn write_connected(
+    status: StatusCode,
+    headers: &Headers,
+    date: &[u8; 29],
+    out: &mut Vec<u8>,
+) {
+    put_status(out, status);
+    let given = put_fields(out, headers, UpgradeField::Drop);
+    end_with_date(out, &given, date);
+}
+
+/// Writes a whole reply after which the connection closes: a line of text, for the peer's developer.
+///
+/// For errors of the peer there is [`Connection::error_reply`](crate::Connection::error_reply); this is for what a server
+/// decides without having read a request, such as 408 for a head that took too long, or 503.
+///
+/// # Examples
+///
+/// ```
+/// use http::StatusCode;
+///
+/// let mut out = Vec::new();
+/// http1::write_closing_reply(StatusCode::REQUEST_TIMEOUT, "the head took too long", b"Sun, 06 Nov 1994 08:49:37 GMT", &mut out);
+/// assert!(out.starts_with(b"HTTP/1.1 408 Request Timeout\r\n"));
+/// assert!(out.ends_with(b"\r\n\r\nthe head took too long\n"));
+/// ```
+pub fn write_closing_reply(status: StatusCode, text: &str, date: &[u8; 29], out: &mut Vec<u8>) {
+    put_status(out, status);
+    out.extend_from_slice(b"content-type: text/plain; charset=utf-8\r\n");
+    put_length(out, text.len() as u64 + 1);
+    out.extend_from_slice(b"connection: close\r\n");
+    end_with_date(out, &Given::default(), date);
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'\n');
+}
+
+/// What the application's fields said that the server itself needs.
+#[derive(Clone, Copy)]
+struct Given {
+    content_length: Declared,
+    connection: Persistence,
+    date: Presence,
+    upgrade: Presence,
+}
+
+#[derive(Clone, Copy)]
+enum Declared {
+    Absent,
+    Bytes(u64),
+    /// Malformed or repeated.
+    Wrong,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Absent,
+    Present,
+}
+
+/// What becomes of the application's Upgrade.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum UpgradeField {
+    Keep,
+    Drop,
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Self {
+            content_length: Declared::Absent,
+            connection: Persistence::KeepOpen,
+            date: Presence::Absent,
+            upgrade: Presence::Absent,
+        }
+    }
+}
+
+/// Writes the application's fields, but for those that are the server's.
+fn put_fields(out: &mut Vec<u8>, headers: &Headers, upgrade: UpgradeField) -> Given {
+    let mut given = Given::default();
+    for (name, value) in headers {
+        let name = name.as_bytes();
+        match kind(name) {
+            Kind::Passes => put_field(out, name, value),
+            Kind::Date => {
+                given.date = Presence::Present;
+                put_field(out, name, value);
+            }
+            Kind::Upgrade => {
+                given.upgrade = Presence::Present;
+                if upgrade == UpgradeField::Keep {
+                    put_field(out, name, value);
+                }
+            }
+            Kind::ContentLength => {
+                given.content_length = match (given.content_length, framing::decimal(value)) {
+                    (Declared::Absent, Some(bytes)) => Declared::Bytes(bytes),
+                    (Declared::Absent, None) | (Declared::Bytes(_) | Declared::Wrong, _) => {
+                        Declared::Wrong
+                    }
+                };
+            }
+            Kind::Connection => {
+                if value
+                    .split(|&byte| byte == b',')
+                    .any(|option| scan::is(scan::trim(option), b"close"))
+                {
+                    given.connection = Persistence::Close;
+                }
+            }
+            Kind::Ignored => {}
+        }
+    }
+    given
+}
+
+enum Kind {
+    Passes,
+    Date,
+    Upgrade,
+    ContentLength,
+    Connection,
+    /// The server's alone: Transfer-Encoding, and what HTTP/1.0 knew of connections.
+    Ignored,
+}
+
+fn kind(name: &[u8]) -> Kind {
+    match name.len() {
+        4 if scan::is(name, b"date") => Kind::Date,
+        7 if scan::is(name, b"upgrade") => Kind::Upgrade,
+        10 if scan::is(name, b"connection") => Kind::Connection,
+        10 if scan::is(name, b"keep-alive") => Kind::Ignored,
+        14 if scan::is(name, b"content-length") => Kind::ContentLength,
+        16 if scan::is(name, b"proxy-connection") => Kind::Ignored,
+        17 if scan::is(name, b"transfer-encoding") => Kind::Ignored,
+        _ => Kind::Passes,
+    }
+}
+
+fn put_status(out: &mut Vec<u8>, status: StatusCode) {
+    if status == StatusCode::OK {
+        return out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    }
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    // The reason may be empty, the space before it must stand (RFC 9112 section 4).
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(crate) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn put_length(out: &mut Vec<u8>, length: u64) {
+    out.extend_from_slice(b"content-length: ");
+    out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn end_with_date(out: &mut Vec<u8>, given: &Given, date: &[u8; 29]) {
+    if given.date == Presence::Absent {
+        out.extend_from_slice(b"date: ");
+        out.extend_from_slice(date);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}

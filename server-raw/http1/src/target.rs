@@ -1,0 +1,215 @@
+//! The forms of a request target (RFC 9112 section 3.2), and the Host field that must agree with it.
+
+use std::net::Ipv6Addr;
+use std::ops::Range;
+
+use bytes::Bytes;
+use http::{Method, Uri, Version};
+
+use crate::error::PeerError;
+use crate::scan;
+
+/// What the Host fields of a request said, one noted after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Host {
+    #[default]
+    Absent,
+    /// Where the value lies.
+    Once {
+        start: usize,
+        end: usize,
+    },
+    Repeated,
+}
+
+impl Host {
+    pub(crate) fn note(&mut self, value: Range<usize>) {
+        *self = match self {
+            Self::Absent => Self::Once {
+                start: value.start,
+                end: value.end,
+            },
+            Self::Once { .. } | Self::Repeated => Self::Repeated,
+        };
+    }
+
+    /// The one Host that HTTP/1.1 must have and HTTP/1.0 may have.
+    fn read(self, bytes: &[u8], version: Version) -> Result<Option<Authority<'_>>, PeerError> {
+        match self {
+            Self::Once { start, end } => Authority::read(bytes, start..end)
+                .map(Some)
+                .ok_or(PeerError::Host),
+            Self::Repeated => Err(PeerError::RepeatedHost),
+            Self::Absent if version == Version::HTTP_10 => Ok(None),
+            Self::Absent => Err(PeerError::MissingHost),
+        }
+    }
+}
+
+/// Reads the target at `target` in `bytes` into `uri`, and checks that Host agrees with it.
+///
+/// A URI that already is this target stays as it is, which saves its allocation.
+#[inline]
+pub(crate) fn read(
+    method: &Method,
+    version: Version,
+    bytes: &[u8],
+    target: Range<usize>,
+    host: Host,
+    uri: &mut Uri,
+) -> Result<(), PeerError> {
+    let host = host.read(bytes, version)?;
+    let text = &bytes[target.clone()];
+    match text {
+        _ if method == Method::CONNECT => check_authority_form(bytes, target, host)?,
+        [b'/', ..] => {}
+        b"*" if method == Method::OPTIONS => {}
+        _ => check_absolute_form(bytes, target, host)?,
+    }
+    if holds(uri, text) {
+        return Ok(());
+    }
+    *uri = match text {
+        b"/" => Uri::default(),
+        // `Uri` would drop a fragment.
+        _ if memchr::memchr(b'#', text).is_some() => return Err(PeerError::Target),
+        _ => Uri::from_maybe_shared(Bytes::copy_from_slice(text)).map_err(|_| PeerError::Target)?,
+    };
+    Ok(())
+}
+
+/// Whether the URI is this target, in origin form or as an asterisk.
+fn holds(uri: &Uri, text: &[u8]) -> bool {
+    uri.authority().is_none()
+        && uri
+            .path_and_query()
+            .is_some_and(|held| held.as_str().as_bytes() == text)
+}
+
+fn check_authority_form(
+    bytes: &[u8],
+    target: Range<usize>,
+    host: Option<Authority<'_>>,
+) -> Result<(), PeerError> {
+    let authority = Authority::read(bytes, target).ok_or(PeerError::Target)?;
+    if authority.port.is_none() {
+        return Err(PeerError::Target);
+    }
+    match host {
+        // Some clients leave the port out.
+        Some(host) if host.port.is_none() && host.has_name_of(authority) => Ok(()),
+        Some(host) if host != authority => Err(PeerError::HostDiffers),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn check_absolute_form(
+    bytes: &[u8],
+    target: Range<usize>,
+    host: Option<Authority<'_>>,
+) -> Result<(), PeerError> {
+    let (default_port, scheme) = match &bytes[target.clone()] {
+        text if starts_with(text, b"http://") => (80, b"http://".len()),
+        text if starts_with(text, b"https://") => (443, b"https://".len()),
+        _ => return Err(PeerError::Target),
+    };
+    let start = target.start + scheme;
+    let length = bytes[start..target.end]
+        .iter()
+        .position(|byte| b"/?#".contains(byte));
+    let end = length.map_or(target.end, |length| start + length);
+    let authority = Authority::read(bytes, start..end).ok_or(PeerError::Target)?;
+    match host {
+        Some(host) if host.with_port(default_port) != authority.with_port(default_port) => {
+            Err(PeerError::HostDiffers)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn starts_with(text: &[u8], lower: &[u8]) -> bool {
+    text.get(..lower.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(lower))
+}
+
+/// A host with an optional port; no user information, which no request may have (RFC 9110 section 4.2.4).
+///
+/// The host is an IPv6 address in brackets, an IPv4 address or a registered name (RFC 3986 section 3.2.2), and not empty: an
+/// `http` URI must have one (RFC 9110 section 4.2.1). Address formats of the future are not known and refused.
+#[derive(Clone, Copy, Debug)]
+struct Authority<'a> {
+    name: &'a [u8],
+    port: Option<u16>,
+}
+
+impl PartialEq for Authority<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.has_name_of(*other) && self.port == other.port
+    }
+}
+
+impl<'a> Authority<'a> {
+    #[inline]
+    fn read(bytes: &'a [u8], place: Range<usize>) -> Option<Self> {
+        // Bytes behind the value are looked at too, so that the search need not go byte by byte.
+        let mut end = scan::plain_host_end(bytes, place.start).min(place.end);
+        if end != place.end {
+            end = name_end(bytes, place.clone(), end)?;
+        }
+        let name = &bytes[place.start..end];
+        if name.is_empty() {
+            return None;
+        }
+        let port = match &bytes[end..place.end] {
+            [] | [b':'] => None,
+            [b':', digits @ ..] => Some(port(digits)?),
+            _ => return None,
+        };
+        Some(Self { name, port })
+    }
+
+    fn has_name_of(self, other: Self) -> bool {
+        self.name.eq_ignore_ascii_case(other.name)
+    }
+
+    fn with_port(self, default: u16) -> Self {
+        Self {
+            name: self.name,
+            port: self.port.or(Some(default)),
+        }
+    }
+}
+
+/// The end of a name which is plain up to `plain` only.
+fn name_end(bytes: &[u8], place: Range<usize>, plain: usize) -> Option<usize> {
+    let text = &bytes[..place.end];
+    if text[place.start] == b'[' {
+        let length = text[place.start..].iter().position(|&byte| byte == b']')?;
+        let end = place.start + length;
+        str::from_utf8(&text[place.start + 1..end])
+            .ok()?
+            .parse::<Ipv6Addr>()
+            .ok()?;
+        return Some(end + 1);
+    }
+    let mut at = plain;
+    loop {
+        match text.get(at..)? {
+            [] | [b':', ..] => return Some(at),
+            [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => at += 3,
+            [
+                b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';'
+                | b'=',
+                ..,
+            ] => at += 1,
+            [b'-' | b'.', ..] => at += 1,
+            [byte, ..] if byte.is_ascii_alphanumeric() => at += 1,
+            _ => return None,
+        }
+    }
+}
+
+/// Digits alone: `u16::from_str` takes a sign too.
+fn port(digits: &[u8]) -> Option<u16> {
+    u16::try_from(crate::framing::decimal(digits)?).ok()
+}

@@ -1,0 +1,14 @@
+//! What the peer sends and what the caller sees, in the order of RFC 9112's chapters.
+
+mod support;
+
+mod attacks;
+mod body;
+mod connection;
+mod fields;
+mod limits;
+mod message;
+mod properties;
+mod reply;
+mod request_line;
+mod upgrade;

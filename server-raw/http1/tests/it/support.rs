@@ -1,0 +1,230 @@
+//! One `check` for every case: what arrives is fed whole, byte by byte, in two pieces and cut at random places, and must be
+//! understood in the same way.
+
+use bytes::BytesMut;
+use gateway_spec::Headers;
+use http::StatusCode;
+use http1::{AfterReply, Connection, Event, Limits, PeerError, RequestHead, Step};
+
+pub(crate) const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+
+/// What happens to the connection when all bytes were fed.
+#[derive(Clone, Copy)]
+pub(crate) enum Then {
+    /// It stays open.
+    Wait,
+    /// The peer sends its FIN.
+    Leave,
+}
+
+/// Feeds `wire` in every way and compares what was seen with `expected`, a line an event.
+#[track_caller]
+pub(crate) fn check(wire: impl AsRef<[u8]>, expected: &[&str]) {
+    check_with(Limits::default(), wire, Then::Wait, expected);
+}
+
+/// As `check`, for a wire that must be refused after `seen`.
+#[track_caller]
+pub(crate) fn check_refused(wire: impl AsRef<[u8]>, seen: &[&str], error: PeerError) {
+    let error = format!("{error:?}");
+    let mut expected = seen.to_vec();
+    expected.push(&error);
+    check(wire, &expected);
+}
+
+#[track_caller]
+pub(crate) fn check_with(limits: Limits, wire: impl AsRef<[u8]>, then: Then, expected: &[&str]) {
+    let wire = wire.as_ref();
+    let shown = wire[..wire.len().min(300)].escape_ascii();
+    assert_eq!(
+        seen([wire], limits, then),
+        expected,
+        "in one piece: {shown}"
+    );
+    assert_eq!(
+        seen(wire.chunks(1), limits, then),
+        expected,
+        "byte by byte: {shown}"
+    );
+    for at in 0..wire.len().min(400) {
+        let (head, tail) = wire.split_at(at);
+        assert_eq!(
+            seen([head, tail], limits, then),
+            expected,
+            "cut at {at}: {shown}"
+        );
+    }
+    for seed in 1..20 {
+        let pieces = cut_at_random(wire, seed);
+        assert_eq!(
+            seen(pieces, limits, then),
+            expected,
+            "cut by seed {seed}: {shown}"
+        );
+    }
+}
+
+/// A small generator is enough, and the same cuts come every time.
+fn cut_at_random(mut wire: &[u8], seed: u64) -> Vec<&[u8]> {
+    let mut state = seed;
+    let mut pieces = Vec::new();
+    while !wire.is_empty() {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let longest = 1 << (seed % 7);
+        let (piece, rest) = wire.split_at(((state >> 33) as usize % longest + 1).min(wire.len()));
+        pieces.push(piece);
+        wire = rest;
+    }
+    pieces
+}
+
+/// What a server that answers every request with 200 sees. Data is joined, since where it is cut is nobody's promise.
+pub(crate) fn seen<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    limits: Limits,
+    then: Then,
+) -> Vec<String> {
+    let mut server = Server::new(limits);
+    let mut lines = Vec::new();
+    for piece in pieces {
+        server.input.extend_from_slice(piece);
+        if server.pump(&mut lines) == Pumped::Over {
+            return lines;
+        }
+    }
+    if let Then::Leave = then {
+        server.connection.end_of_input();
+        if server.pump(&mut lines) == Pumped::Over {
+            return lines;
+        }
+    }
+    lines.push("waits".to_owned());
+    lines
+}
+
+/// A connection and what its caller owns.
+pub(crate) struct Server {
+    pub(crate) connection: Connection,
+    pub(crate) input: BytesMut,
+    pub(crate) head: RequestHead,
+    pub(crate) out: Vec<u8>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Pumped {
+    NeedsBytes,
+    Over,
+}
+
+impl Server {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            connection: Connection::new(limits),
+            input: BytesMut::new(),
+            head: RequestHead::default(),
+            out: Vec::new(),
+        }
+    }
+
+    /// A server that has read the head of this request.
+    #[track_caller]
+    pub(crate) fn asked(wire: impl AsRef<[u8]>) -> Self {
+        let mut server = Self::new(Limits::default());
+        server.input.extend_from_slice(wire.as_ref());
+        assert_eq!(server.next(), Ok(Step::Event(Event::Head)));
+        server
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Step, PeerError> {
+        self.connection.next_event(&mut self.input, &mut self.head)
+    }
+
+    /// What was written since the last call, as text.
+    pub(crate) fn written(&mut self) -> String {
+        String::from_utf8(std::mem::take(&mut self.out)).expect("tests write text")
+    }
+
+    fn pump(&mut self, lines: &mut Vec<String>) -> Pumped {
+        loop {
+            match self.next() {
+                Ok(Step::Event(Event::Head)) => lines.push(head_line(&self.head)),
+                Ok(Step::Event(Event::Data(data))) => {
+                    assert!(!data.is_empty(), "data is never empty");
+                    let text = data.escape_ascii().to_string();
+                    match lines.last_mut() {
+                        Some(last) if last.starts_with("data ") => last.push_str(&text),
+                        _ => lines.push(format!("data {text}")),
+                    }
+                }
+                Ok(Step::Event(Event::Trailers(trailers))) => {
+                    lines.push(format!("trailers{}", fields(&trailers.into())));
+                }
+                Ok(Step::Event(Event::End)) => lines.push("end".to_owned()),
+                Ok(Step::NeedBytes) => return Pumped::NeedsBytes,
+                Ok(Step::Paused) => self.reply(),
+                Ok(Step::Closed) => {
+                    lines.push("closed".to_owned());
+                    return Pumped::Over;
+                }
+                Err(error) => {
+                    assert_eq!(self.next(), Err(error), "an error stays");
+                    assert_eq!(self.connection.after_reply(), AfterReply::Close);
+                    lines.push(format!("{error:?}"));
+                    return Pumped::Over;
+                }
+            }
+        }
+    }
+
+    fn reply(&mut self) {
+        let connection = &mut self.connection;
+        let status = if self.head.method == "CONNECT" {
+            StatusCode::FORBIDDEN
+        } else {
+            StatusCode::OK
+        };
+        connection
+            .send_whole(status, &Headers::new(), b"", DATE, &mut self.out)
+            .unwrap();
+        connection.start_next().unwrap();
+    }
+}
+
+fn head_line(head: &RequestHead) -> String {
+    let mut line = format!(
+        "{} {} {:?}{}",
+        head.method,
+        head.uri,
+        head.version,
+        fields(&head.headers)
+    );
+    for (default, found) in [
+        ("Empty", format!("{:?}", head.framing)),
+        (
+            "None",
+            format!("expects {:?}", head.expectation).replace("expects None", "None"),
+        ),
+        (
+            "None",
+            format!("upgrade {:?}", head.upgrade).replace("upgrade None", "None"),
+        ),
+        (
+            "Unasked",
+            format!("trailers {:?}", head.trailers).replace("trailers Unasked", "Unasked"),
+        ),
+    ] {
+        if found != default {
+            line.push_str(&format!(" | {found}"));
+        }
+    }
+    line
+}
+
+fn fields(headers: &Headers) -> String {
+    headers
+        .iter()
+        .map(|(name, value)| format!(" | {name}: {}", value.escape_ascii()))
+        .collect()
+}
