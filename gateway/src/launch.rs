@@ -1,0 +1,81 @@
+//! From the command line to a running server, and to an exit code.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use gateway_spec::Application;
+use server_host::{Listening, ServeError};
+use server_hyper::Hyper;
+use server_raw::Raw;
+use tracing_subscriber::EnvFilter;
+
+use crate::flags::{Flags, ServerChoice};
+
+/// Serves an application as the command line says, until SIGINT or SIGTERM: the whole `main` of a program.
+///
+/// For each listener it prints a line to stdout, such as
+/// `listening on http://127.0.0.1:8000 (server-raw, 2 workers)`; logs go to stderr, filtered by `RUST_LOG`.
+///
+/// The exit code is 0 after a shutdown in order, 1 when the application or a listener could not be started or the
+/// lifespan failed, 2 for a wrong flag, and 130 when a second signal cut the shutdown short.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use gateway::{Connection, application_fn};
+/// fn main() -> std::process::ExitCode {
+///     gateway::run(application_fn(|connection: Connection| connection.refuse()))
+/// }
+/// ```
+pub fn run(app: impl Application) -> ExitCode {
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(error) => {
+            // Help and version are such "errors" too, with a code of 0. Nobody is left to be told of a closed stream.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    log_to_stderr();
+    let settings = flags.settings();
+    let served = match flags.server {
+        ServerChoice::Raw => server_host::serve(Raw, app, settings, announce),
+        ServerChoice::Hyper => server_host::serve(Hyper, app, settings, announce),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            match error {
+                ServeError::Forced => ExitCode::from(130),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn announce(listening: Listening) {
+    let Listening {
+        address,
+        workers,
+        server,
+        ..
+    } = listening;
+    let plural = if workers == 1 { "" } else { "s" };
+    // Whoever closed stdout does not want to know.
+    let _ = writeln!(
+        std::io::stdout(),
+        "listening on http://{address} ({server}, {workers} worker{plural})"
+    );
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // An application that has set up its own logging keeps it.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
+}

@@ -1,0 +1,502 @@
+//! Drives one connection: reads, asks the protocol what it was, polls the application, writes.
+//!
+//! It decides nothing about HTTP and nothing about the application: the former is `http1`'s, the latter
+//! `server-host`'s. Its own matter is the order of the steps and when to stop.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll};
+
+use gateway_spec::Gone;
+use http1::{AfterReply, BodyFraming, Event, PeerError, RequestHead, Step};
+use server_host::{
+    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, PeerState, Reading, Shutdown, Stream,
+    Watching,
+};
+
+use crate::body::{self, Intake};
+use crate::io::{Io, Received, Written};
+use crate::reply::{self, Effect};
+use crate::{request, upgrade};
+
+/// Turns of one poll: after so many the other connections of the worker have theirs.
+const TURNS: usize = 16;
+
+/// Bytes that are read ahead of a request that is being answered: enough to see a pipelining client, and by reading
+/// on to see one that leaves.
+const READ_AHEAD: usize = 16 * 1024;
+
+/// One connection, as a task.
+pub(crate) struct Connection {
+    io: Io,
+    http1: http1::Connection,
+    head: RequestHead,
+    call: Call,
+    context: Context,
+    phase: Phase,
+    fresh: Fresh,
+}
+
+/// What the bytes of the connection are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Requests, and the replies to them.
+    Http,
+    /// What is left of a request that was answered without being read: so many bytes more are thrown away.
+    Discarding { left: u64 },
+    /// The application's.
+    Tunnel,
+    /// Thrown away, until the peer has seen our end.
+    Lingering { left: u64 },
+}
+
+/// Whether a request was served since the idle time began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fresh {
+    New,
+    Waiting,
+    Served,
+}
+
+/// The connection is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Over(Gone);
+
+impl From<io::Error> for Over {
+    fn from(_: io::Error) -> Self {
+        Self(Gone::PeerReset)
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(stream: Stream, context: Context) -> Self {
+        Self {
+            io: Io::new(stream),
+            http1: http1::Connection::new(request::limits(context.limits())),
+            head: RequestHead::default(),
+            call: context.call(),
+            context,
+            phase: Phase::Http,
+            fresh: Fresh::New,
+        }
+    }
+
+    fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
+        self.context.register(task.waker());
+        self.look_at_shutdown()?;
+        self.look_at_deadlines()?;
+        for _ in 0..TURNS {
+            let read = self.read(task)?;
+            while self.advance(task)? {}
+            let written = self.write(task)?;
+            if !read && !written {
+                self.set_deadlines(task)?;
+                return Ok(Poll::Pending);
+            }
+        }
+        task.waker().wake_by_ref();
+        Ok(Poll::Pending)
+    }
+
+    /// Reads once, if what comes can be used.
+    fn read(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
+        if !self.may_read() {
+            return Ok(false);
+        }
+        match self.io.poll_read(task, &self.context)? {
+            Received::Bytes => {
+                if self.call.is_active() {
+                    self.context.expect_nothing();
+                }
+                Ok(true)
+            }
+            Received::End => {
+                self.http1.end_of_input();
+                if self.phase == Phase::Tunnel {
+                    self.call.exchange().end_body(None);
+                }
+                if self.call.is_active() {
+                    self.call.exchange().half_close();
+                }
+                Ok(true)
+            }
+            Received::Nothing => Ok(false),
+        }
+    }
+
+    fn may_read(&self) -> bool {
+        match self.phase {
+            Phase::Discarding { .. } | Phase::Lingering { .. } => true,
+            Phase::Tunnel => {
+                self.io.input.len() < INBOUND_BYTES && self.call.exchange().wanted().room() > 0
+            }
+            Phase::Http if !self.call.is_active() => self.io.output.len() < OUTBOUND_BYTES,
+            Phase::Http => match self.intake() {
+                Intake::Bring | Intake::Discard => true,
+                Intake::Leave => false,
+                Intake::Nothing => self.io.input.len() < READ_AHEAD,
+            },
+        }
+    }
+
+    fn intake(&self) -> Intake {
+        match self.head.framing {
+            BodyFraming::Empty => Intake::Nothing,
+            BodyFraming::Sized(_) | BodyFraming::Chunked => {
+                Intake::of(self.call.exchange().wanted())
+            }
+        }
+    }
+
+    /// One step of protocol and application; whether there may be another.
+    fn advance(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
+        match self.phase {
+            Phase::Http => {
+                let parsed = self.parse()?;
+                let replied = self.reply(task)?;
+                Ok(parsed || replied)
+            }
+            Phase::Tunnel => {
+                let brought = upgrade::bring(&mut self.io, self.call.exchange());
+                let replied = self.reply(task)?;
+                Ok(brought || replied)
+            }
+            Phase::Discarding { left } => self.discard(left),
+            Phase::Lingering { left } => {
+                let left = left
+                    .checked_sub(self.io.input.len() as u64)
+                    .ok_or(Over(Gone::Finished))?;
+                self.io.input.clear();
+                self.phase = Phase::Lingering { left };
+                if self.io.read_ended() && self.io.is_shut_down() {
+                    Err(Over(Gone::Finished))
+                } else {
+                    Ok(false)
+                }
+            }
+        }
+    }
+
+    /// Asks the protocol for the next fact.
+    fn parse(&mut self) -> Result<bool, Over> {
+        let wanted = match (self.call.is_active(), self.head.framing) {
+            // Answers that the peer does not take hold back its next request.
+            (false, _) => {
+                (!self.io.input.is_empty() || self.io.read_ended())
+                    && self.io.output.len() < OUTBOUND_BYTES
+            }
+            (true, BodyFraming::Empty) => false,
+            (true, _) => matches!(self.intake(), Intake::Bring | Intake::Discard),
+        };
+        if !wanted {
+            return Ok(false);
+        }
+        match self.http1.next_event(&mut self.io.input, &mut self.head) {
+            Ok(Step::Event(Event::Head)) => {
+                if self.context.shutdown() != Shutdown::No {
+                    self.http1.close_after_reply();
+                }
+                let facts = request::facts(&self.head);
+                let head = &mut self.head;
+                self.call.begin(facts, |scope| request::fill(scope, head));
+                self.fresh = Fresh::Served;
+                Ok(true)
+            }
+            Ok(Step::Event(event)) => {
+                body::bring(event, self.call.exchange());
+                Ok(true)
+            }
+            Ok(Step::NeedBytes | Step::Paused) => Ok(false),
+            Ok(Step::Closed) => self.close(),
+            Err(error) if self.call.is_active() => {
+                body::fail(error, self.call.exchange());
+                Ok(true)
+            }
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    /// Polls the application and puts onto the wire what it has sent.
+    fn reply(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
+        if !self.call.is_active() {
+            return Ok(false);
+        }
+        let progress = self.call.poll(task);
+        if Intake::of(progress.wanted) == Intake::Bring
+            && matches!(progress.wanted, server_host::Wanted::Now(_))
+        {
+            reply::ask_for_body(&mut self.http1, &mut self.io.output);
+        }
+        let mut replied = false;
+        while progress.output
+            && let Some(outgoing) = self.next_output()
+        {
+            replied = true;
+            let effect = if self.phase == Phase::Tunnel {
+                upgrade::write(outgoing, &mut self.io.output)
+            } else {
+                reply::write(
+                    outgoing,
+                    &mut self.http1,
+                    &self.context,
+                    &mut self.io.output,
+                )
+            };
+            match effect {
+                Effect::Goes => {}
+                Effect::Upgraded => self.phase = Phase::Tunnel,
+                Effect::Shutdown => self.io.shut_down(),
+                Effect::Complete => return self.next_request(),
+                Effect::Close => {
+                    self.call.end(Gone::Finished);
+                    return self.close();
+                }
+                Effect::Abort => return self.abort(task),
+            }
+        }
+        Ok(replied)
+    }
+
+    /// What the application has sent, while the socket keeps up with it.
+    fn next_output(&self) -> Option<server_host::Outgoing> {
+        if self.io.output.len() >= OUTBOUND_BYTES {
+            return None;
+        }
+        self.call.exchange().next_output()
+    }
+
+    /// The reply is on its way: on to the next request, or to the end.
+    fn next_request(&mut self) -> Result<bool, Over> {
+        self.call.end(Gone::Finished);
+        match self.http1.after_reply() {
+            AfterReply::KeepOpen => match self.http1.start_next() {
+                Ok(()) => Ok(!self.io.input.is_empty()),
+                Err(_usage) => self.close(),
+            },
+            AfterReply::Drain => {
+                self.phase = Phase::Discarding {
+                    left: self.context.limits().discard_bytes,
+                };
+                Ok(true)
+            }
+            AfterReply::Close => self.close(),
+        }
+    }
+
+    /// Throws away the rest of a body that nobody wants.
+    fn discard(&mut self, left: u64) -> Result<bool, Over> {
+        match self.http1.next_event(&mut self.io.input, &mut self.head) {
+            Ok(Step::Event(Event::Data(bytes))) => match left.checked_sub(bytes.len() as u64) {
+                Some(left) => {
+                    self.phase = Phase::Discarding { left };
+                    Ok(true)
+                }
+                None => self.close(),
+            },
+            Ok(Step::Event(Event::End)) => {
+                self.phase = Phase::Http;
+                self.fresh = Fresh::Served;
+                match self.http1.start_next() {
+                    Ok(()) => Ok(true),
+                    Err(_usage) => self.close(),
+                }
+            }
+            Ok(Step::Event(_)) => Ok(true),
+            Ok(Step::NeedBytes) => Ok(false),
+            Ok(Step::Paused | Step::Closed) | Err(_) => self.close(),
+        }
+    }
+
+    /// Answers a peer whose bytes are no request, and ends.
+    fn refuse(&mut self, error: PeerError) -> Result<bool, Over> {
+        if error == PeerError::TruncatedHead
+            && self.io.output.is_empty()
+            && self.io.input.is_empty()
+        {
+            return Err(Over(Gone::PeerReset));
+        }
+        self.context.refused(error.status(), &error);
+        let date = self.context.date();
+        // A reply that has begun cannot be taken back; it was ended, since no call is active.
+        let _ = self
+            .io
+            .output
+            .with(|out| self.http1.error_reply(error, &date, out));
+        self.close()
+    }
+
+    /// Ends the connection after what is to be sent. A peer that may still be sending is let finish for a while: a
+    /// close now would make its system throw the reply away (RFC 9112 section 9.6).
+    fn close(&mut self) -> Result<bool, Over> {
+        self.io.shut_down();
+        if !matches!(self.phase, Phase::Lingering { .. }) {
+            // As much again as may be on its way from a fast uploader.
+            self.phase = Phase::Lingering {
+                left: 64 * self.context.limits().discard_bytes,
+            };
+        }
+        Ok(true)
+    }
+
+    /// Ends the connection so that the peer sees that something is missing.
+    fn abort(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
+        // What was accepted before is still sent, as far as the socket takes it at once.
+        let _ = self.io.poll_write(task);
+        self.io.reset_on_close();
+        Err(Over(Gone::Aborted))
+    }
+
+    fn write(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
+        let before = self.io.output.len();
+        let written = self.io.poll_write(task)?;
+        let after = self.io.output.len();
+        if self.call.is_active() && (before > 0 || after > 0) {
+            self.call.exchange().unsent(after);
+        }
+        if after == 0 {
+            self.context.expect_no_write();
+        } else if after < before {
+            self.context.expect_write_anew();
+        } else {
+            self.context.expect_write();
+        }
+        if let (Phase::Lingering { .. }, true, true) =
+            (self.phase, self.io.is_shut_down(), self.io.read_ended())
+        {
+            return Err(Over(Gone::Finished));
+        }
+        Ok(written == Written::Bytes)
+    }
+
+    fn look_at_shutdown(&mut self) -> Result<(), Over> {
+        match self.context.shutdown() {
+            Shutdown::No => {}
+            Shutdown::Draining | Shutdown::Forced
+                if self.phase == Phase::Http
+                    && !self.call.is_active()
+                    && self.io.input.is_empty() =>
+            {
+                if self.io.output.is_empty() {
+                    return Err(Over(Gone::Shutdown));
+                }
+                self.close()?;
+            }
+            Shutdown::Draining => {
+                if self.phase == Phase::Http {
+                    self.http1.close_after_reply();
+                }
+            }
+            Shutdown::Forced => self.call.force(),
+        }
+        Ok(())
+    }
+
+    fn look_at_deadlines(&mut self) -> Result<(), Over> {
+        match self.context.overdue() {
+            None => {}
+            Some(Overdue::Write) => {
+                self.io.reset_on_close();
+                return Err(Over(Gone::WriteTimeout));
+            }
+            Some(Overdue::Read(Reading::Body)) => {
+                self.context.expect_nothing();
+                self.call
+                    .exchange()
+                    .fail_body(gateway_spec::BodyError::Timeout);
+            }
+            Some(Overdue::Read(Reading::Head)) if !self.io.input.is_empty() => {
+                self.context.expect_nothing();
+                self.refuse_slow_head()?;
+            }
+            Some(Overdue::Read(Reading::Head | Reading::Idle | Reading::Linger)) => {
+                return Err(Over(Gone::Finished));
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse_slow_head(&mut self) -> Result<bool, Over> {
+        let (status, why) = (
+            http::StatusCode::REQUEST_TIMEOUT,
+            "the request's head did not arrive in time",
+        );
+        self.context.refused(status, &why);
+        let date = self.context.date();
+        self.io
+            .output
+            .with(|out| http1::write_closing_reply(status, why, &date, out));
+        self.close()
+    }
+
+    /// Nothing more can be done now: says what is waited for, and how long.
+    fn set_deadlines(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
+        let mut watching = Watching::Events;
+        match self.phase {
+            Phase::Http if !self.call.is_active() => self.expect_request(),
+            Phase::Http | Phase::Tunnel => {
+                let intake = if self.phase == Phase::Tunnel {
+                    Intake::Nothing
+                } else {
+                    self.intake()
+                };
+                match intake {
+                    Intake::Bring
+                        if matches!(self.call.exchange().wanted(), server_host::Wanted::Now(_)) =>
+                    {
+                        self.context.expect(Reading::Body);
+                    }
+                    _ => self.context.expect_nothing(),
+                }
+                if !self.may_read() && !self.io.read_ended() {
+                    watching = Watching::EveryTick;
+                    self.look_at_peer(task)?;
+                }
+            }
+            Phase::Discarding { .. } => self.context.expect(Reading::Body),
+            Phase::Lingering { .. } => self.context.expect(Reading::Linger),
+        }
+        self.context.watch(watching);
+        Ok(())
+    }
+
+    fn expect_request(&mut self) {
+        match (self.io.input.is_empty(), self.fresh) {
+            (true, Fresh::Served) => {
+                self.fresh = Fresh::Waiting;
+                self.context.expect_anew(Reading::Idle);
+            }
+            (true, Fresh::Waiting) => self.context.expect(Reading::Idle),
+            (false, _) | (true, Fresh::New) => self.context.expect(Reading::Head),
+        }
+    }
+
+    /// A peer that is not read may leave all the same.
+    fn look_at_peer(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
+        match self.io.peer_state(task) {
+            PeerState::Open => Ok(()),
+            PeerState::HalfClosed => {
+                self.call.exchange().half_close();
+                Ok(())
+            }
+            PeerState::Broken => Err(Over(Gone::PeerReset)),
+        }
+    }
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
+        let me = &mut *self;
+        match me.drive(task) {
+            Ok(poll) => poll,
+            Err(Over(gone)) => {
+                me.call.exchange().set_gone(gone);
+                me.call.end(gone);
+                me.io.give_back(&me.context);
+                Poll::Ready(())
+            }
+        }
+    }
+}
