@@ -1,0 +1,3 @@
+//! The contract's own guarantees, by the chapters of SPEC.md.
+
+mod clauses;
