@@ -66,11 +66,13 @@ impl Handshake {
         }
     }
 
-    /// The plain exchange, for an application that does its own upgrade, as frameworks do (WS-6).
+    /// The plain exchange, for an application that does its own upgrade, as frameworks do (WS-6). `None` if a transport
+    /// of middleware cannot give it; the handshake is then aborted.
     #[must_use]
     pub fn into_http(self) -> Option<Http> {
-        let transport = self.side.release();
-        transport.take_http()
+        let http = self.side.get().take_http()?;
+        drop(self.side.release());
+        Some(http)
     }
 
     /// Resolves when the client is gone.

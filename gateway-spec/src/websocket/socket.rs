@@ -220,10 +220,12 @@ impl SocketSender {
     pub async fn close(self, code: CloseCode, reason: impl Into<Text>) -> Result<Done, AppError> {
         let mut event = Some(WebSocketSend::Close(CloseFrame::new(code, reason)));
         let sent = poll_fn(|cx| self.side.poll_send(cx, &mut event)).await;
-        drop(self.side.release());
         match sent {
             // The closing handshake is complete: there is nobody who misses our frame.
-            Ok(()) | Err(SendError::Gone(Gone::Finished)) => Ok(Done::new()),
+            Ok(()) | Err(SendError::Gone(Gone::Finished)) => {
+                drop(self.side.release());
+                Ok(Done::new())
+            }
             Err(error) => Err(error.into()),
         }
     }
