@@ -80,7 +80,7 @@ impl Responder {
     ///
     /// As [`respond`](Self::respond).
     pub fn start(self, head: impl Into<ResponseHead>) -> Start<Plain> {
-        Start::new(self.side, head.into(), TrailersPlan::None)
+        Start::new(self.side, head.into(), Bytes::new(), TrailersPlan::None)
     }
 
     /// As [`start`](Self::start), for a response that may end with trailers. `names` are announced to the client;
@@ -97,7 +97,7 @@ impl Responder {
         let plan = names.map_or(TrailersPlan::Maybe, |names| {
             TrailersPlan::Announced(names.into())
         });
-        Start::new(self.side, head.into(), plan)
+        Start::new(self.side, head.into(), Bytes::new(), plan)
     }
 
     /// Sends an informational response (1xx but 101), if the server [can](crate::Capabilities::informational); else
@@ -125,7 +125,7 @@ impl Responder {
     /// # Errors
     ///
     /// As [`respond`](Self::respond); [`SendError::OutOfOrder`] if the request did not ask for it (HTTP-30).
-    pub fn upgrade(self, head: impl Into<ResponseHead>, body: RequestBody) -> Upgrading {
+    pub fn upgrade(self, head: impl Into<ResponseHead>, mut body: RequestBody) -> Upgrading {
         body.release();
         Upgrading {
             side: Some(self.side),
@@ -246,10 +246,10 @@ pub struct Start<K> {
 }
 
 impl<K> Start<K> {
-    fn new(side: SendSide, head: ResponseHead, trailers: TrailersPlan) -> Self {
+    fn new(side: SendSide, head: ResponseHead, body: Bytes, trailers: TrailersPlan) -> Self {
         let event = HttpSend::Start {
             head,
-            body: Bytes::new(),
+            body,
             more: true,
             trailers,
         };
@@ -258,6 +258,13 @@ impl<K> Start<K> {
             event: Some(event),
             kind: std::marker::PhantomData,
         }
+    }
+}
+
+impl Start<Plain> {
+    /// The head and the first part of the body in one event.
+    pub(crate) fn with_first(responder: Responder, head: ResponseHead, body: Bytes) -> Self {
+        Self::new(responder.side, head, body, TrailersPlan::None)
     }
 }
 
