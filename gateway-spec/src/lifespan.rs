@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::application::done;
 use crate::{Capabilities, Done, DrainSignal, LifespanTransport, Signal, State};
 
 /// The application's own life, once per process, on the host's runtime, which is driven until the end (LIFE-1).
@@ -98,7 +99,7 @@ impl Lifespan {
     /// Says that the application has no lifespan (LIFE-2). Quiet: requests are served all the same.
     pub fn refuse(self) -> Done {
         self.side.release().refuse();
-        Done::new()
+        done()
     }
 
     /// Puts another transport around this one.
@@ -139,7 +140,7 @@ impl Running {
     /// Says that the application has stopped. ASGI: `lifespan.shutdown.complete`.
     pub fn stopped(self) -> Done {
         self.side.release().stopped();
-        Done::new()
+        done()
     }
 }
 

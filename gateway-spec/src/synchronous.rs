@@ -15,6 +15,7 @@ use std::thread::{self, Thread};
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 
+use crate::application::done;
 use crate::{
     AppError, BodyError, Done, Http, RequestBody, Responder, Response, ResponseHead, Scope,
     SendError, Start, State, Writer,
@@ -60,7 +61,8 @@ use crate::{
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a synchronous gateway application",
-    note = "implement `SyncApplication`, or wrap a function in `sync_application_fn(f)`"
+    label = "this must implement `SyncApplication`",
+    note = "implement `SyncApplication`, or wrap a function in `sync_application_fn(f)`; it takes a `SyncHttp` and returns `Result<Done, AppError>`"
 )]
 pub trait SyncApplication: Send + Sync + 'static {
     /// Serves one request to its end.
@@ -286,7 +288,7 @@ impl SyncResponder {
             Some(handoff) => {
                 let left = (self.responder, response.into());
                 *handoff.slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
-                Ok(Done::new())
+                Ok(done())
             }
             None => block_on(self.responder.respond(response)),
         }

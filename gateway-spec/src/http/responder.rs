@@ -13,6 +13,7 @@ use http::HeaderName;
 
 use super::writer::{Plain, Ready, Sending, Trailing, Writer};
 use super::{Layered, RequestBody, TrailersPlan, Tunnel, layer::MapHead};
+use crate::application::done;
 use crate::{
     Abort, AppError, Done, Gone, GoneSignal, HttpSend, HttpTransport, Response, ResponseHead,
     SendError,
@@ -136,7 +137,7 @@ impl Responder {
     /// Gives the exchange up without an answer: the connection is closed, or the stream reset (HTTP-29). Terminal.
     pub fn abort(self) -> Done {
         self.side.release().abort(Abort::Deliberate);
-        Done::new()
+        done()
     }
 
     /// Resolves when the client is gone.
@@ -217,7 +218,7 @@ pub(crate) fn poll_send(
 }
 
 /// The future of [`Responder::respond`].
-#[must_use = "does nothing until awaited"]
+#[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Respond {
     side: Option<SendSide>,
     event: Option<HttpSend>,
@@ -233,12 +234,12 @@ impl Future for Respond {
         };
         ready!(side.poll_send(cx, &mut me.event))?;
         drop(me.side.take().map(SendSide::release));
-        Poll::Ready(Ok(Done::new()))
+        Poll::Ready(Ok(done()))
     }
 }
 
 /// The future of [`Responder::start`] and [`Responder::start_with_trailers`].
-#[must_use = "does nothing until awaited"]
+#[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Start<K> {
     side: Option<SendSide>,
     event: Option<HttpSend>,
@@ -283,7 +284,7 @@ impl<K> Future for Start<K> {
 }
 
 /// The future of [`Responder::upgrade`].
-#[must_use = "does nothing until awaited"]
+#[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Upgrading {
     side: Option<SendSide>,
     event: Option<HttpSend>,

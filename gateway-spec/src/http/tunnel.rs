@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 
 use super::responder::poll_send;
+use crate::application::done;
 use crate::{
     Abort, AppError, BodyError, Done, Gone, GoneSignal, HttpReceive, HttpSend, HttpTransport,
     SendError,
@@ -172,7 +173,7 @@ impl Tunnel {
     pub async fn finish(self) -> Result<Done, AppError> {
         poll_fn(|cx| self.transport().poll_flush(cx)).await?;
         drop(self);
-        Ok(Done::new())
+        Ok(done())
     }
 
     /// Cuts the connection off. Terminal.
@@ -180,7 +181,7 @@ impl Tunnel {
         if let Some(transport) = self.transport.take() {
             transport.abort(Abort::Deliberate);
         }
-        Done::new()
+        done()
     }
 
     async fn send_event(&mut self, event: HttpSend) -> Result<(), SendError> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::{Accept, Socket, WebSocketSend};
+use crate::application::done;
 use crate::{
     Abort, AppError, Done, Gone, GoneSignal, Http, Response, SendError, WebSocketTransport,
 };
@@ -133,7 +134,7 @@ impl Drop for SocketSide {
 }
 
 /// The future of [`Handshake::accept`].
-#[must_use = "does nothing until awaited"]
+#[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Accepting {
     side: Option<SocketSide>,
     event: Option<WebSocketSend>,
@@ -154,7 +155,7 @@ impl Future for Accepting {
 }
 
 /// The future of [`Handshake::deny`].
-#[must_use = "does nothing until awaited"]
+#[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Deny {
     side: Option<SocketSide>,
     event: Option<WebSocketSend>,
@@ -170,7 +171,7 @@ impl Future for Deny {
         };
         ready!(side.poll_send(cx, &mut me.event))?;
         drop(me.side.take().map(SocketSide::release));
-        Poll::Ready(Ok(Done::new()))
+        Poll::Ready(Ok(done()))
     }
 }
 

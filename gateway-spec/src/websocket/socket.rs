@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::handshake::SocketSide;
 use super::{CloseCode, CloseFrame, Disconnect, Message, Text, WebSocketReceive, WebSocketSend};
+use crate::application::done;
 use crate::{Abort, AppError, Done, Gone, GoneSignal, SendError, WebSocketTransport};
 
 /// An open WebSocket: whole messages both ways, pings answered and visible.
@@ -224,7 +225,7 @@ impl SocketSender {
             // The closing handshake is complete: there is nobody who misses our frame.
             Ok(()) | Err(SendError::Gone(Gone::Finished)) => {
                 drop(self.side.release());
-                Ok(Done::new())
+                Ok(done())
             }
             Err(error) => Err(error.into()),
         }
@@ -233,7 +234,7 @@ impl SocketSender {
     /// See [`Socket::abort`].
     pub fn abort(self) -> Done {
         self.side.release().abort(Abort::Deliberate);
-        Done::new()
+        done()
     }
 
     fn event(&mut self, event: WebSocketSend) -> SendMessage<'_> {
