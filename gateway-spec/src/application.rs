@@ -68,10 +68,9 @@ pub trait Application: Send + Sync + 'static {
 #[must_use = "return it from `call`: it proves that the connection was answered"]
 pub struct Done(());
 
-impl Done {
-    pub(crate) const fn new() -> Self {
-        Self(())
-    }
+// Not a method: the compiler would propose it to those who try to make a `Done` by hand.
+pub(crate) const fn done() -> Done {
+    Done(())
 }
 
 impl fmt::Debug for Done {

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::{Capabilities, Done, DrainSignal, LifespanTransport, State};
+use crate::application::done;
+use crate::{Capabilities, Done, DrainSignal, LifespanTransport, Signal, State};
 
 /// The application's own life, once per process, on the host's runtime, which is driven until the end (LIFE-1).
 ///
@@ -37,18 +38,45 @@ pub struct Lifespan {
 }
 
 /// What an application is told at startup.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{Capabilities, LifespanScope};
+///
+/// let scope = LifespanScope::new(Capabilities::new("test"));
+/// assert_eq!(scope.capabilities.server(), "test");
+/// assert_eq!(scope.drain().value(), None);
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LifespanScope {
     /// What the server offers on its connections.
     pub capabilities: Capabilities,
+    drain: Signal<Instant>,
 }
 
 impl LifespanScope {
     /// The scope of a server with these capabilities.
     #[must_use]
-    pub const fn new(capabilities: Capabilities) -> Self {
-        Self { capabilities }
+    pub fn new(capabilities: Capabilities) -> Self {
+        Self {
+            capabilities,
+            drain: Signal::new(),
+        }
+    }
+
+    /// Sets the signal that the server raises, with the deadline, when it begins to drain.
+    #[must_use]
+    pub fn with_drain(mut self, drain: Signal<Instant>) -> Self {
+        self.drain = drain;
+        self
+    }
+
+    /// Resolves with the deadline when the server begins to drain (SRV-4): before its last exchange has ended, and so
+    /// before [`Running::shutdown_requested`].
+    pub fn drain(&self) -> DrainSignal {
+        self.drain.wait()
     }
 }
 
@@ -71,7 +99,7 @@ impl Lifespan {
     /// Says that the application has no lifespan (LIFE-2). Quiet: requests are served all the same.
     pub fn refuse(self) -> Done {
         self.side.release().refuse();
-        Done::new()
+        done()
     }
 
     /// Puts another transport around this one.
@@ -112,7 +140,7 @@ impl Running {
     /// Says that the application has stopped. ASGI: `lifespan.shutdown.complete`.
     pub fn stopped(self) -> Done {
         self.side.release().stopped();
-        Done::new()
+        done()
     }
 }
 

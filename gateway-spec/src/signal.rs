@@ -49,6 +49,7 @@ impl<T: Copy> Signal<T> {
                 value: None,
                 raised: 0,
                 slots: Vec::new(),
+                free: None,
             })),
         }
     }
@@ -133,24 +134,30 @@ impl<T: Copy> Future for Wait<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let me = &mut *self;
-        let mut shared = lock(&me.signal.shared);
-        if let Some(value) = shared.value.filter(|_| shared.raised > me.seen) {
-            me.seen = shared.raised;
-            if let Some(slot) = me.slot.take() {
-                shared.slots[slot] = Slot::Free;
+        // Wakers are dropped outside of the lock: the last one may drop a task, and with it a waiter of this signal.
+        let (outcome, _unused) = {
+            let mut shared = lock(&me.signal.shared);
+            match shared.value {
+                Some(value) if shared.raised > me.seen => {
+                    me.seen = shared.raised;
+                    let unused = me.slot.take().and_then(|slot| shared.release(slot));
+                    (Poll::Ready(value), unused)
+                }
+                _ => {
+                    let slot = *me.slot.get_or_insert_with(|| shared.claim());
+                    (Poll::Pending, shared.store(slot, cx.waker()))
+                }
             }
-            return Poll::Ready(value);
-        }
-        let slot = *me.slot.get_or_insert_with(|| shared.free_slot());
-        shared.slots[slot].store(cx.waker());
-        Poll::Pending
+        };
+        outcome
     }
 }
 
 impl<T: Copy> Drop for Wait<T> {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
-            lock(&self.signal.shared).slots[slot] = Slot::Free;
+            let unused = lock(&self.signal.shared).release(slot);
+            drop(unused);
         }
     }
 }
@@ -174,41 +181,67 @@ impl<T: Copy + fmt::Debug> fmt::Debug for Wait<T> {
 struct Shared<T> {
     value: Option<T>,
     raised: u64,
-    // A keyed slot a waiter, and freed slots are used again: watchers that come and go leave nothing behind.
+    // A keyed slot a waiter. Freed slots are used again, so watchers that come and go leave nothing behind; they are
+    // chained, so a signal that a hundred thousand sockets wait for takes one more at the price of the first.
     slots: Vec<Slot>,
+    free: Option<usize>,
 }
 
 enum Slot {
-    Free,
+    Free { next: Option<usize> },
     Taken(Option<Waker>),
 }
 
 impl<T> Shared<T> {
-    fn free_slot(&mut self) -> usize {
-        let free = self
-            .slots
-            .iter()
-            .position(|slot| matches!(slot, Slot::Free));
-        free.unwrap_or_else(|| {
-            self.slots.push(Slot::Free);
-            self.slots.len() - 1
-        })
+    fn claim(&mut self) -> usize {
+        let taken = Slot::Taken(None);
+        match self.free {
+            Some(slot) => {
+                if let Slot::Free { next } = std::mem::replace(&mut self.slots[slot], taken) {
+                    self.free = next;
+                }
+                slot
+            }
+            None => {
+                self.slots.push(taken);
+                self.slots.len() - 1
+            }
+        }
+    }
+
+    /// Frees a slot and gives what was in it, for dropping outside of the lock.
+    fn release(&mut self, slot: usize) -> Option<Waker> {
+        let free = Slot::Free { next: self.free };
+        self.free = Some(slot);
+        match std::mem::replace(&mut self.slots[slot], free) {
+            Slot::Taken(waker) => waker,
+            Slot::Free { .. } => None,
+        }
+    }
+
+    /// Leaves a waker and gives the one that it replaces, for dropping outside of the lock.
+    fn store(&mut self, slot: usize, waker: &Waker) -> Option<Waker> {
+        match &mut self.slots[slot] {
+            Slot::Taken(kept) => park(kept, waker),
+            Slot::Free { .. } => None,
+        }
     }
 }
 
 impl Slot {
-    fn store(&mut self, waker: &Waker) {
-        match self {
-            Self::Taken(Some(kept)) if kept.will_wake(waker) => {}
-            slot => *slot = Self::Taken(Some(waker.clone())),
-        }
-    }
-
     fn take_waker(&mut self) -> Option<Waker> {
         match self {
             Self::Taken(waker) => waker.take(),
-            Self::Free => None,
+            Self::Free { .. } => None,
         }
+    }
+}
+
+/// Leaves a waker in a place and gives the one that it replaces: to be dropped when no lock is held.
+pub(crate) fn park(place: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
+    match place {
+        Some(kept) if kept.will_wake(waker) => None,
+        _ => place.replace(waker.clone()),
     }
 }
 
@@ -267,6 +300,67 @@ mod tests {
         signal.raise("reset");
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert_eq!(poll(&mut wait, &count), Poll::Ready("reset"));
+    }
+
+    #[test]
+    fn slots_are_used_again_in_any_order() {
+        let (signal, count) = (Signal::new(), Arc::new(Count::default()));
+        let mut waits = [(); 5].map(|()| signal.wait());
+        for wait in &mut waits {
+            assert!(poll(wait, &count).is_pending());
+        }
+        let [first, second, third, fourth, fifth] = waits;
+        drop((second, fourth, first));
+        let mut new = [(); 4].map(|()| signal.wait());
+        for wait in &mut new {
+            assert!(poll(wait, &count).is_pending());
+        }
+        assert_eq!(lock(&signal.shared).slots.len(), 6);
+        signal.raise(1);
+        assert_eq!(count.0.load(Ordering::Relaxed), 6);
+        drop((third, fifth));
+    }
+
+    #[test]
+    fn a_waker_that_owns_a_waiter_may_be_dropped_by_any_call() {
+        struct Owner {
+            _wait: Mutex<Wait<u8>>,
+        }
+        impl Wake for Owner {
+            fn wake(self: Arc<Self>) {}
+        }
+        let (signal, count) = (Signal::new(), Arc::new(Count::default()));
+        let own = || {
+            let mut owned = signal.wait();
+            assert!(poll(&mut owned, &count).is_pending());
+            let owner = Owner {
+                _wait: Mutex::new(owned),
+            };
+            Waker::from(Arc::new(owner))
+        };
+        let mut wait = signal.wait();
+        let owner = own();
+        assert!(
+            Pin::new(&mut wait)
+                .poll(&mut Context::from_waker(&owner))
+                .is_pending()
+        );
+        drop(owner);
+        // Replaces the last handle to its owner, then drops the last handle to another.
+        let owner = own();
+        assert!(
+            Pin::new(&mut wait)
+                .poll(&mut Context::from_waker(&owner))
+                .is_pending()
+        );
+        drop(owner);
+        drop(wait);
+        assert!(
+            lock(&signal.shared)
+                .slots
+                .iter()
+                .all(|slot| matches!(slot, Slot::Free { .. }))
+        );
     }
 
     #[test]

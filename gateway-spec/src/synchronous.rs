@@ -15,9 +15,10 @@ use std::thread::{self, Thread};
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 
+use crate::application::done;
 use crate::{
     AppError, BodyError, Done, Http, RequestBody, Responder, Response, ResponseHead, Scope,
-    SendError, State, Writer,
+    SendError, Start, State, Writer,
 };
 
 /// An application that blocks: one function of a request, called on a thread of a pool.
@@ -60,7 +61,8 @@ use crate::{
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a synchronous gateway application",
-    note = "implement `SyncApplication`, or wrap a function in `sync_application_fn(f)`"
+    label = "this must implement `SyncApplication`",
+    note = "implement `SyncApplication`, or wrap a function in `sync_application_fn(f)`; it takes a `SyncHttp` and returns `Result<Done, AppError>`"
 )]
 pub trait SyncApplication: Send + Sync + 'static {
     /// Serves one request to its end.
@@ -219,7 +221,8 @@ impl SyncBody {
     ///
     /// As [`RequestBody::collect`].
     pub fn collect(&mut self, limit: usize) -> Result<Bytes, BodyError> {
-        block_on(self.body.collect(limit))
+        let first = std::mem::take(&mut self.piece);
+        block_on(self.body.collect_after(first, limit))
     }
 
     /// The trailers, once the body was read to its end.
@@ -228,6 +231,7 @@ impl SyncBody {
     ///
     /// As [`RequestBody::trailers`].
     pub fn trailers(&mut self) -> Result<Option<HeaderMap>, BodyError> {
+        self.piece.clear();
         block_on(self.body.trailers())
     }
 }
@@ -284,13 +288,15 @@ impl SyncResponder {
             Some(handoff) => {
                 let left = (self.responder, response.into());
                 *handoff.slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
-                Ok(Done::new())
+                Ok(done())
             }
             None => block_on(self.responder.respond(response)),
         }
     }
 
     /// Sends the head, then each part of an iterator: WSGI's iterable. Terminal.
+    ///
+    /// The first part is taken before the head is sent, so that an iterator that panics at once gives 500 (SYNC-10).
     ///
     /// The iterator is dropped exactly once on every path, when it is exhausted, when it panics or when the client
     /// leaves: WSGI's `close()` (SYNC-5).
@@ -307,7 +313,12 @@ impl SyncResponder {
         I: IntoIterator,
         I::Item: Into<Bytes>,
     {
-        let mut writer = self.start(head)?;
+        let mut parts = parts.into_iter();
+        let first = parts.next().map(Into::into).unwrap_or_default();
+        let start = Start::with_first(self.responder, head.into(), first);
+        let mut writer = SyncWriter {
+            writer: block_on(start)?,
+        };
         for part in parts {
             writer.write_bytes(part)?;
         }
@@ -406,6 +417,7 @@ impl Write for SyncWriter {
 /// ```
 #[derive(Debug)]
 pub struct WorkerThread {
+    outer: bool,
     // The mark belongs to the thread that set it.
     not_send: PhantomData<*const ()>,
 }
@@ -415,11 +427,11 @@ thread_local! {
 }
 
 impl WorkerThread {
-    /// Marks this thread.
+    /// Marks this thread. A mark within a mark changes nothing.
     #[must_use = "the mark is gone when this is dropped"]
     pub fn enter() -> Self {
-        IS_WORKER.set(true);
         Self {
+            outer: IS_WORKER.replace(true),
             not_send: PhantomData,
         }
     }
@@ -433,7 +445,7 @@ impl WorkerThread {
 
 impl Drop for WorkerThread {
     fn drop(&mut self) {
-        IS_WORKER.set(false);
+        IS_WORKER.set(self.outer);
     }
 }
 

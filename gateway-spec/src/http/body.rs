@@ -1,7 +1,7 @@
 //! The request's body.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -36,6 +36,8 @@ pub struct RequestBody {
 }
 
 enum State {
+    /// Nothing was received yet: the scope alone says what is to come.
+    Fresh,
     Reading,
     Ended(Option<Box<HeaderMap>>),
     Failed(BodyError),
@@ -43,15 +45,20 @@ enum State {
 
 impl RequestBody {
     pub(crate) fn new(transport: Arc<dyn HttpTransport>, length: BodyLength) -> Self {
-        let state = match length {
-            BodyLength::Empty | BodyLength::Known(0) => State::Ended(None),
-            _ => State::Reading,
-        };
         Self {
             transport: Some(transport),
             length,
-            state,
+            state: State::Fresh,
         }
+    }
+
+    /// The same body over another transport, of the length that the scope now says if nothing was received (MW-8).
+    pub(crate) fn over(mut self, transport: Arc<dyn HttpTransport>, length: BodyLength) -> Self {
+        self.transport = Some(transport);
+        if let State::Fresh = self.state {
+            self.length = length;
+        }
+        self
     }
 
     /// The next part, never empty; `None` at the end.
@@ -78,33 +85,46 @@ impl RequestBody {
     ///
     /// What was read so far is lost.
     pub async fn collect(&mut self, limit: usize) -> Result<Bytes, BodyError> {
+        self.collect_after(Bytes::new(), limit).await
+    }
+
+    /// As [`collect`](Self::collect), behind bytes that were taken already.
+    pub(crate) async fn collect_after(
+        &mut self,
+        taken: Bytes,
+        limit: usize,
+    ) -> Result<Bytes, BodyError> {
         let too_large = || BodyError::TooLarge {
             limit: limit as u64,
         };
-        if let BodyLength::Known(length) = self.length
-            && length > limit as u64
-        {
+        let announced = match self.length {
+            BodyLength::Known(length) if self.is_open() => length,
+            _ => 0,
+        };
+        if announced.saturating_add(taken.len() as u64) > limit as u64 {
             return Err(too_large());
         }
-        let Some(first) = self.chunk().await? else {
-            return Ok(Bytes::new());
-        };
-        if first.len() > limit {
-            return Err(too_large());
-        }
-        let Some(second) = self.chunk().await? else {
-            return Ok(first);
-        };
-        let mut whole = BytesMut::from(first);
-        let mut next = Some(second);
-        while let Some(chunk) = next {
-            if chunk.len() > limit - whole.len() {
+        // A body of one part is handed on as it is.
+        let mut whole = taken;
+        let mut copy = BytesMut::new();
+        while let Some(chunk) = self.chunk().await? {
+            if chunk.len() > limit - whole.len() - copy.len() {
                 return Err(too_large());
             }
-            whole.extend_from_slice(&chunk);
-            next = self.chunk().await?;
+            if whole.is_empty() && copy.is_empty() {
+                whole = chunk;
+                continue;
+            }
+            if copy.is_empty() {
+                copy = BytesMut::from(std::mem::take(&mut whole));
+            }
+            copy.extend_from_slice(&chunk);
         }
-        Ok(whole.freeze())
+        Ok(if copy.is_empty() {
+            whole
+        } else {
+            copy.freeze()
+        })
     }
 
     /// The trailers, once the body was read to its end. What is left of the body is read and thrown away first.
@@ -120,7 +140,7 @@ impl RequestBody {
         while self.chunk().await?.is_some() {}
         match &mut self.state {
             State::Ended(trailers) => Ok(trailers.take().map(|trailers| *trailers)),
-            State::Reading | State::Failed(_) => Ok(None),
+            State::Fresh | State::Reading | State::Failed(_) => Ok(None),
         }
     }
 
@@ -131,10 +151,7 @@ impl RequestBody {
     ///
     /// If the client left before.
     pub fn buffered(&self, bytes: usize) -> Buffered<'_> {
-        let transport = match self.state {
-            State::Reading => Some(self.transport()),
-            State::Ended(_) | State::Failed(_) => None,
-        };
+        let transport = self.is_open().then(|| self.transport());
         Buffered { transport, bytes }
     }
 
@@ -146,13 +163,20 @@ impl RequestBody {
     /// How much of the body is still to come.
     #[must_use]
     pub const fn remaining(&self) -> BodyLength {
-        self.length
+        match self.state {
+            State::Ended(_) => BodyLength::Empty,
+            State::Fresh | State::Reading | State::Failed(_) => self.length,
+        }
     }
 
     /// Whether all of it has been read.
     #[must_use]
     pub const fn is_end(&self) -> bool {
-        matches!(self.state, State::Ended(_))
+        match self.state {
+            State::Fresh => self.is_empty(),
+            State::Ended(_) => true,
+            State::Reading | State::Failed(_) => false,
+        }
     }
 
     /// The next part, by polling.
@@ -163,11 +187,14 @@ impl RequestBody {
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         loop {
             match &self.state {
-                State::Reading => {}
+                State::Fresh if self.is_empty() => return Poll::Ready(None),
+                State::Fresh | State::Reading => {}
                 State::Ended(_) => return Poll::Ready(None),
                 State::Failed(error) => return Poll::Ready(Some(Err(*error))),
             }
-            match ready!(self.transport().poll_receive(cx)) {
+            let event = ready!(self.transport().poll_receive(cx));
+            self.state = State::Reading;
+            match event {
                 HttpReceive::Body { bytes, more } => {
                     if let BodyLength::Known(left) = &mut self.length {
                         *left = left.saturating_sub(bytes.len() as u64);
@@ -183,8 +210,26 @@ impl RequestBody {
                     self.state = State::Ended(Some(Box::new(trailers)))
                 }
                 HttpReceive::Failed(error) => self.state = State::Failed(error),
+                // The client may still read why its body was not taken.
+                HttpReceive::Disconnect(Gone::HalfClosed) => {
+                    self.state = State::Failed(BodyError::Malformed);
+                }
                 HttpReceive::Disconnect(gone) => self.state = State::Failed(BodyError::Gone(gone)),
             }
+        }
+    }
+
+    /// Whether the scope says that nothing is to come.
+    const fn is_empty(&self) -> bool {
+        matches!(self.length, BodyLength::Empty | BodyLength::Known(0))
+    }
+
+    /// Whether something may still come.
+    const fn is_open(&self) -> bool {
+        match self.state {
+            State::Fresh => !self.is_empty(),
+            State::Reading => true,
+            State::Ended(_) | State::Failed(_) => false,
         }
     }
 
@@ -192,18 +237,28 @@ impl RequestBody {
         &**self
             .transport
             .as_ref()
-            .expect("only `release` empties it, and it takes `self`")
+            .expect("only `release` empties it, and its callers give the body up")
     }
 
     /// Lets go of the transport without telling it that the body is not wanted.
-    pub(crate) fn release(mut self) -> Option<Arc<dyn HttpTransport>> {
+    pub(crate) fn release(&mut self) -> Option<Arc<dyn HttpTransport>> {
         self.transport.take()
+    }
+
+    /// What is left, if something was received or a failure was.
+    pub(crate) const fn left(&self) -> Option<BodyLength> {
+        match self.state {
+            State::Fresh => None,
+            State::Reading | State::Ended(_) | State::Failed(_) => Some(self.remaining()),
+        }
     }
 }
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        if let (Some(transport), State::Reading) = (&self.transport, &self.state) {
+        if let Some(transport) = &self.transport
+            && self.is_open()
+        {
             transport.stop_receiving();
         }
     }
@@ -231,20 +286,24 @@ impl http_body::Body for RequestBody {
                 State::Ended(trailers) => trailers
                     .take()
                     .map(|trailers| Ok(Frame::trailers(*trailers))),
-                State::Reading | State::Failed(_) => None,
+                State::Fresh | State::Reading | State::Failed(_) => None,
             }),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.state, State::Ended(None))
+        match self.state {
+            State::Fresh => self.is_empty(),
+            State::Ended(None) => true,
+            State::Reading | State::Ended(Some(_)) | State::Failed(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match (&self.state, self.length) {
-            (State::Ended(_), _) | (_, BodyLength::Empty) => SizeHint::with_exact(0),
-            (_, BodyLength::Known(length)) => SizeHint::with_exact(length),
-            (_, BodyLength::Unknown) => SizeHint::default(),
+        match self.remaining() {
+            BodyLength::Empty => SizeHint::with_exact(0),
+            BodyLength::Known(length) => SizeHint::with_exact(length),
+            BodyLength::Unknown => SizeHint::default(),
         }
     }
 }
@@ -295,29 +354,5 @@ impl fmt::Debug for Buffered<'_> {
         f.debug_struct("Buffered")
             .field("bytes", &self.bytes)
             .finish_non_exhaustive()
-    }
-}
-
-/// The receiving half of a tunnel: the body's transport, whose end is the client's half-close.
-pub(crate) async fn next_of_tunnel(
-    transport: &dyn HttpTransport,
-) -> Result<Option<Bytes>, BodyError> {
-    poll_fn(|cx| poll_tunnel(transport, cx)).await
-}
-
-pub(crate) fn poll_tunnel(
-    transport: &dyn HttpTransport,
-    cx: &mut Context<'_>,
-) -> Poll<Result<Option<Bytes>, BodyError>> {
-    loop {
-        return Poll::Ready(match ready!(transport.poll_receive(cx)) {
-            HttpReceive::Body { bytes, more: true } if bytes.is_empty() => continue,
-            HttpReceive::Body { bytes, more: false } if bytes.is_empty() => Ok(None),
-            HttpReceive::Body { bytes, .. } => Ok(Some(bytes)),
-            HttpReceive::Disconnect(Gone::HalfClosed) => Ok(None),
-            HttpReceive::Disconnect(gone) => Err(BodyError::Gone(gone)),
-            HttpReceive::Failed(error) => Err(error),
-            HttpReceive::Trailers(_) => continue,
-        });
     }
 }

@@ -4,18 +4,20 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
-use super::layer::write_as_event;
+use super::layer::piece_of;
 use super::responder::poll_send;
+use crate::signal::park;
 use crate::{
     Abort, Gone, GoneSignal, Http, HttpReceive, HttpSend, HttpTransport, Scope, SendError, Signal,
+    TrailersPlan,
 };
 
 /// The server's side of an exchange that [`Http::intercept`] or [`Http::in_memory`] made.
 ///
-/// Dropping it tells the application that its client is gone ([`Gone::Aborted`]); an outer exchange that was not
-/// finished is aborted.
+/// Dropping it tells the application that its client is gone ([`Gone::Aborted`]). An outer exchange that was not finished
+/// then ends as the application ended its own: closed, aborted on purpose, or as if dropped (MW-7).
 ///
 /// # Examples
 ///
@@ -52,19 +54,14 @@ const BYTES_AHEAD: usize = 64 * 1024;
 
 impl Events {
     pub(super) fn between(outer: Http) -> (Http, Self) {
-        let (scope, outer) = outer.into_transport();
-        Self::make(scope, Some(outer))
+        outer.rewrap(|outer| {
+            let shared = InMemory::new(Some(outer));
+            (Arc::clone(&shared) as _, Self { shared })
+        })
     }
 
     pub(super) fn in_memory(scope: Scope) -> (Http, Self) {
-        Self::make(scope, None)
-    }
-
-    fn make(scope: Scope, outer: Option<Arc<dyn HttpTransport>>) -> (Http, Self) {
-        let shared = Arc::new(InMemory {
-            outer,
-            state: Mutex::new(State::default()),
-        });
+        let shared = InMemory::new(None);
         (Http::new(scope, Arc::clone(&shared) as _), Self { shared })
     }
 
@@ -87,17 +84,22 @@ impl Events {
             waker.into_iter().for_each(Waker::wake);
             return Poll::Ready(Some(event));
         }
-        if state.aborted.is_some() || matches!(state.phase, Phase::Ended) {
+        if let Phase::Ended(_) = state.phase {
             return Poll::Ready(None);
         }
-        state.taker = Some(cx.waker().clone());
+        let unused = park(&mut state.taker, cx.waker());
+        drop(state);
+        drop(unused);
         Poll::Pending
     }
 
     /// How the application gave the exchange up, if it did.
     #[must_use]
     pub fn aborted(&self) -> Option<Abort> {
-        self.shared.lock().aborted
+        match self.shared.lock().phase {
+            Phase::Ended(End::Aborted(why)) => Some(why),
+            _ => None,
+        }
     }
 
     /// Whether the application has dropped the body before its end.
@@ -115,24 +117,22 @@ impl Events {
             HttpReceive::Disconnect(gone) => Some(*gone),
             _ => None,
         };
-        if !state.stopped || gone.is_some() {
-            state.received.push_back(event);
+        let wanted = state.left.is_none() && (gone.is_some() || !state.stopped);
+        if !wanted {
+            return;
         }
-        let waker = state.receiver.take();
+        match gone.filter(|gone| gone.is_final()) {
+            // What came before can still be received; from then on it is the answer to everything.
+            Some(gone) => state.left = Some(gone),
+            None => state.received.push_back(event),
+        }
+        let wakers = state.wake_application();
         let signal = state.gone.clone();
-        if let Some(gone) = gone.filter(|gone| gone.is_final()) {
-            state.left.get_or_insert(gone);
-        }
-        let sender = if state.left.is_some() {
-            state.sender.take()
-        } else {
-            None
-        };
         drop(state);
         if let Some(gone) = gone {
             signal.raise(gone);
         }
-        waker.into_iter().chain(sender).for_each(Waker::wake);
+        wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
     /// Tells the application that its client is gone.
@@ -164,10 +164,30 @@ impl Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.disconnect(Gone::Aborted);
+        let mut state = self.shared.lock();
+        let undelivered = std::mem::take(&mut state.sent);
+        let end = match state.phase {
+            Phase::Ended(end) => end,
+            _ => End::Aborted(Abort::Dropped),
+        };
+        // A flush of what nobody will take must fail, even if all of it was accepted.
+        if state.left.is_none() || !undelivered.is_empty() {
+            state.left = Some(self.shared.left_outside().unwrap_or(Gone::Aborted));
+        }
+        let (signal, gone) = (state.gone.clone(), state.left);
+        let wakers = state.wake_application();
+        drop(state);
+        if let Some(gone) = gone.filter(|_| signal.value().is_none_or(|seen| !seen.is_final())) {
+            signal.raise(gone);
+        }
+        wakers.into_iter().flatten().for_each(Waker::wake);
         if let Some(outer) = &self.shared.outer {
-            // After a complete response this does nothing.
-            outer.abort(Abort::Dropped);
+            match end {
+                End::Closed if undelivered.is_empty() => outer.close(),
+                End::Aborted(why) => outer.abort(why),
+                // After a complete response this does nothing.
+                End::Closed | End::Complete => outer.abort(Abort::Dropped),
+            }
         }
     }
 }
@@ -192,8 +212,8 @@ struct State {
     sent: VecDeque<HttpSend>,
     ahead: usize,
     phase: Phase,
+    /// Why nothing can be sent any more.
     left: Option<Gone>,
-    aborted: Option<Abort>,
     stopped: bool,
     gone: Signal<Gone>,
     receiver: Option<Waker>,
@@ -201,35 +221,107 @@ struct State {
     taker: Option<Waker>,
 }
 
-#[derive(Default, Clone, Copy)]
+/// What may be sent next (HTTP-20).
+#[derive(Default)]
 enum Phase {
     #[default]
     Before,
-    Body,
-    Ended,
+    Body(TrailersPlan),
+    Tunnel,
+    /// A tunnel whose direction to the client was closed.
+    HalfTunnel,
+    Ended(End),
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Complete,
+    /// A tunnel was dropped.
+    Closed,
+    Aborted(Abort),
+}
+
+impl Phase {
+    fn after(&self, event: &HttpSend) -> Result<Self, SendError> {
+        match (self, event) {
+            (Self::Before, HttpSend::Informational(_)) => Ok(Self::Before),
+            (Self::Before, HttpSend::Upgrade { .. }) => Ok(Self::Tunnel),
+            (Self::Before, HttpSend::Start { more, trailers, .. }) => Ok(if *more {
+                Self::Body(trailers.clone())
+            } else {
+                Self::Ended(End::Complete)
+            }),
+            (Self::Body(plan), HttpSend::Body { more: true, .. } | HttpSend::File(_)) => {
+                Ok(Self::Body(plan.clone()))
+            }
+            (Self::Body(_), HttpSend::Body { more: false, .. }) => Ok(Self::Ended(End::Complete)),
+            (Self::Body(plan), HttpSend::Trailers(trailers)) => match plan {
+                TrailersPlan::None => Err(SendError::OutOfOrder),
+                TrailersPlan::Announced(names)
+                    if !trailers.keys().all(|name| names.contains(name)) =>
+                {
+                    Err(SendError::BadTrailer)
+                }
+                TrailersPlan::Announced(_) | TrailersPlan::Maybe => Ok(Self::Ended(End::Complete)),
+            },
+            (Self::Tunnel, HttpSend::Body { more: true, .. }) => Ok(Self::Tunnel),
+            (Self::Tunnel, HttpSend::Body { more: false, .. }) => Ok(Self::HalfTunnel),
+            _ => Err(SendError::OutOfOrder),
+        }
+    }
+}
+
+impl State {
+    fn wake_application(&mut self) -> [Option<Waker>; 2] {
+        [self.receiver.take(), self.sender.take()]
+    }
 }
 
 impl InMemory {
+    fn new(outer: Option<Arc<dyn HttpTransport>>) -> Arc<Self> {
+        Arc::new(Self {
+            outer,
+            state: Mutex::new(State::default()),
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, abort: Option<Abort>) {
-        let mut state = self.lock();
-        if matches!(state.phase, Phase::Ended) {
-            return;
-        }
-        state.aborted = abort;
-        state.phase = Phase::Ended;
-        let gone = if abort.is_some() {
-            Gone::Aborted
-        } else {
-            Gone::Finished
+    /// Why the client behind all this is gone for good, if it is.
+    fn left_outside(&self) -> Option<Gone> {
+        let gone = self.outer.as_ref()?.gone().value()?;
+        Some(gone).filter(|gone| gone.is_final())
+    }
+
+    fn left(&self, state: &State) -> Option<Gone> {
+        state.left.or_else(|| self.left_outside())
+    }
+
+    /// Ends the exchange. Consumes the lock: the wakers are called without it.
+    fn end(mut state: MutexGuard<'_, State>, end: End) {
+        state.phase = Phase::Ended(end);
+        let gone = match end {
+            End::Complete | End::Closed => Gone::Finished,
+            End::Aborted(_) => Gone::Aborted,
         };
+        let is_new = state.left.is_none();
         state.left.get_or_insert(gone);
-        let (taker, receiver) = (state.taker.take(), state.receiver.take());
+        let unread = std::mem::take(&mut state.received);
+        let wakers = state.wake_application();
+        let taker = state.taker.take();
+        let signal = state.gone.clone();
         drop(state);
-        taker.into_iter().chain(receiver).for_each(Waker::wake);
+        drop(unread);
+        if is_new {
+            signal.raise(gone);
+        }
+        wakers
+            .into_iter()
+            .flatten()
+            .chain(taker)
+            .for_each(Waker::wake);
     }
 }
 
@@ -239,21 +331,16 @@ impl HttpTransport for InMemory {
             return outer.poll_receive(cx);
         }
         let mut state = self.lock();
-        match state.received.pop_front() {
-            // What is final stays for whoever asks again.
-            Some(HttpReceive::Disconnect(gone)) if gone.is_final() => {
-                state.received.push_front(HttpReceive::Disconnect(gone));
-                Poll::Ready(HttpReceive::Disconnect(gone))
-            }
-            Some(event) => Poll::Ready(event),
-            None => match state.left {
-                Some(gone) => Poll::Ready(HttpReceive::Disconnect(gone)),
-                None => {
-                    state.receiver = Some(cx.waker().clone());
-                    Poll::Pending
-                }
-            },
+        if let Some(event) = state.received.pop_front() {
+            return Poll::Ready(event);
         }
+        if let Some(gone) = state.left {
+            return Poll::Ready(HttpReceive::Disconnect(gone));
+        }
+        let unused = park(&mut state.receiver, cx.waker());
+        drop(state);
+        drop(unused);
+        Poll::Pending
     }
 
     fn stop_receiving(&self) {
@@ -262,44 +349,41 @@ impl HttpTransport for InMemory {
         }
         let mut state = self.lock();
         state.stopped = true;
-        state
-            .received
-            .retain(|event| matches!(event, HttpReceive::Disconnect(_)));
+        let (kept, unwanted) = std::mem::take(&mut state.received)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|event| matches!(event, HttpReceive::Disconnect(_)));
+        state.received = kept;
+        drop(state);
+        drop(unwanted);
     }
 
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
         let mut state = self.lock();
-        if let Some(gone) = state.left {
+        if let Some(gone) = self.left(&state) {
             return Poll::Ready(Err(gone));
         }
         if state.sent.len() < EVENTS_AHEAD && state.ahead < BYTES_AHEAD {
             return Poll::Ready(Ok(()));
         }
-        state.sender = Some(cx.waker().clone());
+        let unused = park(&mut state.sender, cx.waker());
+        drop(state);
+        drop(unused);
         Poll::Pending
     }
 
     fn send(&self, event: HttpSend) -> Result<(), SendError> {
         let mut state = self.lock();
-        if let Some(gone) = state.left {
+        if let Some(gone) = self.left(&state) {
             return Err(SendError::Gone(gone));
         }
-        let next = match (&event, state.phase) {
-            (HttpSend::Informational(_), Phase::Before) => Phase::Before,
-            (HttpSend::Start { more: true, .. } | HttpSend::Upgrade { .. }, Phase::Before)
-            | (HttpSend::Body { more: true, .. } | HttpSend::File(_), Phase::Body) => Phase::Body,
-            (HttpSend::Start { more: false, .. }, Phase::Before)
-            | (HttpSend::Body { more: false, .. } | HttpSend::Trailers(_), Phase::Body) => {
-                Phase::Ended
-            }
-            _ => return Err(SendError::OutOfOrder),
-        };
-        state.phase = next;
-        if matches!(next, Phase::Ended) {
-            state.left = Some(Gone::Finished);
-        }
+        let next = state.phase.after(&event)?;
         state.ahead += weight(&event);
         state.sent.push_back(event);
+        if let Phase::Ended(end) = next {
+            Self::end(state, end);
+            return Ok(());
+        }
+        state.phase = next;
         let waker = state.taker.take();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
@@ -307,20 +391,24 @@ impl HttpTransport for InMemory {
     }
 
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SendError>> {
-        write_as_event(self, cx, bytes)
+        ready!(self.poll_ready(cx))?;
+        let (event, accepted) = piece_of(bytes);
+        self.send(event)?;
+        Poll::Ready(Ok(accepted))
     }
 
     fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
-        {
-            let mut state = self.lock();
-            if !state.sent.is_empty() {
-                match state.left {
-                    Some(gone) if gone != Gone::Finished => return Poll::Ready(Err(gone)),
-                    _ => state.sender = Some(cx.waker().clone()),
-                }
-                return Poll::Pending;
-            }
+        let mut state = self.lock();
+        if let Some(gone) = self.left(&state).filter(|gone| *gone != Gone::Finished) {
+            return Poll::Ready(Err(gone));
         }
+        if !state.sent.is_empty() {
+            let unused = park(&mut state.sender, cx.waker());
+            drop(state);
+            drop(unused);
+            return Poll::Pending;
+        }
+        drop(state);
         match &self.outer {
             Some(outer) => outer.poll_flush(cx),
             None => Poll::Ready(Ok(())),
@@ -339,7 +427,6 @@ impl HttpTransport for InMemory {
                     bytes: part,
                     more: true,
                 } => bytes += part.len(),
-                HttpReceive::Disconnect(gone) if gone.is_final() => return Poll::Ready(Err(*gone)),
                 _ => return Poll::Ready(Ok(())),
             }
         }
@@ -349,7 +436,9 @@ impl HttpTransport for InMemory {
         if let Some(gone) = state.left {
             return Poll::Ready(Err(gone));
         }
-        state.receiver = Some(cx.waker().clone());
+        let unused = park(&mut state.receiver, cx.waker());
+        drop(state);
+        drop(unused);
         Poll::Pending
     }
 
@@ -361,11 +450,17 @@ impl HttpTransport for InMemory {
     }
 
     fn close(&self) {
-        self.end(None);
+        let state = self.lock();
+        if let Phase::Tunnel | Phase::HalfTunnel = state.phase {
+            Self::end(state, End::Closed);
+        }
     }
 
     fn abort(&self, why: Abort) {
-        self.end(Some(why));
+        let state = self.lock();
+        if !matches!(state.phase, Phase::Ended(_)) {
+            Self::end(state, End::Aborted(why));
+        }
     }
 }
 

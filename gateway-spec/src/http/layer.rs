@@ -2,17 +2,18 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
 
 use crate::{
     Abort, Gone, GoneSignal, HttpReceive, HttpSend, HttpTransport, ResponseHead, SendError,
 };
 
 /// The hooks of a wrapper around an [`HttpTransport`]. Each forwards to [`inner`](Self::inner) unless it is written
-/// anew, so that a wrapper cannot forget one. [`Layered`] makes the transport of it.
+/// anew, so that a wrapper cannot forget one (MW-2). [`Layered`] makes the transport of it.
 ///
-/// There is no hook for `poll_write`: [`Layered`] turns such bytes into an event, so that [`send`](Self::send) sees
-/// every byte.
+/// [`send`](Self::send) sees every byte: those of [`poll_write`](Self::poll_write) are copied into an event (MW-3).
 pub trait HttpLayer: Send + Sync + 'static {
     /// What this wraps.
     fn inner(&self) -> &dyn HttpTransport;
@@ -41,6 +42,19 @@ pub trait HttpLayer: Send + Sync + 'static {
         self.inner().send(event)
     }
 
+    /// See [`HttpTransport::poll_write`]. The bytes are copied into an event for [`send`](Self::send); a layer that does
+    /// not look at bodies saves the copy by `self.inner().poll_write(cx, bytes)`.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SendError>> {
+        ready!(self.poll_ready(cx))?;
+        let (event, accepted) = piece_of(bytes);
+        self.send(event)?;
+        Poll::Ready(Ok(accepted))
+    }
+
     /// See [`HttpTransport::poll_flush`].
     fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
         self.inner().poll_flush(cx)
@@ -67,8 +81,7 @@ pub trait HttpLayer: Send + Sync + 'static {
     }
 }
 
-/// The transport that an [`HttpLayer`] makes. Bytes written by `poll_write` pass through the layer's `send`, so that
-/// a layer sees every byte in one place.
+/// The transport that an [`HttpLayer`] makes.
 pub struct Layered<L>(pub L);
 
 impl<L: HttpLayer> HttpTransport for Layered<L> {
@@ -89,7 +102,7 @@ impl<L: HttpLayer> HttpTransport for Layered<L> {
     }
 
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SendError>> {
-        write_as_event(self, cx, bytes)
+        self.0.poll_write(cx, bytes)
     }
 
     fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
@@ -119,21 +132,15 @@ impl<L> fmt::Debug for Layered<L> {
     }
 }
 
-/// `poll_write` for transports that have no cheaper way: the bytes are copied into an event.
-pub(crate) fn write_as_event(
-    transport: &dyn HttpTransport,
-    cx: &mut Context<'_>,
-    bytes: &[u8],
-) -> Poll<Result<usize, SendError>> {
-    // A bound of one piece, so that a huge slice does not pass the credit by more than this.
+/// The event of the first of these bytes, and how many: so that a huge slice does not pass the credit by more than this.
+pub(super) fn piece_of(bytes: &[u8]) -> (HttpSend, usize) {
     const PIECE: usize = 16 * 1024;
     let piece = &bytes[..bytes.len().min(PIECE)];
-    std::task::ready!(transport.poll_ready(cx))?;
-    transport.send(HttpSend::Body {
-        bytes: bytes::Bytes::copy_from_slice(piece),
+    let event = HttpSend::Body {
+        bytes: Bytes::copy_from_slice(piece),
         more: true,
-    })?;
-    Poll::Ready(Ok(piece.len()))
+    };
+    (event, piece.len())
 }
 
 /// Changes the head of the response alone.
@@ -162,5 +169,9 @@ impl<F: FnMut(&mut ResponseHead) + Send + 'static> HttpLayer for MapHead<F> {
             change(head);
         }
         self.inner.send(event)
+    }
+
+    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SendError>> {
+        self.inner.poll_write(cx, bytes)
     }
 }

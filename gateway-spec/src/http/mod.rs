@@ -71,16 +71,24 @@ impl Http {
         }
     }
 
-    /// The parts that [`new`](Self::new) makes an exchange of. Nothing was sent, and nothing is dropped.
+    /// The parts that [`new`](Self::new) makes an exchange of. Nothing was sent, and nothing is dropped. Of a body that
+    /// was read in part, the scope says how much is left.
     #[must_use]
-    pub fn into_transport(self) -> (Scope, Arc<dyn HttpTransport>) {
+    pub fn into_transport(mut self) -> (Scope, Arc<dyn HttpTransport>) {
+        if let Some(left) = self.body.left()
+            && left != self.scope.body
+        {
+            self.scope.edit().body = left;
+        }
         self.body.release();
         (self.scope, self.responder.release())
     }
 
     /// Puts another transport around this one: how middleware sees and changes every event.
     ///
-    /// Middleware that changes the response's head alone uses [`Responder::map_head`], which costs less.
+    /// Middleware that changes the response's head alone uses [`Responder::map_head`], which costs less. One that changes
+    /// the length of the request's body sets [`HttpScope::body`] before (MW-4). A body that was read already, in part or
+    /// to its end, stays so (MW-8).
     ///
     /// # Examples
     ///
@@ -115,8 +123,28 @@ impl Http {
         self,
         wrap: impl FnOnce(Arc<dyn HttpTransport>) -> Arc<dyn HttpTransport>,
     ) -> Self {
-        let (scope, transport) = self.into_transport();
-        Self::new(scope, wrap(transport))
+        let (http, ()) = self.rewrap(|inner| (wrap(inner), ()));
+        http
+    }
+
+    /// Puts another transport in the place of this one, and keeps how far the body was read.
+    fn rewrap<T>(
+        self,
+        wrap: impl FnOnce(Arc<dyn HttpTransport>) -> (Arc<dyn HttpTransport>, T),
+    ) -> (Self, T) {
+        let Self {
+            scope,
+            mut body,
+            responder,
+        } = self;
+        body.release();
+        let (transport, kept) = wrap(responder.release());
+        let http = Self {
+            body: body.over(Arc::clone(&transport), scope.body),
+            responder: Responder::new(SendSide::new(transport)),
+            scope,
+        };
+        (http, kept)
     }
 
     /// Takes the exchange apart for middleware that is asynchronous: the inner exchange, for the application, and the

@@ -13,6 +13,7 @@ use http::HeaderName;
 
 use super::writer::{Plain, Ready, Sending, Trailing, Writer};
 use super::{Layered, RequestBody, TrailersPlan, Tunnel, layer::MapHead};
+use crate::application::done;
 use crate::{
     Abort, AppError, Done, Gone, GoneSignal, HttpSend, HttpTransport, Response, ResponseHead,
     SendError,
@@ -80,7 +81,7 @@ impl Responder {
     ///
     /// As [`respond`](Self::respond).
     pub fn start(self, head: impl Into<ResponseHead>) -> Start<Plain> {
-        Start::new(self.side, head.into(), TrailersPlan::None)
+        Start::new(self.side, head.into(), Bytes::new(), TrailersPlan::None)
     }
 
     /// As [`start`](Self::start), for a response that may end with trailers. `names` are announced to the client;
@@ -97,7 +98,7 @@ impl Responder {
         let plan = names.map_or(TrailersPlan::Maybe, |names| {
             TrailersPlan::Announced(names.into())
         });
-        Start::new(self.side, head.into(), plan)
+        Start::new(self.side, head.into(), Bytes::new(), plan)
     }
 
     /// Sends an informational response (1xx but 101), if the server [can](crate::Capabilities::informational); else
@@ -125,7 +126,7 @@ impl Responder {
     /// # Errors
     ///
     /// As [`respond`](Self::respond); [`SendError::OutOfOrder`] if the request did not ask for it (HTTP-30).
-    pub fn upgrade(self, head: impl Into<ResponseHead>, body: RequestBody) -> Upgrading {
+    pub fn upgrade(self, head: impl Into<ResponseHead>, mut body: RequestBody) -> Upgrading {
         body.release();
         Upgrading {
             side: Some(self.side),
@@ -136,7 +137,7 @@ impl Responder {
     /// Gives the exchange up without an answer: the connection is closed, or the stream reset (HTTP-29). Terminal.
     pub fn abort(self) -> Done {
         self.side.release().abort(Abort::Deliberate);
-        Done::new()
+        done()
     }
 
     /// Resolves when the client is gone.
@@ -217,7 +218,7 @@ pub(crate) fn poll_send(
 }
 
 /// The future of [`Responder::respond`].
-#[must_use = "does nothing until awaited"]
+#[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Respond {
     side: Option<SendSide>,
     event: Option<HttpSend>,
@@ -233,12 +234,12 @@ impl Future for Respond {
         };
         ready!(side.poll_send(cx, &mut me.event))?;
         drop(me.side.take().map(SendSide::release));
-        Poll::Ready(Ok(Done::new()))
+        Poll::Ready(Ok(done()))
     }
 }
 
 /// The future of [`Responder::start`] and [`Responder::start_with_trailers`].
-#[must_use = "does nothing until awaited"]
+#[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Start<K> {
     side: Option<SendSide>,
     event: Option<HttpSend>,
@@ -246,10 +247,10 @@ pub struct Start<K> {
 }
 
 impl<K> Start<K> {
-    fn new(side: SendSide, head: ResponseHead, trailers: TrailersPlan) -> Self {
+    fn new(side: SendSide, head: ResponseHead, body: Bytes, trailers: TrailersPlan) -> Self {
         let event = HttpSend::Start {
             head,
-            body: Bytes::new(),
+            body,
             more: true,
             trailers,
         };
@@ -258,6 +259,13 @@ impl<K> Start<K> {
             event: Some(event),
             kind: std::marker::PhantomData,
         }
+    }
+}
+
+impl Start<Plain> {
+    /// The head and the first part of the body in one event.
+    pub(crate) fn with_first(responder: Responder, head: ResponseHead, body: Bytes) -> Self {
+        Self::new(responder.side, head, body, TrailersPlan::None)
     }
 }
 
@@ -276,7 +284,7 @@ impl<K> Future for Start<K> {
 }
 
 /// The future of [`Responder::upgrade`].
-#[must_use = "does nothing until awaited"]
+#[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Upgrading {
     side: Option<SendSide>,
     event: Option<HttpSend>,

@@ -23,7 +23,8 @@ use crate::Headers;
 pub struct ResponseHead {
     /// The status.
     pub status: StatusCode,
-    /// The fields. `Transfer-Encoding`, `Connection` (but for `close`) and `Date` are the server's (HTTP-23).
+    /// The fields. `Transfer-Encoding` and `Connection` (but for `close`) are the server's, which also adds a `Date` if
+    /// there is none (HTTP-23).
     pub headers: Headers,
 }
 

@@ -7,10 +7,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::body::{next_of_tunnel, poll_tunnel};
 use super::responder::poll_send;
+use crate::application::done;
 use crate::{
-    Abort, AppError, BodyError, Done, Gone, GoneSignal, HttpSend, HttpTransport, SendError,
+    Abort, AppError, BodyError, Done, Gone, GoneSignal, HttpReceive, HttpSend, HttpTransport,
+    SendError,
 };
 
 /// The bytes of an exchange after [`Responder::upgrade`](crate::Responder::upgrade), both ways.
@@ -35,16 +36,25 @@ use crate::{
 #[must_use = "dropping it closes the connection"]
 pub struct Tunnel {
     transport: Option<Arc<dyn HttpTransport>>,
+    reading: Reading,
+}
+
+/// The client's direction.
+#[derive(Clone, Copy)]
+enum Reading {
+    Open,
+    Ended,
 }
 
 impl Tunnel {
     pub(crate) const fn new(transport: Arc<dyn HttpTransport>) -> Self {
         Self {
             transport: Some(transport),
+            reading: Reading::Open,
         }
     }
 
-    /// The next bytes; `None` when the client has closed its direction.
+    /// The next bytes; `None` when the client has closed its direction (HTTP-31), also when asked again.
     ///
     /// # Errors
     ///
@@ -54,7 +64,7 @@ impl Tunnel {
     ///
     /// Nothing is lost.
     pub async fn read(&mut self) -> Result<Option<Bytes>, BodyError> {
-        next_of_tunnel(self.transport()).await
+        poll_fn(|cx| self.poll_read(cx)).await
     }
 
     /// The next bytes, by polling.
@@ -63,7 +73,26 @@ impl Tunnel {
     ///
     /// As [`read`](Self::read).
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
-        poll_tunnel(self.transport(), cx)
+        loop {
+            if let Reading::Ended = self.reading {
+                return Poll::Ready(Ok(None));
+            }
+            match ready!(self.transport().poll_receive(cx)) {
+                HttpReceive::Body { bytes, more } => {
+                    if !more {
+                        self.reading = Reading::Ended;
+                    }
+                    if !bytes.is_empty() {
+                        return Poll::Ready(Ok(Some(bytes)));
+                    }
+                }
+                HttpReceive::Disconnect(Gone::HalfClosed) => self.reading = Reading::Ended,
+                HttpReceive::Disconnect(gone) => return Poll::Ready(Err(BodyError::Gone(gone))),
+                HttpReceive::Failed(error) => return Poll::Ready(Err(error)),
+                // A tunnel has none.
+                HttpReceive::Trailers(_) => {}
+            }
+        }
     }
 
     /// Sends bytes, waiting while the client is slow.
@@ -144,7 +173,7 @@ impl Tunnel {
     pub async fn finish(self) -> Result<Done, AppError> {
         poll_fn(|cx| self.transport().poll_flush(cx)).await?;
         drop(self);
-        Ok(Done::new())
+        Ok(done())
     }
 
     /// Cuts the connection off. Terminal.
@@ -152,7 +181,7 @@ impl Tunnel {
         if let Some(transport) = self.transport.take() {
             transport.abort(Abort::Deliberate);
         }
-        Done::new()
+        done()
     }
 
     async fn send_event(&mut self, event: HttpSend) -> Result<(), SendError> {

@@ -11,6 +11,7 @@ use http::HeaderMap;
 
 use super::FileRegion;
 use super::responder::{SendSide, poll_send};
+use crate::application::done;
 use crate::{Abort, AppError, Done, Gone, GoneSignal, HttpSend, HttpTransport, SendError};
 
 /// The body of a response whose head was sent: ASGI's `http.response.body` events, WSGI's `write`.
@@ -154,7 +155,7 @@ impl<K> Writer<K> {
     /// Cuts the response off so that the client can tell. Terminal.
     pub fn abort(self) -> Done {
         self.side.release().abort(Abort::Deliberate);
-        Done::new()
+        done()
     }
 
     pub(crate) fn side(&self) -> &SendSide {
@@ -183,7 +184,7 @@ impl<K> fmt::Debug for Writer<K> {
 }
 
 /// The future of [`Writer::finish`] and [`Writer::finish_with_trailers`].
-#[must_use = "does nothing until awaited"]
+#[must_use = "await it: dropped before, the response is cut off"]
 pub struct Finish {
     side: Option<SendSide>,
     event: Option<HttpSend>,
@@ -199,7 +200,7 @@ impl Future for Finish {
         };
         ready!(side.poll_send(cx, &mut me.event))?;
         drop(me.side.take().map(SendSide::release));
-        Poll::Ready(Ok(Done::new()))
+        Poll::Ready(Ok(done()))
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::{Accept, Socket, WebSocketSend};
+use crate::application::done;
 use crate::{
     Abort, AppError, Done, Gone, GoneSignal, Http, Response, SendError, WebSocketTransport,
 };
@@ -66,11 +67,13 @@ impl Handshake {
         }
     }
 
-    /// The plain exchange, for an application that does its own upgrade, as frameworks do (WS-6).
+    /// The plain exchange, for an application that does its own upgrade, as frameworks do (WS-6). `None` if a transport
+    /// of middleware cannot give it; the handshake is then aborted.
     #[must_use]
     pub fn into_http(self) -> Option<Http> {
-        let transport = self.side.release();
-        transport.take_http()
+        let http = self.side.get().take_http()?;
+        drop(self.side.release());
+        Some(http)
     }
 
     /// Resolves when the client is gone.
@@ -131,7 +134,7 @@ impl Drop for SocketSide {
 }
 
 /// The future of [`Handshake::accept`].
-#[must_use = "does nothing until awaited"]
+#[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Accepting {
     side: Option<SocketSide>,
     event: Option<WebSocketSend>,
@@ -152,7 +155,7 @@ impl Future for Accepting {
 }
 
 /// The future of [`Handshake::deny`].
-#[must_use = "does nothing until awaited"]
+#[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Deny {
     side: Option<SocketSide>,
     event: Option<WebSocketSend>,
@@ -168,7 +171,7 @@ impl Future for Deny {
         };
         ready!(side.poll_send(cx, &mut me.event))?;
         drop(me.side.take().map(SocketSide::release));
-        Poll::Ready(Ok(Done::new()))
+        Poll::Ready(Ok(done()))
     }
 }
 

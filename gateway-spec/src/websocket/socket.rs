@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::handshake::SocketSide;
 use super::{CloseCode, CloseFrame, Disconnect, Message, Text, WebSocketReceive, WebSocketSend};
+use crate::application::done;
 use crate::{Abort, AppError, Done, Gone, GoneSignal, SendError, WebSocketTransport};
 
 /// An open WebSocket: whole messages both ways, pings answered and visible.
@@ -220,10 +221,12 @@ impl SocketSender {
     pub async fn close(self, code: CloseCode, reason: impl Into<Text>) -> Result<Done, AppError> {
         let mut event = Some(WebSocketSend::Close(CloseFrame::new(code, reason)));
         let sent = poll_fn(|cx| self.side.poll_send(cx, &mut event)).await;
-        drop(self.side.release());
         match sent {
             // The closing handshake is complete: there is nobody who misses our frame.
-            Ok(()) | Err(SendError::Gone(Gone::Finished)) => Ok(Done::new()),
+            Ok(()) | Err(SendError::Gone(Gone::Finished)) => {
+                drop(self.side.release());
+                Ok(done())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -231,7 +234,7 @@ impl SocketSender {
     /// See [`Socket::abort`].
     pub fn abort(self) -> Done {
         self.side.release().abort(Abort::Deliberate);
-        Done::new()
+        done()
     }
 
     fn event(&mut self, event: WebSocketSend) -> SendMessage<'_> {
