@@ -1,6 +1,6 @@
 //! permessage-deflate (RFC 7692): what may be agreed, and the agreement.
 //!
-//! The parameters are decided here, as pure data; [`context`] does the compressing.
+//! The parameters are decided here, as pure data; the private module `context` does the compressing.
 //!
 //! # What a connection costs
 //!

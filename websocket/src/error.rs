@@ -4,7 +4,7 @@
 
 use std::{error::Error, fmt};
 
-use crate::close::CloseCode;
+use gateway_spec::{CloseCode, CloseFrame, Text};
 
 /// A peer broke RFC 6455 or RFC 7692, or passed one of our limits.
 ///
@@ -65,17 +65,16 @@ impl ProtocolError {
             | Self::MessageInMessage
             | Self::CloseTooShort
             | Self::CloseCode => CloseCode::PROTOCOL_ERROR,
-            Self::NotUtf8 | Self::NotDeflate => CloseCode::INVALID_PAYLOAD,
+            Self::NotUtf8 | Self::NotDeflate => CloseCode::INVALID_DATA,
             Self::FrameTooLarge | Self::MessageTooLarge | Self::TooManyFragments => {
-                CloseCode::TOO_LARGE
+                CloseCode::TOO_BIG
             }
         }
     }
-}
 
-impl fmt::Display for ProtocolError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// The error in words.
+    const fn text(self) -> &'static str {
+        match self {
             Self::ReservedBits => "a reserved bit is set",
             Self::ReservedOpcode => "the opcode is reserved",
             Self::FragmentedControl => "a control frame is fragmented",
@@ -93,22 +92,35 @@ impl fmt::Display for ProtocolError {
             Self::FrameTooLarge => "the frame is too large",
             Self::MessageTooLarge => "the message is too large",
             Self::TooManyFragments => "the message has too many fragments",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 
 impl Error for ProtocolError {}
 
+/// What to tell the peer.
+impl From<ProtocolError> for CloseFrame {
+    fn from(error: ProtocolError) -> Self {
+        Self::new(error.code(), Text::from_static(error.text()))
+    }
+}
+
 /// Why a session did not take something to send. Nothing was written, and the session is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SendError {
+pub enum NotSent {
     /// A close frame was sent or received, or the session failed: RFC 6455 §5.5.1 allows nothing more.
     Closed,
     /// A ping or pong of more than 125 bytes (RFC 6455 §5.5).
     ControlTooLong,
 }
 
-impl fmt::Display for SendError {
+impl fmt::Display for NotSent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Closed => "the socket is closing or closed",
@@ -117,4 +129,4 @@ impl fmt::Display for SendError {
     }
 }
 
-impl Error for SendError {}
+impl Error for NotSent {}

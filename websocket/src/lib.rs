@@ -12,7 +12,7 @@
 //! ```
 //!
 //! [`handshake`] reads a request and says how to answer it. [`Session`] is the socket after that: it takes bytes from a buffer and
-//! gives [`Event`]s, takes [`Message`]s and appends frames to another buffer. [`Prepared`] is a message for many of them.
+//! gives [`Event`]s, takes [`Message`](gateway_spec::Message)s and appends frames to another buffer. [`Prepared`] is a message for many of them.
 //!
 //! A session's state, with what moves it on ([`State`]):
 //!
@@ -35,24 +35,22 @@
 
 #![forbid(unsafe_code)]
 
-pub mod close;
+mod close;
 pub mod deflate;
 pub mod error;
 pub mod frame;
 pub mod handshake;
 pub mod limits;
 pub mod mask;
-pub mod message;
+mod message;
 pub mod prepared;
 pub mod session;
 pub mod state;
 mod utf8;
 
-pub use close::{CloseCode, CloseFrame};
-pub use error::{ProtocolError, SendError};
+pub use error::{NotSent, ProtocolError};
 pub use handshake::{Agreement, HandshakeError};
 pub use limits::Limits;
-pub use message::{Message, Text};
 pub use prepared::Prepared;
 pub use session::{Event, Role, Session, Step};
 pub use state::State;

@@ -1,9 +1,7 @@
-//! Messages, and their making from fragments (RFC 6455 §5.4, §5.6).
-
-use std::fmt;
+//! Messages made from fragments (RFC 6455 §5.4, §5.6): counted, checked and inflated as they arrive.
 
 use bytes::{Bytes, BytesMut};
-use simdutf8::basic;
+use gateway_spec::{Message, Text};
 
 use crate::{
     deflate::context::{InflateError, Inflater},
@@ -13,106 +11,19 @@ use crate::{
     utf8::{NotUtf8, Utf8},
 };
 
-/// A text whose bytes can be shared: UTF-8, checked when it was built.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct Text(Bytes);
-
-impl Text {
-    /// The text. Without unsafe code it is checked again, at the speed of memory: keep the result rather than ask twice.
-    pub fn as_str(&self) -> &str {
-        basic::from_utf8(&self.0).expect("a Text is UTF-8 from the start, and Bytes do not change")
-    }
-
-    /// The bytes of the text, at no cost.
-    pub fn as_bytes(&self) -> &Bytes {
-        &self.0
-    }
-
-    /// The bytes of the text, at no cost.
-    pub fn into_bytes(self) -> Bytes {
-        self.0
-    }
-
-    /// For bytes that [`Utf8`] has passed.
-    fn checked(bytes: Bytes) -> Self {
-        debug_assert!(std::str::from_utf8(&bytes).is_ok());
-        Self(bytes)
+/// The payload's bytes, shared.
+pub(crate) fn payload(message: &Message) -> &Bytes {
+    match message {
+        Message::Text(text) => text.as_bytes(),
+        Message::Binary(bytes) => bytes,
     }
 }
 
-impl From<&str> for Text {
-    fn from(text: &str) -> Self {
-        Self(Bytes::copy_from_slice(text.as_bytes()))
-    }
-}
-
-impl From<String> for Text {
-    fn from(text: String) -> Self {
-        Self(text.into())
-    }
-}
-
-impl TryFrom<Bytes> for Text {
-    type Error = std::str::Utf8Error;
-
-    fn try_from(bytes: Bytes) -> Result<Self, Self::Error> {
-        std::str::from_utf8(&bytes)?;
-        Ok(Self(bytes))
-    }
-}
-
-impl fmt::Debug for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_str().fmt(f)
-    }
-}
-
-impl fmt::Display for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_str().fmt(f)
-    }
-}
-
-/// A message of the application, either way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
-    /// UTF-8 text.
-    Text(Text),
-    /// Any bytes.
-    Binary(Bytes),
-}
-
-impl Message {
-    pub(crate) fn opcode(&self) -> Opcode {
-        match self {
-            Self::Text(_) => Opcode::Text,
-            Self::Binary(_) => Opcode::Binary,
-        }
-    }
-
-    pub(crate) fn as_bytes(&self) -> &Bytes {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Binary(bytes) => bytes,
-        }
-    }
-}
-
-impl From<&str> for Message {
-    fn from(text: &str) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl From<String> for Message {
-    fn from(text: String) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl From<Bytes> for Message {
-    fn from(bytes: Bytes) -> Self {
-        Self::Binary(bytes)
+/// The opcode of the message's first frame.
+pub(crate) fn opcode(message: &Message) -> Opcode {
+    match message {
+        Message::Text(_) => Opcode::Text,
+        Message::Binary(_) => Opcode::Binary,
     }
 }
 
@@ -126,20 +37,20 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const TEXT: Self = Self::Text(Utf8::EMPTY);
 
-    /// Looks at the next bytes of the message.
+    /// Looks at bytes that arrive before the message is whole, so that a text fails at the first byte that cannot be.
     pub(crate) fn check(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         match self {
-            Self::Text(utf8) => Ok(utf8.push(bytes)?),
+            Self::Text(utf8) => utf8.push(bytes).map_err(|NotUtf8| ProtocolError::NotUtf8),
             Self::Binary => Ok(()),
         }
     }
 
-    /// Makes the message of all its bytes, each of which [`check`](Self::check) has seen.
+    /// Makes the message of all its bytes. A text is checked as a whole, for that is how a [`Text`] is made.
     pub(crate) fn message(self, bytes: Bytes) -> Result<Message, ProtocolError> {
         match self {
-            Self::Text(utf8) => {
-                utf8.finish()?;
-                Ok(Message::Text(Text::checked(bytes)))
+            Self::Text(_) => {
+                let text = Text::try_from(bytes).map_err(|_| ProtocolError::NotUtf8)?;
+                Ok(Message::Text(text))
             }
             Self::Binary => Ok(Message::Binary(bytes)),
         }
@@ -236,12 +147,6 @@ impl Partial {
             Body::Plain(body) => (self.kind.message(body.freeze())?, None),
             Body::Inflated(body, inflater) => (self.kind.message(body.into())?, Some(inflater)),
         })
-    }
-}
-
-impl From<NotUtf8> for ProtocolError {
-    fn from(_: NotUtf8) -> Self {
-        Self::NotUtf8
     }
 }
 

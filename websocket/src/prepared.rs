@@ -3,11 +3,12 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use gateway_spec::Message;
 
 use crate::{
     deflate::{WindowBits, context},
     frame::Frame,
-    message::Message,
+    message,
 };
 
 /// A message for many sessions: framed once, and deflated once, when the first of them needs it.
@@ -56,14 +57,15 @@ impl Prepared {
     /// The whole frame, uncompressed.
     pub(crate) fn plain(&self) -> Bytes {
         let message = &self.0.message;
-        let frame = || Frame::new(message.opcode(), message.as_bytes().clone()).to_bytes();
+        let frame =
+            || Frame::new(message::opcode(message), message::payload(message).clone()).to_bytes();
         self.0.plain.get_or_init(frame).clone()
     }
 
     /// The whole frame, compressed for a peer with this window. The first session's level is taken for all.
     pub(crate) fn deflated(&self, window: WindowBits, level: u8) -> Option<Bytes> {
         let message = &self.0.message;
-        let plain = message.as_bytes();
+        let plain = message::payload(message);
         // No reference is longer than the message.
         let window = if plain.len() <= 1 << window.get() {
             WindowBits::MAX
@@ -75,7 +77,7 @@ impl Prepared {
             if deflated.len() >= plain.len() {
                 return None;
             }
-            let mut frame = Frame::new(message.opcode(), deflated);
+            let mut frame = Frame::new(message::opcode(message), deflated);
             frame.header.compressed = true;
             Some(frame.to_bytes())
         };

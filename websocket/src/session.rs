@@ -6,19 +6,20 @@
 use std::mem;
 
 use bytes::{Buf, Bytes, BytesMut};
+use gateway_spec::{CloseFrame, Message};
 
 use crate::{
-    close::CloseFrame,
+    close,
     deflate::{
         self, Direction,
         context::{Receiving, Sending},
     },
-    error::{ProtocolError, SendError},
+    error::{NotSent, ProtocolError},
     frame::{Frame, FrameHeader, Masking, Opcode, Rsv1},
     handshake::Agreement,
     limits::Limits,
     mask::{self, Key},
-    message::{Kind, Message, Partial, Text},
+    message::{self, Kind, Partial},
     prepared::Prepared,
     state::{Input, State},
 };
@@ -56,25 +57,14 @@ pub enum Step {
 /// What the peer sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A text message.
-    Text(Text),
-    /// A binary message.
-    Binary(Bytes),
+    /// A whole message.
+    Message(Message),
     /// A ping, which wants [`Session::pong`] with the same bytes.
     Ping(Bytes),
     /// A pong.
     Pong(Bytes),
     /// The peer closes, and wants [`Session::close`] if we have not sent that yet. `None`: without a code.
     Close(Option<CloseFrame>),
-}
-
-impl From<Message> for Event {
-    fn from(message: Message) -> Self {
-        match message {
-            Message::Text(text) => Self::Text(text),
-            Message::Binary(bytes) => Self::Binary(bytes),
-        }
-    }
 }
 
 /// The protocol of one socket, without its bytes' ways in and out, and without a clock.
@@ -94,7 +84,7 @@ impl From<Message> for Event {
 ///
 /// let mut wire = BytesMut::new();
 /// client.send(&"hello".into(), &mut wire)?;
-/// assert_eq!(server.next_event(&mut wire)?, Step::Event(Event::Text("hello".into())));
+/// assert_eq!(server.next_event(&mut wire)?, Step::Event(Event::Message("hello".into())));
 /// assert_eq!(server.next_event(&mut wire)?, Step::NeedBytes { missing: 2 });
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -160,8 +150,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SendError::Closed`] if a close frame was sent or received.
-    pub fn send(&mut self, message: &Message, out: &mut BytesMut) -> Result<(), SendError> {
+    /// [`NotSent::Closed`] if a close frame was sent or received.
+    pub fn send(&mut self, message: &Message, out: &mut BytesMut) -> Result<(), NotSent> {
         self.encode(message)?.write(out);
         Ok(())
     }
@@ -171,17 +161,17 @@ impl Session {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn encode(&mut self, message: &Message) -> Result<Frame, SendError> {
+    pub fn encode(&mut self, message: &Message) -> Result<Frame, NotSent> {
         self.may_send()?;
-        let plain = message.as_bytes();
+        let plain = message::payload(message);
         let deflated = self
             .compression
             .as_mut()
             .and_then(|compression| compression.deflate(plain));
         let frame = match deflated {
-            None => Frame::new(message.opcode(), plain.clone()),
+            None => Frame::new(message::opcode(message), plain.clone()),
             Some(deflated) => {
-                let mut frame = Frame::new(message.opcode(), deflated);
+                let mut frame = Frame::new(message::opcode(message), deflated);
                 frame.header.compressed = true;
                 frame
             }
@@ -194,7 +184,7 @@ impl Session {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<Bytes, SendError> {
+    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<Bytes, NotSent> {
         self.may_send()?;
         if let Side::Client(_) = self.side {
             // Every frame of a client has a key of its own.
@@ -210,8 +200,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SendError::Closed`], and [`SendError::ControlTooLong`] over 125 bytes.
-    pub fn ping(&mut self, payload: Bytes, out: &mut BytesMut) -> Result<(), SendError> {
+    /// [`NotSent::Closed`], and [`NotSent::ControlTooLong`] over 125 bytes.
+    pub fn ping(&mut self, payload: Bytes, out: &mut BytesMut) -> Result<(), NotSent> {
         self.control(Opcode::Ping, payload, out)
     }
 
@@ -220,7 +210,7 @@ impl Session {
     /// # Errors
     ///
     /// As [`ping`](Self::ping).
-    pub fn pong(&mut self, payload: Bytes, out: &mut BytesMut) -> Result<(), SendError> {
+    pub fn pong(&mut self, payload: Bytes, out: &mut BytesMut) -> Result<(), NotSent> {
         self.control(Opcode::Pong, payload, out)
     }
 
@@ -229,19 +219,15 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SendError::Closed`] if one was sent already.
-    pub fn close(
-        &mut self,
-        frame: Option<&CloseFrame>,
-        out: &mut BytesMut,
-    ) -> Result<(), SendError> {
-        self.state = self.state.on(Input::SendClose).ok_or(SendError::Closed)?;
+    /// [`NotSent::Closed`] if one was sent already.
+    pub fn close(&mut self, frame: Option<&CloseFrame>, out: &mut BytesMut) -> Result<(), NotSent> {
+        self.state = self.state.on(Input::SendClose).ok_or(NotSent::Closed)?;
         // Data that still comes is skipped, so what was begun will never be a message.
         self.partial = None;
         if let Reading::Message(payload, _) | Reading::Part(payload, _) = self.reading {
             self.reading = Reading::Unwanted(payload);
         }
-        let frame = Frame::new(Opcode::Close, CloseFrame::payload(frame).freeze());
+        let frame = Frame::new(Opcode::Close, close::payload(frame));
         self.side.seal(frame).write(out);
         Ok(())
     }
@@ -251,11 +237,8 @@ impl Session {
         self.state
     }
 
-    fn may_send(&self) -> Result<(), SendError> {
-        self.state
-            .on(Input::Send)
-            .map(drop)
-            .ok_or(SendError::Closed)
+    fn may_send(&self) -> Result<(), NotSent> {
+        self.state.on(Input::Send).map(drop).ok_or(NotSent::Closed)
     }
 
     fn control(
@@ -263,10 +246,10 @@ impl Session {
         opcode: Opcode,
         payload: Bytes,
         out: &mut BytesMut,
-    ) -> Result<(), SendError> {
+    ) -> Result<(), NotSent> {
         self.may_send()?;
         if payload.len() > FrameHeader::MAX_CONTROL_BYTES {
-            return Err(SendError::ControlTooLong);
+            return Err(NotSent::ControlTooLong);
         }
         self.side.seal(Frame::new(opcode, payload)).write(out);
         Ok(())
@@ -290,10 +273,14 @@ impl Session {
                     }
                 }
                 Reading::Message(payload, kind) => {
-                    kind.check(payload.unmask(input))?;
+                    let new = payload.unmask(input);
+                    // A message that comes in one piece is checked but once, when it is made.
+                    if new.len() < payload.length {
+                        kind.check(new)?;
+                    }
                     match payload.split(input) {
                         None => return Ok(payload.missing(input)),
-                        Some(bytes) => Some(kind.message(bytes)?.into()),
+                        Some(bytes) => Some(Event::Message(kind.message(bytes)?)),
                     }
                 }
                 Reading::Control(payload, opcode) => {
@@ -312,7 +299,7 @@ impl Session {
                     match (payload.skip(input), *fragment) {
                         (Skip::More, _) => return Ok(payload.missing(input)),
                         (Skip::Done, Fragment::More) => None,
-                        (Skip::Done, Fragment::Last) => Some(self.finish()?.into()),
+                        (Skip::Done, Fragment::Last) => Some(Event::Message(self.finish()?)),
                     }
                 }
                 Reading::Unwanted(payload) => {
@@ -418,7 +405,7 @@ fn control(opcode: Opcode, payload: Bytes) -> Result<Event, ProtocolError> {
     Ok(match opcode {
         Opcode::Ping => Event::Ping(payload),
         Opcode::Pong => Event::Pong(payload),
-        _ => Event::Close(CloseFrame::parse(&payload)?),
+        _ => Event::Close(close::parse(&payload)?),
     })
 }
 

@@ -36,15 +36,6 @@ impl Utf8 {
         Ok(())
     }
 
-    /// Checks that the text does not end inside a character.
-    pub(crate) fn finish(self) -> Result<(), NotUtf8> {
-        if self.length == 0 {
-            Ok(())
-        } else {
-            Err(NotUtf8)
-        }
-    }
-
     /// Finishes the unfinished character with the first of `bytes`, and returns the others.
     fn complete<'a>(&mut self, mut bytes: &'a [u8]) -> Result<&'a [u8], NotUtf8> {
         while self.length > 0 {
@@ -124,6 +115,10 @@ mod tests {
         for piece in pieces {
             utf8.push(piece)?;
         }
-        utf8.finish()
+        if utf8.length == 0 {
+            Ok(())
+        } else {
+            Err(NotUtf8)
+        }
     }
 }
