@@ -1,2 +1,56 @@
-//! RFC 6455 and RFC 7692 without I/O, and the socket over an upgraded exchange
+//! The WebSocket protocol (RFC 6455) and its compression (RFC 7692), without I/O.
+//!
+//! ```text
+//!  request head ──▶ handshake ──▶ Offer ──▶ Acceptance ──▶ answer's head
+//!                       │                       │
+//!                       ▼                   Agreement
+//!                 HandshakeError                │
+//!                                               ▼
+//!  bytes ─────▶ BytesMut ──▶ next_event ──▶ Session ◀── send, ping, pong, close ◀── application
+//!                                               │  │
+//!                                 Step, Event ◀─┘  └──▶ BytesMut ──▶ bytes
+//! ```
+//!
+//! [`handshake`] reads a request and says how to answer it. [`Session`] is the socket after that: it takes bytes from a buffer and
+//! gives [`Event`]s, takes [`Message`](gateway_spec::Message)s and appends frames to another buffer. [`Prepared`] is a message for many of them.
+//!
+//! A session's state, with what moves it on ([`State`]):
+//!
+//! ```text
+//!                 ┌────────────────────── Open ──────────────────────┐
+//!   close()       │                        │ close frame came        │ a rule was broken
+//!                 ▼                        ▼                         ▼
+//!             CloseSent              CloseReceived                 Failed
+//!                 │ close frame came,      │ close()                 │ close()
+//!                 │ or a rule was broken   │                         │
+//!                 └──────────────────▶  Closed  ◀────────────────────┘
+//! ```
+//!
+//! Whose rules: those of one frame are in [`frame`], those between frames in [`session`], those between bytes of a text in `utf8`,
+//! sizes in [`limits`], what may be agreed about compression in [`deflate`].
+//!
+//! What is not here: sockets, timers and tasks. When to ping, how long to wait for a close frame and when to give up belong to the
+//! caller. Masking keys that nobody can foretell, as a client on a network needs them, are not here either: this is a server's
+//! package, whose client role is for tests and clients in the same process.
+
 #![forbid(unsafe_code)]
+
+mod close;
+pub mod deflate;
+pub mod error;
+pub mod frame;
+pub mod handshake;
+pub mod limits;
+pub mod mask;
+mod message;
+pub mod prepared;
+pub mod session;
+pub mod state;
+mod utf8;
+
+pub use error::{NotSent, ProtocolError};
+pub use handshake::{Agreement, HandshakeError};
+pub use limits::Limits;
+pub use prepared::Prepared;
+pub use session::{Event, Role, Session, Step};
+pub use state::State;
