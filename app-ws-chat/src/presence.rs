@@ -1,0 +1,271 @@
+//! Who is in a room, under which nickname, and how that is told.
+//!
+//! A user is here once, however many connections (tabs, devices) they have. Small rooms are told
+//! names; in crowded ones a list of names would grow with the square of its members, so only the
+//! number is told, and only when it has changed notably.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use crate::message::Person;
+use crate::name::{Nick, UserId};
+
+/// With more users than this a room is crowded: the list no longer helps a reader, and at 60 bytes
+/// a name it stays below 16 KiB.
+const CROWDED_ABOVE: usize = 200;
+
+/// With no more users than this a crowded room is told by names again. Lower than the way in, so
+/// that a room at the border does not send whole lists to and fro.
+const NAMED_FROM: usize = 150;
+
+/// Who is in a room, or what changed.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Presence {
+    /// How many users are here.
+    pub count: usize,
+    /// Who they are, or who came or went; none in a crowded room.
+    #[serde(flatten)]
+    pub change: Option<Change>,
+}
+
+/// What changed about who is here.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// Everybody who is here; it replaces what was known.
+    Full(Vec<Person>),
+    /// Somebody came.
+    Join(Person),
+    /// Somebody left.
+    Leave(Person),
+}
+
+/// The users in a room.
+#[derive(Debug, Default)]
+pub(crate) struct People {
+    users: HashMap<UserId, Here>,
+    /// Folded nicknames, in the order in which a list shows them.
+    nicks: BTreeMap<Box<str>, UserId>,
+    telling: Telling,
+}
+
+#[derive(Debug)]
+struct Here {
+    nick: Nick,
+    connections: usize,
+}
+
+/// How the room's members are told about each other.
+#[derive(Debug, Default)]
+enum Telling {
+    #[default]
+    Names,
+    Number {
+        last: usize,
+    },
+}
+
+impl People {
+    /// One more connection of `user`. Their first one chooses the nickname; if another user has it,
+    /// it gets the lowest free number behind it.
+    pub(crate) fn enter(&mut self, user: UserId, wish: &Nick) -> (Person, Option<Presence>) {
+        if let Some(here) = self.users.get_mut(&user) {
+            here.connections += 1;
+            return (
+                Person {
+                    user,
+                    nick: here.nick.clone(),
+                },
+                None,
+            );
+        }
+        let nick = self.free(wish);
+        self.nicks.insert(nick.folded(), user);
+        self.users.insert(
+            user,
+            Here {
+                nick: nick.clone(),
+                connections: 1,
+            },
+        );
+        let person = Person { user, nick };
+        let change = self.tell(Change::Join(person.clone()));
+        (person, change)
+    }
+
+    /// One connection of `user` less.
+    pub(crate) fn exit(&mut self, user: UserId) -> Option<Presence> {
+        let here = self.users.get_mut(&user)?;
+        here.connections -= 1;
+        if here.connections > 0 {
+            return None;
+        }
+        let nick = self.users.remove(&user)?.nick;
+        self.nicks.remove(&nick.folded());
+        self.tell(Change::Leave(Person { user, nick }))
+    }
+
+    /// What a newcomer is told.
+    pub(crate) fn snapshot(&self) -> Presence {
+        let change = match self.telling {
+            Telling::Names => Some(Change::Full(self.list())),
+            Telling::Number { .. } => None,
+        };
+        Presence {
+            count: self.users.len(),
+            change,
+        }
+    }
+
+    pub(crate) fn person(&self, user: UserId) -> Option<Person> {
+        self.users.get(&user).map(|here| Person {
+            user,
+            nick: here.nick.clone(),
+        })
+    }
+
+    fn free(&self, wish: &Nick) -> Nick {
+        let is_free = |nick: &Nick| !self.nicks.contains_key(&nick.folded());
+        let numbered = (2..).map(|number| wish.numbered(number));
+        let mut wishes = std::iter::once(wish.clone()).chain(numbered);
+        wishes
+            .find(is_free)
+            .expect("a room has fewer users than there are numbers")
+    }
+
+    fn list(&self) -> Vec<Person> {
+        self.nicks
+            .values()
+            .filter_map(|&user| self.person(user))
+            .collect()
+    }
+
+    /// Decides what the others hear of `change`.
+    fn tell(&mut self, change: Change) -> Option<Presence> {
+        let count = self.users.len();
+        match self.telling {
+            Telling::Names if count <= CROWDED_ABOVE => Some(Presence {
+                count,
+                change: Some(change),
+            }),
+            Telling::Number { .. } if count <= NAMED_FROM => {
+                self.telling = Telling::Names;
+                Some(self.snapshot())
+            }
+            // A twentieth: filling a room with n users then costs its members about 20 ln(n)
+            // frames each instead of n.
+            Telling::Number { last } if count.abs_diff(last) * 20 < last => None,
+            Telling::Names | Telling::Number { .. } => {
+                self.telling = Telling::Number { last: count };
+                Some(Presence {
+                    count,
+                    change: None,
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CROWDED_ABOVE, Change, NAMED_FROM, People, Presence};
+    use crate::message::Person;
+    use crate::name::{Nick, UserId};
+
+    fn user(number: u64) -> UserId {
+        UserId::passing(number)
+    }
+
+    fn enter(people: &mut People, number: u64, nick: &str) -> (String, Option<Presence>) {
+        let (person, told) = people.enter(user(number), &Nick::parse(nick).unwrap());
+        (person.nick.as_str().to_owned(), told)
+    }
+
+    #[test]
+    fn the_same_nickname_of_another_user_gets_the_lowest_free_number() {
+        let mut people = People::default();
+        let mut check = |number, wish, expected| {
+            assert_eq!(enter(&mut people, number, wish).0, expected);
+        };
+        check(1, "Ada", "Ada");
+        check(2, "ada", "ada (2)");
+        check(3, "ADA", "ADA (3)");
+        check(4, "Ada (2)", "Ada (2) (2)");
+        people.exit(user(2));
+        assert_eq!(enter(&mut people, 5, "Ada").0, "Ada (2)");
+    }
+
+    #[test]
+    fn a_user_with_three_tabs_comes_once_and_leaves_once() {
+        let mut people = People::default();
+        let ada = Person {
+            user: user(1),
+            nick: Nick::parse("Ada").unwrap(),
+        };
+        let came = Presence {
+            count: 1,
+            change: Some(Change::Join(ada.clone())),
+        };
+        assert_eq!(enter(&mut people, 1, "Ada"), ("Ada".to_owned(), Some(came)));
+        assert_eq!(enter(&mut people, 1, "Countess"), ("Ada".to_owned(), None));
+        assert_eq!(enter(&mut people, 1, "Ada"), ("Ada".to_owned(), None));
+        assert_eq!(people.exit(user(1)), None);
+        assert_eq!(people.exit(user(1)), None);
+        let left = Presence {
+            count: 0,
+            change: Some(Change::Leave(ada)),
+        };
+        assert_eq!(people.exit(user(1)), Some(left));
+        assert_eq!(people.exit(user(1)), None, "nobody is left to leave");
+    }
+
+    #[test]
+    fn a_list_is_in_the_order_of_nicknames() {
+        let mut people = People::default();
+        for (number, nick) in [(1, "Cy"), (2, "ada"), (3, "Bea")] {
+            enter(&mut people, number, nick);
+        }
+        let Some(Change::Full(list)) = people.snapshot().change else {
+            panic!("no list")
+        };
+        let nicks: Vec<_> = list.iter().map(|person| person.nick.as_str()).collect();
+        assert_eq!(nicks, ["ada", "Bea", "Cy"]);
+    }
+
+    #[test]
+    fn a_crowd_is_told_as_a_number_and_seldom() {
+        let mut people = People::default();
+        let mut told = Vec::new();
+        for number in 0..1000 {
+            told.extend(enter(&mut people, number, &format!("n{number}")).1);
+        }
+        let (named, crowded) = told.split_at(CROWDED_ABOVE);
+        assert!(named.iter().all(|presence| presence.change.is_some()));
+        let numbers: Vec<_> = crowded.iter().map(|presence| presence.count).collect();
+        assert_eq!(numbers[..3], [201, 212, 223]);
+        assert!(
+            numbers.len() < 40,
+            "{} frames to fill a room",
+            numbers.len()
+        );
+        assert!(crowded.iter().all(|presence| presence.change.is_none()));
+        assert_eq!(
+            people.snapshot(),
+            Presence {
+                count: 1000,
+                change: None
+            }
+        );
+
+        let told: Vec<_> = (0..1000 - NAMED_FROM)
+            .filter_map(|n| people.exit(user(n as u64)))
+            .collect();
+        let (last, before) = told.split_last().expect("somebody was told");
+        assert!(before.iter().all(|presence| presence.change.is_none()));
+        let Some(Change::Full(list)) = &last.change else {
+            panic!("no list at the end")
+        };
+        assert_eq!((last.count, list.len()), (NAMED_FROM, NAMED_FROM));
+    }
+}
