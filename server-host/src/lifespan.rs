@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use gateway_spec::{
-    AppError, Application, Capabilities, Connection, DrainSignal, Lifespan, LifespanScope,
-    LifespanTransport, Signal, State,
+    AppError, Application, Connection, DrainSignal, Lifespan, LifespanScope, LifespanTransport,
+    Signal, State,
 };
 use tokio::task::JoinHandle;
 
@@ -36,10 +36,10 @@ enum Progress {
 /// Starts the application's lifespan and waits until it is up. Runs on the host's own runtime.
 pub(crate) async fn start(
     app: Arc<impl Application>,
-    capabilities: Capabilities,
+    scope: LifespanScope,
 ) -> Result<(Running, State), AppError> {
     let shared = Arc::<Shared>::default();
-    let lifespan = Lifespan::new(LifespanScope::new(capabilities), Arc::clone(&shared) as _);
+    let lifespan = Lifespan::new(scope, Arc::clone(&shared) as _);
     let mut call = tokio::spawn(async move {
         app.call(Connection::Lifespan(lifespan))
             .await

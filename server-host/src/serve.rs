@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gateway_spec::{Application, Signal};
+use gateway_spec::{Application, LifespanScope, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -74,15 +74,16 @@ async fn host<P: Protocol>(
 ) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Runtime)?;
     let capabilities = protocol.capabilities();
+    let shutdown = Signal::new();
+    let scope = LifespanScope::new(capabilities).with_drain(shutdown.clone());
     let (mut running, state) = tokio::select! {
-        started = lifespan::start(Arc::clone(&app), capabilities) => started.map_err(ServeError::Startup)?,
+        started = lifespan::start(Arc::clone(&app), scope) => started.map_err(ServeError::Startup)?,
         // Nothing is served yet, so there is nothing to drain.
         () = signals.next() => return Ok(()),
     };
     let listening: Vec<SocketAddr> = bound.iter().map(|bound| bound.address).collect();
     let workers = settings.workers.get();
 
-    let shutdown = Signal::new();
     let (ended, mut all_ended) = mpsc::channel::<io::Result<()>>(workers);
     let mut all = Vec::with_capacity(workers);
     for (number, listeners) in by_worker(bound, workers).into_iter().enumerate() {

@@ -13,6 +13,8 @@
 mod files;
 mod inbound;
 mod reply;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

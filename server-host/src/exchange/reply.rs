@@ -161,10 +161,7 @@ impl Reply {
                 }
                 Ok(())
             }
-            _ => {
-                outgoing(Outgoing::Abort);
-                Err(SendError::Unsupported)
-            }
+            _ => Err(SendError::Unsupported),
         }
     }
 
