@@ -130,7 +130,7 @@ impl Reply {
         event: HttpSend,
         mut send: impl FnMut(Queued),
     ) -> Result<(), SendError> {
-        let mut outgoing = |outgoing| send(Queued::Ready(outgoing));
+        let outgoing = |outgoing| send(Queued::Ready(outgoing));
         match event {
             HttpSend::Start {
                 head,

@@ -1,0 +1,234 @@
+//! Named, bounded threads for code that blocks: the settings, the handle, the numbers.
+//!
+//! The queue and the threads themselves are in [`crew`]. Nothing here knows what a job is.
+
+mod crew;
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crew::Crew;
+pub(crate) use crew::Job;
+
+/// Bounds of a [`Pool`].
+///
+/// # Examples
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use std::time::Duration;
+/// use adapters::PoolSettings;
+///
+/// let settings = PoolSettings::default()
+///     .with_threads(NonZeroUsize::new(32).unwrap())
+///     .with_queue(256)
+///     .with_queue_deadline(Duration::from_secs(2));
+/// assert_eq!(settings.queue, 256);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolSettings {
+    /// Threads at most, and so calls at once. Four a core and at least four: threads that block wait most of their
+    /// time, and a few slow calls must not stop a small machine. More for calls that wait longer, as many as the
+    /// database takes connections.
+    pub threads: NonZeroUsize,
+    /// Requests that may wait while every thread is busy; more are answered 503. Sixteen a thread: at 100 ms a call
+    /// the last one waits for 1.6 s. None may wait if it is 0.
+    pub queue: usize,
+    /// How long a request may wait in the queue; then it is answered 503. 10 s: longer than a burst, shorter than the
+    /// 30 to 60 s after which proxies give up and ask again. It is also what `Retry-After` says, in whole seconds.
+    pub queue_deadline: Duration,
+    /// How long the shutdown waits at most for threads that are in the application's own code. 5 s: half of the 10 s
+    /// after which container runtimes kill. It never waits for more than half of what the server leaves.
+    pub join_grace: Duration,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = NonZeroUsize::new((4 * cores).max(4)).expect("four at least");
+        Self {
+            threads,
+            queue: 16 * threads.get(),
+            queue_deadline: Duration::from_secs(10),
+            join_grace: Duration::from_secs(5),
+        }
+    }
+}
+
+impl PoolSettings {
+    /// Sets [`threads`](Self::threads).
+    #[must_use]
+    pub const fn with_threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Sets [`queue`](Self::queue).
+    #[must_use]
+    pub const fn with_queue(mut self, queue: usize) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// Sets [`queue_deadline`](Self::queue_deadline).
+    #[must_use]
+    pub const fn with_queue_deadline(mut self, queue_deadline: Duration) -> Self {
+        self.queue_deadline = queue_deadline;
+        self
+    }
+
+    /// Sets [`join_grace`](Self::join_grace).
+    #[must_use]
+    pub const fn with_join_grace(mut self, join_grace: Duration) -> Self {
+        self.join_grace = join_grace;
+        self
+    }
+}
+
+/// Threads for code that blocks, and the queue before them.
+///
+/// Clones are the same pool, so several adapters may share one. Threads are called `name-0`, `name-1` … and started
+/// when there is work and no other is free; they stay until the pool stops. It stops when the lifespan of the last
+/// adapter that uses it ends, or when the last handle is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use adapters::{Pool, PoolSettings};
+///
+/// let reports = Pool::new("reports", PoolSettings::default().with_queue(8));
+/// assert_eq!(reports.stats().threads, 0);
+/// ```
+#[derive(Clone)]
+pub struct Pool {
+    handle: Arc<Handle>,
+}
+
+/// What the clones of a [`Pool`] share, and its threads do not: so the last clone is noticed.
+struct Handle {
+    crew: Arc<Crew>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.crew.close();
+    }
+}
+
+impl Pool {
+    /// A pool without threads yet. The name is that of its threads, in logs and debuggers.
+    ///
+    /// # Panics
+    ///
+    /// If the name has a zero byte.
+    #[must_use]
+    pub fn new(name: impl Into<String>, settings: PoolSettings) -> Self {
+        let name = name.into();
+        assert!(!name.contains('\0'), "a thread's name has no zero byte");
+        Self {
+            handle: Arc::new(Handle {
+                crew: Arc::new(Crew::new(name, settings)),
+            }),
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.handle.crew.name
+    }
+
+    /// The bounds.
+    #[must_use]
+    pub fn settings(&self) -> &PoolSettings {
+        &self.handle.crew.settings
+    }
+
+    /// What the pool does now and has done so far.
+    #[must_use]
+    pub fn stats(&self) -> PoolStats {
+        self.handle.crew.stats()
+    }
+
+    /// Has the job run on a thread, or refused.
+    pub(crate) fn submit(&self, job: Arc<dyn Job>) {
+        self.handle.crew.submit(job);
+    }
+
+    /// Keeps the pool open until the lease ends.
+    pub(crate) fn lease(&self) -> Lease {
+        self.handle.crew.open();
+        Lease { pool: self.clone() }
+    }
+}
+
+impl Default for Pool {
+    /// A pool called `sync` with the default bounds.
+    fn default() -> Self {
+        Self::new("sync", PoolSettings::default())
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("name", &self.name())
+            .field("settings", self.settings())
+            .field("stats", &self.stats())
+            .finish()
+    }
+}
+
+/// One use of a pool. The last to end stops the pool; after that a new one opens it again.
+pub(crate) struct Lease {
+    pool: Pool,
+}
+
+impl Lease {
+    /// Ends the lease. If it was the last, waits for the threads to come back: at most for
+    /// [`join_grace`](PoolSettings::join_grace) and half the time to `deadline`. Gives the number that did not.
+    pub(crate) fn end(self, deadline: Instant) -> usize {
+        let crew = Arc::clone(&self.pool.handle.crew);
+        // The other half is the application's, to shut down.
+        let half = deadline.saturating_duration_since(Instant::now()) / 2;
+        drop(self);
+        crew.join(crew.settings.join_grace.min(half))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.pool.handle.crew.leave();
+    }
+}
+
+/// What a [`Pool`] does now (`threads`, `running`, `queued`) and has done since it was made (the others).
+///
+/// It is saturated while `running` is [`threads`](PoolSettings::threads); how much that costs its clients is
+/// `queue_wait / completed`, in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolStats {
+    /// Threads that were started and have not ended.
+    pub threads: usize,
+    /// Threads that run a job.
+    pub running: usize,
+    /// Jobs that wait for a thread.
+    pub queued: usize,
+    /// Jobs that were run to their end, well or badly.
+    pub completed: u64,
+    /// Jobs that were answered 503: the queue was full, their time in it was over, or the pool had stopped.
+    pub refused: u64,
+    /// Jobs that were dropped from the queue because their client had left.
+    pub dropped: u64,
+    /// Jobs that found every thread busy, and the queue with a place.
+    pub waited: u64,
+    /// Time from the queue to a thread, of all jobs that were run together.
+    pub queue_wait: Duration,
+    /// The longest of these times.
+    pub queue_wait_max: Duration,
+}

@@ -1,0 +1,206 @@
+//! A [`SyncApplication`] as an [`Application`]: each request on a thread of a [`Pool`].
+//!
+//! What becomes of one request is in [`call`], what its handles send in [`held`], the threads in
+//! [`pool`](crate::pool).
+
+mod call;
+mod held;
+
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::task::Waker;
+use std::thread;
+use std::time::Instant;
+
+use gateway_spec::{
+    AppError, Application, Connection, Done, Http, Lifespan, Response, SyncApplication,
+};
+use http::{HeaderValue, StatusCode, header};
+
+use self::call::{Call, Outcome, panicked};
+use crate::completion::Completion;
+use crate::pool::{Lease, Pool};
+
+/// Makes an application of a synchronous one, with a pool of its own and the default bounds.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{SyncHttp, sync_application_fn};
+///
+/// let app = adapters::sync(sync_application_fn(|http: SyncHttp| {
+///     http.responder.respond("Hello, world!")
+/// }));
+/// # fn assert(_: impl gateway_spec::Application) {}
+/// # assert(app);
+/// ```
+pub fn sync<S: SyncApplication>(app: S) -> SyncAdapter<S> {
+    SyncAdapter::new(app)
+}
+
+/// A synchronous application on any server.
+///
+/// - A request takes a thread only when its body is complete, or 64 KiB of it have come: uploads that dribble do not
+///   keep threads from others. A client that waits for `100 Continue` is told so by then.
+/// - Reading and writing park the thread until the client has sent or taken more; nothing is copied or collected.
+/// - A response that is sent whole goes out when `call` returns, so work after `respond` delays it, and the
+///   application does not learn whether the client could be reached. Streamed parts go out as they are written.
+/// - While every thread is busy requests wait in the pool's queue. If that is full, or their time in it is over, the
+///   answer is 503 with `Retry-After`. Those whose client has left are dropped from it unseen.
+/// - A panic is an error of that request alone; the thread lives on.
+/// - There is no cancellation (SYNC-4): a client that left makes reading and writing fail. Dropping the future of
+///   [`call`](Application::call) makes them fail too, and a request that still waits is not run.
+/// - `startup` and `shutdown` run on a thread of their own beside the pool's, so that busy ones cannot keep the
+///   server from stopping. Before `shutdown`, the pool stops: what is queued is refused, threads that wait for
+///   clients are released, and those in the application's own code are waited for within
+///   [`join_grace`](crate::PoolSettings::join_grace); a warning counts the ones that did not come back.
+/// - WebSockets are refused: a conversation would keep a thread for as long as it lasts.
+///
+/// # Examples
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use adapters::{Pool, PoolSettings, SyncAdapter};
+/// use gateway_spec::{SyncHttp, sync_application_fn};
+///
+/// let threads = NonZeroUsize::new(20).unwrap(); // as many as the database takes connections
+/// let app = SyncAdapter::new(sync_application_fn(|http: SyncHttp| http.responder.respond("report")))
+///     .with_pool(Pool::new("reports", PoolSettings::default().with_threads(threads)));
+/// assert_eq!(app.pool().name(), "reports");
+/// ```
+pub struct SyncAdapter<S> {
+    app: Arc<S>,
+    pool: Pool,
+}
+
+impl<S: SyncApplication> SyncAdapter<S> {
+    /// The application with a pool of its own.
+    #[must_use]
+    pub fn new(app: S) -> Self {
+        Self {
+            app: Arc::new(app),
+            pool: Pool::default(),
+        }
+    }
+
+    /// Runs the application on this pool, which others may use too.
+    #[must_use]
+    pub fn with_pool(mut self, pool: Pool) -> Self {
+        self.pool = pool;
+        self
+    }
+
+    /// The pool, whose [`stats`](Pool::stats) are for metrics.
+    #[must_use]
+    pub const fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    async fn exchange(&self, http: Http) -> Result<Done, AppError> {
+        http.body.buffered(READY_BYTES).await?;
+        let call = Arc::new(Call::new(Arc::clone(&self.app), http));
+        let _abandon = Abandon(&*call);
+        self.pool.submit(Arc::clone(&call) as _);
+        match call.outcome().await {
+            Outcome::Returned { result, handoff } => {
+                let sent = match handoff.take() {
+                    Some((responder, response)) => Some(responder.respond(response).await),
+                    None => None,
+                };
+                // In the same turn as the result, so that the server sees them together.
+                call.let_go();
+                match (result, sent) {
+                    (Ok(_), Some(sent)) => sent,
+                    (result, _) => result,
+                }
+            }
+            Outcome::Refused(http) => {
+                let Http {
+                    body, responder, ..
+                } = http;
+                drop(body);
+                responder.respond(self.unavailable()).await
+            }
+        }
+    }
+
+    fn unavailable(&self) -> Response {
+        // By then everything that is queued now was served or refused.
+        let wait = self.pool.settings().queue_deadline;
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Response::from(StatusCode::SERVICE_UNAVAILABLE)
+            .with_header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+    }
+
+    async fn lifespan(&self, lifespan: Lifespan) -> Result<Done, AppError> {
+        let lease = self.pool.lease();
+        let app = Arc::clone(&self.app);
+        let state = self.beside(move || app.startup()).await?;
+        let running = lifespan.started(state);
+        let deadline = running.shutdown_requested().await;
+        let (app, pool) = (Arc::clone(&self.app), self.pool.clone());
+        let shutdown = move || {
+            stop(&pool, lease, deadline);
+            app.shutdown()
+        };
+        self.beside(shutdown).await?;
+        Ok(running.stopped())
+    }
+
+    /// Runs one of the application's own two steps on a thread that no request can occupy.
+    async fn beside<T: Send + 'static>(
+        &self,
+        step: impl FnOnce() -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let completion = Arc::new(Completion::new());
+        let there = Arc::clone(&completion);
+        let life = move || {
+            let result = panic::catch_unwind(AssertUnwindSafe(step));
+            let result = result.unwrap_or_else(|payload| Err(panicked(&*payload)));
+            there.complete(result).into_iter().for_each(Waker::wake);
+        };
+        let name = format!("{}-lifespan", self.pool.name());
+        thread::Builder::new().name(name).spawn(life)?;
+        completion.wait().await
+    }
+}
+
+/// The body that must be there before a thread is taken, in bytes: a form or a JSON document whole, and of an upload
+/// as much as servers buffer. An uploader that is slow after it holds a thread, within the server's own timeouts.
+const READY_BYTES: usize = 64 * 1024;
+
+impl<S: SyncApplication> Application for SyncAdapter<S> {
+    async fn call(&self, connection: Connection) -> Result<Done, AppError> {
+        match connection {
+            Connection::Http(http) => self.exchange(http).await,
+            Connection::Lifespan(lifespan) => self.lifespan(lifespan).await,
+            other => other.refuse().await,
+        }
+    }
+}
+
+impl<S> fmt::Debug for SyncAdapter<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SyncAdapter")
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ends one use of the pool, and says how many threads that left behind.
+fn stop(pool: &Pool, lease: Lease, deadline: Instant) {
+    let threads = lease.end(deadline);
+    if threads > 0 {
+        tracing::warn!(pool = %pool.name(), threads, "threads did not come back from the application's code");
+    }
+}
+
+/// Gives a call up when its future is dropped; after its end this does nothing.
+struct Abandon<'a, S: SyncApplication>(&'a Call<S>);
+
+impl<S: SyncApplication> Drop for Abandon<'_, S> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
