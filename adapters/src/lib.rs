@@ -1,7 +1,7 @@
-//! Other ways to write applications than as one async function: [synchronous](sync) ones.
+//! Other ways to write applications than as one async function: [synchronous](sync()) ones.
 //!
 //! A [`SyncApplication`](gateway_spec::SyncApplication) is code that may block its thread: it reads the request as
-//! [`std::io::Read`], writes the response as [`std::io::Write`], and uses any database driver there is. [`sync`] makes
+//! [`std::io::Read`], writes the response as [`std::io::Write`], and uses any database driver there is. [`sync()`] makes
 //! an [`Application`](gateway_spec::Application) of it, which runs on every server. What WSGI is to ASGI, and what
 //! `a2wsgi` and `asgiref` do there.
 //!

@@ -408,3 +408,6 @@ fn add(counter: &AtomicU64, n: u64) {
 fn wait<'a>(condvar: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
     condvar.wait(state).unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,7 @@ use gateway_spec::{Application, Gone, SyncApplication, SyncHttp};
 use http::StatusCode;
 
 use crate::support::{
-    Keeper, app, block_on, both, gate, get, last_part, part, pool, post, sent_head, serve,
-    settings, turn,
+    Keeper, app, block_on, both, gate, get, last_part, part, pool, post, sent_head, serve, turn,
 };
 
 #[test]
@@ -182,29 +181,6 @@ fn clients_that_left_give_their_places_in_a_full_queue_to_others() {
 }
 
 #[test]
-fn a_request_is_refused_when_its_time_in_the_queue_is_over() {
-    let deadline = Duration::from_millis(1);
-    let pool = Pool::new("test", settings(1).with_queue_deadline(deadline));
-    let (app, keeper, calls) = first_waits(&pool);
-    let (connection, _running) = get();
-    let mut first = pin!(app.call(connection));
-    assert!(turn(first.as_mut()).is_pending());
-    keeper.wait_for_arrival();
-    // Twice: the timekeeper is there for the next one too.
-    for refused in 1..=2 {
-        let (connection, mut events) = get();
-        serve(app.call(connection));
-        let (head, _) = sent_head(&mut events);
-        assert_eq!(head.status, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(head.headers.get_str("retry-after"), Some("1"));
-        assert_eq!(pool.stats().refused, refused);
-    }
-    keeper.open();
-    serve(first);
-    assert_eq!(calls.load(Ordering::Relaxed), 1);
-}
-
-#[test]
 fn without_a_queue_there_are_as_many_calls_as_threads() {
     let pool = pool(2, 0);
     let (gate, keeper) = gate();
@@ -225,9 +201,9 @@ fn without_a_queue_there_are_as_many_calls_as_threads() {
         sent_head(&mut refused).0.status,
         StatusCode::SERVICE_UNAVAILABLE
     );
+    keeper.open();
+    keeper.open();
     for (call, _events) in calls {
-        keeper.open();
-        keeper.wait_for_arrival();
         serve(call);
     }
     assert_eq!(pool.stats().threads, 2);
