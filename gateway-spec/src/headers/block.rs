@@ -42,6 +42,22 @@ impl Field {
         })
     }
 
+    /// The same from positions and lengths, for a server that knows its heads to be short.
+    #[inline]
+    pub const fn from_parts(
+        name_start: u32,
+        name_length: u16,
+        value_start: u32,
+        value_length: u32,
+    ) -> Self {
+        Self {
+            name_start,
+            value_start,
+            value_length,
+            name_length,
+        }
+    }
+
     /// Where the name lies.
     #[inline]
     pub fn name(self) -> Range<usize> {

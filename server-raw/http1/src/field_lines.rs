@@ -1,6 +1,6 @@
 //! Cuts a section of field lines into names and values (RFC 9112 section 5), for heads and trailers alike.
 //!
-//! Each byte is looked at once, however the section arrives. What a field means is decided elsewhere.
+//! However the section arrives, no byte is looked at more than three times. What a field means is decided elsewhere.
 
 use gateway_spec::Field;
 
@@ -12,100 +12,159 @@ use crate::scan;
 pub(crate) struct FieldLines {
     /// Where the line under way begins.
     line: usize,
-    /// The next byte to look at.
-    next: usize,
-    part: Part,
+    within: Within,
+    /// Up to where nothing ends that part of the line.
+    scanned: usize,
 }
 
+/// The part of a line that the reading stopped in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum Within {
     Name,
-    Value { colon: usize },
+    Value,
 }
 
-pub(crate) enum Line {
-    Field(Field),
-    /// The empty line; the position is that of the byte behind it.
-    End(usize),
-    NeedBytes,
+/// A field, and where it lies in its section.
+pub(crate) struct Found<'a> {
+    pub(crate) name: &'a [u8],
+    /// Without the white space around it.
+    pub(crate) value: &'a [u8],
+    pub(crate) place: Field,
 }
 
 impl FieldLines {
     pub(crate) const fn new(start: usize) -> Self {
         Self {
             line: start,
-            next: start,
-            part: Part::Name,
+            within: Within::Name,
+            scanned: start,
         }
     }
 
-    /// Reads the next line of `bytes`.
+    /// Reads on, calls `each` for each field, and gives the position behind the empty line, or `None` when more bytes are
+    /// needed. The same bytes must then be given again, with more behind them.
     ///
-    /// The same bytes must be given again, with more behind them, after `NeedBytes`.
+    /// A section must be shorter than 4 GiB.
     #[inline(always)]
-    pub(crate) fn next(&mut self, bytes: &[u8]) -> Result<Line, PeerError> {
-        let colon = match self.part {
-            Part::Value { colon } => colon,
-            Part::Name => {
-                let end = scan::token_end(bytes, self.next);
-                if bytes.get(end) != Some(&b':') || end == self.line {
-                    return self.line_without_field(bytes, end);
-                }
-                self.next = end + 1;
-                end
+    pub(crate) fn read(
+        &mut self,
+        bytes: &[u8],
+        mut each: impl FnMut(Found<'_>) -> Result<(), PeerError>,
+    ) -> Result<Option<usize>, PeerError> {
+        if self.scanned > self.line && self.is_scanned_in_vain(bytes) {
+            return Ok(None);
+        }
+        let mut line = self.line;
+        loop {
+            let colon = match scan::name_end(bytes, line) {
+                Ok(colon) => colon,
+                Err(end) => return self.stop_in_name(bytes, line, end),
+            };
+            let end = match scan::line_end(bytes, colon + 1) {
+                Ok(end) => end,
+                Err(end) => return self.stop_in_value(bytes, line, end),
+            };
+            let name = &bytes[line..colon];
+            // A longer name is beyond any sensible limit of a head, too.
+            if !(1..=usize::from(u16::MAX)).contains(&name.len()) {
+                return Err(PeerError::FieldName);
             }
+            let (start, value) = trim(bytes, colon + 1, end);
+            each(Found {
+                name,
+                value,
+                place: Field::from_parts(
+                    line as u32,
+                    name.len() as u16,
+                    start as u32,
+                    value.len() as u32,
+                ),
+            })?;
+            line = end + 2;
+        }
+    }
+
+    /// Whether the part of the line that was not complete still is not.
+    #[inline(never)]
+    fn is_scanned_in_vain(&mut self, bytes: &[u8]) -> bool {
+        let (Ok(scanned) | Err(scanned)) = match self.within {
+            Within::Name => scan::name_end(bytes, self.scanned),
+            Within::Value => scan::line_end(bytes, self.scanned),
         };
-        let end = scan::value_end(bytes, self.next);
-        if !bytes
-            .get(end..)
-            .is_some_and(|rest| rest.starts_with(b"\r\n"))
-        {
-            self.part = Part::Value { colon };
-            self.next = end;
-            return unfinished(bytes, end);
-        }
-        let mut value = colon + 1..end;
-        while value.start < value.end && is_space(bytes[value.start]) {
-            value.start += 1;
-        }
-        while value.start < value.end && is_space(bytes[value.end - 1]) {
-            value.end -= 1;
-        }
-        // A name or a head beyond what an index holds is beyond any sensible limit too.
-        let field = Field::new(self.line..colon, value).ok_or(PeerError::HeadTooLarge)?;
-        *self = Self::new(end + 2);
-        Ok(Line::Field(field))
+        self.scanned = scanned;
+        self.scanned == bytes.len()
     }
 
     /// A line whose name does not end in a colon at `end`: the empty one, one that is not yet complete, or a wrong one.
     #[inline(never)]
-    fn line_without_field(&mut self, bytes: &[u8], end: usize) -> Result<Line, PeerError> {
-        self.next = end;
-        match bytes.get(end) {
-            Some(b'\r') if end == self.line => match bytes.get(end + 1) {
-                Some(b'\n') => Ok(Line::End(end + 2)),
-                _ => unfinished(bytes, end),
-            },
-            Some(b'\r') if bytes.get(end + 1) == Some(&b'\n') => Err(PeerError::FieldName),
-            Some(b' ' | b'\t') if end == self.line => Err(PeerError::FoldedLine),
-            Some(b' ' | b'\t') => Err(PeerError::SpaceBeforeColon),
-            Some(b'!'..=b'~') => Err(PeerError::FieldName),
-            Some(b'\x80'..) => Err(PeerError::FieldName),
-            Some(_) | None => unfinished(bytes, end),
+    fn stop_in_name(
+        &mut self,
+        bytes: &[u8],
+        line: usize,
+        end: usize,
+    ) -> Result<Option<usize>, PeerError> {
+        match (end - line, bytes.get(end..).unwrap_or_default()) {
+            (0, [b'\r', b'\n', ..]) => Ok(Some(line + 2)),
+            (_, [b'\r', b'\n', ..]) => Err(PeerError::FieldName),
+            (0, [b' ' | b'\t', ..]) => Err(PeerError::FoldedLine),
+            (_, [b' ' | b'\t', ..]) => Err(PeerError::SpaceBeforeColon),
+            (_, [b'!'..=b'~' | b'\x80'.., ..]) => Err(PeerError::FieldName),
+            _ => {
+                *self = Self {
+                    line,
+                    within: Within::Name,
+                    scanned: end,
+                };
+                unfinished(bytes, end).map(|()| None)
+            }
         }
+    }
+
+    /// A line whose value does not end in a line end at `end`: one that is not yet complete, or a wrong one.
+    #[inline(never)]
+    fn stop_in_value(
+        &mut self,
+        bytes: &[u8],
+        line: usize,
+        end: usize,
+    ) -> Result<Option<usize>, PeerError> {
+        *self = Self {
+            line,
+            within: Within::Value,
+            scanned: end,
+        };
+        unfinished(bytes, end).map(|()| None)
     }
 }
 
-/// What it means that a line does not go on at `at`: more bytes are needed, or a control byte stands there.
-pub(crate) fn unfinished(bytes: &[u8], at: usize) -> Result<Line, PeerError> {
+/// Whether a line that does not go on at `at` can still be completed; else a control byte stands there.
+pub(crate) fn unfinished(bytes: &[u8], at: usize) -> Result<(), PeerError> {
     match bytes.get(at..).unwrap_or_default() {
-        [] | [b'\r'] => Ok(Line::NeedBytes),
+        [] | [b'\r'] => Ok(()),
         [b'\r', ..] => Err(PeerError::BareCarriageReturn),
         [b'\n', ..] => Err(PeerError::BareLineFeed),
         _ => Err(PeerError::ControlByte),
     }
 }
 
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t')
+/// The value between `start` and `end` without the white space around it, and where it then begins.
+#[inline(always)]
+fn trim(bytes: &[u8], start: usize, end: usize) -> (usize, &[u8]) {
+    match &bytes[start..end] {
+        // Nearly all values have one space before them and none behind. But for the tab, no byte of a value is smaller than a
+        // space.
+        [b' ', value @ ..] if value.first() > Some(&b' ') && value.last() > Some(&b' ') => {
+            (start + 1, value)
+        }
+        _ => {
+            let start = skip_spaces(bytes, start, end);
+            (start, scan::trim(&bytes[start..end]))
+        }
+    }
+}
+
+#[inline(never)]
+fn skip_spaces(bytes: &[u8], start: usize, end: usize) -> usize {
+    let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t');
+    start + bytes[start..end].iter().take_while(is_space).count()
 }

@@ -9,7 +9,7 @@ use gateway_spec::{Field, Headers};
 use http::{Method, Uri, Version};
 
 use crate::error::PeerError;
-use crate::field_lines::{self, FieldLines, Line};
+use crate::field_lines::{self, FieldLines, Found};
 use crate::framing::{BodyFraming, Lengths};
 use crate::limits::Limits;
 use crate::scan;
@@ -123,27 +123,24 @@ pub(crate) fn read(
             }
         }
     };
-    loop {
-        match lines.next(window)? {
-            Line::Field(_) if index.len() >= limits.fields => return Err(PeerError::TooManyFields),
-            Line::Field(field) => {
-                facts.note(window, field);
-                index.push(field);
-            }
-            Line::NeedBytes => {
-                *progress = Progress::Fields { line, lines, facts };
-                return incomplete(window, limits);
-            }
-            Line::End(length) => {
-                let persistence = finish(&window[..length], line, facts, head)?;
-                head.headers.refill_validated(&window[..length], index);
-                return Ok(Some(Finished {
-                    length,
-                    persistence,
-                }));
-            }
+    let end = lines.read(window, |field| {
+        if index.len() >= limits.fields {
+            return Err(PeerError::TooManyFields);
         }
-    }
+        facts.note(&field);
+        index.push(field.place);
+        Ok(())
+    })?;
+    let Some(length) = end else {
+        *progress = Progress::Fields { line, lines, facts };
+        return incomplete(window, limits);
+    };
+    let persistence = finish(&window[..length], line, facts, head)?;
+    head.headers.refill_validated(&window[..length], index);
+    Ok(Some(Finished {
+        length,
+        persistence,
+    }))
 }
 
 fn incomplete(window: &[u8], limits: &Limits) -> Result<Option<Finished>, PeerError> {
@@ -221,17 +218,14 @@ impl RequestLine {
     fn read(bytes: &[u8], scanned: &mut usize, limits: &Limits) -> Result<Option<Self>, PeerError> {
         // RFC 9112 section 2.2 asks servers to ignore at least one empty line here.
         let start = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
-        let end = scan::value_end(bytes, start.max(*scanned));
+        let found = scan::line_end(bytes, start.max(*scanned));
+        let (Ok(end) | Err(end)) = found;
         if end - start > MAX_METHOD + limits.target_bytes + b"  HTTP/1.1".len() {
             return Err(PeerError::TargetTooLong);
         }
-        if !bytes
-            .get(end..)
-            .is_some_and(|rest| rest.starts_with(b"\r\n"))
-        {
-            // What was scanned of an empty line that is not complete would be before `start` next time.
+        if found.is_err() {
             *scanned = end;
-            return field_lines::unfinished(bytes, end).map(|_| None);
+            return field_lines::unfinished(bytes, end).map(|()| None);
         }
         Self::cut(bytes, start..end, limits).map(Some)
     }
@@ -254,7 +248,7 @@ impl RequestLine {
             .split_last_chunk::<{ b" HTTP/1.1".len() }>()
             .ok_or(PeerError::RequestLine)?;
         let version = match version {
-            b" HTTP/1.1" => Version::HTTP_11,
+            _ if version == b" HTTP/1.1" => Version::HTTP_11,
             b" HTTP/1.0" => Version::HTTP_10,
             [
                 b' ',
@@ -325,6 +319,23 @@ pub(crate) struct Facts {
     trailers: Trailers,
 }
 
+/// Whether a field may be one of those that are noted, by its length and first letter: most are not, and need no second look.
+#[inline(always)]
+fn may_matter(name: &[u8]) -> bool {
+    const LENGTHS: u32 = 1 << 2 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 10 | 1 << 14 | 1 << 17;
+    const LETTERS: u32 = 1 << (b'c' & 31)
+        | 1 << (b'e' & 31)
+        | 1 << (b'h' & 31)
+        | 1 << (b't' & 31)
+        | 1 << (b'u' & 31);
+    match name {
+        [first, ..] if name.len() < 32 => {
+            LENGTHS >> name.len() & 1 == 1 && LETTERS >> (first & 31) & 1 == 1
+        }
+        _ => false,
+    }
+}
+
 /// The options that `Connection` listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Options {
@@ -349,24 +360,27 @@ enum UpgradeField {
 }
 
 impl Facts {
-    /// Most fields are told apart by their length and first byte.
     #[inline(always)]
-    fn note(&mut self, bytes: &[u8], field: Field) {
-        let name = &bytes[field.name()];
+    fn note(&mut self, field: &Found<'_>) {
+        if may_matter(field.name) {
+            self.note_one(field.name, field.value, field.place);
+        }
+    }
+
+    #[inline(never)]
+    fn note_one(&mut self, name: &[u8], value: &[u8], place: Field) {
         let Some(first) = name.first() else { return };
         match (name.len(), first | 0x20) {
-            (2, b't') if scan::is(name, b"te") => self.note_te(&bytes[field.value()]),
-            (4, b'h') if scan::is(name, b"host") => self.host.note(field.value()),
-            (6, b'e') if scan::is(name, b"expect") => self.note_expect(&bytes[field.value()]),
+            (2, b't') if scan::is(name, b"te") => self.note_te(value),
+            (4, b'h') if scan::is(name, b"host") => self.host.note(place.value()),
+            (6, b'e') if scan::is(name, b"expect") => self.note_expect(value),
             (7, b'u') if scan::is(name, b"upgrade") => self.upgrade = UpgradeField::Present,
-            (10, b'c') if scan::is(name, b"connection") => {
-                self.connection.note(&bytes[field.value()])
-            }
+            (10, b'c') if scan::is(name, b"connection") => self.connection.note(value),
             (14, b'c') if scan::is(name, b"content-length") => {
-                self.lengths.note_content_length(&bytes[field.value()]);
+                self.lengths.note_content_length(value)
             }
             (17, b't') if scan::is(name, b"transfer-encoding") => {
-                self.lengths.note_transfer_encoding(&bytes[field.value()]);
+                self.lengths.note_transfer_encoding(value)
             }
             _ => {}
         }

@@ -1,32 +1,47 @@
 //! Finds the first byte of a kind, sixteen at a time.
 //!
-//! The loops are written so that the compiler turns them into vector instructions without unsafe code. What a byte that was
-//! found means is for the caller to say.
+//! What a byte that was found means is for the caller to say.
 
-/// The position of the first byte at `at` or later that no token has (RFC 9110 section 5.6.2), or the end.
+use wide::u8x16;
+
+/// The position of the first byte at `at` or later that no token has (RFC 9110 section 5.6.2), or the end: in `Ok` if it is a
+/// colon, in `Err` if not.
 #[inline(always)]
-pub(crate) fn token_end(bytes: &[u8], mut at: usize) -> usize {
-    loop {
-        // Letters and hyphens are all that most names have, and cheap to tell.
-        at = find(bytes, at, |byte| {
-            (byte | 0x20).wrapping_sub(b'a') >= 26 && byte != b'-'
-        });
-        match bytes.get(at) {
-            Some(&byte) if is_token(byte) => at += 1,
-            Some(_) | None => return at,
-        }
+pub(crate) fn name_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
+    // Letters and hyphens are all that most names have, and cheap to tell.
+    let end = find(bytes, at, |lane| {
+        !(is_letter(lane) | lane.simd_eq(splat(b'-')))
+    });
+    if bytes.get(end) == Some(&b':') {
+        return Ok(end);
+    }
+    let end = token_end(bytes, end);
+    if bytes.get(end) == Some(&b':') {
+        Ok(end)
+    } else {
+        Err(end)
     }
 }
 
+/// As `name_end`, for any token.
+#[inline(never)]
+pub(crate) fn token_end(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().take_while(|&&byte| is_token(byte)).count()
+}
+
 /// The position of the first byte at `at` or later that no field value has (RFC 9110 section 5.5): a control byte other than
-/// a tab. Or the end.
+/// a tab. Or the end. In `Ok` if a line end stands there, in `Err` if not.
 #[inline(always)]
-pub(crate) fn value_end(bytes: &[u8], mut at: usize) -> usize {
+pub(crate) fn line_end(bytes: &[u8], mut at: usize) -> Result<usize, usize> {
     loop {
-        at = find(bytes, at, |byte| byte < b' ' || byte == 0x7f);
+        at = find(bytes, at, |lane| {
+            is_at_most(lane, b' ' - 1) | lane.simd_eq(splat(0x7f))
+        });
         match bytes.get(at) {
+            Some(b'\r') if bytes.get(at + 1) == Some(&b'\n') => return Ok(at),
             Some(b'\t') => at += 1,
-            Some(_) | None => return at,
+            Some(_) | None => return Err(at),
         }
     }
 }
@@ -35,11 +50,9 @@ pub(crate) fn value_end(bytes: &[u8], mut at: usize) -> usize {
 /// hyphens. Or the end.
 #[inline(always)]
 pub(crate) fn plain_host_end(bytes: &[u8], at: usize) -> usize {
-    find(bytes, at, |byte| {
-        (byte | 0x20).wrapping_sub(b'a') >= 26
-            && byte.wrapping_sub(b'0') >= 10
-            && byte != b'.'
-            && byte != b'-'
+    find(bytes, at, |lane| {
+        let digit = is_at_most(lane - splat(b'0'), 9);
+        !(is_letter(lane) | digit | lane.simd_eq(splat(b'.')) | lane.simd_eq(splat(b'-')))
     })
 }
 
@@ -76,42 +89,96 @@ pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
+/// The position of the first byte at `at` or later that `stops` marks, or the end.
 #[inline(always)]
-fn find(bytes: &[u8], mut at: usize, stops: impl Fn(u8) -> bool) -> usize {
-    while let Some(lanes) = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
-        let mut hits = [0; 16];
-        for (hit, &byte) in hits.iter_mut().zip(lanes) {
-            *hit = if stops(byte) { 0xff } else { 0 };
+fn find(bytes: &[u8], mut at: usize, stops: impl Fn(u8x16) -> u8x16) -> usize {
+    let Some(last) = bytes.len().checked_sub(LANES) else {
+        return find_in_few(bytes, at, stops);
+    };
+    while at <= last {
+        let stops = marks(&bytes[at..at + LANES], &stops);
+        if stops != 0 {
+            return at + stops.trailing_zeros() as usize;
         }
-        let hits = u128::from_le_bytes(hits);
-        if hits != 0 {
-            return at + hits.trailing_zeros() as usize / 8;
-        }
-        at += 16;
+        at += LANES;
     }
-    while bytes.get(at).is_some_and(|&byte| !stops(byte)) {
-        at += 1;
+    // The last lane again, without what was passed of it.
+    let stops = marks(&bytes[last..], &stops).unbounded_shr((at - last) as u32);
+    if stops == 0 {
+        bytes.len()
+    } else {
+        at + stops.trailing_zeros() as usize
     }
-    at
+}
+
+/// As `find`, where not even one lane is filled.
+#[inline(never)]
+fn find_in_few(bytes: &[u8], at: usize, stops: impl Fn(u8x16) -> u8x16) -> usize {
+    let mut lane = [0; LANES];
+    lane[..bytes.len()].copy_from_slice(bytes);
+    // What fills up the lane is no part of the bytes, whether it stops or not.
+    let stops = (marks(&lane, stops) | 1 << bytes.len()).unbounded_shr(at as u32);
+    at.max(bytes.len())
+        .min(at + stops.trailing_zeros() as usize)
+}
+
+/// A bit for each byte that is marked, the lowest for the first.
+#[inline(always)]
+fn marks(lane: &[u8], marks: impl Fn(u8x16) -> u8x16) -> u32 {
+    match lane.try_into() {
+        Ok(lane) => marks(u8x16::new(lane)).to_bitmask(),
+        Err(_) => 0,
+    }
+}
+
+/// Bytes in a vector register of every machine.
+const LANES: usize = 16;
+
+#[inline(always)]
+fn splat(byte: u8) -> u8x16 {
+    u8x16::splat(byte)
+}
+
+#[inline(always)]
+fn is_at_most(lane: u8x16, byte: u8) -> u8x16 {
+    lane.min(splat(byte)).simd_eq(lane)
+}
+
+#[inline(always)]
+fn is_letter(lane: u8x16) -> u8x16 {
+    is_at_most((lane | splat(0x20)) - splat(b'a'), 25)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is, is_token, plain_host_end, token_end, trim, value_end};
+    use super::{is, is_token, line_end, name_end, plain_host_end, trim};
 
-    /// Puts each byte at each place of a line of `filler`, and compares with a walk over single bytes.
+    /// Puts each byte at each place of lines of `filler`, and compares with a walk over single bytes.
     #[track_caller]
     fn check(filler: u8, find: fn(&[u8], usize) -> usize, goes_on: fn(u8) -> bool) {
         for byte in 0..=u8::MAX {
             for place in 0..40 {
                 let mut line = [filler; 40];
                 line[place] = byte;
-                for start in [0, 1, 7, place, 39, 40] {
-                    let expected = (start..40).find(|&at| !goes_on(line[at])).unwrap_or(40);
+                for (start, length) in [
+                    (0, 0),
+                    (0, 1),
+                    (0, 15),
+                    (7, 15),
+                    (15, 15),
+                    (0, 16),
+                    (9, 20),
+                    (20, 20),
+                    (1, 33),
+                    (place, 40),
+                ] {
+                    let expected = (start..length)
+                        .find(|&at| !goes_on(line[at]))
+                        .unwrap_or(length);
+                    let found = find(&line[..length], start);
                     assert_eq!(
-                        find(&line, start),
-                        expected,
-                        "byte {byte:#x} at {place}, from {start}"
+                        found, expected,
+                        "byte {byte:#x} at {place}, from {start} to {length}"
                     );
                 }
             }
@@ -119,16 +186,30 @@ mod tests {
     }
 
     #[test]
-    fn a_token_ends_at_the_first_byte_that_is_no_token() {
-        check(b'a', token_end, is_token);
-        check(b'_', token_end, is_token);
+    fn a_name_ends_at_the_first_byte_that_is_no_token() {
+        let end = |bytes: &[u8], at| match name_end(bytes, at) {
+            Ok(end) => {
+                assert_eq!(bytes[end], b':');
+                end
+            }
+            Err(end) => {
+                assert_ne!(bytes.get(end), Some(&b':'));
+                end
+            }
+        };
+        check(b'a', end, is_token);
+        check(b'_', end, is_token);
     }
 
     #[test]
-    fn a_value_ends_at_the_first_control_byte() {
+    fn a_line_ends_at_the_first_control_byte() {
+        let end = |bytes: &[u8], at| line_end(bytes, at).unwrap_or_else(|end| end);
         let goes_on = |byte: u8| byte == b'\t' || (byte >= b' ' && byte != 0x7f);
-        check(b' ', value_end, goes_on);
-        check(b'\t', value_end, goes_on);
+        check(b' ', end, goes_on);
+        check(b'\t', end, goes_on);
+        assert_eq!(line_end(b"a\tb\r\n", 0), Ok(3));
+        assert_eq!(line_end(b"a\tb\r", 0), Err(3));
+        assert_eq!(line_end(b"a\tb\n\r", 0), Err(3));
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub(crate) enum Input {
 
 impl State {
     /// The only way from one state to another. What is not listed is refused, and changes nothing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn on(&mut self, input: Input) -> Result<(), UsageError> {
         match (&mut *self, input) {
             (Self::Head(_), Input::Request(request, reading)) => {
@@ -120,6 +120,7 @@ enum Stay {
 }
 
 impl Exchange {
+    #[inline(always)]
     fn on(&mut self, input: Input) -> Result<Stay, UsageError> {
         match (&self.reading, &self.writing, input) {
             (Reading::Body(_), _, Input::BodyEnded) => self.reading = Reading::Done,

@@ -5,7 +5,7 @@ use gateway_spec::{Field, Headers};
 use http::HeaderMap;
 
 use crate::error::PeerError;
-use crate::field_lines::{FieldLines, Line};
+use crate::field_lines::FieldLines;
 use crate::limits::Limits;
 
 /// Reads the trailers that `input` begins with, and takes them out of it when they are complete.
@@ -18,27 +18,28 @@ pub(crate) fn read(
     limits: &Limits,
 ) -> Result<Option<HeaderMap>, PeerError> {
     let window = &input[..input.len().min(limits.trailer_bytes)];
-    loop {
-        match lines.next(window).map_err(in_trailers)? {
-            Line::Field(_) if index.len() >= limits.trailer_fields => {
+    let end = lines
+        .read(window, |field| {
+            if index.len() >= limits.trailer_fields {
                 return Err(PeerError::TrailersTooLarge);
             }
-            Line::Field(field) if is_forbidden(&window[field.name()]) => {
+            if is_forbidden(field.name) {
                 return Err(PeerError::ForbiddenTrailer);
             }
-            Line::Field(field) => index.push(field),
-            Line::NeedBytes if window.len() >= limits.trailer_bytes => {
-                return Err(PeerError::TrailersTooLarge);
-            }
-            Line::NeedBytes => return Ok(None),
-            Line::End(length) => {
-                let mut trailers = Headers::new();
-                trailers.refill_validated(&window[..length], index);
-                input.advance(length);
-                return Ok(Some(trailers.into_map()));
-            }
+            index.push(field.place);
+            Ok(())
+        })
+        .map_err(in_trailers)?;
+    let Some(length) = end else {
+        if window.len() >= limits.trailer_bytes {
+            return Err(PeerError::TrailersTooLarge);
         }
-    }
+        return Ok(None);
+    };
+    let mut trailers = Headers::new();
+    trailers.refill_validated(&window[..length], index);
+    input.advance(length);
+    Ok(Some(trailers.into_map()))
 }
 
 const fn in_trailers(error: PeerError) -> PeerError {
