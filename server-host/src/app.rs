@@ -7,7 +7,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use gateway_spec::{AppError, Application, Connection, Done};
+use gateway_spec::{AppError, Application, Connection, Done, Http};
+use websocket::Upgrade;
+
+use crate::Settings;
 
 /// An application of any type, shared by all connections.
 #[derive(Clone)]
@@ -16,11 +19,23 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(app: impl Application) -> Self {
-        let app = Arc::new(app);
-        let call = move |connection| {
+    pub(crate) fn new(app: Arc<impl Application>, settings: &Settings) -> Self {
+        let (websocket, close) = (settings.websocket, settings.timeouts.close);
+        let call = move |http| {
             let app = Arc::clone(&app);
-            async move { app.call(connection).await }
+            async move {
+                match websocket::upgrade(http, &websocket) {
+                    Upgrade::Http(http) => app.call(Connection::Http(http)).await,
+                    Upgrade::WebSocket(socket, closing) => {
+                        let result = app.call(Connection::WebSocket(socket)).await;
+                        // The client's close frame is still to come, or will never. Its lack is not the application's
+                        // error.
+                        let _ = tokio::time::timeout(close, closing).await;
+                        result
+                    }
+                    Upgrade::Refused(http, error) => http.responder.respond(error).await,
+                }
+            }
         };
         Self {
             make_slot: slots(Arc::new(call)),
@@ -42,7 +57,7 @@ impl fmt::Debug for App {
 /// A place for the future of one call: allocated once, filled for each request.
 pub(crate) trait Slot: Send {
     /// Starts a call, in the place of the last one.
-    fn start(&mut self, connection: Connection);
+    fn start(&mut self, http: Http);
 
     /// Polls the call; `Ready` empties the slot. A panic comes out as its text.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Result<Done, AppError>, Panic>>;
@@ -57,7 +72,7 @@ pub(crate) struct Panic(pub(crate) String);
 
 fn slots<M, F>(make: Arc<M>) -> Arc<dyn Fn() -> Box<dyn Slot> + Send + Sync>
 where
-    M: Fn(Connection) -> F + Send + Sync + 'static,
+    M: Fn(Http) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Done, AppError>> + Send + 'static,
 {
     Arc::new(move || {
@@ -75,11 +90,11 @@ struct TypedSlot<M, F> {
 
 impl<M, F> Slot for TypedSlot<M, F>
 where
-    M: Fn(Connection) -> F + Send + Sync + 'static,
+    M: Fn(Http) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Done, AppError>> + Send + 'static,
 {
-    fn start(&mut self, connection: Connection) {
-        let future = (self.make)(connection);
+    fn start(&mut self, http: Http) {
+        let future = (self.make)(http);
         self.future.set(Some(future));
     }
 

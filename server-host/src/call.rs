@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use gateway_spec::{AppError, Connection, ConnectionInfo, Gone, Http, HttpScope, Scope};
+use gateway_spec::{AppError, ConnectionInfo, Gone, Http, HttpScope, Scope};
 use http::StatusCode;
 
 use crate::app::{Panic, Slot};
@@ -73,7 +73,7 @@ impl Call {
         let exchange = Arc::get_mut(&mut self.exchange).expect("a fresh exchange is not shared");
         exchange.begin(facts, body, self.worker.settings.limits.body_bytes);
         let http = Http::new(self.scope.clone(), Arc::clone(&self.exchange) as _);
-        self.slot.start(Connection::Http(http));
+        self.slot.start(http);
         self.phase = Phase::Running;
     }
 

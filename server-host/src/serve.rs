@@ -88,7 +88,7 @@ async fn host<P: Protocol>(
     let mut all = Vec::with_capacity(workers);
     for (number, listeners) in by_worker(bound, workers).into_iter().enumerate() {
         let worker = Arc::new(Worker::new(
-            App::new(Arc::clone(&app)),
+            App::new(Arc::clone(&app), &settings),
             state.clone(),
             Arc::clone(&settings),
             capabilities,

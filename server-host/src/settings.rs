@@ -22,6 +22,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Times.
     pub timeouts: Timeouts,
+    /// How WebSockets are spoken: sizes and compression.
+    pub websocket: websocket::Settings,
 }
 
 impl Default for Settings {
@@ -33,6 +35,7 @@ impl Default for Settings {
             access_log: AccessLogging::On,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
+            websocket: websocket::Settings::default(),
         }
     }
 }
@@ -94,6 +97,8 @@ pub struct Timeouts {
     pub body: Duration,
     /// Without a byte that the peer takes of a response. 30 seconds.
     pub write: Duration,
+    /// From our close frame of a WebSocket to the client's. 5 seconds: a page that lives answers at once.
+    pub close: Duration,
     /// How long a closing connection is still read so that the peer sees the answer (RFC 9112 section 9.6). 2 seconds.
     pub linger: Duration,
 }
@@ -105,6 +110,7 @@ impl Default for Timeouts {
             idle: Duration::from_secs(60),
             body: Duration::from_secs(30),
             write: Duration::from_secs(30),
+            close: Duration::from_secs(5),
             linger: Duration::from_secs(2),
         }
     }
