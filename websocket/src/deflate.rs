@@ -44,6 +44,16 @@ impl WindowBits {
     pub const fn get(self) -> u8 {
         self.0
     }
+
+    /// The window to compress a message of so many bytes with, by itself: no reference is longer than the message, so a short one
+    /// that is compressed with the largest window suits every other.
+    pub(crate) const fn for_message(self, bytes: usize) -> Self {
+        if bytes <= 1 << self.0 {
+            Self::MAX
+        } else {
+            self
+        }
+    }
 }
 
 /// Whether a direction's compression state survives from one message to the next ("context takeover").

@@ -66,17 +66,9 @@ impl Prepared {
     pub(crate) fn deflated(&self, window: WindowBits, level: u8) -> Option<Bytes> {
         let message = &self.0.message;
         let plain = message::payload(message);
-        // No reference is longer than the message.
-        let window = if plain.len() <= 1 << window.get() {
-            WindowBits::MAX
-        } else {
-            window
-        };
+        let window = window.for_message(plain.len());
         let frame = || {
-            let deflated = context::deflate_once(plain, window, level);
-            if deflated.len() >= plain.len() {
-                return None;
-            }
+            let deflated = context::deflate_shared(plain, window, level)?;
             let mut frame = Frame::new(message::opcode(message), deflated);
             frame.header.compressed = true;
             Some(frame.to_bytes())

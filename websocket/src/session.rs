@@ -549,7 +549,7 @@ impl Compression {
     }
 
     /// The payload of a compressed message, or `None` if it goes as it is.
-    fn deflate(&mut self, plain: &[u8]) -> Option<Bytes> {
+    fn deflate(&mut self, plain: &Bytes) -> Option<Bytes> {
         if plain.len() < self.minimum_bytes {
             return None;
         }

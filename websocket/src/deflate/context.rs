@@ -1,6 +1,6 @@
 //! The compressor and the inflater of a direction, and the few that a thread lends to directions without context.
 
-use std::{cell::RefCell, fmt};
+use std::{cell::RefCell, collections::VecDeque, fmt};
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
@@ -14,7 +14,14 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 /// is only for different windows; inflaters are lent while a fragmented message lasts.
 const SHELF: usize = 4;
 
+/// Compressed messages that a thread remembers, for a broadcast sends one message to many sessions, often several at a time.
+const RECENT: usize = 4;
+
+/// The longest message that is remembered, so that a thread holds no more than four of these and what they deflate to.
+const RECENT_BYTES: usize = 64 * 1024;
+
 thread_local! {
+    static RECENT_MESSAGES: RefCell<VecDeque<Recent>> = const { RefCell::new(VecDeque::new()) };
     static DEFLATERS: RefCell<Vec<Deflater>> = const { RefCell::new(Vec::new()) };
     static INFLATERS: RefCell<Vec<Inflater>> = const { RefCell::new(Vec::new()) };
 }
@@ -123,7 +130,7 @@ impl Deflater {
 }
 
 /// Compresses one message by itself, with a context that the thread lends.
-pub(crate) fn deflate_once(input: &[u8], window: WindowBits, level: u8) -> Bytes {
+fn deflate_once(input: &[u8], window: WindowBits, level: u8) -> Bytes {
     let fits = |deflater: &Deflater| deflater.window == window && deflater.level == level;
     let mut deflater = DEFLATERS
         .with_borrow_mut(|shelf| {
@@ -138,6 +145,54 @@ pub(crate) fn deflate_once(input: &[u8], window: WindowBits, level: u8) -> Bytes
         shelf.insert(0, deflater);
     });
     out
+}
+
+/// A message that was compressed by itself, and what came of it.
+struct Recent {
+    plain: Bytes,
+    window: WindowBits,
+    level: u8,
+    /// `None`: not smaller.
+    deflated: Option<Bytes>,
+}
+
+impl Recent {
+    fn is(&self, plain: &Bytes, window: WindowBits, level: u8) -> bool {
+        // The same memory is the same message: it cannot change or be used anew while we hold it.
+        self.plain.as_ptr() == plain.as_ptr()
+            && self.plain.len() == plain.len()
+            && self.window == window
+            && self.level == level
+    }
+}
+
+/// Compresses one message by itself, or finds it compressed already. `None`: it would not get smaller.
+pub(crate) fn deflate_shared(plain: &Bytes, window: WindowBits, level: u8) -> Option<Bytes> {
+    let window = window.for_message(plain.len());
+    let deflate = || Some(deflate_once(plain, window, level)).filter(|out| out.len() < plain.len());
+    if plain.len() > RECENT_BYTES || plain.is_unique() {
+        return deflate();
+    }
+    let known = RECENT_MESSAGES.with_borrow(|recent| {
+        let found = recent
+            .iter()
+            .find(|recent| recent.is(plain, window, level))?;
+        Some(found.deflated.clone())
+    });
+    known.unwrap_or_else(|| {
+        let deflated = deflate();
+        let new = Recent {
+            plain: plain.clone(),
+            window,
+            level,
+            deflated: deflated.clone(),
+        };
+        RECENT_MESSAGES.with_borrow_mut(|recent| {
+            recent.truncate(RECENT - 1);
+            recent.push_front(new);
+        });
+        deflated
+    })
 }
 
 /// The sending half of a session's compression.
@@ -155,11 +210,14 @@ impl Sending {
     }
 
     /// Compresses one message. `None` is one that would not get smaller: it goes as it is.
-    pub(crate) fn deflate(&mut self, input: &[u8], window: WindowBits, level: u8) -> Option<Bytes> {
+    pub(crate) fn deflate(
+        &mut self,
+        input: &Bytes,
+        window: WindowBits,
+        level: u8,
+    ) -> Option<Bytes> {
         match self {
-            Self::Fresh => {
-                Some(deflate_once(input, window, level)).filter(|out| out.len() < input.len())
-            }
+            Self::Fresh => deflate_shared(input, window, level),
             // Larger or not: the message is in our history now, so it must get into the peer's.
             Self::Kept(deflater) => {
                 let deflater =

@@ -344,6 +344,32 @@ fn short_and_incompressible_messages_go_as_they_are() {
 }
 
 #[test]
+fn a_message_that_goes_to_many_is_compressed_once() {
+    let agreement = agreement(
+        "permessage-deflate",
+        &Settings::default().with_sending(Context::Fresh),
+    );
+    let session = || Session::new(Role::Server, &agreement, Limits::default());
+    let (first, second) = (prose(1, 1000), prose(2, 1000));
+    let messages =
+        [&first, &second, &first].map(|message| gateway_spec::Message::from(message.clone()));
+    // A clone goes to each session, as a broadcast does it.
+    let payload = |n: usize| {
+        session()
+            .encode(&messages[n].clone())
+            .unwrap()
+            .payload()
+            .clone()
+    };
+    let [one, two, like_one, again] = [0, 1, 2, 0].map(payload);
+    assert_eq!(one.as_ptr(), again.as_ptr());
+    assert_ne!(one, two);
+    // The same bytes elsewhere are another message.
+    assert_eq!(one, like_one);
+    assert_ne!(one.as_ptr(), like_one.as_ptr());
+}
+
+#[test]
 fn the_limit_holds_while_inflating() {
     let zeros = vec![0; 100_000];
     let bomb = deflate(&mut Compress::new(Compression::best(), false), &zeros);

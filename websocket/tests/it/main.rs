@@ -25,3 +25,6 @@ mod prepared;
 mod hostile;
 
 mod differential;
+
+// The socket over an upgraded exchange.
+mod exchange;

@@ -1,0 +1,139 @@
+//! Which exchanges are WebSockets, and what a server does with one that is.
+
+use std::sync::Arc;
+
+use gateway_spec::{BodyLength, Handshake, Http, HttpScope, Response, WebSocket};
+use http::{HeaderName, HeaderValue, Method};
+
+use crate::{
+    deflate::{self, Context},
+    exchange::{Closing, Exchange},
+    handshake::{self, HandshakeError, Offer},
+    limits::Limits,
+};
+
+/// How a server speaks WebSocket.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What a client may make us hold.
+    pub limits: Limits,
+    /// Compression for clients that offer it; `None` declines. By default without context, both ways: a quiet socket then
+    /// costs nothing, where contexts would hold 300 KiB.
+    pub deflate: Option<deflate::Settings>,
+}
+
+impl Settings {
+    /// Sets [`limits`](Self::limits).
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets [`deflate`](Self::deflate).
+    #[must_use]
+    pub const fn with_deflate(mut self, deflate: Option<deflate::Settings>) -> Self {
+        self.deflate = deflate;
+        self
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let frugal = deflate::Settings::default()
+            .with_sending(Context::Fresh)
+            .with_receiving(Context::Fresh);
+        Self {
+            limits: Limits::default(),
+            deflate: Some(frugal),
+        }
+    }
+}
+
+/// What an exchange is.
+#[derive(Debug)]
+pub enum Upgrade {
+    /// An ordinary request, untouched.
+    Http(Http),
+    /// A valid handshake, for the application to answer, and the end of the socket, for the server to wait for (or to drop).
+    WebSocket(WebSocket, Closing),
+    /// A request for a WebSocket that cannot be granted: the server answers with the error, which is a [`Response`].
+    Refused(Http, HandshakeError),
+}
+
+/// Looks at an exchange, and makes the WebSocket of it that it asks for.
+///
+/// A server does this with every exchange before it calls the application. An ordinary request costs a look at its method and, for
+/// a GET, at the names of its fields.
+///
+/// ```
+/// use gateway_spec::{AppError, Application, Connection, Done, Http};
+/// use websocket::{Settings, Upgrade, upgrade};
+///
+/// async fn serve(app: &impl Application, http: Http, settings: &Settings) -> Result<Done, AppError> {
+///     match upgrade(http, settings) {
+///         Upgrade::Http(http) => app.call(Connection::Http(http)).await,
+///         Upgrade::Refused(http, error) => http.responder.respond(error).await,
+///         Upgrade::WebSocket(socket, closing) => {
+///             let done = app.call(Connection::WebSocket(socket)).await?;
+///             // With a timer, in a server.
+///             closing.await;
+///             Ok(done)
+///         }
+///     }
+/// }
+/// ```
+pub fn upgrade(http: Http, settings: &Settings) -> Upgrade {
+    let offer = match offer(&http.scope) {
+        None => return Upgrade::Http(http),
+        Some(Err(error)) => return Upgrade::Refused(http, error),
+        Some(Ok(offer)) => offer,
+    };
+    let (scope, http) = http.into_transport();
+    let subprotocols = offer
+        .subprotocols()
+        .iter()
+        .map(|name| name.as_str().into())
+        .collect();
+    let exchange = Arc::new(Exchange::new(scope.clone(), http, offer, *settings));
+    let closing = Closing::new(Arc::clone(&exchange));
+    Upgrade::WebSocket(
+        WebSocket::new(scope, subprotocols, Handshake::new(exchange)),
+        closing,
+    )
+}
+
+/// The handshake, if the request is meant as one.
+fn offer(scope: &HttpScope) -> Option<Result<Offer, HandshakeError>> {
+    if scope.method == Method::CONNECT {
+        let websocket = scope.protocol.as_deref() == Some("websocket");
+        return websocket.then(|| handshake::connect(&scope.headers));
+    }
+    // A body would stand where the tunnel begins. An Upgrade may be ignored, and this one is (RFC 9110 §7.8).
+    let bodiless = matches!(scope.body, BodyLength::Empty | BodyLength::Known(0));
+    if !bodiless || !handshake::is_upgrade(&scope.method, &scope.headers) {
+        return None;
+    }
+    Some(handshake::request(
+        &scope.method,
+        scope.version,
+        &scope.headers,
+    ))
+}
+
+/// The answer: the error's status and fields, and its words.
+impl From<HandshakeError> for Response {
+    fn from(error: HandshakeError) -> Self {
+        let response = Self::text(error.to_string()).with_status(error.status());
+        error
+            .headers()
+            .iter()
+            .fold(response, |response, &(name, value)| {
+                response.with_header(
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+    }
+}

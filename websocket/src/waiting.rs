@@ -1,0 +1,51 @@
+//! Who waits for a socket.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    task::{Wake, Waker},
+};
+
+/// Where one task leaves its waker.
+pub(crate) type Slot = Mutex<Option<Waker>>;
+
+/// The tasks that may wait: one receives, one sends, and the server's waits for the end. As a waker it wakes all.
+///
+/// An exchange remembers one waker for credit, but two wait for it: the receiver's pong needs some too. So the exchange gets this.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    pub(crate) receiver: Slot,
+    pub(crate) sender: Slot,
+    pub(crate) closing: Slot,
+}
+
+impl Waiting {
+    /// Remembers who waits; the last one counts.
+    pub(crate) fn keep(slot: &Slot, waker: &Waker) {
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*slot {
+            Some(kept) if kept.will_wake(waker) => {}
+            _ => *slot = Some(waker.clone()),
+        }
+    }
+
+    /// Wakes whoever waits.
+    pub(crate) fn wake(&self) {
+        for slot in [&self.receiver, &self.sender, &self.closing] {
+            // Not woken under the lock: a waker may run the task at once, and the task may wait again.
+            let waker = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        Self::wake(&self);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        Self::wake(self);
+    }
+}
