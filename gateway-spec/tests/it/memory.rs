@@ -344,6 +344,28 @@ fn a_flush_that_nobody_will_take_fails() {
 }
 
 #[test]
+fn a_flush_of_a_whole_answer_fails_too() {
+    let (http, events) = in_memory();
+    let (_scope, transport) = http.into_transport();
+    transport.send(start(false, TrailersPlan::None)).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(transport.poll_flush(&mut cx).is_pending());
+    drop(events);
+    assert_eq!(
+        transport.poll_flush(&mut cx),
+        Poll::Ready(Err(Gone::Aborted))
+    );
+}
+
+#[test]
+fn what_was_not_received_before_the_answer_never_is() {
+    let (mut http, events) = in_memory();
+    events.deliver(part("a"));
+    assert_done(now(http.responder.respond("early")));
+    assert_gone(now(http.body.chunk()), Gone::Finished);
+}
+
+#[test]
 fn closing_is_for_tunnels() {
     let (http, mut events) = in_memory();
     let (_scope, transport) = http.into_transport();
