@@ -1,5 +1,16 @@
 //! The contract's own guarantees, by the chapters of SPEC.md.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod application;
+mod body;
 mod clauses;
 mod compile_fail;
+mod layer;
+mod lifespan;
+mod memory;
+mod response;
+mod scope;
+mod support;
+mod synchronous;
+mod tunnel;
+mod websocket;
