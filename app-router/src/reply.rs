@@ -1,0 +1,383 @@
+//! What a handler may return: text, bytes, JSON, pages, redirects, a status, a stream, or an error.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use gateway_spec::{AppError, Done, DrainSignal, Responder, Response, ResponseHead, Scope, Writer};
+use http::header::LOCATION;
+use http::{HeaderValue, Method, StatusCode};
+use serde::Serialize;
+
+use crate::Rejection;
+
+/// What turns into a [`Reply`]: the return type of a handler.
+///
+/// | type | reply |
+/// |---|---|
+/// | `&'static str`, `String` | 200, `text/plain; charset=utf-8` |
+/// | `Bytes`, `Vec<u8>` | 200, no content type |
+/// | [`Json<T>`], [`Html<T>`] | 200, `application/json`, `text/html; charset=utf-8` |
+/// | [`Redirect`], [`Sse`](crate::Sse), [`Reply`] | as they say |
+/// | `StatusCode`, `ResponseHead` | no body |
+/// | `Response` | itself |
+/// | `(StatusCode, T)` | that of `T` with another status |
+/// | `Result<T, E>` with `E: Into<AppError>` | that of `T`; an error is answered with its status (500 unless it has one) |
+///
+/// # Examples
+///
+/// ```
+/// use app_router::{IntoReply, Reply};
+/// use gateway_spec::AppError;
+/// use http::StatusCode;
+///
+/// struct Missing;
+///
+/// impl IntoReply for Missing {
+///     fn into_reply(self) -> Result<Reply, AppError> {
+///         (StatusCode::NOT_FOUND, "nothing here").into_reply()
+///     }
+/// }
+/// # let _ = app_router::Router::new().get("/", async || Missing);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is nothing that a handler can return",
+    label = "this does not turn into a reply",
+    note = "return text, bytes, `Json(value)`, `Html(page)`, a `StatusCode`, a `Response`, `(StatusCode, T)`, or a `Result` of one of these"
+)]
+pub trait IntoReply {
+    /// Makes the reply.
+    ///
+    /// # Errors
+    ///
+    /// If there is none: the value cannot be written, or it was an error in the first place.
+    fn into_reply(self) -> Result<Reply, AppError>;
+}
+
+/// A response, whole or streamed.
+#[derive(Debug)]
+pub struct Reply {
+    /// Status and fields.
+    pub head: ResponseHead,
+    body: Body,
+}
+
+enum Body {
+    Whole(Bytes),
+    Stream(Box<WriteBody>),
+}
+
+type WriteBody = dyn FnOnce(Writer, DrainSignal) -> Writing + Send;
+type Writing = Pin<Box<dyn Future<Output = Result<Done, AppError>> + Send>>;
+
+impl Reply {
+    /// A response whose body `write` writes after the head was sent.
+    ///
+    /// A body without an end of its own ends when the [`DrainSignal`] resolves, or it holds up the server's shutdown
+    /// until the deadline. A `HEAD` request gets the head, and `write` is not called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use app_router::Reply;
+    /// use http::StatusCode;
+    ///
+    /// async fn count() -> Reply {
+    ///     Reply::stream(StatusCode::OK, async |mut writer, _drain| {
+    ///         for n in 0..3 {
+    ///             writer.write(format!("{n}\n")).await?;
+    ///         }
+    ///         writer.finish().await
+    ///     })
+    /// }
+    /// # let _ = app_router::Router::new().get("/", count);
+    /// ```
+    pub fn stream<F, Fut>(head: impl Into<ResponseHead>, write: F) -> Self
+    where
+        F: FnOnce(Writer, DrainSignal) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Done, AppError>> + Send + 'static,
+    {
+        let write = |writer, drain| -> Writing { Box::pin(write(writer, drain)) };
+        Self {
+            head: head.into(),
+            body: Body::Stream(Box::new(write)),
+        }
+    }
+
+    /// The response, if it is whole.
+    pub(crate) fn into_whole(self) -> Option<Response> {
+        match self.body {
+            Body::Whole(body) => Some(whole(self.head, body)),
+            Body::Stream(_) => None,
+        }
+    }
+
+    async fn send(self, scope: &Scope, responder: Responder) -> Result<Done, AppError> {
+        match self.body {
+            Body::Whole(body) => responder.respond(whole(self.head, body)).await,
+            // Nobody reads the body, so an endless one would be written until the client leaves.
+            Body::Stream(_) if scope.method == Method::HEAD => responder.respond(self.head).await,
+            Body::Stream(write) => {
+                let writer = responder.start(self.head).await?;
+                write(writer, scope.drain()).await
+            }
+        }
+    }
+}
+
+fn whole(head: ResponseHead, body: Bytes) -> Response {
+    let mut response = Response::from(head);
+    response.body = body;
+    response
+}
+
+/// Sends what a handler returned; an error that is a [`Rejection`] is answered here, any other by the server.
+pub(crate) async fn answer(
+    reply: Result<Reply, AppError>,
+    scope: Scope,
+    responder: Responder,
+) -> Result<Done, AppError> {
+    match reply {
+        Ok(reply) => reply.send(&scope, responder).await,
+        Err(error) => match Rejection::response_of(&error) {
+            Some(response) => responder.respond(response).await,
+            None => Err(error),
+        },
+    }
+}
+
+impl From<Response> for Reply {
+    fn from(response: Response) -> Self {
+        Self {
+            head: response.head,
+            body: Body::Whole(response.body),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(body) => f.debug_tuple("Whole").field(body).finish(),
+            Self::Stream(_) => f.debug_tuple("Stream").finish_non_exhaustive(),
+        }
+    }
+}
+
+/// A value as JSON.
+///
+/// # Errors
+///
+/// A value that JSON cannot hold, such as a map whose keys are no text, is a 500.
+///
+/// # Examples
+///
+/// ```
+/// use app_router::Json;
+///
+/// #[derive(serde::Serialize)]
+/// struct User {
+///     id: u64,
+/// }
+///
+/// async fn user() -> Json<User> {
+///     Json(User { id: 7 })
+/// }
+/// # let _ = app_router::Router::new().get("/", user);
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Json<T>(pub T);
+
+/// A page: `text/html; charset=utf-8`.
+#[derive(Debug, Clone, Copy)]
+pub struct Html<T>(pub T);
+
+/// A redirect to another address (RFC 9110 section 15.4).
+///
+/// # Errors
+///
+/// A target that is no header value, such as one with a line end, is a 500: never pass a client's text unencoded.
+///
+/// # Examples
+///
+/// ```
+/// use app_router::Redirect;
+///
+/// async fn old() -> Redirect {
+///     Redirect::permanent("/new")
+/// }
+/// # let _ = app_router::Router::new().get("/old", old);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Redirect {
+    status: StatusCode,
+    target: String,
+}
+
+impl Redirect {
+    /// "See the other page" by `GET`, as after a form: 303.
+    #[must_use]
+    pub fn to(target: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::SEE_OTHER,
+            target: target.into(),
+        }
+    }
+
+    /// The same request at another place, this time: 307.
+    #[must_use]
+    pub fn temporary(target: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::TEMPORARY_REDIRECT,
+            target: target.into(),
+        }
+    }
+
+    /// The same request at another place, for good: 308.
+    #[must_use]
+    pub fn permanent(target: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::PERMANENT_REDIRECT,
+            target: target.into(),
+        }
+    }
+}
+
+impl IntoReply for Redirect {
+    fn into_reply(self) -> Result<Reply, AppError> {
+        let target = HeaderValue::try_from(self.target)?;
+        ResponseHead::new(self.status)
+            .with_header(LOCATION, target)
+            .into_reply()
+    }
+}
+
+impl<T: Serialize> IntoReply for Json<T> {
+    fn into_reply(self) -> Result<Reply, AppError> {
+        Ok(Response::typed("application/json", serde_json::to_vec(&self.0)?).into())
+    }
+}
+
+impl<T: Into<Bytes>> IntoReply for Html<T> {
+    fn into_reply(self) -> Result<Reply, AppError> {
+        Ok(Response::html(self.0).into())
+    }
+}
+
+impl IntoReply for Reply {
+    fn into_reply(self) -> Result<Reply, AppError> {
+        Ok(self)
+    }
+}
+
+impl IntoReply for Rejection {
+    fn into_reply(self) -> Result<Reply, AppError> {
+        Ok(self.into_response().into())
+    }
+}
+
+impl<T: IntoReply> IntoReply for (StatusCode, T) {
+    fn into_reply(self) -> Result<Reply, AppError> {
+        let mut reply = self.1.into_reply()?;
+        reply.head.status = self.0;
+        Ok(reply)
+    }
+}
+
+impl<T: IntoReply, E: Into<AppError>> IntoReply for Result<T, E> {
+    fn into_reply(self) -> Result<Reply, AppError> {
+        self.map_err(Into::into)?.into_reply()
+    }
+}
+
+macro_rules! replies {
+    ($($type:ty),*) => {$(
+        impl IntoReply for $type {
+            fn into_reply(self) -> Result<Reply, AppError> {
+                Ok(Response::from(self).into())
+            }
+        }
+    )*};
+}
+replies!(
+    &'static str,
+    String,
+    Bytes,
+    Vec<u8>,
+    StatusCode,
+    ResponseHead,
+    Response
+);
+
+#[cfg(test)]
+mod tests {
+    use http::header::CONTENT_TYPE;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(value: impl IntoReply, status: u16, field: (&str, Option<&str>), body: &str) {
+        let response = value.into_reply().unwrap().into_whole().unwrap();
+        assert_eq!(response.head.status, status);
+        assert_eq!(response.head.headers.get_str(field.0), field.1);
+        assert_eq!(response.body, body.as_bytes());
+    }
+
+    #[test]
+    fn values_turn_into_replies() {
+        let kind = |value| (CONTENT_TYPE.as_str(), value);
+        check("hi", 200, kind(Some("text/plain; charset=utf-8")), "hi");
+        check(
+            String::from("hi"),
+            200,
+            kind(Some("text/plain; charset=utf-8")),
+            "hi",
+        );
+        check(Bytes::from_static(b"hi"), 200, kind(None), "hi");
+        check(Json([1, 2]), 200, kind(Some("application/json")), "[1,2]");
+        check(
+            Html("<p>"),
+            200,
+            kind(Some("text/html; charset=utf-8")),
+            "<p>",
+        );
+        check(StatusCode::NO_CONTENT, 204, kind(None), "");
+        check(
+            (StatusCode::CREATED, Json(7)),
+            201,
+            kind(Some("application/json")),
+            "7",
+        );
+        check(
+            Ok::<_, AppError>("hi"),
+            200,
+            kind(Some("text/plain; charset=utf-8")),
+            "hi",
+        );
+        check(Redirect::to("/a"), 303, ("location", Some("/a")), "");
+        check(Redirect::temporary("/a"), 307, ("location", Some("/a")), "");
+        check(Redirect::permanent("/a"), 308, ("location", Some("/a")), "");
+        check(
+            Rejection::new(StatusCode::CONFLICT, "no"),
+            409,
+            kind(Some("text/plain; charset=utf-8")),
+            "no",
+        );
+    }
+
+    #[test]
+    fn errors_keep_their_status() {
+        let missing: Result<&'static str, AppError> = Err(AppError::status(StatusCode::GONE));
+        assert_eq!(
+            missing.into_reply().unwrap_err().status_code(),
+            StatusCode::GONE
+        );
+        let broken: Result<&'static str, std::io::Error> = Err(std::io::Error::other("disk"));
+        assert_eq!(
+            broken.into_reply().unwrap_err().status_code(),
+            StatusCode::INTERNAL_SERVER_ERROR
+        );
+        assert!(Redirect::to("/a\r\nx: y").into_reply().is_err());
+    }
+}

@@ -1,0 +1,26 @@
+//! The router as its users see it: through [`gateway_spec::Http::in_memory`], with no server and no socket.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests may; clippy knows functions marked as tests only"
+)]
+
+mod support;
+
+mod routing;
+
+mod handlers;
+
+mod blocking;
+
+mod events;
+
+mod websocket;
+
+mod mounts;
+
+mod lifespans;
+
+mod demo;
+
+mod compile_fail;
