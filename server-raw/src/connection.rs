@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
 use gateway_spec::Gone;
+use http::Version;
 use http1::{AfterReply, BodyFraming, Event, PeerError, RequestHead, Step};
 use server_host::{
     Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, PeerState, Reading, Shutdown, Stream,
@@ -297,9 +298,10 @@ impl Connection {
             Ok(Step::Event(Event::End)) => {
                 self.phase = Phase::Http;
                 self.fresh = Fresh::Served;
-                match self.http1.start_next() {
-                    Ok(()) => Ok(true),
-                    Err(_usage) => self.close(),
+                // A shutdown may have begun meanwhile.
+                match (self.http1.after_reply(), self.http1.start_next()) {
+                    (AfterReply::KeepOpen, Ok(())) => Ok(true),
+                    _ => self.close(),
                 }
             }
             Ok(Step::Event(_)) => Ok(true),
@@ -339,12 +341,17 @@ impl Connection {
         Ok(true)
     }
 
-    /// Ends the connection so that the peer sees that something is missing.
+    /// Ends the connection so that the peer sees that something is missing, after what was accepted before: the end of
+    /// a chunked body, or the rest of a known length. Where the connection's end is the body's, only a reset can tell.
     fn abort(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
-        // What was accepted before is still sent, as far as the socket takes it at once.
-        let _ = self.io.poll_write(task);
-        self.io.reset_on_close();
-        Err(Over(Gone::Aborted))
+        if self.call.scope().version == Version::HTTP_10 {
+            let _ = self.io.poll_write(task);
+            self.io.reset_on_close();
+            return Err(Over(Gone::Aborted));
+        }
+        self.call.exchange().set_gone(Gone::Aborted);
+        self.call.end(Gone::Aborted);
+        self.close()
     }
 
     fn write(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
@@ -382,12 +389,11 @@ impl Connection {
                 }
                 self.close()?;
             }
-            Shutdown::Draining => {
-                if self.phase == Phase::Http {
-                    self.http1.close_after_reply();
-                }
+            Shutdown::Draining => self.http1.close_after_reply(),
+            Shutdown::Forced => {
+                self.http1.close_after_reply();
+                self.call.force();
             }
-            Shutdown::Forced => self.call.force(),
         }
         Ok(())
     }
@@ -398,6 +404,9 @@ impl Connection {
             Some(Overdue::Write) => {
                 self.io.reset_on_close();
                 return Err(Over(Gone::WriteTimeout));
+            }
+            Some(Overdue::Read(Reading::Body)) if !self.call.is_active() => {
+                return Err(Over(Gone::Finished));
             }
             Some(Overdue::Read(Reading::Body)) => {
                 self.context.expect_nothing();

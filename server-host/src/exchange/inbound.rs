@@ -71,6 +71,10 @@ impl Inbound {
         self.limit = limit;
         self.source = match length {
             BodyLength::Empty | BodyLength::Known(0) => Source::Told,
+            // Known before it comes: nobody is asked to send it.
+            BodyLength::Known(length) if length > limit => {
+                Source::Failed(BodyError::TooLarge { limit })
+            }
             BodyLength::Known(_) | BodyLength::Unknown => Source::Coming,
         };
         self.asked = false;

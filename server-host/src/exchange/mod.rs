@@ -113,7 +113,10 @@ struct State {
     polling: bool,
 }
 
-#[expect(clippy::large_enum_variant, reason = "nearly all are heads: a box would cost each response an allocation")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are heads: a box would cost each response an allocation"
+)]
 #[derive(Debug)]
 enum Queued {
     Ready(Outgoing),

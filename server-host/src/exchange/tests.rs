@@ -477,8 +477,15 @@ fn a_body_over_the_limit_fails_and_stays_failed() {
         "{:?}",
         HttpReceive::Failed(BodyError::TooLarge { limit: 1_000_000 })
     );
-    assert_eq!(app.receive(&exchange), Some(failed));
+    assert_eq!(app.receive(&exchange).as_ref(), Some(&failed));
     assert_eq!(exchange.wanted(), Wanted::Complete);
+    let declared = self::exchange(PLAIN, BodyLength::Known(1_000_001));
+    assert_eq!(
+        declared.wanted(),
+        Wanted::Complete,
+        "a client that waits is not asked to send it"
+    );
+    assert_eq!(app.receive(&declared), Some(failed));
 }
 
 #[test]
