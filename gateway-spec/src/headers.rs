@@ -69,6 +69,7 @@ enum Form {
 
 impl Headers {
     /// No fields, and no allocation.
+    #[inline]
     pub const fn new() -> Self {
         Self {
             form: Form::List(List::new()),
@@ -223,6 +224,7 @@ impl Headers {
     /// # Panics
     ///
     /// When the value was made from a [`HeaderMap`] that is full (32,768 fields).
+    #[inline]
     pub fn append(&mut self, name: HeaderName, value: HeaderValue) {
         match self.changing() {
             Changing::Map(map) => {

@@ -6,28 +6,35 @@ use super::same_name;
 
 type Entry = (HeaderName, HeaderValue);
 
-/// Filled from the front: `rest` is empty while a place in `first` is.
-#[derive(Clone, Default)]
-pub(super) struct List {
-    first: [Option<Entry>; INLINE],
-    rest: Vec<Entry>,
+/// Not both forms at once: an answer is moved by every layer that it passes, and its size is what that costs.
+#[derive(Clone)]
+pub(super) enum List {
+    /// Filled from the front.
+    Short([Option<Entry>; INLINE]),
+    /// All of them.
+    Long(Vec<Entry>),
 }
 
 /// Most answers have a content type and at most one field more.
 const INLINE: usize = 2;
 
+/// Room for what most longer answers have, so that they allocate once.
+const FIRST_CAPACITY: usize = 8;
+
 impl List {
+    #[inline]
     pub(super) const fn new() -> Self {
-        Self {
-            first: [const { None }; INLINE],
-            rest: Vec::new(),
-        }
+        Self::Short([const { None }; INLINE])
     }
 
+    #[inline]
     pub(super) fn append(&mut self, name: HeaderName, value: HeaderValue) {
-        match self.first.iter_mut().find(|place| place.is_none()) {
-            Some(place) => *place = Some((name, value)),
-            None => self.rest.push((name, value)),
+        match self {
+            Self::Short(places) => match places.iter_mut().find(|place| place.is_none()) {
+                Some(place) => *place = Some((name, value)),
+                None => self.grow().push((name, value)),
+            },
+            Self::Long(entries) => entries.push((name, value)),
         }
     }
 
@@ -59,7 +66,10 @@ impl List {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.first.iter().flatten().count() + self.rest.len()
+        match self {
+            Self::Short(places) => places.iter().flatten().count(),
+            Self::Long(entries) => entries.len(),
+        }
     }
 
     /// The position of the first field of this name.
@@ -106,17 +116,42 @@ impl List {
     /// Places that were allocated.
     #[cfg(test)]
     pub(super) fn allocated(&self) -> usize {
-        self.rest.capacity()
+        match self {
+            Self::Short(_) => 0,
+            Self::Long(entries) => entries.capacity(),
+        }
     }
 
     fn entry(&self, position: usize) -> Option<&Entry> {
-        match self.first.get(position) {
-            Some(place) => place.as_ref(),
-            None => self.rest.get(position - INLINE),
+        match self {
+            Self::Short(places) => places.get(position)?.as_ref(),
+            Self::Long(entries) => entries.get(position),
+        }
+    }
+
+    /// The long form, with what the short one held.
+    #[cold]
+    fn grow(&mut self) -> &mut Vec<Entry> {
+        let mut entries = Vec::with_capacity(FIRST_CAPACITY);
+        entries.extend(std::mem::take(self).into_entries());
+        *self = Self::Long(entries);
+        match self {
+            Self::Long(entries) => entries,
+            Self::Short(_) => unreachable!("it was made long above"),
         }
     }
 
     fn into_entries(self) -> impl Iterator<Item = Entry> {
-        self.first.into_iter().flatten().chain(self.rest)
+        let (short, long) = match self {
+            Self::Short(places) => (places, Vec::new()),
+            Self::Long(entries) => ([const { None }; INLINE], entries),
+        };
+        short.into_iter().flatten().chain(long)
+    }
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -44,6 +44,7 @@ enum State {
 }
 
 impl RequestBody {
+    #[inline]
     pub(crate) fn new(transport: Arc<dyn HttpTransport>, length: BodyLength) -> Self {
         Self {
             transport: Some(transport),
@@ -70,6 +71,7 @@ impl RequestBody {
     /// # Cancel safety
     ///
     /// Nothing is lost: a part is either handed out or still there.
+    #[inline]
     pub fn chunk(&mut self) -> Chunk<'_> {
         Chunk { body: self }
     }
@@ -162,6 +164,7 @@ impl RequestBody {
 
     /// How much of the body is still to come.
     #[must_use]
+    #[inline]
     pub const fn remaining(&self) -> BodyLength {
         match self.state {
             State::Ended(_) => BodyLength::Empty,
@@ -171,6 +174,7 @@ impl RequestBody {
 
     /// Whether all of it has been read.
     #[must_use]
+    #[inline]
     pub const fn is_end(&self) -> bool {
         match self.state {
             State::Fresh => self.is_empty(),
@@ -220,11 +224,13 @@ impl RequestBody {
     }
 
     /// Whether the scope says that nothing is to come.
+    #[inline]
     const fn is_empty(&self) -> bool {
         matches!(self.length, BodyLength::Empty | BodyLength::Known(0))
     }
 
     /// Whether something may still come.
+    #[inline]
     const fn is_open(&self) -> bool {
         match self.state {
             State::Fresh => !self.is_empty(),
@@ -233,6 +239,7 @@ impl RequestBody {
         }
     }
 
+    #[inline]
     fn transport(&self) -> &dyn HttpTransport {
         &**self
             .transport
@@ -255,6 +262,7 @@ impl RequestBody {
 }
 
 impl Drop for RequestBody {
+    #[inline]
     fn drop(&mut self) {
         if let Some(transport) = &self.transport
             && self.is_open()

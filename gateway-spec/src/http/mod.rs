@@ -62,6 +62,7 @@ pub struct Http {
 impl Http {
     /// An exchange over a transport: for servers, middleware and tests.
     #[must_use]
+    #[inline]
     pub fn new(scope: Scope, transport: Arc<dyn HttpTransport>) -> Self {
         let body = RequestBody::new(Arc::clone(&transport), scope.body);
         Self {

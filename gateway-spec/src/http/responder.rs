@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderName;
 
-use super::writer::{Plain, Ready, Sending, Trailing, Writer};
+use super::writer::{Payload, Plain, Ready, Sending, Trailing, Writer};
 use super::{Layered, RequestBody, TrailersPlan, Tunnel, layer::MapHead};
 use crate::application::done;
 use crate::{
@@ -38,6 +38,7 @@ pub struct Responder {
 }
 
 impl Responder {
+    #[inline]
     pub(crate) const fn new(side: SendSide) -> Self {
         Self { side }
     }
@@ -55,6 +56,7 @@ impl Responder {
     /// # Cancel safety
     ///
     /// Dropped before it resolved, nothing was sent and the exchange is aborted.
+    #[inline]
     pub fn respond(self, response: impl Into<Response>) -> Respond {
         let Response { head, body } = response.into();
         let event = HttpSend::Start {
@@ -80,6 +82,7 @@ impl Responder {
     /// # Cancel safety
     ///
     /// As [`respond`](Self::respond).
+    #[inline]
     pub fn start(self, head: impl Into<ResponseHead>) -> Start<Plain> {
         Start::new(self.side, head.into(), Bytes::new(), TrailersPlan::None)
     }
@@ -112,7 +115,8 @@ impl Responder {
     ///
     /// Dropped before it resolved, nothing was sent.
     pub fn inform(&mut self, head: impl Into<ResponseHead>) -> Sending<'_> {
-        Sending::new(self.side.get(), HttpSend::Informational(head.into()))
+        let head = Box::new(head.into());
+        Sending::new(self.side.get(), Payload::Informational(head))
     }
 
     /// Waits until an event can be sent at once.
@@ -166,12 +170,14 @@ pub(crate) struct SendSide {
 }
 
 impl SendSide {
+    #[inline]
     pub(crate) const fn new(transport: Arc<dyn HttpTransport>) -> Self {
         Self {
             transport: Some(transport),
         }
     }
 
+    #[inline]
     pub(crate) fn get(&self) -> &dyn HttpTransport {
         &**self
             .transport
@@ -179,12 +185,14 @@ impl SendSide {
             .expect("only `release` empties it, and it takes `self`")
     }
 
+    #[inline]
     pub(crate) fn release(mut self) -> Arc<dyn HttpTransport> {
         self.transport
             .take()
             .expect("only `release` empties it, and it takes `self`")
     }
 
+    #[inline]
     pub(crate) fn poll_send(
         &self,
         cx: &mut Context<'_>,
@@ -195,6 +203,7 @@ impl SendSide {
 }
 
 impl Drop for SendSide {
+    #[inline]
     fn drop(&mut self) {
         if let Some(transport) = &self.transport {
             transport.abort(Abort::Dropped);

@@ -31,6 +31,7 @@ pub struct ResponseHead {
 impl ResponseHead {
     /// A head without fields.
     #[must_use]
+    #[inline]
     pub const fn new(status: StatusCode) -> Self {
         Self {
             status,
@@ -111,6 +112,7 @@ impl Response {
 
     /// Sets the status.
     #[must_use]
+    #[inline]
     pub const fn with_status(mut self, status: StatusCode) -> Self {
         self.head.status = status;
         self

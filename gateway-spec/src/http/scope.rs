@@ -47,6 +47,7 @@ impl Scope {
 
     /// The scope for filling anew, if no other handle lives: how a server uses one allocation for all requests of a
     /// connection.
+    #[inline]
     pub fn reuse(&mut self) -> Option<&mut HttpScope> {
         Arc::get_mut(&mut self.shared)
     }
@@ -55,6 +56,7 @@ impl Scope {
 impl Deref for Scope {
     type Target = HttpScope;
 
+    #[inline]
     fn deref(&self) -> &HttpScope {
         &self.shared
     }
@@ -116,6 +118,7 @@ impl HttpScope {
     /// The path below all mounts, percent-encoded as sent; begins with `/` (SCOPE-5). WSGI: `PATH_INFO`, but not
     /// decoded, so that an encoded slash stays one.
     #[must_use]
+    #[inline]
     pub fn path(&self) -> &str {
         match &self.uri.path()[self.mounted..] {
             "" => "/",
@@ -125,6 +128,7 @@ impl HttpScope {
 
     /// The part of the path that mounts have used up; empty at the root. ASGI: `root_path`; WSGI: `SCRIPT_NAME`.
     #[must_use]
+    #[inline]
     pub fn root_path(&self) -> &str {
         &self.uri.path()[..self.mounted]
     }

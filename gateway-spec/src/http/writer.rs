@@ -10,9 +10,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::FileRegion;
-use super::responder::{SendSide, poll_send};
+use super::responder::SendSide;
 use crate::application::done;
-use crate::{Abort, AppError, Done, Gone, GoneSignal, HttpSend, HttpTransport, SendError};
+use crate::{
+    Abort, AppError, Done, Gone, GoneSignal, HttpSend, HttpTransport, ResponseHead, SendError,
+};
 
 /// The body of a response whose head was sent: ASGI's `http.response.body` events, WSGI's `write`.
 ///
@@ -47,6 +49,7 @@ pub enum Plain {}
 pub enum Trailing {}
 
 impl<K> Writer<K> {
+    #[inline]
     pub(crate) const fn new(side: SendSide) -> Self {
         Self {
             side,
@@ -64,14 +67,9 @@ impl<K> Writer<K> {
     ///
     /// Dropped before it resolved, nothing of the part was sent and the part is lost. To keep it, wait with
     /// [`ready`](Self::ready) and then call [`send`](Self::send).
+    #[inline]
     pub fn write(&mut self, bytes: impl Into<Bytes>) -> Sending<'_> {
-        Sending::new(
-            self.side.get(),
-            HttpSend::Body {
-                bytes: bytes.into(),
-                more: true,
-            },
-        )
+        Sending::new(self.side.get(), Payload::Part(bytes.into()))
     }
 
     /// Sends a range of a file as a part of the body; the server reads it off the worker's thread.
@@ -84,7 +82,7 @@ impl<K> Writer<K> {
     ///
     /// As [`write`](Self::write).
     pub fn write_file(&mut self, region: FileRegion) -> Sending<'_> {
-        Sending::new(self.side.get(), HttpSend::File(region))
+        Sending::new(self.side.get(), Payload::File(region))
     }
 
     /// Waits until a part can be sent at once.
@@ -96,6 +94,7 @@ impl<K> Writer<K> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub fn ready(&mut self) -> Ready<'_> {
         Ready::new(self.side.get())
     }
@@ -106,6 +105,7 @@ impl<K> Writer<K> {
     /// # Errors
     ///
     /// As [`write`](Self::write).
+    #[inline]
     pub fn send(&mut self, bytes: impl Into<Bytes>) -> Result<(), SendError> {
         self.side.get().send(HttpSend::Body {
             bytes: bytes.into(),
@@ -142,13 +142,11 @@ impl<K> Writer<K> {
     /// # Cancel safety
     ///
     /// Dropped before it resolved, the response is cut off.
+    #[inline]
     pub fn finish(self) -> Finish {
         Finish {
             side: Some(self.side),
-            event: Some(HttpSend::Body {
-                bytes: Bytes::new(),
-                more: false,
-            }),
+            trailers: None,
         }
     }
 
@@ -172,7 +170,7 @@ impl Writer<Trailing> {
     pub fn finish_with_trailers(self, trailers: HeaderMap) -> Finish {
         Finish {
             side: Some(self.side),
-            event: Some(HttpSend::Trailers(trailers)),
+            trailers: Some(Box::new(trailers)),
         }
     }
 }
@@ -187,7 +185,8 @@ impl<K> fmt::Debug for Writer<K> {
 #[must_use = "await it: dropped before, the response is cut off"]
 pub struct Finish {
     side: Option<SendSide>,
-    event: Option<HttpSend>,
+    // Boxed, and the event made when it is sent: this lives in the application's own future.
+    trailers: Option<Box<HeaderMap>>,
 }
 
 impl Future for Finish {
@@ -198,8 +197,17 @@ impl Future for Finish {
         let Some(side) = &me.side else {
             return Poll::Ready(Err(Gone::Finished.into()));
         };
-        ready!(side.poll_send(cx, &mut me.event))?;
-        drop(me.side.take().map(SendSide::release));
+        ready!(side.get().poll_ready(cx))?;
+        let event = match me.trailers.take() {
+            Some(trailers) => HttpSend::Trailers(*trailers),
+            None => HttpSend::Body {
+                bytes: Bytes::new(),
+                more: false,
+            },
+        };
+        let side = me.side.take().expect("looked at above");
+        side.get().send(event)?;
+        drop(side.release());
         Poll::Ready(Ok(done()))
     }
 }
@@ -215,14 +223,33 @@ impl fmt::Debug for Finish {
 #[must_use = "does nothing until awaited"]
 pub struct Sending<'a> {
     transport: &'a dyn HttpTransport,
-    event: Option<HttpSend>,
+    payload: Option<Payload>,
+}
+
+/// What an event is made of. Not the event, which has room for a head: this lives in the application's own future.
+pub(crate) enum Payload {
+    Part(Bytes),
+    File(FileRegion),
+    Informational(Box<ResponseHead>),
+}
+
+impl Payload {
+    #[inline]
+    fn into_event(self) -> HttpSend {
+        match self {
+            Self::Part(bytes) => HttpSend::Body { bytes, more: true },
+            Self::File(region) => HttpSend::File(region),
+            Self::Informational(head) => HttpSend::Informational(*head),
+        }
+    }
 }
 
 impl<'a> Sending<'a> {
-    pub(crate) fn new(transport: &'a dyn HttpTransport, event: HttpSend) -> Self {
+    #[inline]
+    pub(crate) fn new(transport: &'a dyn HttpTransport, payload: Payload) -> Self {
         Self {
             transport,
-            event: Some(event),
+            payload: Some(payload),
         }
     }
 }
@@ -232,7 +259,11 @@ impl Future for Sending<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let me = &mut *self;
-        poll_send(me.transport, cx, &mut me.event)
+        ready!(me.transport.poll_ready(cx))?;
+        Poll::Ready(match me.payload.take() {
+            Some(payload) => me.transport.send(payload.into_event()),
+            None => Err(SendError::Gone(Gone::Finished)),
+        })
     }
 }
 

@@ -165,7 +165,7 @@ impl SocketSender {
     ///
     /// As there.
     pub fn send(&mut self, message: impl Into<Message>) -> SendMessage<'_> {
-        self.event(WebSocketSend::Message(message.into()))
+        self.event(Payload::Message(message.into()))
     }
 
     /// See [`Socket::ping`].
@@ -174,7 +174,7 @@ impl SocketSender {
     ///
     /// As there.
     pub fn ping(&mut self, payload: impl Into<Bytes>) -> SendMessage<'_> {
-        self.event(WebSocketSend::Ping(payload.into()))
+        self.event(Payload::Ping(payload.into()))
     }
 
     /// Waits until a message can be sent at once, without sending one.
@@ -237,10 +237,10 @@ impl SocketSender {
         done()
     }
 
-    fn event(&mut self, event: WebSocketSend) -> SendMessage<'_> {
+    fn event(&mut self, payload: Payload) -> SendMessage<'_> {
         SendMessage {
             side: &self.side,
-            event: Some(event),
+            payload: Some(payload),
         }
     }
 }
@@ -299,7 +299,14 @@ impl fmt::Debug for SocketReceiver {
 #[must_use = "does nothing until awaited"]
 pub struct SendMessage<'a> {
     side: &'a SocketSide,
-    event: Option<WebSocketSend>,
+    payload: Option<Payload>,
+}
+
+/// What an event is made of. Not the event, which has room for a head: this lives in the application's own future.
+#[derive(Debug)]
+enum Payload {
+    Message(Message),
+    Ping(Bytes),
 }
 
 impl Future for SendMessage<'_> {
@@ -307,14 +314,20 @@ impl Future for SendMessage<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let me = &mut *self;
-        me.side.poll_send(cx, &mut me.event)
+        let transport = me.side.get();
+        ready!(transport.poll_ready(cx))?;
+        Poll::Ready(match me.payload.take() {
+            Some(Payload::Message(message)) => transport.send(WebSocketSend::Message(message)),
+            Some(Payload::Ping(payload)) => transport.send(WebSocketSend::Ping(payload)),
+            None => Err(SendError::Gone(Gone::Finished)),
+        })
     }
 }
 
 impl fmt::Debug for SendMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SendMessage")
-            .field("event", &self.event)
+            .field("payload", &self.payload)
             .finish_non_exhaustive()
     }
 }

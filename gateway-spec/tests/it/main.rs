@@ -10,6 +10,7 @@ mod lifespan;
 mod memory;
 mod response;
 mod scope;
+mod sizes;
 mod support;
 mod synchronous;
 mod tunnel;
