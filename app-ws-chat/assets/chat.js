@@ -1,7 +1,7 @@
 // The page: puts link.js and rooms.js together, and shows them. What others wrote goes through `textContent` alone.
 
-import { Link, LinkLost } from "/link.js";
-import { Room, TEXT_BYTES, byteLength, list, presenceText, tidy } from "/rooms.js";
+import { Link, LinkLost } from "./link.js";
+import { Room, TEXT_BYTES, byteLength, list, presenceText, tidy } from "./rooms.js";
 
 /** Messages of one author within this time stand under one name. */
 const GROUP_MS = 5 * 60_000;
@@ -64,7 +64,7 @@ function keepRooms() {
 }
 
 function address() {
-  const url = new URL("/ws", location.href);
+  const url = new URL("ws", location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   url.hash = "";
   return url.href;

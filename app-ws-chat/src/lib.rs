@@ -1,10 +1,35 @@
-//! The chat: rooms, nicknames, who is here, and the last messages on joining.
+//! The chat: rooms, nicknames, who is here, the last messages on joining, and messages to everyone in the room at
+//! once.
 //!
-//! An application over `gateway-spec` that knows no server.
+//! An application over `gateway-spec` that knows no server; only its `main` names the launcher. `PROTOCOL.md` beside
+//! it is what clients and the chat say to each other.
+//!
+//! ```
+//! use app_ws_chat::Chat;
+//! # fn assert(_: impl gateway_spec::Application) {}
+//! # assert(
+//! Chat::new()
+//! # );
+//! ```
+//!
+//! # Where to read
+//!
+//! - [`Chat`]: which connection gets what. `page` answers with the page's files, `session` serves a socket.
+//! - [`protocol`]: text to commands, replies and notices to text; [`name`], [`message`] and [`refusal`] are its words.
+//! - [`room`]: one room, pure: commands in, deliveries out. [`presence`] is who is in it, [`ring`] its last messages.
+//! - `hub`: the living rooms of the process; `outbox`: what a slow reader still has to read.
+//! - [`store`]: what of a room survives it.
+//!
+//! Locks are held for pure work alone; nobody who speaks ever waits for somebody who reads.
 #![forbid(unsafe_code)]
 
+mod chat;
+mod heartbeat;
+mod hub;
 pub mod message;
 pub mod name;
+mod outbox;
+mod page;
 pub mod presence;
 pub mod protocol;
 mod rate;
@@ -12,4 +37,7 @@ mod recent;
 pub mod refusal;
 pub mod ring;
 pub mod room;
+mod session;
 pub mod store;
+
+pub use chat::Chat;

@@ -292,7 +292,7 @@ fn milliseconds<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, 
 
 /// Why the server ends a connection: a `bye` frame, then a close frame of the same code.
 ///
-/// Codes 4000 to 4499 ask the client to come back, codes 4500 to 4999 not to.
+/// Codes 4000 to 4499 ask the client to come back, codes 4500 to 4999 and 1009 not to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Bye {
     /// The server shuts down, or moves.
@@ -311,6 +311,8 @@ pub enum Bye {
     },
     /// The client does not speak `chat.v1`.
     Protocol,
+    /// A frame above [`FRAME_BYTES`].
+    TooBig,
 }
 
 impl Bye {
@@ -323,6 +325,8 @@ impl Bye {
             Self::Silent => 4010,
             Self::Flooding { .. } => 4029,
             Self::Protocol => 4502,
+            // The WebSocket's own code, because a server with a lower limit closes with it before the chat can.
+            Self::TooBig => 1009,
         }
     }
 
@@ -335,6 +339,7 @@ impl Bye {
             Self::Silent => "no answer to a ping",
             Self::Flooding { .. } => "too many messages",
             Self::Protocol => "not a chat.v1 frame",
+            Self::TooBig => "a frame of more than 64 KiB",
         }
     }
 
@@ -344,7 +349,7 @@ impl Bye {
         match self {
             Self::Drain { after } | Self::Flooding { after } => Some(after),
             Self::Slow | Self::Silent => Some(Duration::ZERO),
-            Self::Protocol => None,
+            Self::Protocol | Self::TooBig => None,
         }
     }
 }

@@ -277,6 +277,10 @@ fn a_bye_says_whether_and_when_to_come_back() {
             Bye::Protocol,
             r#"4502,"reconnect":false,"msg":"not a chat.v1 frame""#,
         ),
+        (
+            Bye::TooBig,
+            r#"1009,"reconnect":false,"msg":"a frame of more than 64 KiB""#,
+        ),
     ] {
         written(
             &ServerFrame::Bye(bye),
@@ -284,7 +288,7 @@ fn a_bye_says_whether_and_when_to_come_back() {
         );
         assert_eq!(
             bye.reconnect_after().is_some(),
-            bye.code() < 4500,
+            (4000..4500).contains(&bye.code()),
             "the ranges of the codes"
         );
         // RFC 6455 §5.5: a close frame has 125 bytes, of which the code takes two.

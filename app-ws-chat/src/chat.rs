@@ -1,0 +1,181 @@
+//! The application: which connection gets what.
+
+use std::sync::Arc;
+
+use gateway_spec::{
+    Accept, AppError, Application, Connection, Done, Response, Scope, State, WebSocket,
+};
+use http::StatusCode;
+use http::header::ORIGIN;
+
+use crate::hub::Hub;
+use crate::page::Page;
+use crate::protocol::SUBPROTOCOL;
+use crate::session;
+use crate::store::{MemoryStore, Store};
+
+/// Where the page finds the socket.
+const SOCKET_PATH: &str = "/ws";
+
+/// The chat: a page, and a socket at `/ws`.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use app_ws_chat::{Chat, store::MemoryStore};
+///
+/// let chat = Chat::with_store(Arc::new(MemoryStore::default()));
+/// # let _ = chat;
+/// ```
+#[derive(Debug)]
+pub struct Chat {
+    hub: Arc<Hub>,
+    page: Page,
+}
+
+impl Chat {
+    /// A chat whose history lives as long as the process.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_store(Arc::new(MemoryStore::default()))
+    }
+
+    /// A chat whose history is in `store`.
+    #[must_use]
+    pub fn with_store(store: Arc<dyn Store>) -> Self {
+        Self {
+            hub: Arc::new(Hub::new(store)),
+            page: Page::new(),
+        }
+    }
+
+    async fn socket(&self, socket: WebSocket) -> Result<Done, AppError> {
+        let WebSocket {
+            scope,
+            subprotocols,
+            handshake,
+        } = socket;
+        if let Err(denial) = admit(&scope, &subprotocols) {
+            return handshake.deny(denial.response()).await;
+        }
+        scope.label.set(SOCKET_PATH);
+        let accept = Accept::new().subprotocol(SUBPROTOCOL);
+        let socket = handshake.accept(accept).await?;
+        session::serve(&self.hub, socket, scope.drain()).await
+    }
+}
+
+impl Default for Chat {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Application for Chat {
+    async fn call(&self, connection: Connection) -> Result<Done, AppError> {
+        match connection {
+            Connection::Http(http) => {
+                let response = self.page.answer(&http.scope);
+                http.responder.respond(response).await
+            }
+            Connection::WebSocket(socket) => self.socket(socket).await,
+            Connection::Lifespan(lifespan) => {
+                // The hub is the application's own, so there is nothing to share; sessions end by the drain.
+                let running = lifespan.started(State::new());
+                running.shutdown_requested().await;
+                Ok(running.stopped())
+            }
+            other => other.refuse().await,
+        }
+    }
+}
+
+/// Why a handshake is denied.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Denial {
+    /// There is no socket.
+    NotFound,
+    /// The page that asks is another site's, and would speak in its visitor's name.
+    Origin,
+    /// The client does not offer our subprotocol.
+    Subprotocol,
+}
+
+impl Denial {
+    fn response(self) -> Response {
+        let (status, text) = match self {
+            Self::NotFound => (StatusCode::NOT_FOUND, "no socket here\n"),
+            Self::Origin => (StatusCode::FORBIDDEN, "the Origin is not this host\n"),
+            Self::Subprotocol => (StatusCode::BAD_REQUEST, "offer the subprotocol chat.v1\n"),
+        };
+        Response::text(text).with_status(status)
+    }
+}
+
+fn admit(scope: &Scope, subprotocols: &[gateway_spec::Text]) -> Result<(), Denial> {
+    if scope.path() != SOCKET_PATH {
+        return Err(Denial::NotFound);
+    }
+    let mut origins = scope.headers.get_all(ORIGIN);
+    match (origins.next(), origins.next()) {
+        // Not a browser: those always send one.
+        (None, _) => {}
+        (Some(origin), None) if is_own(origin, scope.authority()) => {}
+        _ => return Err(Denial::Origin),
+    }
+    if !subprotocols.iter().any(|offered| *offered == SUBPROTOCOL) {
+        return Err(Denial::Subprotocol);
+    }
+    Ok(())
+}
+
+/// Whether an `Origin` (RFC 6454 section 6.1: `scheme://host[:port]`, or `null`) is the host that was asked. The scheme
+/// is not compared: behind a proxy that ends TLS it differs.
+fn is_own(origin: &[u8], authority: Option<&str>) -> bool {
+    let Some((scheme, host)) = std::str::from_utf8(origin)
+        .ok()
+        .and_then(|o| o.split_once("://"))
+    else {
+        return false;
+    };
+    let port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return false,
+    };
+    let bare = |host: &str| host.strip_suffix(port).unwrap_or(host).to_ascii_lowercase();
+    authority.is_some_and(|authority| bare(authority) == bare(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_own;
+
+    #[test]
+    fn an_origin_is_own_if_it_names_the_host_that_was_asked() {
+        let rows = [
+            ("http://chat.example", "chat.example", true),
+            ("https://chat.example", "chat.example", true),
+            ("https://Chat.Example", "chat.example:443", true),
+            ("http://localhost:8000", "localhost:8000", true),
+            ("http://[::1]:8000", "[::1]:8000", true),
+            ("http://localhost:8001", "localhost:8000", false),
+            ("https://evil.example", "chat.example", false),
+            ("https://chat.example.evil.example", "chat.example", false),
+            ("https://chat.example:80", "chat.example", false),
+            ("file://chat.example", "chat.example", false),
+            ("null", "null", false),
+            ("", "", false),
+        ];
+        for (origin, host, expected) in rows {
+            assert_eq!(
+                is_own(origin.as_bytes(), Some(host)),
+                expected,
+                "{origin} at {host}"
+            );
+        }
+        assert!(!is_own(b"http://chat.example", None));
+        assert!(!is_own(b"http://\xff", Some("\u{fffd}")));
+    }
+}

@@ -1,0 +1,321 @@
+//! One member: a socket and its rooms.
+//!
+//! Two halves run side by side in the task that the server calls the application in. One listens: it reads requests,
+//! carries them out and keeps the heartbeat. One speaks: it empties the outbox. Whichever comes to an end says how the
+//! socket is closed.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_spec::{
+    AppError, CloseCode, Done, DrainSignal, Incoming, Message, SendError, Socket, SocketReceiver,
+    SocketSender,
+};
+use tokio::select;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::heartbeat::{Beat, Heartbeat, Reader};
+use crate::hub::{Hub, Seat};
+use crate::name::{RoomName, UserId};
+use crate::outbox::{Lane, Outbox, Overflow};
+use crate::protocol::{
+    BadFrame, Bye, ClientFrame, Command, FRAME_BYTES, Join, RequestId, ServerFrame,
+};
+use crate::rate::TokenBucket;
+use crate::refusal::Refusal;
+use crate::room::ConnectionId;
+
+/// Rooms of one connection: more than anybody reads at once.
+const ROOMS: usize = 20;
+
+/// Messages: faster than anybody types for long, with room for what was written while the link was down.
+const MESSAGES: TokenBucket = TokenBucket::new(10, Duration::from_millis(200));
+
+/// Joins: all rooms at once after a reconnect, then slowly, because each of them is news for everybody there.
+const JOINS: TokenBucket = TokenBucket::new(20, Duration::from_secs(1));
+
+/// Typing notices: a page sends one in 3 s in each room that is typed in.
+const TYPING: TokenBucket = TokenBucket::new(5, Duration::from_secs(1));
+
+/// Refusals with 429 in a row before the connection is closed: more than were under way when the first one came.
+const STRIKES: u32 = 20;
+
+/// How long a client that floods is sent away.
+const FLOOD_PAUSE: Duration = Duration::from_secs(10);
+
+/// The clients of a server that restarts come back within this time, each at a moment of its own.
+const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
+
+/// Time for the client to take what was accepted before the bye, and the bye.
+const FAREWELL_WITHIN: Duration = Duration::from_secs(10);
+
+/// Serves a socket to its end.
+pub(crate) async fn serve(
+    hub: &Arc<Hub>,
+    socket: Socket,
+    drain: DrainSignal,
+) -> Result<Done, AppError> {
+    let outbox = Arc::new(Outbox::default());
+    let (mut sender, receiver) = socket.split();
+    let mut member = Member::new(Arc::clone(hub), Arc::clone(&outbox));
+    let end = select! {
+        end = member.listen(receiver, drain) => end,
+        end = speak(&mut sender, &outbox) => end,
+    };
+    // The rooms hear of it now, not when a slow socket has closed.
+    drop(member);
+    match end {
+        End::Closed => sender.close(CloseCode::NORMAL, "").await,
+        End::Failed(error) => Err(error.into()),
+        End::Bye(bye) => farewell(sender, &outbox, bye).await,
+    }
+}
+
+/// How a session ends.
+enum End {
+    /// The client has closed the socket, or lost it.
+    Closed,
+    /// There is nobody left to send to.
+    Failed(SendError),
+    /// The server says goodbye.
+    Bye(Bye),
+}
+
+/// Sends what comes into the outbox, as fast as the client reads.
+async fn speak(sender: &mut SocketSender, outbox: &Outbox) -> End {
+    loop {
+        if outbox.filled().await == Err(Overflow) {
+            return End::Bye(Bye::Slow);
+        }
+        let sent = select! {
+            sent = send_next(sender, outbox) => sent,
+            Overflow = outbox.overflow() => return End::Bye(Bye::Slow),
+        };
+        if let Err(error) = sent {
+            return End::Failed(error);
+        }
+    }
+}
+
+/// Sends one frame, if there is one.
+///
+/// # Cancel safety
+///
+/// Nothing is lost: a frame is taken only when the socket has room for it. So what waits is counted in the outbox.
+async fn send_next(sender: &mut SocketSender, outbox: &Outbox) -> Result<(), SendError> {
+    sender.ready().await?;
+    match outbox.take() {
+        Some(frame) => sender.send_now(frame),
+        None => Ok(()),
+    }
+}
+
+/// Sends what was accepted so far, says goodbye, and closes the socket with the same code.
+async fn farewell(mut sender: SocketSender, outbox: &Outbox, bye: Bye) -> Result<Done, AppError> {
+    let frame = ServerFrame::Bye(bye).encode();
+    let said = timeout(FAREWELL_WITHIN, async {
+        // No room knows this outbox any more, so it does come to an end.
+        while !outbox.is_empty() {
+            send_next(&mut sender, outbox).await?;
+        }
+        sender.send(frame).await?;
+        sender.ready().await?;
+        Ok::<_, SendError>(())
+    });
+    match said.await {
+        Ok(Ok(())) => {
+            let code = CloseCode::try_from(bye.code())?;
+            sender.close(code, bye.reason()).await
+        }
+        Ok(Err(error)) => Err(error.into()),
+        // A reader that takes nothing for so long would not take a close frame either.
+        Err(_) => Ok(sender.abort()),
+    }
+}
+
+/// The listening half: what a connection is in, and how much of its allowance it has used.
+struct Member {
+    hub: Arc<Hub>,
+    connection: ConnectionId,
+    user: Option<UserId>,
+    rooms: HashMap<RoomName, Seat>,
+    outbox: Arc<Outbox>,
+    heartbeat: Heartbeat,
+    messages: TokenBucket,
+    joins: TokenBucket,
+    typing: TokenBucket,
+    strikes: u32,
+}
+
+impl Member {
+    fn new(hub: Arc<Hub>, outbox: Arc<Outbox>) -> Self {
+        Self {
+            connection: hub.connection(),
+            hub,
+            user: None,
+            rooms: HashMap::new(),
+            outbox,
+            heartbeat: Heartbeat::new(Instant::now(), fastrand::f64()),
+            messages: MESSAGES,
+            joins: JOINS,
+            typing: TYPING,
+            strikes: 0,
+        }
+    }
+
+    /// Reads and carries out what the client asks for. The drain is looked at between two requests, never within one.
+    async fn listen(&mut self, mut receiver: SocketReceiver, mut drain: DrainSignal) -> End {
+        let mut timer = pin!(sleep_until(self.heartbeat.due()));
+        loop {
+            let incoming = select! {
+                biased;
+                _ = &mut drain => {
+                    // All leave at once: nobody is left for whom that were news.
+                    self.rooms.values().for_each(Seat::vanish);
+                    let after = COME_BACK_WITHIN.mul_f64(fastrand::f64());
+                    return End::Bye(Bye::Drain { after });
+                }
+                () = &mut timer => {
+                    if let Some(bye) = self.beat() {
+                        return End::Bye(bye);
+                    }
+                    timer.as_mut().reset(self.heartbeat.due());
+                    continue;
+                }
+                incoming = next(&self.outbox, &mut receiver) => incoming,
+            };
+            let bye = match incoming {
+                Incoming::Message(Message::Text(text)) => self.hear(&text).await,
+                Incoming::Message(Message::Binary(_)) => Some(Bye::Protocol),
+                Incoming::Ping(_) | Incoming::Pong(_) => None,
+                Incoming::Closed(_) => return End::Closed,
+            };
+            if let Some(bye) = bye {
+                return End::Bye(bye);
+            }
+        }
+    }
+
+    fn beat(&mut self) -> Option<Bye> {
+        let reader = if self.outbox.is_low() {
+            Reader::Prompt
+        } else {
+            Reader::Behind
+        };
+        match self.heartbeat.beat(Instant::now(), reader) {
+            Beat::Wait => None,
+            Beat::Ping => {
+                self.say(&ServerFrame::Ping);
+                None
+            }
+            Beat::Dead => Some(Bye::Silent),
+        }
+    }
+
+    async fn hear(&mut self, text: &str) -> Option<Bye> {
+        if text.len() > FRAME_BYTES {
+            return Some(Bye::TooBig);
+        }
+        self.heartbeat.heard(Instant::now(), fastrand::f64());
+        match ClientFrame::parse(text) {
+            Ok(ClientFrame::Request(id, command)) => match self.carry_out(id, command).await {
+                Ok(()) => {
+                    self.strikes = 0;
+                    None
+                }
+                Err(refusal) => self.refuse(Some(id), refusal),
+            },
+            Ok(ClientFrame::Typing(room)) => {
+                self.type_in(&room);
+                None
+            }
+            Ok(ClientFrame::Pong) => None,
+            Err(BadFrame::Refused(id, refusal)) => self.refuse(id, refusal),
+            Err(BadFrame::NotAnObject) => Some(Bye::Protocol),
+        }
+    }
+
+    async fn carry_out(&mut self, id: RequestId, command: Command) -> Result<(), Refusal> {
+        match command {
+            Command::Join(join) => self.join(id, join).await,
+            Command::Send(room, draft) => {
+                let seat = self.rooms.get(&room).ok_or(Refusal::NotHere)?;
+                take(&mut self.messages)?;
+                let receipt = seat.send(draft).await?;
+                self.say(&ServerFrame::Sent(id, receipt));
+                Ok(())
+            }
+            Command::Leave(room) => {
+                drop(self.rooms.remove(&room).ok_or(Refusal::NotHere)?);
+                self.say(&ServerFrame::Left(id));
+                Ok(())
+            }
+        }
+    }
+
+    async fn join(&mut self, id: RequestId, join: Join) -> Result<(), Refusal> {
+        let Join {
+            room,
+            nick,
+            key,
+            since,
+        } = join;
+        if self.rooms.contains_key(&room) {
+            return Err(Refusal::AlreadyHere);
+        }
+        if self.rooms.len() >= ROOMS {
+            return Err(Refusal::TooManyRooms);
+        }
+        let user = match (self.user, key.as_ref().map(UserId::of)) {
+            (Some(known), Some(claimed)) if known != claimed => return Err(Refusal::OtherKey),
+            (Some(user), _) | (None, Some(user)) => user,
+            (None, None) => UserId::passing(fastrand::u64(..)),
+        };
+        take(&mut self.joins)?;
+        self.user = Some(user);
+        let seat = self.hub.visit(&room, self.connection).await?;
+        seat.join(id, user, &nick, since.as_ref(), &self.outbox)?;
+        self.rooms.insert(room, seat);
+        Ok(())
+    }
+
+    /// Volatile: what cannot be told now is not worth telling later.
+    fn type_in(&mut self, room: &RoomName) {
+        if let Some(seat) = self.rooms.get(room)
+            && take(&mut self.typing).is_ok()
+        {
+            seat.typing();
+        }
+    }
+
+    fn refuse(&mut self, id: Option<RequestId>, refusal: Refusal) -> Option<Bye> {
+        self.say(&ServerFrame::Refused(id, refusal));
+        if let Refusal::TooFast { .. } = refusal {
+            self.strikes += 1;
+        }
+        (self.strikes >= STRIKES).then_some(Bye::Flooding { after: FLOOD_PAUSE })
+    }
+
+    fn say(&self, frame: &ServerFrame<'_>) {
+        self.outbox.push(Lane::Reliable, frame.encode().into());
+    }
+}
+
+/// The next thing the client sends, once it has read enough of what it was sent.
+///
+/// # Cancel safety
+///
+/// Nothing is lost.
+async fn next(outbox: &Outbox, receiver: &mut SocketReceiver) -> Incoming {
+    outbox.low().await;
+    receiver.receive().await
+}
+
+fn take(bucket: &mut TokenBucket) -> Result<(), Refusal> {
+    let now = Instant::now().into_std();
+    bucket
+        .take(now)
+        .map_err(|retry_after| Refusal::TooFast { retry_after })
+}

@@ -1,0 +1,12 @@
+//! The chat as a server sees it: whole connections, in memory, with a clock of their own.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that gets something else than it asked for has failed"
+)]
+
+mod page;
+mod room;
+mod session;
+mod socket;
+mod support;

@@ -1,0 +1,218 @@
+//! How one connection goes on and ends: limits, heartbeat, slow readers, the drain.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, advance};
+
+use crate::support::{Client, House, rest};
+
+async fn goodbye(client: &mut Client, code: u16) -> serde_json::Value {
+    let bye = client.next().await;
+    assert_eq!(
+        (bye["t"].as_str(), bye["code"].as_u64()),
+        (Some("bye"), Some(code.into())),
+        "{bye}"
+    );
+    bye
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_fast_is_refused_with_a_time_and_goes_on() {
+    let house = House::new();
+    let (mut ada, _) = house.join("Ada").await;
+    for number in 0..10 {
+        ada.say(&format!("m{number}"));
+        assert_eq!(ada.next().await["t"], "msg");
+        assert_eq!(ada.next().await["t"], "ok");
+    }
+    ada.say("m10");
+    let refused = ada.next().await;
+    assert_eq!(refused["code"], 429, "{refused}");
+    assert_eq!(
+        (&refused["retry"], &refused["after_ms"]),
+        (&json!(true), &json!(200))
+    );
+    advance(Duration::from_millis(200)).await;
+    ada.say("m10");
+    assert_eq!(ada.next().await["text"], "m10");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_stop_is_sent_away_for_a_while() {
+    let house = House::new();
+    let (mut ada, _) = house.join("Ada").await;
+    for number in 0..30 {
+        ada.say(&format!("m{number}"));
+    }
+    for _ in 0..20 {
+        ada.next().await;
+    }
+    for _ in 0..20 {
+        assert_eq!(ada.next().await["code"], 429);
+    }
+    let bye = goodbye(&mut ada, 4029).await;
+    assert_eq!(
+        (&bye["reconnect"], &bye["after_ms"]),
+        (&json!(true), &json!(10_000))
+    );
+    assert_eq!(ada.closed().await.code.get(), 4029);
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_rooms_are_enough() {
+    let house = House::new();
+    let mut ada = house.connect().await;
+    let join = |number: usize| json!({ "t": "join", "room": format!("r{number}"), "nick": "Ada" });
+    for number in 0..20 {
+        assert_eq!(ada.request(join(number)).await["t"], "ok");
+    }
+    assert_eq!(ada.request(join(20)).await["code"], 403);
+    assert_eq!(ada.request(join(19)).await["code"], 409);
+    assert_eq!(
+        ada.request(json!({ "t": "leave", "room": "r0" })).await["t"],
+        "ok"
+    );
+    assert_eq!(ada.request(join(20)).await["code"], 429);
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(ada.request(join(20)).await["t"], "ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_speak_the_protocol_is_sent_away_for_good() {
+    let house = House::new();
+    let large = format!("{{\"t\":\"pong\",\"x\":\"{}\"}}", "x".repeat(65_536));
+    for (message, code) in [
+        (gateway_spec::Message::from("hello"), 4502),
+        (
+            gateway_spec::Message::Binary("{\"t\":\"pong\"}".into()),
+            4502,
+        ),
+        (gateway_spec::Message::from(large), 1009),
+    ] {
+        let mut client = house.connect().await;
+        client.send(message);
+        assert_eq!(goodbye(&mut client, code).await["reconnect"], false);
+        assert_eq!(client.closed().await.code.get(), code);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_client_is_pinged_and_given_up() {
+    let house = House::new();
+    let (mut bea, _) = house.join("Bea").await;
+    let start = Instant::now();
+    assert_eq!(bea.next().await["t"], "ping");
+    let asked = Instant::now();
+    assert!(
+        (20..=30).contains(&(asked - start).as_secs()),
+        "{:?}",
+        asked - start
+    );
+    bea.send(json!({ "t": "pong" }).to_string());
+    assert_eq!(bea.next().await["t"], "ping");
+    assert!((20..=30).contains(&asked.elapsed().as_secs()));
+    let asked = Instant::now();
+    assert_eq!(goodbye(&mut bea, 4010).await["reconnect"], true);
+    assert_eq!(asked.elapsed().as_secs(), 10);
+    assert_eq!(bea.closed().await.code.get(), 4010);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_is_closed_and_nobody_waits_for_it() {
+    let house = House::new();
+    let (mut slow, _) = house.join("Slow").await;
+    slow.reads(0);
+    let text = "x".repeat(4_000);
+    let mut said = 0;
+    let left = 'speaking: loop {
+        let (mut speaker, _) = house.join("Speaker").await;
+        for cid in 0..10 {
+            let cid = cid.to_string();
+            speaker.ask(json!({ "t": "send", "room": "lobby", "cid": cid, "text": text }));
+            said += 1;
+            loop {
+                let next = speaker.next().await;
+                match next["t"].as_str() {
+                    Some("msg") => {}
+                    Some("ok") => break,
+                    _ => break 'speaking next,
+                }
+            }
+        }
+        speaker.leave().await;
+    };
+    assert_eq!(
+        left["leave"]["nick"], "Slow",
+        "the room hears of it at once"
+    );
+    assert!(
+        (1024 * 1024 / 4_200..=1024 * 1024 / 4_000 + 1).contains(&said),
+        "{said} messages"
+    );
+    slow.reads(100);
+    let bye = goodbye(&mut slow, 4008).await;
+    assert_eq!(bye["reconnect"], true);
+    let close = slow.closed().await;
+    assert_eq!(
+        (close.code.get(), &*close.reason),
+        (4008, "too slow to keep up")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_takes_nothing_at_all_is_cut_off() {
+    let house = House::new();
+    let client = house.connect().await;
+    client.reads(0);
+    client.send("hello");
+    client.cut_off().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_drain_what_was_accepted_comes_before_the_bye() {
+    let house = House::new();
+    let (mut ada, _) = house.join("Ada").await;
+    let (mut bea, _) = house.join("Bea").await;
+    ada.next().await;
+    bea.reads(0);
+    for text in ["one", "two", "three"] {
+        ada.say(text);
+        assert_eq!(ada.next().await["text"], text);
+        assert_eq!(ada.next().await["t"], "ok");
+    }
+    house
+        .drain
+        .raise(std::time::Instant::now() + Duration::from_secs(30));
+    rest().await;
+    bea.say("too late");
+    bea.reads(100);
+    for text in ["one", "two", "three"] {
+        assert_eq!(bea.next().await["text"], text);
+    }
+    for mut client in [ada, bea] {
+        let bye = goodbye(&mut client, 4001).await;
+        assert_eq!(bye["reconnect"], true);
+        assert!(bye["after_ms"].as_u64().unwrap() <= 5_000);
+        assert_eq!(client.closed().await.code.get(), 4001);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_wait_while_their_replies_are_not_read() {
+    let house = House::new();
+    let mut ada = house.connect().await;
+    ada.reads(0);
+    for _ in 0..2_000 {
+        ada.ask(json!({ "t": "leave", "room": "nowhere" }));
+    }
+    rest().await;
+    ada.reads(usize::MAX);
+    for id in 1..=2_000 {
+        let refused = ada.next().await;
+        assert_eq!(
+            (&refused["id"], &refused["code"]),
+            (&json!(id), &json!(404))
+        );
+    }
+}
