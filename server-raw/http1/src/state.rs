@@ -144,3 +144,133 @@ impl Exchange {
         Ok(Stay::InExchange)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Version;
+
+    use super::{Exchange, Input, MethodKind, Reading, Request, State, Writing};
+    use crate::body_reader::BodyReader;
+    use crate::body_writer::BodyWriter;
+    use crate::error::PeerError;
+    use crate::head::{Expectation, Persistence, Progress, Upgrade};
+
+    const REQUEST: Request = Request {
+        method: MethodKind::Other,
+        version: Version::HTTP_11,
+        upgrade: Upgrade::None,
+        expectation: Expectation::None,
+    };
+
+    fn states() -> Vec<State> {
+        let mut states = vec![State::Head(Progress::START)];
+        for reading in [
+            Reading::Body(BodyReader::chunked()),
+            Reading::Done,
+            Reading::Failed(PeerError::ChunkSize),
+        ] {
+            for writing in [
+                Writing::Head,
+                Writing::Body(BodyWriter::Chunked),
+                Writing::Done,
+            ] {
+                states.push(State::Exchange(Exchange {
+                    request: REQUEST,
+                    reading: reading.clone(),
+                    writing,
+                }));
+            }
+        }
+        states.extend([
+            State::Tunnel,
+            State::Closed,
+            State::Failed(PeerError::Target),
+        ]);
+        states
+    }
+
+    fn inputs() -> [(&'static str, Input); 11] {
+        [
+            (
+                "request with a body",
+                Input::Request(REQUEST, Reading::Body(BodyReader::chunked())),
+            ),
+            ("request", Input::Request(REQUEST, Reading::Done)),
+            ("body ended", Input::BodyEnded),
+            ("peer failed", Input::PeerFailed(PeerError::Target)),
+            ("peer left", Input::PeerLeft),
+            ("head sent", Input::HeadSent(BodyWriter::Chunked)),
+            ("reply ended", Input::ReplyEnded),
+            ("switched", Input::Switched),
+            ("refused", Input::Refused),
+            ("next, keeping open", Input::Next(Persistence::KeepOpen)),
+            ("next, closing", Input::Next(Persistence::Close)),
+        ]
+    }
+
+    fn name(state: &State) -> String {
+        let exchange = match state {
+            State::Head(_) => return "head".to_owned(),
+            State::Exchange(exchange) => exchange,
+            State::Tunnel => return "tunnel".to_owned(),
+            State::Closed => return "closed".to_owned(),
+            State::Failed(_) => return "failed".to_owned(),
+        };
+        let reading = match exchange.reading {
+            Reading::Body(_) => "body",
+            Reading::Done => "done",
+            Reading::Failed(_) => "failed",
+        };
+        let writing = match exchange.writing {
+            Writing::Head => "head",
+            Writing::Body(_) => "body",
+            Writing::Done => "done",
+        };
+        format!("reading {reading}, writing {writing}")
+    }
+
+    /// The table is the documentation: what is not in it is refused and changes nothing.
+    #[test]
+    fn these_are_all_transitions() {
+        let mut table = String::new();
+        for state in states() {
+            for (input, given) in inputs() {
+                let mut next = state.clone();
+                match next.on(given) {
+                    Ok(()) => table += &format!("{} + {input} = {}\n", name(&state), name(&next)),
+                    Err(_) => assert_eq!(next, state, "{input}"),
+                }
+            }
+        }
+        assert_eq!(table, TABLE, "\n{table}");
+    }
+
+    const TABLE: &str = "\
+head + request with a body = reading body, writing head
+head + request = reading done, writing head
+head + peer failed = failed
+head + peer left = closed
+head + refused = closed
+reading body, writing head + body ended = reading done, writing head
+reading body, writing head + peer failed = reading failed, writing head
+reading body, writing head + head sent = reading body, writing body
+reading body, writing head + refused = closed
+reading body, writing body + body ended = reading done, writing body
+reading body, writing body + peer failed = reading failed, writing body
+reading body, writing body + reply ended = reading body, writing done
+reading body, writing done + body ended = reading done, writing done
+reading body, writing done + peer failed = reading failed, writing done
+reading body, writing done + next, closing = closed
+reading done, writing head + head sent = reading done, writing body
+reading done, writing head + switched = tunnel
+reading done, writing head + refused = closed
+reading done, writing body + reply ended = reading done, writing done
+reading done, writing done + next, keeping open = head
+reading done, writing done + next, closing = closed
+reading failed, writing head + head sent = reading failed, writing body
+reading failed, writing head + refused = closed
+reading failed, writing body + reply ended = reading failed, writing done
+reading failed, writing done + next, closing = closed
+failed + refused = closed
+";
+}

@@ -71,12 +71,16 @@ pub(crate) fn read(
     }
     *uri = match text {
         b"/" => Uri::default(),
+        _ if text.len() > LONGEST_URI => return Err(PeerError::TargetTooLong),
         // `Uri` would drop a fragment.
         _ if memchr::memchr(b'#', text).is_some() => return Err(PeerError::Target),
         _ => Uri::from_maybe_shared(Bytes::copy_from_slice(text)).map_err(|_| PeerError::Target)?,
     };
     Ok(())
 }
+
+/// Bytes that a `Uri` can hold.
+const LONGEST_URI: usize = u16::MAX as usize - 1;
 
 /// Whether the URI is this target, in origin form or as an asterisk.
 fn holds(uri: &Uri, text: &[u8]) -> bool {

@@ -134,7 +134,7 @@ fn an_origin_form_is_a_path_with_an_optional_query() {
         check(line(&format!("GET {target} HTTP/1.1")), &[&seen, "waits"]);
     }
     for target in [
-        "/#", "/a#b", "/?#", "/a\\b", "a", "a/b", "?a", "/<", "/\u{7f}a", "/\x01",
+        "/#", "/a#b", "/?#", "a", "a/b", "?a", "/<", "/\u{7f}a", "/\x01",
     ] {
         let expected = if target.bytes().any(|byte| byte.is_ascii_control()) {
             PeerError::ControlByte
@@ -318,7 +318,7 @@ fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
             check_refused(hosts("GET / HTTP/1.1", &[host]), &[], PeerError::Host);
             continue;
         }
-        let seen = format!("GET / HTTP/1.1 | Host: {host}");
+        let seen = format!("GET / HTTP/1.1 | Host: {}", host.escape_default());
         check(hosts("GET / HTTP/1.1", &[host]), &[&seen, "waits"]);
     }
     for host in [

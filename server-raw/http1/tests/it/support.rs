@@ -187,8 +187,8 @@ impl Server {
         };
         connection
             .send_whole(status, &Headers::new(), b"", DATE, &mut self.out)
-            .unwrap();
-        connection.start_next().unwrap();
+            .expect("a reply is owed");
+        connection.start_next().expect("the reply is whole");
     }
 }
 
