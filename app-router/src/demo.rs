@@ -131,7 +131,7 @@ fn sync(nap: Duration) -> String {
 async fn sleep_blocking(nap: Duration) -> String {
     thread::sleep(nap);
     format!(
-        "blocked worker {}, and everybody else on it\n",
+        "blocked thread {}, and everybody else on it\n",
         name_of_thread()
     )
 }
@@ -139,7 +139,7 @@ async fn sleep_blocking(nap: Duration) -> String {
 async fn sleep_async(nap: Duration) -> String {
     tokio::time::sleep(nap).await;
     format!(
-        "waited on worker {}, which served others\n",
+        "waited on thread {}, which served others\n",
         name_of_thread()
     )
 }
