@@ -89,6 +89,12 @@ impl Call {
         &self.scope
     }
 
+    /// The scope for taking back what the wire put into it, if the application has let go of it: memory to be used
+    /// again, and slices that would hold a read buffer.
+    pub fn scope_mut(&mut self) -> Option<&mut HttpScope> {
+        self.scope.reuse()
+    }
+
     /// Whether a call is under way: begun and not ended.
     #[must_use]
     pub fn is_active(&self) -> bool {

@@ -70,6 +70,20 @@ impl Context {
         }
     }
 
+    /// The context of one of several streams of this connection: the same facts, and deadlines of its own. It counts
+    /// as open too, so the drain waits for it.
+    #[must_use]
+    pub fn for_stream(&self) -> Self {
+        self.worker.opened();
+        Self {
+            worker: Arc::clone(&self.worker),
+            info: Arc::clone(&self.info),
+            alarm: self.worker.clock.alarm(),
+            reading: None,
+            writing: None,
+        }
+    }
+
     /// The connection's facts, as every scope shows them.
     #[must_use]
     pub fn info(&self) -> &Arc<ConnectionInfo> {

@@ -66,6 +66,8 @@ pub struct Limits {
     /// Bytes of an unread request body that are read and thrown away so that the connection can be kept. 256 KiB:
     /// about what is on its way already when the answer is sent. Above it the connection is closed.
     pub discard_bytes: u64,
+    /// Requests that an HTTP/2 connection may have open at a time. 100: the least that RFC 9113 section 6.5.2 recommends.
+    pub streams: u32,
     /// Connections of one worker. 16,384: below the usual limit of open files; above it new ones wait in the kernel.
     pub connections: usize,
 }
@@ -78,6 +80,7 @@ impl Default for Limits {
             header_fields: 100,
             body_bytes: 1024 * 1024 * 1024,
             discard_bytes: 256 * 1024,
+            streams: 100,
             connections: 16 * 1024,
         }
     }

@@ -1,16 +1,61 @@
-//! The wire by hyper.
+//! The wire by hyper: HTTP/1.1, and HTTP/2 by prior knowledge on the same port.
+//!
+//! Choose it for HTTP/2 and for an engine that half the world runs. All that is not the wire is `server-host`'s. The
+//! files are those of `server-raw`, so that the two can be read side by side: [`connection`] drives, `request` turns
+//! heads into scopes, `reply` takes what the application sends, `body` brings it the request's body, `upgrade` carries
+//! tunnels, `io` moves bytes. Two have no likeness there: `service` is what hyper calls, and `http2` its streams.
+//!
+//! # What hyper does not tell
+//!
+//! Requests are held to the rules of `server-raw`, as far as hyper lets them be seen. It reads the head itself, and of
+//! these says nothing, so that they are served here and refused there:
+//!
+//! - `Content-Length` beside `Transfer-Encoding`: hyper drops the former, and closes the connection after the answer;
+//! - a `Content-Length` that is repeated with the same value;
+//! - lines that end in a line feed alone, and several empty lines before a request;
+//! - a fragment in the target, which is dropped.
+//!
+//! What it refuses itself it answers without a text, and with 400 where `server-raw` knows better (505 for a version).
+//! Informational responses cannot be sent through it, names have neither their order nor their case, and it does not
+//! answer `Expect: 100-continue` on HTTP/2. Of an aborted HTTP/2 stream, what is queued is lost.
 #![forbid(unsafe_code)]
+
+mod body;
+mod connection;
+mod http2;
+mod io;
+mod reply;
+mod request;
+mod service;
+mod upgrade;
 
 use gateway_spec::Capabilities;
 use server_host::{Context, Protocol, Stream};
 
+use connection::Connection;
+
 /// HTTP by hyper, for [`server_host::serve`].
+///
+/// # Examples
+///
+/// ```no_run
+/// use gateway_spec::{Connection, application_fn};
+/// use server_host::Settings;
+///
+/// let app = application_fn(|connection: Connection| connection.refuse());
+/// server_host::serve(server_hyper::Hyper, app, Settings::default(), |listening| {
+///     println!("{}", listening.address);
+/// })?;
+/// # Ok::<_, server_host::ServeError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Hyper;
 
 impl Protocol for Hyper {
     fn capabilities(&self) -> Capabilities {
         Capabilities::new("server-hyper")
+            .with_continue_on_read(true)
+            .with_trailers(true)
     }
 
     fn connection(
@@ -18,6 +63,6 @@ impl Protocol for Hyper {
         stream: Stream,
         context: Context,
     ) -> impl Future<Output = ()> + Send + 'static {
-        async move { drop((stream, context)) }
+        Connection::new(stream, context)
     }
 }

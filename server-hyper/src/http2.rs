@@ -1,0 +1,344 @@
+//! The streams of an HTTP/2 connection: each is a task of its own, which polls hyper's part of the stream and the
+//! application beside each other.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll, Waker, ready};
+
+use gateway_spec::Gone;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::http2::{Builder, Connection};
+use hyper::service::Service;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use server_host::{Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Shutdown};
+
+use crate::connection::{Over, TURNS};
+use crate::io::{HyperIo, Io, News, Shared};
+use crate::reply::{CutOff, ReplyBody};
+use crate::service::{Answer, Outlet, Serving, Standing, Turn};
+use crate::upgrade::{self, Tunnel};
+
+/// Places for exchanges that are kept for the next streams: what a browser asks for at once.
+const KEPT: usize = 16;
+
+/// Hyper's connection, and its streams.
+pub(crate) struct Http2 {
+    hyper: Connection<TokioIo<HyperIo>, Streams, Streams>,
+    streams: Streams,
+}
+
+/// The streams of a connection: hyper's service and its executor.
+#[derive(Clone)]
+struct Streams(Shared<State>);
+
+struct State {
+    /// Of the connection, for its streams.
+    context: Context,
+    free: Vec<Shared<Serving>>,
+    /// The stream that hyper is about to spawn: it asks the service, and then the executor.
+    starting: Option<Starting>,
+    open: usize,
+    served: News,
+    /// Why the connection is over.
+    gone: Option<Gone>,
+    /// The connection's task, which waits for the last stream to end.
+    connection: Option<Waker>,
+}
+
+struct Starting {
+    serving: Shared<Serving>,
+    context: Context,
+    upgrade: Option<OnUpgrade>,
+}
+
+impl Http2 {
+    pub(crate) fn new(io: TokioIo<HyperIo>, context: &Context) -> Self {
+        let streams = Streams(Shared::new(State {
+            context: context.for_stream(),
+            free: Vec::new(),
+            starting: None,
+            open: 0,
+            served: News::Bytes,
+            gone: None,
+            connection: None,
+        }));
+        let limits = context.limits();
+        let mut builder = Builder::new(streams.clone());
+        builder
+            .max_concurrent_streams(limits.streams)
+            .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+            .initial_stream_window_size(INBOUND_BYTES as u32)
+            .max_send_buf_size(OUTBOUND_BYTES)
+            .enable_connect_protocol();
+        Self {
+            hyper: builder.serve_connection(io, streams.clone()),
+            streams,
+        }
+    }
+
+    /// Ready when hyper is done with the connection.
+    pub(crate) fn poll(&mut self, task: &mut Task<'_>) -> Poll<()> {
+        let waker = task.waker();
+        let mut state = self.streams.0.lock();
+        if !state
+            .connection
+            .as_ref()
+            .is_some_and(|kept| kept.will_wake(waker))
+        {
+            state.connection = Some(waker.clone());
+        }
+        drop(state);
+        Pin::new(&mut self.hyper).poll(task).map(|_result| ())
+    }
+
+    pub(crate) fn graceful_shutdown(&mut self) {
+        Pin::new(&mut self.hyper).graceful_shutdown();
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.streams.0.lock().open == 0
+    }
+
+    pub(crate) fn set_deadlines(&self, context: &mut Context) {
+        let mut state = self.streams.0.lock();
+        let served = std::mem::replace(&mut state.served, News::None);
+        match (state.open, served) {
+            (0, News::Bytes) => context.expect_anew(Reading::Idle),
+            (0, News::None) => context.expect(Reading::Idle),
+            _ => context.expect_nothing(),
+        }
+    }
+
+    /// The connection is over: its streams will see that they are, and this is why.
+    pub(crate) fn end(&self, gone: Gone) {
+        self.streams.0.lock().gone = Some(gone);
+    }
+}
+
+impl Service<Request<Incoming>> for Streams {
+    type Response = Response<ReplyBody>;
+    type Error = CutOff;
+    type Future = Answer;
+
+    fn call(&self, mut request: Request<Incoming>) -> Answer {
+        let mut state = self.0.lock();
+        let context = state.context.for_stream();
+        let serving = state
+            .free
+            .pop()
+            .unwrap_or_else(|| Shared::new(Serving::new(&context, Outlet::Stream)));
+        let upgrade =
+            (request.method() == Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
+        serving.lock().begin(request);
+        state.open += 1;
+        state.served = News::Bytes;
+        state.starting = Some(Starting {
+            serving: serving.clone(),
+            context,
+            upgrade,
+        });
+        Answer::new(serving)
+    }
+}
+
+impl<F: Future<Output = ()> + Send + Unpin + 'static> Executor<F> for Streams {
+    fn execute(&self, hyper: F) {
+        let starting = self.0.lock().starting.take();
+        match starting {
+            Some(Starting {
+                serving,
+                context,
+                upgrade,
+            }) => {
+                let (hyper, streams) = (Some(hyper), self.clone());
+                tokio::spawn(Stream {
+                    hyper,
+                    upgrade,
+                    tunnel: None,
+                    serving,
+                    context,
+                    streams,
+                });
+            }
+            // What hyper needs beside, for a stream that became a tunnel.
+            None => drop(tokio::spawn(hyper)),
+        }
+    }
+}
+
+/// One stream, as a task.
+struct Stream<F> {
+    hyper: Option<F>,
+    upgrade: Option<OnUpgrade>,
+    tunnel: Option<Io<TokioIo<Upgraded>>>,
+    serving: Shared<Serving>,
+    context: Context,
+    streams: Streams,
+}
+
+impl<F: Future<Output = ()> + Unpin> Stream<F> {
+    fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
+        self.context.register(task.waker());
+        if self.context.shutdown() == Shutdown::Forced {
+            self.serving.lock().call.force();
+        }
+        self.look_at_deadlines()?;
+        for _ in 0..TURNS {
+            let turn = match &mut self.tunnel {
+                None => self.exchange(task)?,
+                Some(_) => self.tunnel(task)?,
+            };
+            if turn == Turn::Rest {
+                self.set_deadlines();
+                return Ok(Poll::Pending);
+            }
+        }
+        task.waker().wake_by_ref();
+        Ok(Poll::Pending)
+    }
+
+    fn exchange(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
+        if let Some(hyper) = &mut self.hyper
+            && Pin::new(hyper).poll(task).is_ready()
+        {
+            self.hyper = None;
+        }
+        let mut serving = self.serving.lock();
+        let turn = serving.after_hyper(task);
+        if let Some(error) = serving.take_refused() {
+            self.context.refused(error.status(), &error);
+        }
+        if self.hyper.is_some() {
+            return Ok(turn);
+        }
+        match serving.standing() {
+            Standing::Over if serving.call.is_active() => Ok(turn),
+            Standing::Over => Err(Over(Gone::Finished)),
+            Standing::CutOff => Err(Over(Gone::Aborted)),
+            Standing::Open => Err(Over(self.streams.gone())),
+            Standing::Tunnel => {
+                let Some(upgrade) = &mut self.upgrade else {
+                    return Err(Over(self.streams.gone()));
+                };
+                match Pin::new(upgrade).poll(task) {
+                    Poll::Ready(Ok(upgraded)) => {
+                        self.tunnel = Some(Io::new(TokioIo::new(upgraded)));
+                        Ok(Turn::Again)
+                    }
+                    Poll::Ready(Err(_)) => Err(Over(self.streams.gone())),
+                    Poll::Pending => Ok(Turn::Rest),
+                }
+            }
+        }
+    }
+
+    fn tunnel(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
+        let Some(io) = &mut self.tunnel else {
+            return Ok(Turn::Rest);
+        };
+        let mut serving = self.serving.lock();
+        let reset = |_| Over(self.streams.gone());
+        let state = if serving.call.is_active() {
+            let call = &mut serving.call;
+            match upgrade::advance(io, call, &self.context, task) {
+                Err(Over(Gone::PeerReset)) => Err(Over(self.streams.gone())),
+                state => state,
+            }?
+        } else {
+            Tunnel::Closed
+        };
+        if state == Tunnel::Closed {
+            io.shut_down();
+            serving.end(Gone::Finished);
+        }
+        let sent = upgrade::flush(io, &mut self.context, task).map_err(reset)?;
+        serving.unsent(io.unsent());
+        match state {
+            Tunnel::Closed if io.is_shut_down() => Err(Over(Gone::Finished)),
+            Tunnel::Closed => Ok(Turn::Rest),
+            Tunnel::Open(_) if sent == News::Bytes => Ok(Turn::Again),
+            Tunnel::Open(turn) => Ok(turn),
+        }
+    }
+
+    fn look_at_deadlines(&mut self) -> Result<(), Over> {
+        match self.context.overdue() {
+            None => {}
+            Some(Overdue::Write) => return Err(Over(Gone::WriteTimeout)),
+            Some(Overdue::Read(_)) => {
+                self.context.expect_nothing();
+                self.serving.lock().body_timed_out();
+            }
+        }
+        Ok(())
+    }
+
+    fn set_deadlines(&mut self) {
+        if self.tunnel.is_some() {
+            return self.context.expect_nothing();
+        }
+        let mut serving = self.serving.lock();
+        if serving.take_brought() == News::Bytes {
+            self.context.expect_nothing();
+        }
+        if serving.waits_for_body() {
+            self.context.expect(Reading::Body);
+        } else {
+            self.context.expect_nothing();
+        }
+        match (serving.waits_for_window(), serving.take_gave()) {
+            (false, _) => self.context.expect_no_write(),
+            (true, News::Bytes) => self.context.expect_write_anew(),
+            (true, News::None) => self.context.expect_write(),
+        }
+    }
+}
+
+impl<F: Future<Output = ()> + Unpin> Future for Stream<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
+        let me = &mut *self;
+        match me.drive(task) {
+            Ok(poll) => {
+                ready!(poll);
+                Poll::Ready(())
+            }
+            Err(Over(gone)) => {
+                // Hyper's part resets the stream if it is not at its end.
+                me.hyper = None;
+                me.tunnel = None;
+                let mut serving = me.serving.lock();
+                serving.call.exchange().set_gone(gone);
+                serving.end(gone);
+                serving.forget();
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl<F> Drop for Stream<F> {
+    fn drop(&mut self) {
+        let mut state = self.streams.0.lock();
+        state.open -= 1;
+        if state.free.len() < KEPT && !self.serving.lock().call.is_active() {
+            state.free.push(self.serving.clone());
+        }
+        if state.open == 0
+            && let Some(waker) = state.connection.take()
+        {
+            waker.wake();
+        }
+    }
+}
+
+impl Streams {
+    /// Why a stream is over that was not at its end.
+    fn gone(&self) -> Gone {
+        self.0.lock().gone.unwrap_or(Gone::StreamReset)
+    }
+}

@@ -1,0 +1,239 @@
+//! What the application sends, as hyper takes it: a response, and the frames of its body.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll};
+
+use bytes::Bytes;
+use gateway_spec::{Headers, ResponseHead};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::{Method, Response, StatusCode};
+use http1::PeerError;
+use hyper::body::{Body, Frame, SizeHint};
+use server_host::ReplyLength;
+
+use crate::io::Shared;
+use crate::service::Serving;
+
+/// Bytes of a body that hyper gets at a time: it copies them behind the head, and keeps the memory.
+pub(crate) const FRAME: usize = 16 * 1024;
+
+/// The body of a response.
+pub(crate) enum ReplyBody {
+    Empty,
+    /// There is none, but the head says how long it would be.
+    Told(u64),
+    /// All of it, and not much.
+    Whole(Bytes),
+    Stream(ReplyStream),
+}
+
+/// A body that comes in parts, from the exchange.
+pub(crate) struct ReplyStream {
+    serving: Shared<Serving>,
+    length: Option<u64>,
+}
+
+/// The reply ends in a way that the peer can see is not clean.
+#[derive(Debug)]
+pub(crate) struct CutOff;
+
+impl fmt::Display for CutOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the reply is cut off")
+    }
+}
+
+impl std::error::Error for CutOff {}
+
+/// What becomes of a response's body.
+pub(crate) enum Framing {
+    /// It is all in the response.
+    Complete,
+    /// It is taken frame by frame.
+    Follows,
+    /// It is not sent, whatever the application writes.
+    Suppressed,
+}
+
+/// A response as hyper takes it.
+pub(crate) fn response(
+    head: ResponseHead,
+    length: ReplyLength,
+    first: &Bytes,
+    method: &Method,
+    serving: &Shared<Serving>,
+) -> (Response<ReplyBody>, Framing) {
+    let mut response = with_head(head);
+    let framing = match (length, response.status()) {
+        (_, StatusCode::NO_CONTENT) => {
+            response.headers_mut().remove(CONTENT_LENGTH);
+            Framing::Suppressed
+        }
+        (_, StatusCode::NOT_MODIFIED) => {
+            // With a body that hyper never asks for, the field stands.
+            if let Some(length) = declared(response.headers()) {
+                *response.body_mut() = ReplyBody::Told(length);
+            }
+            Framing::Suppressed
+        }
+        _ if method == Method::HEAD => {
+            if !first.is_empty()
+                && length == ReplyLength::Whole
+                && !response.headers().contains_key(CONTENT_LENGTH)
+            {
+                let length = HeaderValue::from(first.len());
+                response.headers_mut().insert(CONTENT_LENGTH, length);
+            }
+            Framing::Suppressed
+        }
+        (ReplyLength::Whole, _) if first.len() <= FRAME => {
+            *response.body_mut() = ReplyBody::Whole(first.clone());
+            Framing::Complete
+        }
+        (length, _) => {
+            *response.body_mut() = ReplyBody::Stream(ReplyStream {
+                serving: serving.clone(),
+                length: match length {
+                    ReplyLength::Whole => Some(first.len() as u64),
+                    ReplyLength::Known(length) => Some(length),
+                    ReplyLength::Unknown => None,
+                },
+            });
+            Framing::Follows
+        }
+    };
+    (response, framing)
+}
+
+/// The response that makes the connection, or the stream, a tunnel.
+pub(crate) fn switch(head: ResponseHead) -> Result<Response<ReplyBody>, CutOff> {
+    let protocol = head.headers.get(UPGRADE).map(HeaderValue::from_bytes);
+    let mut response = with_head(head);
+    response.headers_mut().remove(CONTENT_LENGTH);
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let Some(Ok(protocol)) = protocol else {
+            return Err(CutOff);
+        };
+        response.headers_mut().insert(UPGRADE, protocol);
+        let upgrade = HeaderValue::from_static("upgrade");
+        response.headers_mut().insert(CONNECTION, upgrade);
+    }
+    Ok(response)
+}
+
+/// The answer to a peer whose bytes are no request.
+pub(crate) fn refusal(error: PeerError) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::Whole(format!("{error}\n").into()));
+    *response.status_mut() = error.status();
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
+}
+
+fn with_head(head: ResponseHead) -> Response<ReplyBody> {
+    let connection = connection(&head.headers);
+    let mut response = Response::new(ReplyBody::Empty);
+    *response.status_mut() = head.status;
+    let mut fields = head.headers.into_map();
+    match connection {
+        Given::Nothing => {}
+        Given::Fields { close } => own_the_connection(&mut fields, close),
+    }
+    *response.headers_mut() = fields;
+    response
+}
+
+/// What the application says of the connection, which is not its own.
+enum Given {
+    Nothing,
+    Fields { close: Close },
+}
+
+enum Close {
+    Asked,
+    NotAsked,
+}
+
+fn connection(fields: &Headers) -> Given {
+    let own = |(name, _): (&str, &[u8])| match name.len() {
+        7 | 10 | 16 | 17 => OWN.iter().any(|own| own.as_str() == name),
+        _ => false,
+    };
+    if !fields.iter().any(own) {
+        return Given::Nothing;
+    }
+    let close = match fields.contains_token(CONNECTION, "close") {
+        true => Close::Asked,
+        false => Close::NotAsked,
+    };
+    Given::Fields { close }
+}
+
+const OWN: [HeaderName; 5] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+fn own_the_connection(fields: &mut HeaderMap, close: Close) {
+    for name in &OWN {
+        fields.remove(name);
+    }
+    if let Close::Asked = close {
+        fields.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+fn declared(fields: &HeaderMap) -> Option<u64> {
+    fields.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = CutOff;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        match self.get_mut() {
+            Self::Empty | Self::Told(_) => Poll::Ready(None),
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Stream(stream) => stream.serving.lock().poll_frame(task),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Told(_) | Self::Stream(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Told(length) => SizeHint::with_exact(*length),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream(stream) => stream
+                .length
+                .map_or_else(SizeHint::default, SizeHint::with_exact),
+        }
+    }
+}
+
+impl Drop for ReplyStream {
+    fn drop(&mut self) {
+        self.serving.lock().let_go();
+    }
+}

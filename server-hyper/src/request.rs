@@ -1,0 +1,287 @@
+//! Heads become scopes, if they are requests: hyper reads them more kindly than `server-raw`, so what it lets pass and
+//! can still be seen is checked here, by the same rules and with the same answers.
+
+use gateway_spec::{BodyLength, HttpScope};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+use http1::PeerError;
+use hyper::body::{Body, Incoming};
+use hyper::ext::Protocol;
+use server_host::{BodyAllowed, Facts, Informational, Limits, UpgradeAsked};
+
+use crate::body::Continue;
+
+/// Bytes in a method: the longest registered, `UPDATEREDIRECTREF`, has 17.
+const MAX_METHOD: usize = 32;
+
+/// What of a request decides about its reply.
+pub(crate) fn facts(head: &Parts, body: BodyLength) -> Facts {
+    Facts {
+        body: if head.method == Method::HEAD {
+            BodyAllowed::Head
+        } else {
+            BodyAllowed::Yes
+        },
+        upgrade: match body {
+            _ if head.method == Method::CONNECT => UpgradeAsked::Yes,
+            BodyLength::Empty if offers_upgrade(head) => UpgradeAsked::Yes,
+            _ => UpgradeAsked::No,
+        },
+        informational: Informational::Dropped,
+    }
+}
+
+fn offers_upgrade(head: &Parts) -> bool {
+    head.version == Version::HTTP_11
+        // Hyper has put something here only if there is an Upgrade field.
+        && !head.extensions.is_empty()
+        && head.headers.contains_key(UPGRADE)
+        && head
+            .headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+            .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+}
+
+/// Moves a head into a scope.
+pub(crate) fn fill(scope: &mut HttpScope, mut head: Parts, body: BodyLength) {
+    scope.method = head.method;
+    scope.uri = head.uri;
+    scope.version = head.version;
+    scope.headers = head.headers.into();
+    scope.body = body;
+    if !head.extensions.is_empty() {
+        let protocol = head.extensions.remove::<Protocol>();
+        scope.protocol = protocol.map(|protocol| protocol.as_str().into());
+    }
+}
+
+/// How long the body is.
+pub(crate) fn length(body: &Incoming) -> BodyLength {
+    if body.is_end_stream() {
+        return BodyLength::Empty;
+    }
+    match body.size_hint().exact() {
+        Some(length) => BodyLength::Known(length),
+        None => BodyLength::Unknown,
+    }
+}
+
+/// Refuses what `server-raw` refuses.
+pub(crate) fn check(
+    head: &Parts,
+    body: BodyLength,
+    limits: &Limits,
+) -> Result<Continue, PeerError> {
+    if head.method.as_str().len() > MAX_METHOD {
+        return Err(PeerError::MethodTooLong);
+    }
+    check_target(head, limits)?;
+    if body == BodyLength::Unknown && head.version == Version::HTTP_11 {
+        check_coding(&head.headers)?;
+    }
+    expectation(head, body)
+}
+
+fn check_target(head: &Parts, limits: &Limits) -> Result<(), PeerError> {
+    let Parts {
+        method,
+        uri,
+        version,
+        headers,
+        ..
+    } = head;
+    let host = host(headers, *version)?;
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
+    if path.len() > limits.target_bytes {
+        return Err(PeerError::TargetTooLong);
+    }
+    match (uri.scheme(), uri.authority()) {
+        _ if *version == Version::HTTP_2 => check_http2_authority(uri, host),
+        (None, Some(authority)) if method == Method::CONNECT && uri.path_and_query().is_none() => {
+            check_authority_form(authority.as_str(), host)
+        }
+        _ if method == Method::CONNECT => Err(PeerError::Target),
+        (None, None) if path.starts_with('/') => Ok(()),
+        (None, None) if path == "*" && method == Method::OPTIONS => Ok(()),
+        (Some(_), Some(_)) => check_absolute_form(uri, host, limits),
+        _ => Err(PeerError::Target),
+    }
+}
+
+/// The one Host that HTTP/1.1 must have and the other versions may have.
+fn host(headers: &HeaderMap, version: Version) -> Result<Option<Authority<'_>>, PeerError> {
+    let mut values = headers.get_all(HOST).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Authority::read(value.as_bytes())
+            .map(Some)
+            .ok_or(PeerError::Host),
+        (Some(_), Some(_)) => Err(PeerError::RepeatedHost),
+        (None, _) if version == Version::HTTP_11 => Err(PeerError::MissingHost),
+        (None, _) => Ok(None),
+    }
+}
+
+/// HTTP/2 has `:authority`, beside which Host must say the same (RFC 9113 section 8.3.1).
+fn check_http2_authority(uri: &Uri, host: Option<Authority<'_>>) -> Result<(), PeerError> {
+    match (uri.authority(), host) {
+        (Some(authority), host) => {
+            let authority =
+                Authority::read(authority.as_str().as_bytes()).ok_or(PeerError::Target)?;
+            agree(host, authority, default_port(uri))
+        }
+        (None, Some(_)) => Ok(()),
+        (None, None) => Err(PeerError::MissingHost),
+    }
+}
+
+fn check_authority_form(target: &str, host: Option<Authority<'_>>) -> Result<(), PeerError> {
+    let target = Authority::read(target.as_bytes()).ok_or(PeerError::Target)?;
+    match (target.port, host) {
+        (None, _) => Err(PeerError::Target),
+        // Some clients leave the port out.
+        (Some(_), Some(host)) if host.port.is_none() && host.has_name_of(target) => Ok(()),
+        (Some(port), host) => agree(host, target, port),
+    }
+}
+
+fn check_absolute_form(
+    uri: &Uri,
+    host: Option<Authority<'_>>,
+    limits: &Limits,
+) -> Result<(), PeerError> {
+    let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(PeerError::Target);
+    };
+    let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
+    if "https://".len() + authority.as_str().len() + path > limits.target_bytes {
+        return Err(PeerError::TargetTooLong);
+    }
+    let authority = Authority::read(authority.as_str().as_bytes()).ok_or(PeerError::Target)?;
+    agree(host, authority, default_port(uri))
+}
+
+fn default_port(uri: &Uri) -> u16 {
+    match uri.scheme_str() {
+        Some("https") => 443,
+        _ => 80,
+    }
+}
+
+fn agree(
+    host: Option<Authority<'_>>,
+    target: Authority<'_>,
+    default_port: u16,
+) -> Result<(), PeerError> {
+    match host {
+        Some(host)
+            if !host.has_name_of(target)
+                || host.port.unwrap_or(default_port) != target.port.unwrap_or(default_port) =>
+        {
+            Err(PeerError::HostDiffers)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Hyper takes any list that ends in `chunked`, of any number of lines.
+fn check_coding(headers: &HeaderMap) -> Result<(), PeerError> {
+    let mut values = headers.get_all(TRANSFER_ENCODING).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(PeerError::TransferEncoding);
+    };
+    if headers.contains_key(CONTENT_LENGTH) {
+        return Err(PeerError::TwoLengths);
+    }
+    coding(value)
+}
+
+fn coding(value: &HeaderValue) -> Result<(), PeerError> {
+    let members = value.as_bytes().split(|&byte| byte == b',');
+    let mut members = members.map(<[u8]>::trim_ascii).rev();
+    let last_is_chunked = members
+        .next()
+        .is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
+    let mut others = 0;
+    for member in members {
+        // A coding is a token, which is also what a method is (RFC 9110 sections 5.6.2 and 9.1).
+        if member.eq_ignore_ascii_case(b"chunked") || Method::from_bytes(member).is_err() {
+            return Err(PeerError::TransferEncoding);
+        }
+        others += 1;
+    }
+    match (last_is_chunked, others) {
+        (true, 0) => Ok(()),
+        (true, _) => Err(PeerError::UnknownCoding),
+        (false, _) => Err(PeerError::TransferEncoding),
+    }
+}
+
+fn expectation(head: &Parts, body: BodyLength) -> Result<Continue, PeerError> {
+    if head.version == Version::HTTP_10 || !head.headers.contains_key(EXPECT) {
+        return Ok(Continue::NotExpected);
+    }
+    let known = head
+        .headers
+        .get_all(EXPECT)
+        .iter()
+        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    match (known, body) {
+        (false, _) => Err(PeerError::Expectation),
+        // There is nothing to wait for without a body.
+        (true, BodyLength::Empty) => Ok(Continue::NotExpected),
+        (true, _) => Ok(Continue::Expected),
+    }
+}
+
+/// A host with an optional port; no user information, which no request may have (RFC 9110 section 4.2.4).
+#[derive(Clone, Copy, Debug)]
+struct Authority<'a> {
+    name: &'a [u8],
+    port: Option<u16>,
+}
+
+impl<'a> Authority<'a> {
+    fn read(text: &'a [u8]) -> Option<Self> {
+        let end = name_end(text)?;
+        let (name, rest) = text.split_at(end);
+        let port = match rest {
+            [] | [b':'] => None,
+            [b':', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
+                Some(str::from_utf8(digits).ok()?.parse().ok()?)
+            }
+            _ => return None,
+        };
+        (!name.is_empty()).then_some(Self { name, port })
+    }
+
+    fn has_name_of(self, other: Self) -> bool {
+        self.name.eq_ignore_ascii_case(other.name)
+    }
+}
+
+/// The end of an IPv6 address in brackets, an IPv4 address or a registered name (RFC 3986 section 3.2.2).
+fn name_end(text: &[u8]) -> Option<usize> {
+    if text.first() == Some(&b'[') {
+        let end = text.iter().position(|&byte| byte == b']')?;
+        let address = str::from_utf8(&text[1..end]).ok()?;
+        address.parse::<std::net::Ipv6Addr>().ok()?;
+        return Some(end + 1);
+    }
+    let mut at = 0;
+    loop {
+        match &text[at..] {
+            [] | [b':', ..] => return Some(at),
+            [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => at += 3,
+            [byte, ..] if is_name(*byte) => at += 1,
+            _ => return None,
+        }
+    }
+}
+
+/// RFC 3986 section 2: `unreserved` and `sub-delims`.
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+}
