@@ -343,6 +343,24 @@ fn short_and_incompressible_messages_go_as_they_are() {
     assert!(!compressed(&kept, b""));
 }
 
+/// Contexts are lent from session to session, and a reference to what another client sent would read it.
+#[test]
+fn nothing_is_seen_of_what_another_session_received() {
+    let settings = Settings::default().with_receiving(Context::Fresh);
+    let agreement = agreement("permessage-deflate", &settings);
+    let session = || Session::new(Role::Server, &agreement, Limits::default());
+    let hello = frame(0xc1, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]);
+    let reference = frame(0xc1, &[0xf2, 0x00, 0x11, 0x00, 0x00]);
+
+    let mut first = session();
+    assert_eq!(read(&mut first, [&hello[..]]), (vec![text("Hello")], None));
+    let refused = (vec![], Some(ProtocolError::NotDeflate));
+    assert_eq!(read(&mut session(), [&reference[..]]), refused);
+
+    assert_eq!(read(&mut first, [&hello[..]]), (vec![text("Hello")], None));
+    assert_eq!(read(&mut first, [&reference[..]]), refused);
+}
+
 #[test]
 fn a_message_that_goes_to_many_is_compressed_once() {
     let agreement = agreement(

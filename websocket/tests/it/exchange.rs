@@ -682,6 +682,25 @@ fn who_waits_is_woken_when_the_other_half_ends_the_socket() {
     assert_eq!(told, Poll::Ready(end(1006, "", Cause::Local)));
 }
 
+#[test]
+fn who_waits_for_credit_is_woken_when_the_client_closes() {
+    let mut pair = Pair::open();
+    while let Poll::Ready(sent) = poll(pair.socket().send("x".repeat(20_000))) {
+        sent.unwrap();
+    }
+    let (mut sender, mut receiver) = pair.socket.take().unwrap().split();
+    let sends = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&sends));
+    let mut cx = Context::from_waker(&waker);
+    let mut sending = pin!(sender.send("more"));
+    assert!(sending.as_mut().poll(&mut cx).is_pending());
+    pair.client.close(None);
+    assert_eq!(now(receiver.receive()), end(1005, "", Cause::Remote));
+    assert!(sends.take() > 0);
+    let refused = Err(SendError::Gone(Gone::Finished));
+    assert_eq!(sending.as_mut().poll(&mut cx), Poll::Ready(refused));
+}
+
 /// An exchange that, in the middle of a call, polls the socket over it, as a waker that runs its task at once would.
 struct Reentrant {
     inner: Arc<dyn HttpTransport>,
