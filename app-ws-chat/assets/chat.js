@@ -1,10 +1,9 @@
-// The page: puts link.js and rooms.js together, and shows them. What others wrote goes through `textContent` alone.
+// The page: what its visitor does, what the server says, and what is shown of it.
 
+import { $, drawAvatar, drawDrafts, drawEntry, drawLog, element, toEnd } from "./conversation.js";
 import { Link, LinkLost } from "./link.js";
-import { Room, TEXT_BYTES, byteLength, list, presenceText, tidy } from "./rooms.js";
-
-/** Messages of one author within this time stand under one name. */
-const GROUP_MS = 5 * 60_000;
+import { browser, randomHex, remember, remembered, tab, userKey } from "./memory.js";
+import { Room, TEXT_BYTES, byteLength, list, tidy } from "./rooms.js";
 
 /** How often the server is told that we are writing. */
 const TYPING_EVERY_MS = 2_500;
@@ -12,10 +11,7 @@ const TYPING_EVERY_MS = 2_500;
 /** From this many bytes on the writer sees how many are left. */
 const TELL_LEFT_FROM = TEXT_BYTES - 500;
 
-/** Closer to the end than this, in pixels, the reader follows the conversation. */
-const NEAR_END = 80;
-
-const $ = (id) => document.getElementById(id);
+const secret = userKey();
 const rooms = new Map();
 let nick = "";
 let current = null;
@@ -23,44 +19,13 @@ let typingToldAt = 0;
 
 const link = new Link(address(), { onState, onFrame });
 
-// ---- what the browser remembers ----
-
-function remembered(store, name, otherwise) {
-  try {
-    return JSON.parse(store().getItem(`chat.${name}`)) ?? otherwise;
-  } catch {
-    return otherwise;
-  }
-}
-
-function remember(store, name, value) {
-  try {
-    store().setItem(`chat.${name}`, JSON.stringify(value));
-  } catch {
-    // Storage may be forbidden or full: then nothing outlives the page.
-  }
-}
-
-// Functions, because even reading the property throws where storage is forbidden.
-const browser = () => localStorage;
-const tab = () => sessionStorage;
-
-/** Our secret: the same in every tab, so that all of them are one person. */
-function userKey() {
-  let key = remembered(browser, "key", null);
-  if (!key) {
-    const bytes = crypto.getRandomValues(new Uint8Array(16));
-    key = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    remember(browser, "key", key);
-  }
-  return key;
-}
-const secret = userKey();
+/** Messages that were not sent when their room was last open, by room. */
+const unsent = remembered(tab, "unsent", {});
 
 function keepRooms() {
   remember(tab, "rooms", [...rooms.keys()]);
-  const unsent = [...rooms.values()].filter((room) => room.pending.length);
-  remember(tab, "unsent", Object.fromEntries(unsent.map((room) => [room.name, room.pending])));
+  const pending = [...rooms.values()].filter((room) => room.pending.length);
+  remember(tab, "unsent", { ...unsent, ...Object.fromEntries(pending.map((room) => [room.name, room.pending])) });
 }
 
 function address() {
@@ -79,14 +44,12 @@ function roomOfAddress() {
   }
 }
 
-// ---- rooms ----
-
 function enterRoom(name) {
   let room = rooms.get(name);
   if (!room) {
     room = new Room(name);
-    const unsent = remembered(tab, "unsent", {})[name];
-    if (Array.isArray(unsent)) room.pending = unsent.map((draft) => ({ ...draft, state: "waiting" }));
+    if (Array.isArray(unsent[name])) room.pending = unsent[name].map((draft) => ({ ...draft, state: "waiting" }));
+    delete unsent[name];
     rooms.set(name, room);
     keepRooms();
     join(room);
@@ -95,7 +58,7 @@ function enterRoom(name) {
 }
 
 async function join(room) {
-  if (room.joining || link.state.kind !== "open") return;
+  if (room.joining || link.state.kind !== "open" || rooms.get(room.name) !== room) return;
   room.joining = true;
   try {
     const reply = await link.request({ t: "join", room: room.name, nick, key: secret, since: room.since });
@@ -125,8 +88,8 @@ function welcomed(room, reply) {
   const added = room.welcome(reply, nick);
   if (!first) countUnread(room, added);
   if (room === current) {
-    if (first) drawLog();
-    else added.forEach(drawEntry);
+    if (first) drawLog(current);
+    else for (const entry of added) drawEntry(entry, room.me);
     location.replace(`#${encodeURIComponent(room.name)}`);
     drawRoom();
   }
@@ -188,8 +151,7 @@ async function pump(room) {
 }
 
 function say(text) {
-  const cid = [...crypto.getRandomValues(new Uint8Array(12))].map((b) => b.toString(16).padStart(2, "0")).join("");
-  current.pending.push({ cid, text, state: "waiting" });
+  current.pending.push({ cid: randomHex(12), text, state: "waiting" });
   keepRooms();
   drawPending();
   toEnd();
@@ -206,8 +168,6 @@ function countUnread(room, entries) {
   room.unread += entries.filter(theirs).length;
 }
 
-// ---- what the server says ----
-
 function onFrame(frame) {
   const room = rooms.get(frame.room);
   if (!room?.joined) return;
@@ -217,7 +177,7 @@ function onFrame(frame) {
       countUnread(room, added);
       if (room === current) {
         drawPending();
-        added.forEach(drawEntry);
+        for (const entry of added) drawEntry(entry, room.me);
         drawTyping();
       }
       if (frame.from.user === room.me.user) keepRooms();
@@ -227,7 +187,7 @@ function onFrame(frame) {
     case "presence": {
       const entry = room.presence(frame);
       if (room === current) {
-        if (entry) drawEntry(entry);
+        if (entry) drawEntry(entry, room.me);
         drawPeople();
       }
       break;
@@ -248,24 +208,6 @@ function onState(state) {
   drawState();
 }
 
-// ---- drawing ----
-
-function element(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-/** A room or a person as a round mark with a letter. */
-function drawAvatar(node, person) {
-  node.textContent = [...person.nick][0].toUpperCase();
-  node.style.setProperty("--hue", String(Number.parseInt(person.user.slice(0, 6), 16) % 360));
-}
-
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const calendar = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
-
 function show(room) {
   if (current) current.draft = $("text").value;
   current = room;
@@ -276,7 +218,7 @@ function show(room) {
   $("house").hidden = false;
   $("text").value = room.draft;
   growText();
-  drawLog();
+  drawLog(current);
   drawPending();
   drawRoom();
   drawRooms();
@@ -340,93 +282,8 @@ function drawPeople() {
   $("self-nick").textContent = self.nick;
 }
 
-/** Draws the whole log, which screen readers do not read out: it is not news. */
-function drawLog() {
-  const log = $("log");
-  log.setAttribute("aria-live", "off");
-  log.replaceChildren();
-  nodes = new WeakMap();
-  if (current.joined && current.log.length === 0) log.append(element("p", "empty", "No messages yet. Say hello!"));
-  current.log.forEach(appendEntry);
-  toEnd();
-  setTimeout(() => log.setAttribute("aria-live", "polite"), 500);
-}
-
-/** The nodes of drawn presence entries, which may still change. */
-let nodes = new WeakMap();
-
-/** Draws one entry at the end, or again where it stands. */
-function drawEntry(entry) {
-  $("log").querySelector(".empty")?.remove();
-  appendEntry(entry);
-  if (follows) toEnd();
-  else if (entry.kind === "message") offerEnd();
-}
-
-function appendEntry(entry) {
-  const log = $("log");
-  if (entry.kind === "presence") {
-    const node = nodes.get(entry) ?? element("p", "notice");
-    node.textContent = presenceText(entry);
-    node.hidden = !node.textContent;
-    if (!nodes.has(entry)) log.append(node);
-    nodes.set(entry, node);
-  } else if (entry.kind === "notice") {
-    log.append(element("p", "notice", entry.text));
-  } else {
-    appendMessage(log, entry.message);
-  }
-}
-
-function appendMessage(log, { from, ts, text }) {
-  const day = new Date(ts).toDateString();
-  let group = log.lastElementChild;
-  if (group?.hidden) group = group.previousElementSibling;
-  const sameDay = log.dataset.day === day && log.childElementCount > 0;
-  if (!sameDay) {
-    log.append(element("p", "day", calendar.format(ts)));
-    log.dataset.day = day;
-  }
-  const joins =
-    sameDay && group?.dataset.user === from.user && group.dataset.nick === from.nick && ts - group.dataset.ts < GROUP_MS;
-  if (!joins) {
-    group = element("article", from.user === current.me?.user ? "group own" : "group");
-    group.dataset.user = from.user;
-    group.dataset.nick = from.nick;
-    const avatar = element("span", "avatar");
-    avatar.setAttribute("aria-hidden", "true");
-    drawAvatar(avatar, from);
-    const head = element("header", "group-head");
-    const time = element("time", "muted", clock.format(ts));
-    time.dateTime = new Date(ts).toISOString();
-    head.append(element("strong", "group-nick", from.nick), " ", time);
-    group.append(avatar, head);
-    log.append(group);
-  }
-  group.dataset.ts = ts;
-  const line = element("p", "text", text);
-  // Read out alone, a further line would have no author.
-  if (joins) line.prepend(element("span", "unseen", `${from.nick}: `));
-  line.title = clock.format(ts);
-  group.append(line);
-}
-
 function drawPending() {
-  if (!current) return;
-  const items = current.pending.map((draft) => {
-    const item = element("li", draft.state === "failed" ? "draft failed" : "draft");
-    item.append(element("p", "text", draft.text));
-    const mark = element("p", "draft-mark");
-    if (draft.state === "failed") {
-      mark.append(`Not sent: ${draft.reason}. `, button("Try again", () => retry(draft)), " ", button("Discard", () => discard(draft)));
-    } else {
-      mark.textContent = current.joined ? "Sending…" : "Waiting for the connection";
-    }
-    item.append(mark);
-    return item;
-  });
-  $("pending").replaceChildren(...items);
-  if (follows) toEnd();
+  if (current) drawDrafts(current, { retry, discard });
 }
 
 function retry(draft) {
@@ -442,20 +299,11 @@ function discard(draft) {
   $("text").focus();
 }
 
-function button(text, act) {
-  const node = element("button", "quiet", text);
-  node.type = "button";
-  node.addEventListener("click", act);
-  return node;
-}
-
 function drawTyping() {
   const names = current ? current.writers(Date.now()) : [];
   $("typing").textContent = names.length ? `${list(names)} ${names.length === 1 ? "is" : "are"} writing…` : "";
 }
 setInterval(drawTyping, 1_000);
-
-// ---- connection state ----
 
 const STATES = {
   connecting: "Connecting…",
@@ -501,50 +349,11 @@ function drawBanner() {
   } else if (state.kind !== "connecting" || $("banner").hidden) $("banner").hidden = true;
 }
 
-// ---- the reader's place ----
-
-/** Whether the reader is at the end and wants to stay there, whatever grows or shrinks. */
-let follows = true;
-
-function toEnd() {
-  follows = true;
-  $("scroll").scrollTop = $("scroll").scrollHeight;
-  hideOffer();
-}
-
-let unseenBelow = 0;
-
-function offerEnd() {
-  unseenBelow += 1;
-  $("newest-text").textContent = unseenBelow === 1 ? "1 new message" : `${unseenBelow} new messages`;
-  $("newest").hidden = false;
-}
-
-function hideOffer() {
-  unseenBelow = 0;
-  $("newest").hidden = true;
-}
-
-const readsOn = () => {
-  const { scrollHeight, scrollTop, clientHeight } = $("scroll");
-  follows = scrollHeight - scrollTop - clientHeight < NEAR_END;
-  if (follows) hideOffer();
-};
-$("scroll").addEventListener("scroll", readsOn, { passive: true });
-// A screen keyboard, a longer draft, a banner: none of them may hide the last message.
-const sizes = new ResizeObserver(() => follows && toEnd());
-for (const id of ["scroll", "log", "pending"]) sizes.observe($(id));
-$("newest").addEventListener("click", () => {
-  toEnd();
-  $("text").focus();
-});
 document.addEventListener("visibilitychange", () => {
   if (document.hidden || !current) return;
   current.unread = 0;
   drawRooms();
 });
-
-// ---- writing ----
 
 function growText() {
   const text = $("text");
@@ -584,8 +393,6 @@ $("compose").addEventListener("submit", (event) => {
 });
 
 $("skip").addEventListener("click", () => $("text").focus());
-
-// ---- rooms and people ----
 
 const narrow = matchMedia("(max-width: 760px)");
 
@@ -638,15 +445,14 @@ function roomNamed(text) {
   return text.trim().replace(/\s+/g, " ").replace(/^#/, "");
 }
 
-// ---- the door ----
-
 function toDoor(problem) {
   const room = roomNamed(roomOfAddress()) || remembered(browser, "room", "");
   link.close();
+  for (const { name, pending } of rooms.values()) if (pending.length) unsent[name] = pending;
   rooms.clear();
+  keepRooms();
   current = null;
   bannerAlert = "";
-  remember(tab, "rooms", []);
   document.title = "Chat";
   $("house").hidden = true;
   $("door").hidden = false;

@@ -17,7 +17,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The files, each with its path, content type and content.
-const FILES: [(&str, &str, &str); 6] = [
+const FILES: [(&str, &str, &str); 8] = [
     (
         "/",
         "text/html; charset=utf-8",
@@ -29,7 +29,13 @@ const FILES: [(&str, &str, &str); 6] = [
         include_str!("../assets/chat.css"),
     ),
     ("/chat.js", SCRIPT, include_str!("../assets/chat.js")),
+    (
+        "/conversation.js",
+        SCRIPT,
+        include_str!("../assets/conversation.js"),
+    ),
     ("/link.js", SCRIPT, include_str!("../assets/link.js")),
+    ("/memory.js", SCRIPT, include_str!("../assets/memory.js")),
     ("/rooms.js", SCRIPT, include_str!("../assets/rooms.js")),
     (
         "/favicon.svg",

@@ -12,7 +12,9 @@ async fn the_page_and_its_files_are_served_with_headers_that_keep_them_safe() {
         ("/?room=rust", "text/html; charset=utf-8"),
         ("/chat.css", "text/css; charset=utf-8"),
         ("/chat.js", "text/javascript; charset=utf-8"),
+        ("/conversation.js", "text/javascript; charset=utf-8"),
         ("/link.js", "text/javascript; charset=utf-8"),
+        ("/memory.js", "text/javascript; charset=utf-8"),
         ("/rooms.js", "text/javascript; charset=utf-8"),
         ("/favicon.svg", "image/svg+xml"),
     ] {
@@ -48,7 +50,7 @@ async fn every_file_that_the_page_names_is_served() {
         assert_eq!(head.status, StatusCode::OK, "{path}");
         named += 1;
     }
-    assert!(named >= 6, "only {named} files found");
+    assert!(named >= 8, "only {named} files found");
 }
 
 #[tokio::test]
@@ -69,7 +71,13 @@ async fn the_page_has_nothing_that_its_own_policy_forbids() {
         page.matches("<script").count(),
         page.matches("<script type=\"module\" src=").count()
     );
-    for path in ["/chat.js", "/link.js", "/rooms.js"] {
+    for path in [
+        "/chat.js",
+        "/conversation.js",
+        "/link.js",
+        "/memory.js",
+        "/rooms.js",
+    ] {
         let (_, script) = house.ask(house.scope(path, &[])).await;
         for forbidden in [
             "innerHTML",
