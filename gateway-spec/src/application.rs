@@ -65,6 +65,19 @@ pub trait Application: Send + Sync + 'static {
 ///
 /// An application that forgets to answer has no `Done` to return and does not compile. It proves nothing else: a
 /// server goes by the state of the exchange, and `Ok(Done)` of another exchange is an application's error (SRV-12).
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{AppError, Done, Http};
+///
+/// async fn count_then_answer(http: Http, counter: &mut u64) -> Result<Done, AppError> {
+///     let done = http.responder.respond("counted").await?;
+///     // It may be kept while something else is done, and is returned in the end.
+///     *counter += 1;
+///     Ok(done)
+/// }
+/// ```
 #[must_use = "return it from `call`: it proves that the connection was answered"]
 pub struct Done(());
 
@@ -99,6 +112,19 @@ where
 }
 
 /// An application made by [`application_fn`].
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{AppError, ApplicationFn, Connection, Done, application_fn};
+///
+/// async fn refuse(connection: Connection) -> Result<Done, AppError> {
+///     connection.refuse().await
+/// }
+/// let app: ApplicationFn<_> = application_fn(refuse);
+/// let again = app;
+/// # let _ = (app, again);
+/// ```
 #[derive(Clone, Copy)]
 pub struct ApplicationFn<F> {
     function: F,

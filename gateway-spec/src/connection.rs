@@ -134,6 +134,17 @@ impl ConnectionInfo {
 }
 
 /// One end of a transport connection.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::Address;
+///
+/// let client = Address::Tcp("192.0.2.1:5000".parse()?);
+/// assert_eq!(client.tcp().map(|address| address.port()), Some(5000));
+/// assert_eq!(Address::Unix(Some("/run/app.sock".into())).to_string(), "unix:/run/app.sock");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {

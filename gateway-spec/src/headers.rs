@@ -410,6 +410,20 @@ impl<'a> IntoIterator for &'a Headers {
 }
 
 /// What names a field: a `&str` in any case, a [`HeaderName`] or a reference to one. No other type can be.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{HeaderKey, Headers};
+/// use http::header::{ACCEPT, HeaderValue};
+///
+/// fn first<'a>(headers: &'a Headers, name: impl HeaderKey) -> &'a [u8] {
+///     headers.get(name).unwrap_or_default()
+/// }
+/// let headers: Headers = [(ACCEPT, HeaderValue::from_static("*/*"))].into_iter().collect();
+/// assert_eq!(first(&headers, "Accept"), b"*/*");
+/// assert_eq!(first(&headers, ACCEPT), b"*/*");
+/// ```
 pub trait HeaderKey: AsHeaderName + sealed::Sealed {}
 
 impl HeaderKey for &str {}

@@ -70,3 +70,8 @@ pub use websocket::{
 };
 
 pub use {::bytes, ::http as types};
+
+/// Compiles the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

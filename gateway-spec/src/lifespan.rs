@@ -125,6 +125,19 @@ impl fmt::Debug for Lifespan {
 /// The life of an application that has started.
 ///
 /// Returning before shutdown was requested, with `Ok` or `Err`, begins the server's drain (LIFE-4).
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{Done, Lifespan, State};
+/// async fn live(lifespan: Lifespan) -> Done {
+///     let running = lifespan.started(State::new());
+///     let deadline = running.shutdown_requested().await;
+///     println!("must be gone by {deadline:?}");
+///     running.stopped()
+/// }
+/// # let _ = live;
+/// ```
 #[must_use = "call `stopped`, or the shutdown counts as failed"]
 pub struct Running {
     side: Side,

@@ -16,9 +16,39 @@ use crate::Gone;
 ///
 /// It first resolves with [`Gone::HalfClosed`] if the client merely stopped sending; awaited again, it resolves with
 /// the final reason (SRV-3).
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{Gone, GoneSignal};
+///
+/// /// Passes over the half-close.
+/// async fn really_gone(mut signal: GoneSignal) -> Gone {
+///     loop {
+///         let gone = (&mut signal).await;
+///         if gone.is_final() {
+///             return gone;
+///         }
+///     }
+/// }
+/// # let _ = really_gone;
+/// ```
 pub type GoneSignal = Wait<Gone>;
 
 /// Resolves with the shutdown's deadline when the server begins to drain (SRV-4).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use gateway_spec::DrainSignal;
+///
+/// /// How long is left to say goodbye.
+/// async fn time_left(drain: DrainSignal) -> Duration {
+///     drain.await.saturating_duration_since(Instant::now())
+/// }
+/// # let _ = time_left;
+/// ```
 pub type DrainSignal = Wait<Instant>;
 
 /// The raising side: a shared value with any number of waiters.
@@ -114,6 +144,22 @@ impl<T: Copy + fmt::Debug> fmt::Debug for Signal<T> {
 /// # Cancel safety
 ///
 /// Dropping it loses nothing: the value stays raised for every other waiter.
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::pin;
+/// use std::task::{Context, Poll, Waker};
+/// use gateway_spec::Signal;
+///
+/// let signal = Signal::new();
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let mut wait = pin!(signal.wait());
+/// assert_eq!(wait.as_mut().poll(&mut cx), Poll::Pending);
+/// signal.raise(7);
+/// assert_eq!(wait.as_mut().poll(&mut cx), Poll::Ready(7));
+/// assert_eq!(wait.as_mut().poll(&mut cx), Poll::Pending);
+/// ```
 #[must_use = "does nothing until awaited"]
 pub struct Wait<T: Copy> {
     signal: Signal<T>,

@@ -110,6 +110,18 @@ where
 }
 
 /// A synchronous application made by [`sync_application_fn`].
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{AppError, Done, SyncApplicationFn, SyncHttp, sync_application_fn};
+///
+/// fn hello(http: SyncHttp) -> Result<Done, AppError> {
+///     http.responder.respond("Hello, world!")
+/// }
+/// let app: SyncApplicationFn<_> = sync_application_fn(hello);
+/// # let _ = app;
+/// ```
 #[derive(Clone, Copy)]
 pub struct SyncApplicationFn<F> {
     function: F,
@@ -131,6 +143,24 @@ impl<F> fmt::Debug for SyncApplicationFn<F> {
 }
 
 /// One HTTP exchange with blocking handles.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::BufRead;
+/// use gateway_spec::{AppError, Done, SyncHttp};
+///
+/// fn count_lines(http: SyncHttp) -> Result<Done, AppError> {
+///     let SyncHttp { scope, body, responder } = http;
+///     let mut lines = 0;
+///     for line in body.lines() {
+///         line?;
+///         lines += 1;
+///     }
+///     responder.respond(format!("{lines} lines to {}", scope.path()))
+/// }
+/// # let _ = count_lines;
+/// ```
 #[derive(Debug)]
 pub struct SyncHttp {
     /// What is known of the request before its body. WSGI: `environ`.
@@ -174,6 +204,29 @@ impl SyncHttp {
 }
 
 /// Where a whole response waits for whoever started a synchronous call.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{AppError, Done, Http, SyncApplication, SyncHttp};
+///
+/// /// `blocking` runs a closure on another thread and waits for it.
+/// async fn serve<F>(
+///     app: &'static impl SyncApplication,
+///     http: Http,
+///     blocking: impl FnOnce(Box<dyn FnOnce() -> Result<Done, AppError> + Send>) -> F,
+/// ) -> Result<Done, AppError>
+/// where
+///     F: Future<Output = Result<Done, AppError>>,
+/// {
+///     let (http, handoff) = SyncHttp::with_handoff(http);
+///     let done = blocking(Box::new(move || app.call(http))).await?;
+///     match handoff.take() {
+///         Some((responder, response)) => responder.respond(response).await,
+///         None => Ok(done),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Handoff {
     slot: Arc<Mutex<Option<(Responder, Response)>>>,
@@ -197,6 +250,20 @@ impl Handoff {
 /// # Panics
 ///
 /// Reading panics on a server's worker thread, which it would stop (SYNC-1).
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{self, Read};
+/// use gateway_spec::SyncBody;
+///
+/// fn magic(body: &mut SyncBody) -> io::Result<[u8; 4]> {
+///     let mut magic = [0; 4];
+///     body.read_exact(&mut magic)?;
+///     Ok(magic)
+/// }
+/// # let _ = magic;
+/// ```
 pub struct SyncBody {
     body: RequestBody,
     piece: Bytes,
@@ -266,6 +333,19 @@ impl fmt::Debug for SyncBody {
 }
 
 /// The one chance to answer, blocking. See [`Responder`].
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{AppError, Done, SyncResponder};
+/// use http::StatusCode;
+///
+/// fn rows(responder: SyncResponder) -> Result<Done, AppError> {
+///     let rows = (0..3).map(|n| format!("{n}\n"));
+///     responder.respond_with(StatusCode::OK, rows)
+/// }
+/// # let _ = rows;
+/// ```
 #[must_use = "an exchange that is not answered is a 500"]
 #[derive(Debug)]
 pub struct SyncResponder {
@@ -347,6 +427,21 @@ impl SyncResponder {
 }
 
 /// The body of a response, as [`Write`]. See [`Writer`].
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write;
+/// use gateway_spec::{AppError, Done, SyncWriter};
+///
+/// fn table(mut writer: SyncWriter) -> Result<Done, AppError> {
+///     for n in 0..3 {
+///         writeln!(writer, "{n}\t{}", n * n)?;
+///     }
+///     writer.finish()
+/// }
+/// # let _ = table;
+/// ```
 #[must_use = "call `finish`, or the client sees a response that was cut off"]
 #[derive(Debug)]
 pub struct SyncWriter {

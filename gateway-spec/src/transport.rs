@@ -21,6 +21,59 @@ use crate::{
 /// - No method blocks, and none calls a waker while it holds a lock that another method takes (SRV-13).
 /// - After the exchange ended, receiving gives `Disconnect`, sending gives `Gone`; a handle that outlives its exchange
 ///   never touches the next one on that connection (SRV-9).
+///
+/// # Examples
+///
+/// A transport that is nowhere: what is sent is gone, and nothing comes.
+///
+/// ```
+/// use std::task::{Context, Poll};
+/// use gateway_spec::{
+///     Abort, Gone, GoneSignal, HttpReceive, HttpSend, HttpTransport, SendError, Signal,
+/// };
+///
+/// struct Nowhere {
+///     gone: Signal<Gone>,
+/// }
+///
+/// impl HttpTransport for Nowhere {
+///     fn poll_receive(&self, _: &mut Context<'_>) -> Poll<HttpReceive> {
+///         Poll::Ready(HttpReceive::Disconnect(Gone::PeerReset))
+///     }
+///
+///     fn stop_receiving(&self) {}
+///
+///     fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+///         Poll::Ready(Ok(()))
+///     }
+///
+///     fn send(&self, _: HttpSend) -> Result<(), SendError> {
+///         Ok(())
+///     }
+///
+///     fn poll_write(&self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SendError>> {
+///         Poll::Ready(Ok(bytes.len()))
+///     }
+///
+///     fn poll_flush(&self, _: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+///         Poll::Ready(Ok(()))
+///     }
+///
+///     fn poll_buffered(&self, _: &mut Context<'_>, _: usize) -> Poll<Result<(), Gone>> {
+///         Poll::Ready(Err(Gone::PeerReset))
+///     }
+///
+///     fn gone(&self) -> GoneSignal {
+///         self.gone.wait()
+///     }
+///
+///     fn close(&self) {}
+///
+///     fn abort(&self, why: Abort) {
+///         println!("given up: {why:?}");
+///     }
+/// }
+/// ```
 pub trait HttpTransport: Send + Sync {
     /// The next event of the request.
     ///
@@ -79,6 +132,18 @@ pub trait HttpTransport: Send + Sync {
 }
 
 /// Why an exchange is given up.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::Abort;
+///
+/// /// Whether a server answers in the application's place, if nothing was started.
+/// const fn is_answered(why: Abort) -> bool {
+///     matches!(why, Abort::Dropped)
+/// }
+/// assert!(!is_answered(Abort::Deliberate));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Abort {
     /// A handle was dropped without a terminal call: the application forgot, failed or panicked. The server answers
@@ -91,6 +156,18 @@ pub enum Abort {
 /// One WebSocket, as the `websocket` package provides it over an [`HttpTransport`].
 ///
 /// The rules for waiting are those of [`HttpTransport`].
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use gateway_spec::{Handshake, Scope, WebSocket, WebSocketTransport};
+///
+/// fn offer(scope: Scope, transport: Arc<dyn WebSocketTransport>) -> WebSocket {
+///     WebSocket::new(scope, vec!["chat.v1".into()], Handshake::new(transport))
+/// }
+/// # let _ = offer;
+/// ```
 pub trait WebSocketTransport: Send + Sync {
     /// The next event of the socket; `Disconnect` exactly once, and for ever after (WS-12).
     fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<WebSocketReceive>;
@@ -127,6 +204,46 @@ pub trait WebSocketTransport: Send + Sync {
 }
 
 /// The life of an application, as a server provides it, and a mount to its children.
+///
+/// # Examples
+///
+/// A server that keeps the state and says nothing:
+///
+/// ```
+/// use std::sync::{Arc, OnceLock};
+/// use std::time::Instant;
+/// use gateway_spec::{
+///     Capabilities, DrainSignal, Lifespan, LifespanScope, LifespanTransport, Signal, State,
+/// };
+///
+/// #[derive(Default)]
+/// struct Quiet {
+///     state: OnceLock<State>,
+///     shutdown: Signal<Instant>,
+/// }
+///
+/// impl LifespanTransport for Quiet {
+///     fn started(&self, state: State) {
+///         let _ = self.state.set(state);
+///     }
+///
+///     fn refuse(&self) {}
+///
+///     fn shutdown(&self) -> DrainSignal {
+///         self.shutdown.wait()
+///     }
+///
+///     fn stopped(&self) {}
+///
+///     fn abort(&self) {}
+/// }
+///
+/// let quiet = Arc::new(Quiet::default());
+/// let scope = LifespanScope::new(Capabilities::new("quiet"));
+/// let running = Lifespan::new(scope, Arc::clone(&quiet) as _).started(State::new().with(7_u8));
+/// assert_eq!(quiet.state.get().and_then(State::get::<u8>), Some(&7));
+/// drop(running.stopped());
+/// ```
 pub trait LifespanTransport: Send + Sync {
     /// The application is ready.
     fn started(&self, state: State);

@@ -11,6 +11,17 @@ use super::list::List;
 use super::same_name;
 
 /// Where one field lies in a block of bytes: its name, and its value without the spaces around it.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::Field;
+///
+/// let line = "Host: a.example";
+/// let field = Field::new(0..4, 6..line.len()).ok_or("too long")?;
+/// assert_eq!((&line[field.name()], &line[field.value()]), ("Host", "a.example"));
+/// # Ok::<(), &str>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
     name_start: u32,
@@ -74,6 +85,17 @@ impl Field {
 }
 
 /// Why bytes and an index do not make [`Headers`](crate::Headers).
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{BadBlock, Field, Headers};
+///
+/// let field = Field::new(0..4, 6..9).ok_or("too long")?;
+/// let smuggled = Headers::from_block(b"a\r\nb: x\ry".to_vec(), vec![field]);
+/// assert_eq!(smuggled.err(), Some(BadBlock::Name));
+/// # Ok::<(), &str>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadBlock {
     /// A field reaches beyond the end of the bytes.

@@ -10,6 +10,18 @@ use super::block::Block;
 use super::list::List;
 
 /// All fields of a [`Headers`](crate::Headers), in the order that [`iter`](crate::Headers::iter) states.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::Headers;
+/// use http::header::{ACCEPT, HeaderValue};
+///
+/// let headers: Headers = [(ACCEPT, HeaderValue::from_static("*/*"))].into_iter().collect();
+/// let mut fields = headers.iter();
+/// assert_eq!(fields.next(), Some(("accept", &b"*/*"[..])));
+/// assert_eq!(fields.next(), None);
+/// ```
 pub struct Iter<'a>(Walk<'a>);
 
 enum Walk<'a> {
@@ -77,6 +89,18 @@ impl fmt::Debug for Iter<'_> {
 }
 
 /// The values of one name, in order.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::Headers;
+/// use http::header::{HeaderValue, VARY};
+///
+/// let mut headers = Headers::new();
+/// headers.append(VARY, HeaderValue::from_static("accept"));
+/// headers.append(VARY, HeaderValue::from_static("origin"));
+/// assert!(headers.get_all("vary").eq([b"accept", b"origin"]));
+/// ```
 pub struct GetAll<'a>(Values<'a>);
 
 /// A position is that of the next value.

@@ -325,6 +325,15 @@ impl futures_core::Stream for RequestBody {
 }
 
 /// The future of [`RequestBody::chunk`].
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{BodyError, RequestBody};
+/// async fn first_bytes(body: &mut RequestBody) -> Result<usize, BodyError> {
+///     Ok(body.chunk().await?.map_or(0, |part| part.len()))
+/// }
+/// ```
 #[must_use = "does nothing until awaited"]
 #[derive(Debug)]
 pub struct Chunk<'a> {
@@ -340,6 +349,16 @@ impl Future for Chunk<'_> {
 }
 
 /// The future of [`RequestBody::buffered`].
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{Gone, RequestBody};
+/// /// Waits until a thread would not have to.
+/// async fn worth_a_thread(body: &RequestBody) -> Result<(), Gone> {
+///     body.buffered(64 * 1024).await
+/// }
+/// ```
 #[must_use = "does nothing until awaited"]
 pub struct Buffered<'a> {
     transport: Option<&'a dyn HttpTransport>,

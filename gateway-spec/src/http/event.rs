@@ -9,6 +9,24 @@ use http::{HeaderMap, HeaderName};
 use crate::{BodyError, Gone, ResponseHead};
 
 /// What comes from the client.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{Gone, HttpReceive};
+///
+/// fn describe(event: &HttpReceive) -> String {
+///     match event {
+///         HttpReceive::Body { bytes, more } => format!("{} bytes, more: {more}", bytes.len()),
+///         HttpReceive::Trailers(trailers) => format!("{} trailers", trailers.len()),
+///         HttpReceive::Failed(error) => error.to_string(),
+///         HttpReceive::Disconnect(gone) => gone.to_string(),
+///         _ => String::from("something newer"),
+///     }
+/// }
+/// let left = HttpReceive::Disconnect(Gone::PeerReset);
+/// assert_eq!(describe(&left), "the client reset the connection");
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum HttpReceive {
@@ -28,6 +46,22 @@ pub enum HttpReceive {
 }
 
 /// What goes to the client.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{HttpSend, TrailersPlan};
+/// use http::StatusCode;
+///
+/// // A whole answer is one event.
+/// let event = HttpSend::Start {
+///     head: StatusCode::OK.into(),
+///     body: "Hello, world!".into(),
+///     more: false,
+///     trailers: TrailersPlan::None,
+/// };
+/// assert!(matches!(event, HttpSend::Start { more: false, .. }));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HttpSend {
@@ -65,6 +99,17 @@ pub enum HttpSend {
 }
 
 /// Which trailers a response may end with.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::TrailersPlan;
+/// use http::HeaderName;
+///
+/// let checksum = HeaderName::from_static("x-checksum");
+/// let plan = TrailersPlan::Announced([checksum].into());
+/// assert_ne!(plan, TrailersPlan::default());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum TrailersPlan {
     /// None.
@@ -77,6 +122,24 @@ pub enum TrailersPlan {
 }
 
 /// A range of an open file. The server reads it; the application may drop its own handle at once.
+///
+/// # Examples
+///
+/// ```
+/// use std::fs::File;
+/// use std::io;
+/// use gateway_spec::{FileRegion, SendError, Writer};
+///
+/// fn whole(file: File) -> io::Result<FileRegion> {
+///     let length = file.metadata()?.len();
+///     Ok(FileRegion { file: file.into(), offset: 0, length })
+/// }
+///
+/// async fn send(writer: &mut Writer, region: FileRegion) -> Result<(), SendError> {
+///     writer.write_file(region).await
+/// }
+/// # let _ = whole;
+/// ```
 #[derive(Debug, Clone)]
 pub struct FileRegion {
     /// The file. It is read at positions, so its cursor is neither used nor moved.

@@ -14,6 +14,44 @@ use crate::{
 /// anew, so that a wrapper cannot forget one (MW-2). [`Layered`] makes the transport of it.
 ///
 /// [`send`](Self::send) sees every byte: those of [`poll_write`](Self::poll_write) are copied into an event (MW-3).
+///
+/// # Examples
+///
+/// Counts the bytes of a response, whichever way they come:
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use gateway_spec::{Http, HttpLayer, HttpSend, HttpTransport, Layered, SendError};
+///
+/// struct Count {
+///     inner: Arc<dyn HttpTransport>,
+///     bytes: Arc<AtomicU64>,
+/// }
+///
+/// impl HttpLayer for Count {
+///     fn inner(&self) -> &dyn HttpTransport {
+///         &*self.inner
+///     }
+///
+///     fn send(&self, event: HttpSend) -> Result<(), SendError> {
+///         let bytes = match &event {
+///             HttpSend::Start { body, .. } => body.len() as u64,
+///             HttpSend::Body { bytes, .. } => bytes.len() as u64,
+///             HttpSend::File(region) => region.length,
+///             _ => 0,
+///         };
+///         self.inner.send(event)?;
+///         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+///         Ok(())
+///     }
+/// }
+///
+/// fn counted(http: Http, bytes: Arc<AtomicU64>) -> Http {
+///     http.map_transport(|inner| Arc::new(Layered(Count { inner, bytes })))
+/// }
+/// # let _ = counted;
+/// ```
 pub trait HttpLayer: Send + Sync + 'static {
     /// What this wraps.
     fn inner(&self) -> &dyn HttpTransport;
@@ -82,6 +120,26 @@ pub trait HttpLayer: Send + Sync + 'static {
 }
 
 /// The transport that an [`HttpLayer`] makes.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use gateway_spec::{HttpLayer, HttpTransport, Layered};
+///
+/// struct Unchanged(Arc<dyn HttpTransport>);
+///
+/// impl HttpLayer for Unchanged {
+///     fn inner(&self) -> &dyn HttpTransport {
+///         &*self.0
+///     }
+/// }
+///
+/// fn wrap(inner: Arc<dyn HttpTransport>) -> Arc<dyn HttpTransport> {
+///     Arc::new(Layered(Unchanged(inner)))
+/// }
+/// # let _ = wrap;
+/// ```
 pub struct Layered<L>(pub L);
 
 impl<L: HttpLayer> HttpTransport for Layered<L> {

@@ -227,6 +227,16 @@ pub(crate) fn poll_send(
 }
 
 /// The future of [`Responder::respond`].
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{Respond, Responder};
+/// fn hello(responder: Responder) -> Respond {
+///     responder.respond("Hello, world!")
+/// }
+/// # let _ = hello;
+/// ```
 #[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Respond {
     side: Option<SendSide>,
@@ -248,6 +258,17 @@ impl Future for Respond {
 }
 
 /// The future of [`Responder::start`] and [`Responder::start_with_trailers`].
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{Plain, Responder, Start};
+/// # use http::StatusCode;
+/// fn begin(responder: Responder) -> Start<Plain> {
+///     responder.start(StatusCode::OK)
+/// }
+/// # let _ = begin;
+/// ```
 #[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Start<K> {
     side: Option<SendSide>,
@@ -293,6 +314,17 @@ impl<K> Future for Start<K> {
 }
 
 /// The future of [`Responder::upgrade`].
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{Http, Upgrading};
+/// # use http::StatusCode;
+/// fn switch(http: Http) -> Upgrading {
+///     http.responder.upgrade(StatusCode::SWITCHING_PROTOCOLS, http.body)
+/// }
+/// # let _ = switch;
+/// ```
 #[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Upgrading {
     side: Option<SendSide>,

@@ -69,6 +69,28 @@ impl fmt::Debug for Scope {
 }
 
 /// What is known of a request before its body.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{HttpScope, State};
+///
+/// struct Greeting(&'static str);
+///
+/// fn greet(scope: &HttpScope) -> String {
+///     let greeting = scope.state.get::<Greeting>().map_or("hello", |greeting| greeting.0);
+///     format!("{greeting}, {} of {}", scope.path(), scope.authority().unwrap_or("nowhere"))
+/// }
+/// # use std::sync::Arc;
+/// # use gateway_spec::{Capabilities, ConnectionInfo};
+/// let info = Arc::new(ConnectionInfo::new(Capabilities::new("test")));
+/// let mut scope = HttpScope::new(info);
+/// scope.uri = "http://a.example/api/user".parse()?;
+/// scope.state = State::new().with(Greeting("good day"));
+/// scope.mount("/api".len());
+/// assert_eq!(greet(&scope), "good day, /user of a.example");
+/// # Ok::<(), http::uri::InvalidUri>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct HttpScope {
@@ -115,8 +137,8 @@ impl HttpScope {
         }
     }
 
-    /// The path below all mounts, percent-encoded as sent; begins with `/` (SCOPE-5). WSGI: `PATH_INFO`, but not
-    /// decoded, so that an encoded slash stays one.
+    /// The path below all mounts, percent-encoded as sent; begins with `/`, but for `OPTIONS *`, whose path is `*`
+    /// (SCOPE-5). WSGI: `PATH_INFO`, but not decoded, so that an encoded slash stays one.
     #[must_use]
     #[inline]
     pub fn path(&self) -> &str {
@@ -185,6 +207,17 @@ impl HttpScope {
 }
 
 /// How long a request's body is, as its head says.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{BodyLength, HttpScope};
+///
+/// fn is_upload(scope: &HttpScope) -> bool {
+///     !matches!(scope.body, BodyLength::Empty | BodyLength::Known(0))
+/// }
+/// # let _ = is_upload;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BodyLength {
     /// There is none.

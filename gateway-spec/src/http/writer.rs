@@ -41,10 +41,40 @@ pub struct Writer<K = Plain> {
 }
 
 /// A [`Writer`] of a response without trailers.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{AppError, Done, Plain, Writer};
+///
+/// // What `Writer` means when it stands alone.
+/// async fn end(writer: Writer<Plain>) -> Result<Done, AppError> {
+///     writer.finish().await
+/// }
+/// # let _ = end as fn(Writer) -> _;
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub enum Plain {}
 
 /// A [`Writer`] of a response that may end with trailers.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{AppError, Done, Responder};
+/// use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+///
+/// async fn sum(responder: Responder) -> Result<Done, AppError> {
+///     let name = HeaderName::from_static("x-checksum");
+///     let mut writer = responder
+///         .start_with_trailers(StatusCode::OK, Some(std::slice::from_ref(&name)))
+///         .await?;
+///     writer.write("data").await?;
+///     let trailers = HeaderMap::from_iter([(name, HeaderValue::from_static("7"))]);
+///     writer.finish_with_trailers(trailers).await
+/// }
+/// # let _ = sum;
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub enum Trailing {}
 
@@ -182,6 +212,16 @@ impl<K> fmt::Debug for Writer<K> {
 }
 
 /// The future of [`Writer::finish`] and [`Writer::finish_with_trailers`].
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{Finish, Writer};
+/// fn end(writer: Writer) -> Finish {
+///     writer.finish()
+/// }
+/// # let _ = end;
+/// ```
 #[must_use = "await it: dropped before, the response is cut off"]
 pub struct Finish {
     side: Option<SendSide>,
@@ -220,6 +260,16 @@ impl fmt::Debug for Finish {
 
 /// One event on its way: the future of [`Writer::write`], [`Writer::write_file`] and
 /// [`Responder::inform`](crate::Responder::inform).
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{Sending, Writer};
+/// fn tick(writer: &mut Writer) -> Sending<'_> {
+///     writer.write("tick\n")
+/// }
+/// # let _ = tick;
+/// ```
 #[must_use = "does nothing until awaited"]
 pub struct Sending<'a> {
     transport: &'a dyn HttpTransport,
@@ -268,6 +318,22 @@ impl Future for Sending<'_> {
 }
 
 /// The future of [`Writer::ready`] and [`Responder::ready`](crate::Responder::ready).
+///
+/// # Examples
+///
+/// Keeps the part if the wait is given up:
+///
+/// ```
+/// # use gateway_spec::{AppError, Writer};
+/// # use bytes::Bytes;
+/// async fn send(writer: &mut Writer, parts: &mut Vec<Bytes>) -> Result<(), AppError> {
+///     writer.ready().await?;
+///     if let Some(part) = parts.pop() {
+///         writer.send(part)?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[must_use = "does nothing until awaited"]
 pub struct Ready<'a> {
     transport: &'a dyn HttpTransport,
@@ -288,6 +354,17 @@ impl Future for Ready<'_> {
 }
 
 /// The future of [`Writer::flush`].
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{AppError, Writer};
+/// async fn send_now(writer: &mut Writer) -> Result<(), AppError> {
+///     writer.write("data: 7\n\n").await?;
+///     writer.flush().await?;
+///     Ok(())
+/// }
+/// ```
 #[must_use = "does nothing until awaited"]
 pub struct Flush<'a> {
     transport: &'a dyn HttpTransport,

@@ -100,6 +100,15 @@ impl fmt::Display for CloseCode {
 }
 
 /// A number that is no close code, or one that must never be sent.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{BadCloseCode, CloseCode};
+///
+/// let refused: Result<CloseCode, BadCloseCode> = 1006.try_into();
+/// assert_eq!(refused.unwrap_err().to_string(), "close code 1006 must never be sent (WS-10)");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadCloseCode(pub u16);
 
@@ -112,6 +121,15 @@ impl fmt::Display for BadCloseCode {
 impl Error for BadCloseCode {}
 
 /// What a close frame says: a code and a reason of at most 123 bytes.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{CloseCode, CloseFrame};
+///
+/// let frame = CloseFrame::new(CloseCode::POLICY, "é".repeat(100));
+/// assert_eq!(frame.reason.len(), 122);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseFrame {

@@ -9,6 +9,15 @@ use super::{CloseFrame, Message, Text};
 use crate::{Gone, Headers, Response};
 
 /// What comes from the client after the handshake was accepted.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{Cause, Disconnect, WebSocketReceive};
+///
+/// let end = WebSocketReceive::Disconnect(Disconnect::new(1006, "", Cause::Lost));
+/// assert!(!matches!(end, WebSocketReceive::Message(_)));
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum WebSocketReceive {
@@ -23,6 +32,21 @@ pub enum WebSocketReceive {
 }
 
 /// What goes to the client.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{Message, WebSocketSend};
+///
+/// fn payload_bytes(event: &WebSocketSend) -> usize {
+///     match event {
+///         WebSocketSend::Message(message) => message.as_bytes().len(),
+///         WebSocketSend::Ping(payload) | WebSocketSend::Pong(payload) => payload.len(),
+///         _ => 0,
+///     }
+/// }
+/// assert_eq!(payload_bytes(&WebSocketSend::Message(Message::from("hi"))), 2);
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WebSocketSend {
@@ -82,6 +106,16 @@ impl Accept {
 }
 
 /// How a socket ended.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{Cause, Disconnect, Gone};
+///
+/// let end = Disconnect::new(1001, "reloading", Cause::Remote);
+/// assert_eq!(end.to_string(), "the client closed the socket (code 1001)");
+/// assert_eq!(end.gone(), Gone::Finished);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Disconnect {
@@ -94,6 +128,18 @@ pub struct Disconnect {
 }
 
 /// Who ended a socket.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{Cause, Disconnect};
+///
+/// /// Whether a client is likely to come back at once.
+/// fn will_reconnect(end: &Disconnect) -> bool {
+///     matches!(end.cause, Cause::Lost | Cause::Timeout | Cause::Shutdown)
+/// }
+/// assert!(will_reconnect(&Disconnect::new(1006, "", Cause::Lost)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {

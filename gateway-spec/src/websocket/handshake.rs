@@ -16,6 +16,23 @@ use crate::{
 /// [`into_http`](Self::into_http).
 ///
 /// Dropped without any of them, it is an application's error: 500 (SRV-12).
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{Accept, AppError, CloseCode, Done, WebSocket};
+/// use http::StatusCode;
+///
+/// async fn members_only(socket: WebSocket) -> Result<Done, AppError> {
+///     if !socket.scope.headers.contains("authorization") {
+///         return socket.handshake.deny(StatusCode::UNAUTHORIZED).await;
+///     }
+///     let accept = Accept::new().subprotocol("chat.v1");
+///     let socket = socket.handshake.accept(accept).await?;
+///     socket.close(CloseCode::NORMAL, "").await
+/// }
+/// # let _ = members_only;
+/// ```
 #[must_use = "a handshake that is not answered is a 500"]
 pub struct Handshake {
     side: SocketSide,
@@ -134,6 +151,16 @@ impl Drop for SocketSide {
 }
 
 /// The future of [`Handshake::accept`].
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{Accept, Accepting, Handshake};
+/// fn accept(handshake: Handshake) -> Accepting {
+///     handshake.accept(Accept::new())
+/// }
+/// # let _ = accept;
+/// ```
 #[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Accepting {
     side: Option<SocketSide>,
@@ -155,6 +182,17 @@ impl Future for Accepting {
 }
 
 /// The future of [`Handshake::deny`].
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{Deny, Handshake};
+/// # use http::StatusCode;
+/// fn full(handshake: Handshake) -> Deny {
+///     handshake.deny(StatusCode::SERVICE_UNAVAILABLE)
+/// }
+/// # let _ = full;
+/// ```
 #[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Deny {
     side: Option<SocketSide>,

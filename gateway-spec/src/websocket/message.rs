@@ -3,6 +3,15 @@
 use bytes::Bytes;
 
 /// Text that is known to be UTF-8, cheaply cloned: a [`bytestring::ByteString`].
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::Text;
+///
+/// let text = Text::from_static("cheap to clone");
+/// assert!(text.clone().starts_with("cheap"));
+/// ```
 pub type Text = bytestring::ByteString;
 
 /// One whole message (WS-7). ASGI: `websocket.receive` and `websocket.send`.

@@ -41,6 +41,23 @@ pub struct Socket {
 }
 
 /// What [`Socket::receive`] gives.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{Incoming, Socket};
+///
+/// /// Waits for the answer to a ping.
+/// async fn pong(socket: &mut Socket) -> bool {
+///     loop {
+///         match socket.receive().await {
+///             Incoming::Pong(_) => return true,
+///             Incoming::Closed(_) => return false,
+///             Incoming::Message(_) | Incoming::Ping(_) => {}
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incoming {
     /// A whole message.
@@ -153,6 +170,19 @@ impl fmt::Debug for Socket {
 }
 
 /// The sending half of a [`Socket`]; the terminal calls are its.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{AppError, CloseCode, Done, SocketSender};
+///
+/// async fn announce(mut sender: SocketSender, news: &[&'static str]) -> Result<Done, AppError> {
+///     for line in news {
+///         sender.send(*line).await?;
+///     }
+///     sender.close(CloseCode::NORMAL, "that was all").await
+/// }
+/// ```
 #[must_use = "call `close`, or the client sees an error"]
 pub struct SocketSender {
     side: SocketSide,
@@ -252,6 +282,21 @@ impl fmt::Debug for SocketSender {
 }
 
 /// The receiving half of a [`Socket`].
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::SocketReceiver;
+///
+/// async fn longest(mut receiver: SocketReceiver) -> usize {
+///     let mut longest = 0;
+///     while let Some(message) = receiver.message().await {
+///         longest = longest.max(message.as_bytes().len());
+///     }
+///     longest
+/// }
+/// # let _ = longest;
+/// ```
 pub struct SocketReceiver {
     transport: Arc<dyn WebSocketTransport>,
 }
@@ -296,6 +341,16 @@ impl fmt::Debug for SocketReceiver {
 }
 
 /// The future of [`Socket::send`] and [`Socket::ping`].
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{SendMessage, Socket};
+/// fn greet(socket: &mut Socket) -> SendMessage<'_> {
+///     socket.send("welcome")
+/// }
+/// # let _ = greet;
+/// ```
 #[must_use = "does nothing until awaited"]
 pub struct SendMessage<'a> {
     side: &'a SocketSide,

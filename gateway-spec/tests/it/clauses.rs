@@ -92,7 +92,15 @@ fn parse(id: &str) -> Option<(&'static str, usize)> {
 /// SPEC.md and all Rust files of the workspace.
 fn sources() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let mut files = vec![(PathBuf::from("SPEC.md"), SPEC.to_owned())];
+    let mut files = files_below(root);
+    assert!(files.len() > 10, "the workspace was not found");
+    files.push((PathBuf::from("SPEC.md"), SPEC.to_owned()));
+    files
+}
+
+/// All Rust files of a folder and those below it.
+pub(crate) fn files_below(root: &Path) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -106,6 +114,5 @@ fn sources() -> Vec<(PathBuf, String)> {
             }
         }
     }
-    assert!(files.len() > 10, "the workspace was not found");
     files
 }

@@ -5,6 +5,7 @@ mod application;
 mod body;
 mod clauses;
 mod compile_fail;
+mod examples;
 mod layer;
 mod lifespan;
 mod memory;
