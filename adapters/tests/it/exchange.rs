@@ -10,8 +10,8 @@ use std::thread;
 
 use bytes::Bytes;
 use gateway_spec::{
-    Abort, AppError, Application, BodyLength, Connection, Events, Gone, HttpSend, ResponseHead,
-    SyncHttp, WorkerThread,
+    Abort, AppError, Application, BodyLength, Connection, Events, Gone, HttpLayer, HttpSend,
+    HttpTransport, Layered, ResponseHead, SyncHttp, WorkerThread,
 };
 use http::StatusCode;
 
@@ -53,7 +53,8 @@ fn the_application_runs_on_a_named_thread_that_may_block() {
             .respond(thread::current().name().unwrap_or_default().to_owned())
     });
     let mark = WorkerThread::enter();
-    for _ in 0..3 {
+    // Without a queue: who is woken finds the thread free for the next one.
+    for _ in 0..200 {
         let (connection, mut events) = get();
         serve(app.call(connection));
         assert_eq!(sent_head(&mut events).1, "test-0");
@@ -219,6 +220,51 @@ fn a_dropped_handle_is_reported_together_with_the_error() {
     let error = block_on(call).unwrap_err();
     assert_eq!(error.status_code(), StatusCode::IM_A_TEAPOT);
     assert_eq!(events.aborted(), Some(Abort::Dropped));
+}
+
+/// Counts what the server is told of dropped handles.
+struct CountAborts {
+    inner: Arc<dyn HttpTransport>,
+    count: Arc<AtomicUsize>,
+}
+
+impl HttpLayer for CountAborts {
+    fn inner(&self) -> &dyn HttpTransport {
+        &*self.inner
+    }
+
+    fn abort(&self, why: Abort) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.inner.abort(why);
+    }
+}
+
+#[test]
+fn the_server_hears_of_dropped_handles_once_and_after_a_good_answer_never() {
+    let app = app(&pool(1, 0), |http: SyncHttp| match http.scope.body {
+        BodyLength::Empty => http.responder.respond("hello"),
+        BodyLength::Known(_) => http.responder.start(StatusCode::OK)?.finish(),
+        BodyLength::Unknown => Err(AppError::message("no length")),
+    });
+    for (body, aborts) in [
+        (BodyLength::Empty, 0),
+        (BodyLength::Known(0), 0),
+        (BodyLength::Unknown, 1),
+    ] {
+        let (connection, events) = request(body);
+        let Connection::Http(http) = connection else {
+            unreachable!()
+        };
+        events.deliver(last_part(""));
+        let count = Arc::new(AtomicUsize::new(0));
+        let http = http.map_transport(|inner| {
+            let count = Arc::clone(&count);
+            Arc::new(Layered(CountAborts { inner, count }))
+        });
+        let result = block_on(app.call(Connection::Http(http)));
+        assert_eq!(result.is_err(), aborts == 1);
+        assert_eq!(count.load(Ordering::Relaxed), aborts, "{body:?}");
+    }
 }
 
 /// Gives `left` parts, then ends or panics; counts how often it was dropped.

@@ -76,9 +76,12 @@ fn life() -> (Connection, mpsc::Receiver<Said>, Signal<Instant>) {
     (Connection::Lifespan(lifespan), says, shutdown)
 }
 
-fn in_a_minute() -> Instant {
-    Instant::now() + Duration::from_secs(60)
+/// Late enough that a test which waits for it never ends.
+fn tomorrow() -> Instant {
+    Instant::now() + 2 * HALF
 }
+
+const HALF: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// Writes down in which order it is called, and on which threads.
 struct Diary {
@@ -154,7 +157,7 @@ fn an_error_or_a_panic_at_startup_is_a_failed_lifespan() {
 fn an_error_at_shutdown_is_a_failed_shutdown() {
     let (app, _diary) = diary(&pool(1, 0), Fail::Shutdown);
     let (lifespan, says, shutdown) = life();
-    shutdown.raise(in_a_minute());
+    shutdown.raise(tomorrow());
     let error = block_on(app.call(lifespan)).unwrap_err();
     assert_eq!(error.to_string(), "the database does not answer");
     assert!(matches!(says.recv(), Ok(Said::Started(_))));
@@ -163,7 +166,7 @@ fn an_error_at_shutdown_is_a_failed_shutdown() {
 
 #[test]
 fn shutdown_releases_a_thread_that_waits_for_its_client_first() {
-    let pool = pool(1, 1);
+    let pool = Pool::new("test", settings(1).with_queue(1).with_join_grace(HALF));
     let (app, diary) = diary(&pool, Fail::Never);
     let (lifespan, says, shutdown) = life();
     let mut lifespan = pin!(app.call(lifespan));
@@ -179,7 +182,7 @@ fn shutdown_releases_a_thread_that_waits_for_its_client_first() {
     let mut in_queue = pin!(app.call(connection));
     assert!(turn(in_queue.as_mut()).is_pending());
 
-    shutdown.raise(in_a_minute());
+    shutdown.raise(tomorrow());
     serve(lifespan);
     assert_eq!(diary.recv().unwrap(), "read on test-0");
     assert_eq!(diary.recv().unwrap(), "shutdown on test-lifespan");
@@ -222,7 +225,7 @@ fn a_thread_that_stays_in_the_applications_code_is_left_after_a_deadline_and_rep
     assert!(turn(call.as_mut()).is_pending());
     keeper.wait_for_arrival();
 
-    shutdown.raise(in_a_minute());
+    shutdown.raise(tomorrow());
     serve(lifespan);
     assert!(matches!(says.recv(), Ok(Said::Started(_))));
     assert!(matches!(says.recv(), Ok(Said::Stopped)));
@@ -254,10 +257,10 @@ fn a_shared_pool_stops_with_the_last_lifespan_and_opens_for_the_next() {
         serve(second.call(connection));
         sent_head(&mut events).0.status
     };
-    shut_first.raise(in_a_minute());
+    shut_first.raise(tomorrow());
     serve(of_first);
     assert_eq!(status(), StatusCode::OK);
-    shut_second.raise(in_a_minute());
+    shut_second.raise(tomorrow());
     serve(of_second);
     assert_eq!(status(), StatusCode::SERVICE_UNAVAILABLE);
 

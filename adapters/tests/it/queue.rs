@@ -2,12 +2,12 @@
 
 use std::io::Read;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use adapters::{Pool, SyncAdapter};
-use gateway_spec::{Application, Gone, SyncApplication, SyncHttp};
+use gateway_spec::{Abort, Application, Gone, SyncApplication, SyncHttp};
 use http::StatusCode;
 
 use crate::support::{
@@ -45,9 +45,8 @@ fn uploads_that_dribble_take_no_thread() {
 
 #[test]
 fn a_large_upload_takes_a_thread_when_64_kib_are_there() {
-    let (started, has_started) = mpsc::channel();
-    let app = app(&pool(1, 0), move |mut http: SyncHttp| {
-        started.send(())?;
+    let pool = pool(1, 0);
+    let app = app(&pool, move |mut http: SyncHttp| {
         let length = std::io::copy(&mut http.body, &mut std::io::sink())?;
         http.responder.respond(length.to_string())
     });
@@ -55,10 +54,10 @@ fn a_large_upload_takes_a_thread_when_64_kib_are_there() {
     let mut call = pin!(app.call(connection));
     events.deliver(part(vec![0; (64 << 10) - 1]));
     assert!(turn(call.as_mut()).is_pending());
-    assert!(has_started.try_recv().is_err());
+    assert_eq!(pool.stats().threads, 0);
     events.deliver(part("a"));
     assert!(turn(call.as_mut()).is_pending());
-    has_started.recv().unwrap();
+    assert_eq!(pool.stats().threads, 1);
     events.deliver(last_part("b"));
     serve(call);
     assert_eq!(sent_head(&mut events).1, "65537");
@@ -125,6 +124,28 @@ fn a_queued_request_of_a_client_that_left_is_not_run() {
     assert_eq!(second.unwrap_err().gone(), Some(Gone::PeerReset));
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     assert_eq!((pool.stats().dropped, pool.stats().refused), (1, 0));
+}
+
+#[test]
+fn a_queued_request_whose_future_was_dropped_is_not_run() {
+    let pool = pool(1, 1);
+    let (app, keeper, calls) = first_waits(&pool);
+    let (connection, _running) = get();
+    let mut first = pin!(app.call(connection));
+    assert!(turn(first.as_mut()).is_pending());
+    keeper.wait_for_arrival();
+    let (connection, events) = get();
+    let mut second = Box::pin(app.call(connection));
+    assert!(turn(second.as_mut()).is_pending());
+    drop(second);
+    assert_eq!(events.aborted(), Some(Abort::Dropped));
+    keeper.open();
+    serve(first);
+    // The one thread comes to this after the one that was dropped.
+    let (connection, _events) = get();
+    serve(app.call(connection));
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+    assert_eq!(pool.stats().dropped, 1);
 }
 
 #[test]
