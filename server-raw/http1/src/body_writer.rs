@@ -1,7 +1,5 @@
 //! The body of a reply to bytes: the mirror image of `body_reader`.
 
-use std::io::Write as _;
-
 use http::HeaderMap;
 
 use crate::error::UsageError;
@@ -48,7 +46,7 @@ impl BodyWriter {
             // A chunk of no bytes would end the body (RFC 9112 section 7.1).
             Self::Chunked if length == 0 => Ok(Payload::Skip),
             Self::Chunked => {
-                write!(out, "{length:x}\r\n").expect("writing to memory cannot fail");
+                put_chunk_size(length, out);
                 Ok(Payload::Write { suffix: b"\r\n" })
             }
             Self::UntilClose => Ok(Payload::Write { suffix: b"" }),
@@ -71,6 +69,14 @@ impl BodyWriter {
         }
         Ok(())
     }
+}
+
+fn put_chunk_size(length: usize, out: &mut Vec<u8>) {
+    let digits = length.checked_ilog(16).map_or(1, |power| power + 1);
+    for place in (0..digits).rev() {
+        out.push(b"0123456789abcdef"[length >> (4 * place) & 0xf]);
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 fn end_with_trailers(trailers: &HeaderMap, out: &mut Vec<u8>) -> Result<(), UsageError> {

@@ -65,17 +65,19 @@ impl FieldLines {
                 Err(end) => return self.stop_in_value(bytes, line, end),
             };
             let name = &bytes[line..colon];
-            // A longer name is beyond any sensible limit of a head, too.
-            if !(1..=usize::from(u16::MAX)).contains(&name.len()) {
-                return Err(PeerError::FieldName);
-            }
+            let name_length = match u16::try_from(name.len()) {
+                Ok(0) => return Err(PeerError::FieldName),
+                Ok(length) => length,
+                // Nothing else is as long as that.
+                Err(_) => return Err(PeerError::HeadTooLarge),
+            };
             let (start, value) = trim(bytes, colon + 1, end);
             each(Found {
                 name,
                 value,
                 place: Field::from_parts(
                     line as u32,
-                    name.len() as u16,
+                    name_length,
                     start as u32,
                     value.len() as u32,
                 ),
@@ -85,7 +87,7 @@ impl FieldLines {
     }
 
     /// Whether the part of the line that was not complete still is not.
-    #[inline(never)]
+    #[cold]
     fn is_scanned_in_vain(&mut self, bytes: &[u8]) -> bool {
         let (Ok(scanned) | Err(scanned)) = match self.within {
             Within::Name => scan::name_end(bytes, self.scanned),
@@ -96,7 +98,7 @@ impl FieldLines {
     }
 
     /// A line whose name does not end in a colon at `end`: the empty one, one that is not yet complete, or a wrong one.
-    #[inline(never)]
+    #[cold]
     fn stop_in_name(
         &mut self,
         bytes: &[u8],
@@ -121,7 +123,7 @@ impl FieldLines {
     }
 
     /// A line whose value does not end in a line end at `end`: one that is not yet complete, or a wrong one.
-    #[inline(never)]
+    #[cold]
     fn stop_in_value(
         &mut self,
         bytes: &[u8],
@@ -163,7 +165,7 @@ fn trim(bytes: &[u8], start: usize, end: usize) -> (usize, &[u8]) {
     }
 }
 
-#[inline(never)]
+#[cold]
 fn skip_spaces(bytes: &[u8], start: usize, end: usize) -> usize {
     let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t');
     start + bytes[start..end].iter().take_while(is_space).count()

@@ -367,7 +367,7 @@ impl Facts {
         }
     }
 
-    #[inline(never)]
+    #[cold]
     fn note_one(&mut self, name: &[u8], value: &[u8], place: Field) {
         let Some(first) = name.first() else { return };
         match (name.len(), first | 0x20) {

@@ -280,10 +280,10 @@ fn put_length(out: &mut Vec<u8>, length: u64) {
 }
 
 fn end_with_date(out: &mut Vec<u8>, given: &Given, date: &[u8; 29]) {
-    if given.date == Presence::Absent {
-        out.extend_from_slice(b"date: ");
-        out.extend_from_slice(date);
-        out.extend_from_slice(b"\r\n");
+    if given.date == Presence::Present {
+        return out.extend_from_slice(b"\r\n");
     }
-    out.extend_from_slice(b"\r\n");
+    let mut end = *b"date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n";
+    end[b"date: ".len()..][..date.len()].copy_from_slice(date);
+    out.extend_from_slice(&end);
 }

@@ -24,7 +24,7 @@ pub(crate) fn name_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
 }
 
 /// As `name_end`, for any token.
-#[inline(never)]
+#[cold]
 pub(crate) fn token_end(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     at + rest.iter().take_while(|&&byte| is_token(byte)).count()
@@ -38,11 +38,16 @@ pub(crate) fn line_end(bytes: &[u8], mut at: usize) -> Result<usize, usize> {
         at = find(bytes, at, |lane| {
             is_at_most(lane, b' ' - 1) | lane.simd_eq(splat(0x7f))
         });
-        match bytes.get(at) {
-            Some(b'\r') if bytes.get(at + 1) == Some(&b'\n') => return Ok(at),
-            Some(b'\t') => at += 1,
-            Some(_) | None => return Err(at),
+        if bytes
+            .get(at..)
+            .is_some_and(|behind| behind.starts_with(b"\r\n"))
+        {
+            return Ok(at);
         }
+        if bytes.get(at) != Some(&b'\t') {
+            return Err(at);
+        }
+        at += 1;
     }
 }
 
@@ -112,7 +117,7 @@ fn find(bytes: &[u8], mut at: usize, stops: impl Fn(u8x16) -> u8x16) -> usize {
 }
 
 /// As `find`, where not even one lane is filled.
-#[inline(never)]
+#[cold]
 fn find_in_few(bytes: &[u8], at: usize, stops: impl Fn(u8x16) -> u8x16) -> usize {
     let mut lane = [0; LANES];
     lane[..bytes.len()].copy_from_slice(bytes);

@@ -215,5 +215,13 @@ fn name_end(bytes: &[u8], place: Range<usize>, plain: usize) -> Option<usize> {
 
 /// Digits alone: `u16::from_str` takes a sign too.
 fn port(digits: &[u8]) -> Option<u16> {
-    u16::try_from(crate::framing::decimal(digits)?).ok()
+    let mut port = 0_u32;
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 || port > u16::MAX.into() {
+            return None;
+        }
+        port = port * 10 + u32::from(digit);
+    }
+    u16::try_from(port).ok()
 }

@@ -91,6 +91,31 @@ fn a_target_longer_than_any_uri_is_too_long_whatever_the_limit() {
 }
 
 #[test]
+fn a_name_is_shorter_than_64_kib_whatever_the_limits() {
+    let limits = Limits::default()
+        .with_head_bytes(1 << 20)
+        .with_trailer_bytes(1 << 20);
+    let field = |length: usize| format!("{}: y\r\n\r\n", "x".repeat(length));
+    let head = "GET / HTTP/1.1\r\nhost: a\r\n";
+    let seen = format!("GET / HTTP/1.1 | host: a | {}: y", "x".repeat(65_535));
+    check(
+        limits,
+        format!("{head}{}", field(65_535)),
+        &[&seen, "waits"],
+    );
+    check(
+        limits,
+        format!("{head}{}", field(65_536)),
+        &["HeadTooLarge"],
+    );
+    check(
+        limits,
+        format!("{POST}0\r\n{}", field(65_536)),
+        &[SEEN, "TrailersTooLarge"],
+    );
+}
+
+#[test]
 fn a_head_has_so_many_fields() {
     let limits = Limits::default().with_fields(3);
     let head = |fields: usize| {
