@@ -113,10 +113,6 @@ struct State {
     polling: bool,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are heads: a box would cost each response an allocation"
-)]
 #[derive(Debug)]
 enum Queued {
     Ready(Outgoing),
