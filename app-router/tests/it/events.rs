@@ -99,6 +99,8 @@ async fn a_client_that_left_ends_the_stream_and_is_no_error_of_the_app() {
     let client = async {
         head(&mut events).await;
         text(&mut events).await;
+        // The stream is idle by then: it flushed, and waits for its source.
+        tokio::time::sleep(Duration::from_millis(100)).await;
         events.disconnect(Gone::PeerReset);
         let start = tokio::time::Instant::now();
         (events, start)
