@@ -18,8 +18,11 @@ pub(crate) trait Job: Send + Sync {
     /// Whether somebody still waits for it. Called under the queue's lock: it must not call back.
     fn is_wanted(&self) -> bool;
 
-    /// Runs it, and gives the one who is to be woken; a panic of the application's code does not leave it.
-    fn run(&self) -> Option<Waker>;
+    /// Runs it and keeps what came of it; a panic of the application's code does not leave it.
+    fn run(&self);
+
+    /// Shows what came of it, if it ran, and gives the one who is to be woken.
+    fn publish(&self) -> Option<Waker>;
 
     /// Gives it back unrun.
     fn refuse(&self);
@@ -231,29 +234,28 @@ impl Crew {
 
     /// The life of a thread.
     fn work(&self, seat: usize) {
-        while let Some(queued) = self.next(seat) {
+        while let Some(Queued { job, since }) = self.next(seat) {
             // Only a destructor could still panic here, and it must not cost the pool a thread.
-            let handled = panic::catch_unwind(AssertUnwindSafe(|| self.handle(queued)));
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| self.handle(&*job, since)));
             drop(self.sit_idle(seat));
-            // Last: whoever is woken finds this thread free, and nothing of the exchange held here.
-            handled.ok().flatten().into_iter().for_each(Waker::wake);
+            // Whoever sees the end finds this thread free, and whoever is woken by it nothing held here.
+            let waker = job.publish();
+            drop(job);
+            waker.into_iter().for_each(Waker::wake);
         }
     }
 
-    fn handle(&self, Queued { job, since }: Queued) -> Option<Waker> {
+    fn handle(&self, job: &dyn Job, since: Instant) {
         let waited = since.elapsed();
         if !job.is_wanted() {
-            self.drop_unwanted(&*job);
-            return None;
+            self.drop_unwanted(job);
+        } else if waited > self.settings.queue_deadline {
+            self.refuse(job);
+        } else {
+            self.counters.count_wait(waited);
+            job.run();
+            add(&self.counters.completed, 1);
         }
-        if waited > self.settings.queue_deadline {
-            self.refuse(&*job);
-            return None;
-        }
-        self.counters.count_wait(waited);
-        let waker = job.run();
-        add(&self.counters.completed, 1);
-        waker
     }
 
     /// Ends the job of a seat, and gives it to be dropped outside the lock.

@@ -3,10 +3,10 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use gateway_spec::{AppError, BodyLength, Done, Handoff, Http, SyncApplication, SyncHttp};
+use gateway_spec::{AppError, Done, Handoff, Http, SyncApplication, SyncHttp};
 
 use super::held::Held;
 use crate::completion::Completion;
@@ -14,10 +14,18 @@ use crate::pool::Job;
 
 pub(super) struct Call<S> {
     app: Arc<S>,
-    /// Taken by whoever is first: a thread, a refusal, or the future that is dropped.
-    waiting: Mutex<Option<Http>>,
+    stage: Mutex<Stage>,
     transport: Arc<Held>,
     outcome: Completion<Outcome>,
+}
+
+enum Stage {
+    /// For whoever is first: a thread, a refusal, or the future that is dropped.
+    Waiting(Http),
+    Running,
+    /// Not to be seen yet.
+    Ran(Outcome),
+    Over,
 }
 
 /// What the pool made of a call.
@@ -36,7 +44,7 @@ impl<S: SyncApplication> Call<S> {
         let (http, transport) = hold(http);
         Self {
             app,
-            waiting: Mutex::new(Some(http)),
+            stage: Mutex::new(Stage::Waiting(http)),
             transport,
             outcome: Completion::new(),
         }
@@ -53,26 +61,38 @@ impl<S: SyncApplication> Call<S> {
 
     /// Nobody waits for the outcome: not run if it was not yet, else its handles fail from now on.
     pub(super) fn abandon(&self) {
-        drop(self.take());
+        drop(self.enter(Stage::Over));
         self.transport.give_up();
     }
 
+    /// The exchange, if nobody took it yet.
     fn take(&self) -> Option<Http> {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        let mut stage = self.stage();
+        match std::mem::replace(&mut *stage, Stage::Running) {
+            Stage::Waiting(http) => Some(http),
+            other => {
+                *stage = other;
+                None
+            }
+        }
+    }
+
+    fn enter(&self, next: Stage) -> Stage {
+        std::mem::replace(&mut *self.stage(), next)
+    }
+
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<S: SyncApplication> Job for Call<S> {
     fn is_wanted(&self) -> bool {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.is_some() && !self.transport.client_left()
+        matches!(*self.stage(), Stage::Waiting(_)) && !self.transport.client_left()
     }
 
-    fn run(&self) -> Option<Waker> {
-        let http = self.take()?;
+    fn run(&self) {
+        let Some(http) = self.take() else { return };
         let (http, handoff) = SyncHttp::with_handoff(http);
         let call = || self.app.call(http);
         // What a panic may have torn is the application's own, and it knows that other requests follow.
@@ -82,8 +102,14 @@ impl<S: SyncApplication> Job for Call<S> {
             let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)));
             Err(error)
         });
-        let outcome = Outcome::Returned { result, handoff };
-        self.outcome.complete(outcome)
+        drop(self.enter(Stage::Ran(Outcome::Returned { result, handoff })));
+    }
+
+    fn publish(&self) -> Option<Waker> {
+        match self.enter(Stage::Over) {
+            Stage::Ran(outcome) => self.outcome.complete(outcome),
+            Stage::Waiting(_) | Stage::Running | Stage::Over => None,
+        }
     }
 
     fn refuse(&self) {
@@ -106,19 +132,13 @@ pub(super) fn panicked(payload: &(dyn Any + Send)) -> AppError {
     AppError::message(format!("the synchronous application panicked: {text}"))
 }
 
-/// Puts a [`Held`] around an exchange, whose body middleware may have read from.
+/// Puts a [`Held`] around an exchange.
 fn hold(http: Http) -> (Http, Arc<Held>) {
-    let left = match http.body.remaining() {
-        BodyLength::Unknown if http.body.is_end() => BodyLength::Empty,
-        left => left,
-    };
-    let (scope, transport) = http.into_transport();
-    let held = Arc::new(Held::new(transport));
-    if left == scope.body {
-        return (Http::new(scope, Arc::clone(&held) as _), held);
-    }
-    let mut of_rest = scope.clone();
-    of_rest.edit().body = left;
-    let rest = Http::new(of_rest, Arc::clone(&held) as _);
-    (Http { scope, ..rest }, held)
+    let mut kept = None;
+    let http = http.map_transport(|transport| {
+        let held = Arc::new(Held::new(transport));
+        kept = Some(Arc::clone(&held));
+        held
+    });
+    (http, kept.expect("wrapping happens once, at once"))
 }

@@ -320,7 +320,8 @@ fn stream_parts(
     let peer = async {
         let mut parts = 0;
         while let Some(event) = events.sent().await {
-            if let HttpSend::Body { more: true, .. } = event {
+            // The first part comes with the head.
+            if let HttpSend::Start { more: true, .. } | HttpSend::Body { more: true, .. } = event {
                 parts += 1;
             }
             if Some(parts) == leave_after {

@@ -19,8 +19,11 @@ impl Job for Reporting {
         true
     }
 
-    fn run(&self) -> Option<Waker> {
+    fn run(&self) {
         self.0.send(Fate::Run).unwrap();
+    }
+
+    fn publish(&self) -> Option<Waker> {
         None
     }
 
