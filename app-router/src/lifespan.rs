@@ -34,7 +34,8 @@ const STOP_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
 /// Starts all in order, waits for the shutdown, and stops them in reverse.
 ///
-/// One that ends before the shutdown was requested ends them all, and so the router (LIFE-4).
+/// One that ends before the shutdown was requested ends them all, and so the router (LIFE-4). The others are stopped
+/// before the exchanges that are still open, then: only returning tells the host, and nothing drives them after it.
 pub(crate) async fn run<'a>(
     lifespan: Lifespan,
     own: Option<&'a BoxApplication>,
