@@ -5,7 +5,7 @@ use std::task::{Context as Task, Poll};
 
 use gateway_spec::BodyError;
 use hyper::body::{Body, Frame, Incoming};
-use server_host::{Exchange, Wanted};
+use server_host::{Exchange, Wanted, may_be_trailer};
 
 /// What to do with the bytes of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +66,13 @@ pub(crate) fn bring(body: &mut Incoming, exchange: &Exchange, task: &mut Task<'_
                 }
                 Brought::Part { bytes: length }
             }
-            Err(frame) => {
-                exchange.end_body(frame.into_trailers().ok());
-                Brought::End
-            }
+            Err(frame) => match frame.into_trailers() {
+                Ok(trailers) if !trailers.keys().all(may_be_trailer) => Brought::Failed,
+                trailers => {
+                    exchange.end_body(trailers.ok());
+                    Brought::End
+                }
+            },
         },
         Poll::Ready(Some(Err(_))) => Brought::Failed,
         Poll::Ready(None) => {

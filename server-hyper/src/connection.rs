@@ -109,7 +109,7 @@ impl Connection {
             Phase::Opening => self.open(task),
             Phase::Http1(hyper) => match Pin::new(hyper).poll(task) {
                 Poll::Pending => self.after_hyper(task),
-                Poll::Ready(result) => self.hyper_ended(result),
+                Poll::Ready(result) => self.hyper_ended(result, task),
             },
             Phase::Http2(http2) => match http2.poll(task) {
                 Poll::Pending => Ok(Turn::Rest),
@@ -180,13 +180,17 @@ impl Connection {
         }
         if serving.standing() == Standing::CutOff && turn == Turn::Rest {
             drop((serving, io));
-            return self.cut_off();
+            return self.cut_off(task);
         }
         Ok(turn)
     }
 
     /// Hyper is done with the connection.
-    fn hyper_ended(&mut self, result: hyper::Result<()>) -> Result<Turn, Over> {
+    fn hyper_ended(
+        &mut self,
+        result: hyper::Result<()>,
+        task: &mut Task<'_>,
+    ) -> Result<Turn, Over> {
         let standing = self.serving.lock().standing();
         // What follows a request to switch protocols is the tunnel's.
         if let Phase::Http1(hyper) = std::mem::replace(&mut self.phase, Phase::Tunnel) {
@@ -201,7 +205,7 @@ impl Connection {
         }
         match (standing, result) {
             _ if self.io.lock().read_failed() => Err(Over(Gone::PeerReset)),
-            (Standing::CutOff, _) => self.cut_off(),
+            (Standing::CutOff, _) => self.cut_off(task),
             (Standing::Tunnel, Ok(())) => Ok(Turn::Again),
             (Standing::Open | Standing::Tunnel, _) => Err(Over(Gone::PeerReset)),
             (Standing::Over, Ok(())) => self.close(),
@@ -269,11 +273,14 @@ impl Connection {
     }
 
     /// Ends the connection so that the peer sees that something is missing, after what was accepted before.
-    fn cut_off(&mut self) -> Result<Turn, Over> {
+    fn cut_off(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
         let mut serving = self.serving.lock();
         if serving.call.scope().version == http::Version::HTTP_10 {
-            // The end of the connection is what tells the end of the body there.
-            self.io.lock().reset_on_close();
+            // The end of the connection is the end of a body there, so it must be another.
+            let mut io = self.io.lock();
+            io.poll_write(task)?;
+            io.reset_on_close();
+            return Err(Over(Gone::Aborted));
         }
         serving.call.exchange().set_gone(Gone::Aborted);
         serving.end(Gone::Aborted);

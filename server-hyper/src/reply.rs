@@ -109,6 +109,12 @@ pub(crate) fn response(
     (response, framing)
 }
 
+/// Has hyper close the connection after a response.
+pub(crate) fn close_after(response: &mut Response<ReplyBody>) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+}
+
 /// The response that makes the connection, or the stream, a tunnel.
 pub(crate) fn switch(head: ResponseHead) -> Result<Response<ReplyBody>, CutOff> {
     let protocol = head.headers.get(UPGRADE).map(HeaderValue::from_bytes);
@@ -131,8 +137,7 @@ pub(crate) fn refusal(error: PeerError) -> Response<ReplyBody> {
     *response.status_mut() = error.status();
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);
-    let close = HeaderValue::from_static("close");
-    response.headers_mut().insert(CONNECTION, close);
+    close_after(&mut response);
     response
 }
 

@@ -13,7 +13,7 @@ use gateway_spec::{BodyError, BodyLength, Gone, Headers};
 use http::{Request, Response, Uri};
 use http1::PeerError;
 use hyper::body::{Frame, Incoming};
-use server_host::{Call, Context, Limits, Outgoing, Wanted};
+use server_host::{Call, Context, Limits, Outgoing, ReplyLength, Wanted};
 
 use crate::body::{self, Brought, Continue, Intake};
 use crate::io::{Io, News, Shared};
@@ -26,6 +26,7 @@ pub(crate) struct Serving {
     limits: Limits,
     outlet: Outlet,
     body: Option<RequestBody>,
+    body_state: BodyState,
     reply: Reply,
     /// What hyper has no room for yet of an event.
     rest: Bytes,
@@ -60,6 +61,20 @@ enum UseOf {
     Nobody {
         left: u64,
     },
+}
+
+/// Whether the body could be read, as far as hyper has come with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BodyState {
+    Whole,
+    Broken,
+}
+
+/// Whether the connection goes on after a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AfterReply {
+    KeepOpen,
+    Close,
 }
 
 /// How far hyper has come with the response.
@@ -143,6 +158,7 @@ impl Serving {
             limits: context.limits().clone(),
             outlet,
             body: None,
+            body_state: BodyState::Whole,
             reply: Reply::Waited,
             rest: Bytes::new(),
             app: App::Waiting,
@@ -182,6 +198,7 @@ impl Serving {
                 use_of: UseOf::TheApplication,
             }),
         };
+        self.body_state = BodyState::Whole;
         self.reply = Reply::Waited;
         self.app = App::Waiting;
     }
@@ -223,8 +240,12 @@ impl Serving {
                     first,
                 } => {
                     let method = &self.call.scope().method;
-                    let (response, framing) = reply::response(head, length, &first, method, this);
-                    self.answered(framing, length == server_host::ReplyLength::Whole, first);
+                    let (mut response, framing) =
+                        reply::response(head, length, &first, method, this);
+                    if self.after_reply(&framing) == AfterReply::Close {
+                        reply::close_after(&mut response);
+                    }
+                    self.answered(framing, length, first);
                     return Poll::Ready(Ok(response));
                 }
                 Outgoing::Upgrade(head) => {
@@ -248,14 +269,30 @@ impl Serving {
         Poll::Pending
     }
 
-    fn answered(&mut self, framing: Framing, whole: bool, first: Bytes) {
-        match framing {
-            Framing::Complete => self.complete(),
-            Framing::Suppressed if whole => self.complete(),
-            Framing::Suppressed => self.reply = Reply::Past,
-            Framing::Follows => {
+    /// Whether hyper can keep the connection, as far as the body is concerned.
+    fn after_reply(&self, framing: &Framing) -> AfterReply {
+        match (&self.body, framing) {
+            (None, _) if self.body_state == BodyState::Whole => AfterReply::KeepOpen,
+            (None, _) => AfterReply::Close,
+            (Some(_), _) if self.call.exchange().body_failed() => AfterReply::Close,
+            // A peer that was not asked for its body by now may send it or not.
+            (Some(body), Framing::Complete) if body.waits == Continue::Expected => {
+                AfterReply::Close
+            }
+            (Some(_), _) => AfterReply::KeepOpen,
+        }
+    }
+
+    fn answered(&mut self, framing: Framing, length: ReplyLength, first: Bytes) {
+        match (framing, length) {
+            (Framing::Complete, _) | (Framing::Suppressed, ReplyLength::Whole) => self.complete(),
+            (Framing::Suppressed, _) => self.reply = Reply::Past,
+            (Framing::Follows, length) => {
                 self.rest = first;
-                let then = if whole { Then::End } else { Then::More };
+                let then = match length {
+                    ReplyLength::Whole => Then::End,
+                    ReplyLength::Known(_) | ReplyLength::Unknown => Then::More,
+                };
                 self.reply = Reply::Taken { then };
             }
         }
@@ -442,10 +479,14 @@ impl Serving {
                     return true;
                 }
                 Brought::Failed => {
-                    match self.outlet {
+                    match &self.outlet {
+                        Outlet::Socket(io) if io.lock().read_failed() => {
+                            exchange.set_gone(Gone::PeerReset);
+                        }
                         Outlet::Socket(_) => body::fail(exchange),
                         Outlet::Stream => exchange.set_gone(Gone::StreamReset),
                     }
+                    self.body_state = BodyState::Broken;
                     self.body = None;
                     return true;
                 }

@@ -31,7 +31,7 @@ use inbound::Inbound;
 use reply::Reply;
 
 pub use inbound::Wanted;
-pub use reply::{BodyAllowed, Facts, Informational, Sent, UpgradeAsked};
+pub use reply::{BodyAllowed, Facts, Informational, Sent, UpgradeAsked, may_be_trailer};
 
 /// Bytes of a response that are kept for a client that is slower than the application (SRV-5). 64 KiB: a window that
 /// keeps a fast network busy, and little enough for tens of thousands of slow readers.

@@ -429,8 +429,9 @@ fn complete(declared: Option<Declared>, suppressed: bool) -> Result<(), SendErro
     }
 }
 
-/// Fields that frame, route or authenticate a message never come as trailers (RFC 9110 section 6.5.1).
-fn may_be_trailer(name: &HeaderName) -> bool {
+/// Whether a field may come as a trailer: none that frames, routes or authenticates a message (RFC 9110 section 6.5.1).
+#[must_use]
+pub fn may_be_trailer(name: &HeaderName) -> bool {
     !matches!(
         name.as_str(),
         "transfer-encoding"
