@@ -101,7 +101,7 @@ impl Running {
         match *self.shared.lock() {
             Progress::Stopped => Ok(()),
             _ => Err(AppError::message(
-                "it returned without calling `stopped` (LIFE-6)",
+                "it returned without calling `stopped` (LIFE-7)",
             )),
         }
     }

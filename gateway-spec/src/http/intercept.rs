@@ -255,16 +255,22 @@ impl Phase {
                 Ok(Self::Body(plan.clone()))
             }
             (Self::Body(_), HttpSend::Body { more: false, .. }) => Ok(Self::Ended(End::Complete)),
-            (Self::Body(plan), HttpSend::Trailers(trailers)) => match plan {
-                TrailersPlan::None => Err(SendError::OutOfOrder),
-                TrailersPlan::Announced(names)
-                    if !trailers.keys().all(|name| names.contains(name)) =>
-                {
-                    Err(SendError::BadTrailer)
+            (Self::Body(plan), HttpSend::Trailers(trailers)) => {
+                let planned = match plan {
+                    TrailersPlan::None => false,
+                    TrailersPlan::Announced(names) => {
+                        trailers.keys().all(|name| names.contains(name))
+                    }
+                    TrailersPlan::Maybe => true,
+                };
+                if !planned {
+                    return Err(SendError::BadTrailer);
                 }
-                TrailersPlan::Announced(_) | TrailersPlan::Maybe => Ok(Self::Ended(End::Complete)),
-            },
-            (Self::Tunnel, HttpSend::Body { more: true, .. }) => Ok(Self::Tunnel),
+                Ok(Self::Ended(End::Complete))
+            }
+            (Self::Tunnel, HttpSend::Body { more: true, .. } | HttpSend::File(_)) => {
+                Ok(Self::Tunnel)
+            }
             (Self::Tunnel, HttpSend::Body { more: false, .. }) => Ok(Self::HalfTunnel),
             _ => Err(SendError::OutOfOrder),
         }
