@@ -2,6 +2,7 @@
 //!
 //! For instruction counts: run it under callgrind with N and with 2N and subtract, so that start-up does not count, and look at
 //! `parse`, `reply_head` and `reply_body`.
+#![forbid(unsafe_code)]
 
 use std::hint::black_box;
 
