@@ -1,4 +1,5 @@
 //! What the peer sends and what the caller sees, in the order of RFC 9112's chapters.
+#![forbid(unsafe_code)]
 
 mod support;
 

@@ -46,7 +46,8 @@ pub(crate) fn check_with(limits: Limits, wire: impl AsRef<[u8]>, then: Then, exp
         expected,
         "byte by byte: {shown}"
     );
-    for at in 0..wire.len().min(400) {
+    // Long wires are of one kind all along.
+    for at in (0..wire.len().min(400)).step_by(1 + wire.len() / 1000) {
         let (head, tail) = wire.split_at(at);
         assert_eq!(
             seen([head, tail], limits, then),
