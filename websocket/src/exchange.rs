@@ -125,7 +125,8 @@ impl Exchange {
             let done = self.act(action);
             inner = self.lock();
             if let Err(error) = done {
-                inner.socket.refused(&error);
+                // The exchange refuses all that follows too (HTTP-35). What came before is still to be read (WS-12).
+                inner.socket.queue.clear();
                 ended = true;
                 outcome = outcome.and(Err(error));
             }

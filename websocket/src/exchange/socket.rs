@@ -49,8 +49,6 @@ pub(super) struct Open {
     session: Session,
     input: BytesMut,
     tunnel: Tunnel,
-    /// Why nothing can be sent any more, though what came before may not be read yet (WS-12).
-    refused: Option<Gone>,
     /// A ping whose pong waits for credit; nothing is read before it is sent, or a client that only pings would make us hold its pongs.
     unanswered: Option<Bytes>,
     /// Who ends the socket, once our close frame is sent.
@@ -103,11 +101,8 @@ impl Socket {
     pub(super) fn check_ready(&self) -> Result<(), Gone> {
         match &self.phase {
             Phase::Handshake(_) => Ok(()),
-            Phase::Open(open) => match (open.refused, open.session.state()) {
-                (None, State::Open) => Ok(()),
-                (Some(gone), _) => Err(gone),
-                (None, _) => Err(Gone::Finished),
-            },
+            Phase::Open(open) if open.session.state() == State::Open => Ok(()),
+            Phase::Open(_) => Err(Gone::Finished),
             Phase::Left | Phase::GivenBack => Err(Gone::Finished),
             Phase::Ended(end) => Err(end.gone()),
         }
@@ -116,10 +111,7 @@ impl Socket {
     /// The socket, if something can be sent by it (WS-11).
     fn open(&mut self) -> Result<&mut Open, SendError> {
         match &mut self.phase {
-            Phase::Open(open) => match open.refused {
-                None => Ok(open),
-                Some(gone) => Err(SendError::Gone(gone)),
-            },
+            Phase::Open(open) => Ok(open),
             Phase::Handshake(_) => Err(SendError::OutOfOrder),
             Phase::Left | Phase::GivenBack => Err(SendError::Gone(Gone::Finished)),
             Phase::Ended(end) => Err(SendError::Gone(end.gone())),
@@ -166,7 +158,6 @@ impl Socket {
             session: Session::new(Role::Server, &accepted.agreement, settings.limits),
             input: BytesMut::new(),
             tunnel: Tunnel::Open,
-            refused: None,
             unanswered: None,
             cause: Cause::Remote,
             heard: 0,
@@ -311,17 +302,6 @@ impl Socket {
     fn end(&mut self, code: u16, reason: &str, cause: Cause, last: Action) {
         self.phase = Phase::Ended(Disconnect::new(code, reason.to_owned(), cause));
         self.queue.push_back(last);
-    }
-
-    /// The exchange did not take something: nothing more can be said by it.
-    pub(super) fn refused(&mut self, error: &SendError) {
-        self.queue.clear();
-        if let Phase::Open(open) = &mut self.phase {
-            open.refused = Some(match error {
-                SendError::Gone(gone) => *gone,
-                _ => Gone::Aborted,
-            });
-        }
     }
 
     /// The tunnel ended without a close frame of the client's.

@@ -718,6 +718,28 @@ fn who_waits_is_woken_when_the_other_half_ends_the_socket() {
 }
 
 #[test]
+fn a_receiver_is_woken_though_the_server_waits_too() {
+    let mut pair = Pair::open();
+    let (sender, mut receiver) = pair.socket.take().unwrap().split();
+    let receives = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&receives));
+    let mut cx = Context::from_waker(&waker);
+    assert!(receiver.poll_receive(&mut cx).is_pending());
+    let _done = now(sender.close(CloseCode::NORMAL, "")).unwrap();
+
+    // The exchange knows one waker, and this is the last.
+    let watch = pair.watch.take().unwrap();
+    let closed = || poll(poll_fn(|cx| watch.poll_closed(cx)));
+    assert!(closed().is_pending());
+    receives.take();
+    pair.client.close(None);
+    assert!(closed().is_ready());
+    assert!(receives.take() > 0);
+    let told = receiver.poll_receive(&mut cx);
+    assert_eq!(told, Poll::Ready(end(1005, "", Cause::Local)));
+}
+
+#[test]
 fn who_waits_for_credit_is_woken_when_the_client_closes() {
     let mut pair = Pair::open();
     while let Poll::Ready(sent) = poll(pair.socket().send("x".repeat(20_000))) {
