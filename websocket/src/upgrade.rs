@@ -81,7 +81,7 @@ pub enum Upgrade {
 ///         Upgrade::WebSocket(socket, watch) => {
 ///             let done = app.call(Connection::WebSocket(socket)).await?;
 ///             // With a timer, in a server.
-///             watch.closed().await;
+///             watch.await;
 ///             Ok(done)
 ///         }
 ///     }

@@ -2,7 +2,8 @@
 
 use std::{
     fmt,
-    future::poll_fn,
+    future::Future,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -11,7 +12,15 @@ use crate::exchange::Exchange;
 
 /// The server's hold on a socket: to ping a silent client (WS-9), and to wait for a client's close frame (WS-19).
 ///
+/// As a future it waits for what is left when the application has returned: the client's answer to our close frame (RFC 6455
+/// §5.5.1). Then, or if there is nothing to wait for, it resolves, and the tunnel is closed. The server bounds the wait by a timer of
+/// its own.
+///
 /// All of it is optional. Dropped, the tunnel is closed behind our close frame at once, which a client that has read it does not mind.
+///
+/// # Cancel safety
+///
+/// Nothing is lost.
 #[must_use = "dropped, nobody waits for the client's close frame"]
 pub struct Watch {
     exchange: Arc<Exchange>,
@@ -22,17 +31,7 @@ impl Watch {
         Self { exchange }
     }
 
-    /// Waits for what is left when the application has returned: the client's answer to our close frame (RFC 6455 §5.5.1). Then, or
-    /// if there is nothing to wait for, the tunnel is closed. The server bounds the wait by a timer of its own.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    pub async fn closed(self) {
-        poll_fn(|cx| self.poll_closed(cx)).await;
-    }
-
-    /// As [`closed`](Self::closed), by polling.
+    /// As awaiting it, by polling.
     pub fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.exchange.poll_closed(cx)
     }
@@ -54,6 +53,14 @@ impl Watch {
     /// Gives up a client that was silent for too long: 1011 for it, [`Cause::Timeout`](gateway_spec::Cause::Timeout) for the application.
     pub fn time_out(&self) {
         self.exchange.time_out();
+    }
+}
+
+impl Future for Watch {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_closed(cx)
     }
 }
 

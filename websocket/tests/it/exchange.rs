@@ -345,7 +345,7 @@ fn denying_is_a_plain_response() {
 fn the_exchange_can_be_had_back() {
     let (socket, watch, mut events) = shaking(&[]);
     let http = socket.handshake.into_http().expect("nothing was answered");
-    now(watch.closed());
+    now(watch);
     let own = ResponseHead::new(StatusCode::SWITCHING_PROTOCOLS);
     let mut tunnel = now(http.responder.upgrade(own, http.body)).unwrap();
     now(tunnel.write("by hand")).unwrap();
@@ -446,7 +446,7 @@ fn the_clients_close_is_answered_and_told_for_ever() {
         );
         let socket = pair.socket.take().unwrap();
         assert!(now(socket.close(CloseCode::NORMAL, "")).is_ok());
-        now(pair.watch.take().unwrap().closed());
+        now(pair.watch.take().unwrap());
     }
 }
 
@@ -611,7 +611,7 @@ fn a_server_may_ping_and_give_up_a_silent_client() {
     // Nothing happens to what is over.
     watch.ping();
     watch.time_out();
-    now(watch.closed());
+    now(watch);
 }
 
 #[test]
