@@ -14,7 +14,7 @@
 //! [`handshake`] reads a request and says how to answer it. [`Session`] is the socket after that: it takes bytes from a buffer and
 //! gives [`Event`]s, takes [`Message`](gateway_spec::Message)s and appends frames to another buffer. [`Prepared`] is a message for many of them.
 //!
-//! [`upgrade`] is what a server calls: it makes a WebSocket of the contract of an exchange that asks for one, with a session behind it.
+//! [`upgrade()`] is what a server calls: it makes a WebSocket of the contract of an exchange that asks for one, with a session behind it.
 //!
 //! A session's state, with what moves it on ([`State`]):
 //!
@@ -52,12 +52,13 @@ pub mod state;
 mod upgrade;
 mod utf8;
 mod waiting;
+mod watch;
 
 pub use error::{NotSent, ProtocolError};
-pub use exchange::Closing;
 pub use handshake::{Agreement, HandshakeError};
 pub use limits::Limits;
 pub use prepared::Prepared;
 pub use session::{Event, Role, Session, Step};
 pub use state::State;
 pub use upgrade::{Settings, Upgrade, upgrade};
+pub use watch::Watch;

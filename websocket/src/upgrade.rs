@@ -7,9 +7,10 @@ use http::{HeaderName, HeaderValue, Method};
 
 use crate::{
     deflate::{self, Context},
-    exchange::{Closing, Exchange},
+    exchange::Exchange,
     handshake::{self, HandshakeError, Offer},
     limits::Limits,
+    watch::Watch,
 };
 
 /// How a server speaks WebSocket.
@@ -58,8 +59,8 @@ impl Default for Settings {
 pub enum Upgrade {
     /// An ordinary request, untouched.
     Http(Http),
-    /// A valid handshake, for the application to answer, and the end of the socket, for the server to wait for (or to drop).
-    WebSocket(WebSocket, Closing),
+    /// A valid handshake, for the application to answer, and the server's hold on it, to use or to drop.
+    WebSocket(WebSocket, Watch),
     /// A request for a WebSocket that cannot be granted: the server answers with the error, which is a [`Response`].
     Refused(Http, HandshakeError),
 }
@@ -77,10 +78,10 @@ pub enum Upgrade {
 ///     match upgrade(http, settings) {
 ///         Upgrade::Http(http) => app.call(Connection::Http(http)).await,
 ///         Upgrade::Refused(http, error) => http.responder.respond(error).await,
-///         Upgrade::WebSocket(socket, closing) => {
+///         Upgrade::WebSocket(socket, watch) => {
 ///             let done = app.call(Connection::WebSocket(socket)).await?;
 ///             // With a timer, in a server.
-///             closing.await;
+///             watch.await;
 ///             Ok(done)
 ///         }
 ///     }
@@ -99,10 +100,10 @@ pub fn upgrade(http: Http, settings: &Settings) -> Upgrade {
         .map(|name| name.as_str().into())
         .collect();
     let exchange = Arc::new(Exchange::new(scope.clone(), http, offer, *settings));
-    let closing = Closing::new(Arc::clone(&exchange));
+    let watch = Watch::new(Arc::clone(&exchange));
     Upgrade::WebSocket(
         WebSocket::new(scope, subprotocols, Handshake::new(exchange)),
-        closing,
+        watch,
     )
 }
 

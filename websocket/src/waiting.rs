@@ -8,14 +8,14 @@ use std::{
 /// Where one task leaves its waker.
 pub(crate) type Slot = Mutex<Option<Waker>>;
 
-/// The tasks that may wait: one receives, one sends, and the server's waits for the end. As a waker it wakes all.
+/// The tasks that may wait: one receives, one sends, and the server waits for the end. As a waker it wakes all.
 ///
 /// An exchange remembers one waker for credit, but two wait for it: the receiver's pong needs some too. So the exchange gets this.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     pub(crate) receiver: Slot,
     pub(crate) sender: Slot,
-    pub(crate) closing: Slot,
+    pub(crate) watcher: Slot,
 }
 
 impl Waiting {
@@ -30,7 +30,7 @@ impl Waiting {
 
     /// Wakes whoever waits.
     pub(crate) fn wake(&self) {
-        for slot in [&self.receiver, &self.sender, &self.closing] {
+        for slot in [&self.receiver, &self.sender, &self.watcher] {
             // Not woken under the lock: a waker may run the task at once, and the task may wait again.
             let waker = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(waker) = waker {

@@ -137,6 +137,7 @@ fn windows_are_nine_to_fifteen_bits() {
 #[test]
 fn the_examples_of_the_rfc() {
     let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+    let last = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
     for (wire, expected) in [
         (frame(0xc1, &hello), vec![text("Hello")]),
         (
@@ -165,6 +166,15 @@ fn the_examples_of_the_rfc() {
         (
             frame(0xc1, &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00]),
             vec![text("Hello")],
+        ),
+        // Two of them, and another message after them.
+        (
+            [
+                frame(0xc1, &[&last[..], &last, &[0x00]].concat()),
+                frame(0xc1, &hello),
+            ]
+            .concat(),
+            vec![text("HelloHello"), text("Hello")],
         ),
         // Two blocks in one message.
         (

@@ -1,7 +1,7 @@
 //! The socket over an exchange in memory, with a client of ours at its other end.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     pin::pin,
     sync::{
         Arc, Mutex,
@@ -20,9 +20,7 @@ use gateway_spec::{
     Signal, Socket, SocketReceiver, WebSocket,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
-use websocket::{
-    Agreement, Closing, Event, Limits, Role, Session, Settings, Step, Upgrade, upgrade,
-};
+use websocket::{Agreement, Event, Limits, Role, Session, Settings, Step, Upgrade, Watch, upgrade};
 
 /// Polls once.
 fn poll<F: Future>(future: F) -> Poll<F::Output> {
@@ -67,11 +65,11 @@ fn look(scope: HttpScope) -> (Upgrade, Events) {
 }
 
 /// A handshake that waits for its answer.
-fn shaking(more: &[(&'static str, &'static str)]) -> (WebSocket, Closing, Events) {
-    let (Upgrade::WebSocket(socket, closing), events) = look(handshake_scope(more)) else {
+fn shaking(more: &[(&'static str, &'static str)]) -> (WebSocket, Watch, Events) {
+    let (Upgrade::WebSocket(socket, watch), events) = look(handshake_scope(more)) else {
         panic!("no handshake");
     };
-    (socket, closing, events)
+    (socket, watch, events)
 }
 
 fn accept(handshake: Handshake) -> Socket {
@@ -81,7 +79,7 @@ fn accept(handshake: Handshake) -> Socket {
 /// The server's side of an open socket, and a client that speaks with it.
 struct Pair {
     socket: Option<Socket>,
-    closing: Option<Closing>,
+    watch: Option<Watch>,
     client: Client,
 }
 
@@ -97,7 +95,7 @@ impl Pair {
     }
 
     fn over(scope: HttpScope) -> Self {
-        let (Upgrade::WebSocket(socket, closing), mut events) = look(scope) else {
+        let (Upgrade::WebSocket(socket, watch), mut events) = look(scope) else {
             panic!("no handshake");
         };
         let socket = accept(socket.handshake);
@@ -116,7 +114,7 @@ impl Pair {
         };
         Self {
             socket: Some(socket),
-            closing: Some(closing),
+            watch: Some(watch),
             client,
         }
     }
@@ -256,7 +254,7 @@ fn a_bad_handshake_is_answered_with_its_status() {
 
 #[test]
 fn accepting_switches_protocols() {
-    let (socket, _closing, mut events) = shaking(&[
+    let (socket, _watch, mut events) = shaking(&[
         ("sec-websocket-protocol", "a, b"),
         ("sec-websocket-extensions", "permessage-deflate"),
     ]);
@@ -292,7 +290,7 @@ fn an_extended_connect_is_accepted_with_200() {
     scope.version = Version::HTTP_2;
     scope.protocol = Some("websocket".into());
     scope.body = BodyLength::Unknown;
-    let (Upgrade::WebSocket(socket, _closing), mut events) = look(scope) else {
+    let (Upgrade::WebSocket(socket, _watch), mut events) = look(scope) else {
         panic!("no handshake");
     };
     let _socket = accept(socket.handshake);
@@ -313,7 +311,7 @@ fn an_acceptance_that_does_not_fit_is_the_applications_error() {
         field("connection"),
         field("upgrade"),
     ] {
-        let (socket, _closing, mut events) = shaking(&[("sec-websocket-protocol", "a, b")]);
+        let (socket, _watch, mut events) = shaking(&[("sec-websocket-protocol", "a, b")]);
         let refused = now(socket.handshake.accept(wrong));
         assert!(matches!(refused, Err(SendError::BadHandshake)));
         // Nothing was sent, so the server can answer for it.
@@ -324,7 +322,7 @@ fn an_acceptance_that_does_not_fit_is_the_applications_error() {
 
 #[test]
 fn denying_is_a_plain_response() {
-    let (socket, _closing, mut events) = shaking(&[]);
+    let (socket, _watch, mut events) = shaking(&[]);
     let response = Response::text("members only").with_status(StatusCode::FORBIDDEN);
     let _done = now(socket.handshake.deny(response)).unwrap();
     let Some(HttpSend::Start {
@@ -345,9 +343,9 @@ fn denying_is_a_plain_response() {
 
 #[test]
 fn the_exchange_can_be_had_back() {
-    let (socket, closing, mut events) = shaking(&[]);
+    let (socket, watch, mut events) = shaking(&[]);
     let http = socket.handshake.into_http().expect("nothing was answered");
-    now(closing);
+    now(watch);
     let own = ResponseHead::new(StatusCode::SWITCHING_PROTOCOLS);
     let mut tunnel = now(http.responder.upgrade(own, http.body)).unwrap();
     now(tunnel.write("by hand")).unwrap();
@@ -357,7 +355,7 @@ fn the_exchange_can_be_had_back() {
 
 #[test]
 fn a_handshake_that_is_dropped_is_left_to_the_server() {
-    let (socket, _closing, mut events) = shaking(&[]);
+    let (socket, _watch, mut events) = shaking(&[]);
     drop(socket);
     assert!(now(events.sent()).is_none());
     assert_eq!(events.aborted(), Some(Abort::Dropped));
@@ -448,7 +446,7 @@ fn the_clients_close_is_answered_and_told_for_ever() {
         );
         let socket = pair.socket.take().unwrap();
         assert!(now(socket.close(CloseCode::NORMAL, "")).is_ok());
-        now(pair.closing.take().unwrap());
+        now(pair.watch.take().unwrap());
     }
 }
 
@@ -473,7 +471,7 @@ fn a_client_that_breaks_the_protocol_is_told_why() {
     ] {
         let mut pair = Pair::open();
         pair.client.deliver(wire);
-        assert_eq!(pair.receive(), end(code, reason, Cause::Protocol));
+        assert_eq!(pair.receive(), end(1006, reason, Cause::Protocol));
         assert_eq!(pair.client.read(), Some(close_frame(code, reason)));
         assert_eq!(pair.client.read(), None);
         assert_eq!(
@@ -514,11 +512,12 @@ fn a_client_that_is_lost_is_lost_for_a_reason() {
 #[test]
 fn our_close_waits_for_the_clients_if_somebody_polls_it() {
     let mut pair = Pair::open();
-    let mut closing = pair.closing.take().unwrap();
+    let watch = pair.watch.take().unwrap();
+    let closed = || poll(poll_fn(|cx| watch.poll_closed(cx)));
     let socket = pair.socket.take().unwrap();
     let _done = now(socket.close(CloseCode::new(3001), "done")).unwrap();
     assert_eq!(pair.client.read(), Some(close_frame(3001, "done")));
-    assert!(poll(&mut closing).is_pending());
+    assert!(closed().is_pending());
     pair.client.assert_silent();
 
     // What the client had sent before it read our close frame means nothing any more.
@@ -526,9 +525,9 @@ fn our_close_waits_for_the_clients_if_somebody_polls_it() {
         .deliver(crate::support::frame(0x81, b"crossing"));
     pair.client
         .deliver(crate::support::frame(0x89, b"crossing"));
-    assert!(poll(&mut closing).is_pending());
+    assert!(closed().is_pending());
     pair.client.close(None);
-    now(&mut closing);
+    assert!(closed().is_ready());
     assert_eq!(pair.client.read(), None);
     assert_eq!(pair.client.events.aborted(), None);
 }
@@ -536,7 +535,7 @@ fn our_close_waits_for_the_clients_if_somebody_polls_it() {
 #[test]
 fn our_close_ends_the_tunnel_where_nobody_waits() {
     let mut pair = Pair::open();
-    drop(pair.closing.take());
+    drop(pair.watch.take());
     let socket = pair.socket.take().unwrap();
     let _done = now(socket.close(CloseCode::NORMAL, "")).unwrap();
     assert_eq!(pair.client.read(), Some(close_frame(1000, "")));
@@ -577,6 +576,42 @@ fn a_socket_that_is_dropped_says_that_the_server_failed_or_goes() {
         assert_eq!(pair.client.read(), None);
         assert_eq!(pair.client.events.aborted(), None);
     }
+}
+
+#[test]
+fn what_came_before_the_loss_is_still_received() {
+    let mut pair = Pair::open();
+    pair.client.send("before");
+    pair.client.events.disconnect(Gone::PeerReset);
+    // The way out knows first.
+    let reset = Err(SendError::Gone(Gone::PeerReset));
+    assert_eq!(now(pair.socket().send("late")), reset);
+    assert_eq!(pair.receive(), message("before"));
+    assert_eq!(pair.receive(), end(1006, "", Cause::Lost));
+}
+
+#[test]
+fn a_server_may_ping_and_give_up_a_silent_client() {
+    let mut pair = Pair::open();
+    let watch = pair.watch.take().unwrap();
+    let before = watch.heard().unwrap();
+    watch.ping();
+    assert_eq!(pair.client.read(), Some(Event::Ping(Bytes::new())));
+    assert_eq!(watch.heard(), Some(before));
+    pair.client.send("here");
+    assert_eq!(pair.receive(), message("here"));
+    assert!(watch.heard().unwrap() > before);
+
+    watch.time_out();
+    let frame = close_frame(1011, "the client was silent for too long");
+    assert_eq!(pair.client.read(), Some(frame));
+    assert_eq!(pair.client.read(), None);
+    assert_eq!(pair.receive(), end(1006, "", Cause::Timeout));
+    assert_eq!(watch.heard(), None);
+    // Nothing happens to what is over.
+    watch.ping();
+    watch.time_out();
+    now(watch);
 }
 
 #[test]
@@ -683,6 +718,28 @@ fn who_waits_is_woken_when_the_other_half_ends_the_socket() {
 }
 
 #[test]
+fn a_receiver_is_woken_though_the_server_waits_too() {
+    let mut pair = Pair::open();
+    let (sender, mut receiver) = pair.socket.take().unwrap().split();
+    let receives = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&receives));
+    let mut cx = Context::from_waker(&waker);
+    assert!(receiver.poll_receive(&mut cx).is_pending());
+    let _done = now(sender.close(CloseCode::NORMAL, "")).unwrap();
+
+    // The exchange knows one waker, and this is the last.
+    let watch = pair.watch.take().unwrap();
+    let closed = || poll(poll_fn(|cx| watch.poll_closed(cx)));
+    assert!(closed().is_pending());
+    receives.take();
+    pair.client.close(None);
+    assert!(closed().is_ready());
+    assert!(receives.take() > 0);
+    let told = receiver.poll_receive(&mut cx);
+    assert_eq!(told, Poll::Ready(end(1005, "", Cause::Local)));
+}
+
+#[test]
 fn who_waits_for_credit_is_woken_when_the_client_closes() {
     let mut pair = Pair::open();
     while let Poll::Ready(sent) = poll(pair.socket().send("x".repeat(20_000))) {
@@ -758,7 +815,7 @@ fn an_exchange_may_call_back() {
         Arc::new(Layered(Layer(reentrant)))
     });
     let layer = layer.unwrap();
-    let Upgrade::WebSocket(socket, _closing) = upgrade(http, &Settings::default()) else {
+    let Upgrade::WebSocket(socket, _watch) = upgrade(http, &Settings::default()) else {
         panic!("no handshake");
     };
     let (mut sender, receiver) = accept(socket.handshake).split();
