@@ -131,6 +131,7 @@ async fn a_slow_reader_is_closed_and_nobody_waits_for_it() {
             let cid = cid.to_string();
             speaker.ask(json!({ "t": "send", "room": "lobby", "cid": cid, "text": text }));
             said += 1;
+            assert!(said <= 1024 * 1024 / 4_000 + 1, "a mebibyte is full");
             loop {
                 let next = speaker.next().await;
                 match next["t"].as_str() {
@@ -146,10 +147,7 @@ async fn a_slow_reader_is_closed_and_nobody_waits_for_it() {
         left["leave"]["nick"], "Slow",
         "the room hears of it at once"
     );
-    assert!(
-        (1024 * 1024 / 4_200..=1024 * 1024 / 4_000 + 1).contains(&said),
-        "{said} messages"
-    );
+    assert!(said > 1024 * 1024 / 4_200, "{said} messages");
     slow.reads(100);
     let bye = goodbye(&mut slow, 4008).await;
     assert_eq!(bye["reconnect"], true);

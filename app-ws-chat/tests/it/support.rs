@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use app_ws_chat::Chat;
 use gateway_spec::{
@@ -15,6 +16,7 @@ use gateway_spec::{
 use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// A chat and what all its connections share.
 pub(crate) struct House {
@@ -250,7 +252,7 @@ impl Wire {
     }
 
     async fn sent(&self) -> WebSocketSend {
-        poll_fn(|cx| {
+        let sent = poll_fn(|cx| {
             let mut state = self.lock();
             match state.sent.pop_front() {
                 Some(event) => Poll::Ready(event),
@@ -259,8 +261,10 @@ impl Wire {
                     Poll::Pending
                 }
             }
-        })
-        .await
+        });
+        // Of the paused clock: longer than any wait of the chat, and over at once where nothing comes.
+        let patience = Duration::from_secs(60);
+        timeout(patience, sent).await.expect("something is sent")
     }
 }
 
