@@ -1,0 +1,3 @@
+//! The peer application on the servers of this workspace.
+#![forbid(unsafe_code)]
+fn main() {}

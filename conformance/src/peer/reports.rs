@@ -1,0 +1,66 @@
+//! What the application tells of itself, and the gates that it waits at: both by name.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+/// Lines and permits by name, shared by all connections.
+#[derive(Debug, Default)]
+pub(super) struct Reports {
+    boards: Mutex<Boards>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Boards {
+    lines: HashMap<String, Vec<String>>,
+    permits: HashMap<String, usize>,
+}
+
+impl Reports {
+    /// Adds a line under a name.
+    pub(super) fn say(&self, name: &str, line: impl ToString) {
+        self.boards().lines.entry(name.to_owned()).or_default().push(line.to_string());
+        self.changed.notify_waiters();
+    }
+
+    /// All lines under a name, once there are at least `count`.
+    pub(super) async fn lines(&self, name: &str, count: usize) -> Vec<String> {
+        self.wait(|boards| {
+            let lines = boards.lines.get(name).cloned().unwrap_or_default();
+            (lines.len() >= count).then_some(lines)
+        })
+        .await
+    }
+
+    /// Opens a gate for one that waits there, now or later.
+    pub(super) fn open(&self, gate: &str) {
+        *self.boards().permits.entry(gate.to_owned()).or_default() += 1;
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until the gate is opened for this caller.
+    pub(super) async fn pass(&self, gate: &str) {
+        self.wait(|boards| {
+            let permits = boards.permits.get_mut(gate)?;
+            *permits = permits.checked_sub(1)?;
+            Some(())
+        })
+        .await;
+    }
+
+    async fn wait<T>(&self, mut look: impl FnMut(&mut Boards) -> Option<T>) -> T {
+        loop {
+            let changed = self.changed.notified();
+            if let Some(found) = look(&mut self.boards()) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    fn boards(&self) -> MutexGuard<'_, Boards> {
+        self.boards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
