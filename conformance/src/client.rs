@@ -151,19 +151,18 @@ impl Client {
         }
     }
 
-    /// Sends as much as fits while the server does not read, and returns how many bytes that was: it stops at `limit` bytes,
-    /// or when nothing could be sent for `quiet`.
+    /// Sends this block again and again while the server takes it, and returns how many bytes that was: it stops at `limit`
+    /// bytes, or when nothing could be sent for `quiet`. The last block may be cut anywhere.
     ///
     /// # Panics
     ///
     /// If the connection breaks.
     #[track_caller]
-    pub fn send_until_stuck(&mut self, limit: usize, quiet: Duration) -> usize {
-        let block = [b'x'; 16 * 1024];
+    pub fn send_until_stuck(&mut self, block: &[u8], limit: usize, quiet: Duration) -> usize {
         self.set_write_timeout(quiet);
         let mut total = 0;
         while total < limit {
-            match self.stream.write(&block) {
+            match self.stream.write(&block[total % block.len()..]) {
                 Ok(count) => total += count,
                 Err(error) if is_timeout(&error) => break,
                 Err(error) => panic!("sending stopped after {total} bytes: {error}"),
@@ -198,9 +197,11 @@ impl Client {
     #[track_caller]
     pub fn post(&mut self, path: &str, body: impl AsRef<[u8]>) -> Response {
         let body = body.as_ref();
-        let mut request =
-            format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n", body.len())
-                .into_bytes();
+        let mut request = format!(
+            "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
         request.extend_from_slice(body);
         self.send(request);
         self.read_response()
@@ -259,7 +260,8 @@ impl Client {
     /// If there is none, or it breaks the rules.
     #[track_caller]
     pub fn read_head(&mut self) -> Response {
-        let end = |input: &[u8]| Some(4 + input.windows(4).position(|window| window == b"\r\n\r\n")?);
+        let end =
+            |input: &[u8]| Some(4 + input.windows(4).position(|window| window == b"\r\n\r\n")?);
         let mut head = self.read_until("the end of a head", end);
         let mut parser = Parser::new(Method::Head);
         match parser.step(&mut head) {
@@ -278,7 +280,9 @@ impl Client {
     pub fn read_chunk(&mut self) -> Vec<u8> {
         let line = |input: &[u8]| Some(2 + input.windows(2).position(|window| window == b"\r\n")?);
         let size = self.read_until("the line of a chunk", line);
-        let size = size.strip_suffix(b"\r\n").and_then(|size| str::from_utf8(size).ok());
+        let size = size
+            .strip_suffix(b"\r\n")
+            .and_then(|size| str::from_utf8(size).ok());
         let Some(size) = size.and_then(|size| usize::from_str_radix(size, 16).ok()) else {
             panic!("{size:?} is no size of a chunk");
         };
@@ -341,7 +345,11 @@ impl Client {
     #[track_caller]
     pub fn expect_end(&mut self) {
         let (rest, end) = self.read_to_end();
-        assert!(rest.is_empty(), "expected the end, got {}", rest.escape_ascii());
+        assert!(
+            rest.is_empty(),
+            "expected the end, got {}",
+            rest.escape_ascii()
+        );
         assert_eq!(end, End::Closed, "how the connection ended");
     }
 
@@ -353,7 +361,16 @@ impl Client {
     #[track_caller]
     pub fn expect_gone(&mut self) {
         let (rest, _) = self.read_to_end();
-        assert!(rest.is_empty(), "expected the end, got {}", rest.escape_ascii());
+        assert!(
+            rest.is_empty(),
+            "expected the end, got {}",
+            rest.escape_ascii()
+        );
+    }
+
+    /// Waits so long for anything to come, the end included; returns whether it did.
+    pub fn poll_read(&mut self, wait: Duration) -> bool {
+        !self.input.is_empty() || self.fill(Instant::now() + wait).is_ok()
     }
 
     /// What has come and was not used yet.

@@ -41,6 +41,10 @@ pub use client::{Client, End, PATIENCE};
 pub use known::{Difference, KNOWN};
 pub use peer::{LIFESPAN, Peer};
 pub use response::{Cut, Framing, Method, Response};
+/// The variable of the environment that sets a server's times, in milliseconds: `head=400,idle=600,body=500,write=500,
+/// linger=200`, in any order, without spaces.
+pub const TIMEOUTS: &str = "PEER_TIMEOUTS";
+
 pub use server::{Options, Server, Signal, Subject};
 
 /// Runs all cases on one server, one after the other.

@@ -4,6 +4,9 @@
 //! nothing. So the application keeps [`Reports`] that a second connection asks for, and waits at gates that a second
 //! connection opens; no case has to guess how long something takes.
 
+mod describe;
+mod faults;
+mod flow;
 mod http;
 mod lifespan;
 mod reports;

@@ -61,7 +61,10 @@ impl Response {
     /// The values of all fields of a name, in their order.
     #[must_use]
     pub fn all(&self, name: &str) -> Vec<&str> {
-        let of_name = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
+        let of_name = self
+            .fields
+            .iter()
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name));
         of_name.map(|(_, value)| value.as_str()).collect()
     }
 
@@ -79,7 +82,9 @@ impl Response {
     /// Whether the server says that it closes after this response.
     #[must_use]
     pub fn closes(&self) -> bool {
-        self.all("connection").iter().any(|value| value.eq_ignore_ascii_case("close"))
+        self.all("connection")
+            .iter()
+            .any(|value| value.eq_ignore_ascii_case("close"))
     }
 }
 
@@ -127,7 +132,11 @@ pub(crate) struct Parser {
 
 impl Parser {
     pub(crate) const fn new(method: Method) -> Self {
-        Self { method, response: None, in_trailers: false }
+        Self {
+            method,
+            response: None,
+            in_trailers: false,
+        }
     }
 
     /// Goes on with the bytes at the front of `input`, and takes away those that it used.
@@ -181,12 +190,18 @@ impl Parser {
     pub(crate) fn at_end(mut self) -> Result<Response, Cut> {
         match self.response.take() {
             Some(response) if response.framing == Framing::UntilClose => Ok(response),
-            response => Err(Cut { response, why: "the server closed the connection".into() }),
+            response => Err(Cut {
+                response,
+                why: "the server closed the connection".into(),
+            }),
         }
     }
 
     pub(crate) fn cut(self, why: String) -> Cut {
-        Cut { response: self.response, why }
+        Cut {
+            response: self.response,
+            why,
+        }
     }
 }
 
@@ -200,7 +215,9 @@ fn parse_head(head: &[u8], method: Method) -> Result<Response, String> {
         return Err(bad());
     }
     let status: u16 = status.parse().map_err(|_| bad())?;
-    let fields = lines.map(|line| parse_field(&line)).collect::<Result<Vec<_>, _>>()?;
+    let fields = lines
+        .map(|line| parse_field(&line))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut response = Response {
         version: version.to_owned(),
         status,
@@ -220,9 +237,10 @@ fn framing(response: &Response, method: Method) -> Result<Framing, String> {
     match (codings[..].as_ref(), &lengths[..]) {
         (_, [_, _, ..]) => Err(format!("several lengths: {lengths:?}")),
         ([_, ..], [_]) => Err("a length and a transfer coding".into()),
-        ([_, ..], _) | (_, [_]) if matches!(response.status, 100..200 | 204) => {
-            Err(format!("{} must have neither length nor coding (RFC 9110 section 8.6)", response.status))
-        }
+        ([_, ..], _) | (_, [_]) if matches!(response.status, 100..200 | 204) => Err(format!(
+            "{} must have neither length nor coding (RFC 9110 section 8.6)",
+            response.status
+        )),
         _ if no_body || method == Method::Head => Ok(Framing::NoBody),
         (["chunked"], []) => Ok(Framing::Chunked),
         ([], [length]) if length.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -230,7 +248,9 @@ fn framing(response: &Response, method: Method) -> Result<Framing, String> {
             Ok(Framing::Length(length))
         }
         ([], []) => Ok(Framing::UntilClose),
-        _ => Err(format!("no framing: coding {codings:?}, length {lengths:?}")),
+        _ => Err(format!(
+            "no framing: coding {codings:?}, length {lengths:?}"
+        )),
     }
 }
 
@@ -240,7 +260,8 @@ fn take_chunk(input: &mut Vec<u8>) -> Result<Option<Vec<u8>>, String> {
         return Ok(None);
     };
     let size = String::from_utf8_lossy(&input[..line]).into_owned();
-    let length = usize::from_str_radix(&size, 16).map_err(|_| format!("no size of a chunk: {size:?}"))?;
+    let length =
+        usize::from_str_radix(&size, 16).map_err(|_| format!("no size of a chunk: {size:?}"))?;
     if length == 0 {
         input.drain(..line + 2);
         return Ok(Some(Vec::new()));
@@ -268,7 +289,9 @@ fn take_trailers(input: &mut Vec<u8>) -> Result<Option<Fields>, String> {
         return Ok(None);
     };
     let block: Vec<u8> = input.drain(..end + 4).collect();
-    let fields = lines(&block[..end])?.into_iter().map(|line| parse_field(&line));
+    let fields = lines(&block[..end])?
+        .into_iter()
+        .map(|line| parse_field(&line));
     fields.collect::<Result<_, _>>().map(Some)
 }
 
@@ -312,15 +335,26 @@ mod tests {
             input.push(byte);
             parser.step(&mut input)
         });
-        let last = steps.skip_while(|step| matches!(step, Ok(Step::NeedBytes))).next();
-        assert_eq!(summary(last.unwrap_or(Ok(Step::NeedBytes))), whole, "byte by byte");
+        let last = steps
+            .skip_while(|step| matches!(step, Ok(Step::NeedBytes)))
+            .next();
+        assert_eq!(
+            summary(last.unwrap_or(Ok(Step::NeedBytes))),
+            whole,
+            "byte by byte"
+        );
         whole
     }
 
     #[test]
     fn bodies_are_framed_by_the_rules() {
         for (wire, status, body, framing) in [
-            ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", 200, "hi", Framing::Length(2)),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+                200,
+                "hi",
+                Framing::Length(2),
+            ),
             ("HTTP/1.1 204 No Content\r\n\r\n", 204, "", Framing::NoBody),
             (
                 "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n1\r\n!\r\n0\r\na: b\r\n\r\n",
@@ -336,14 +370,35 @@ mod tests {
     #[test]
     fn what_a_lenient_client_forgives_is_an_error() {
         for (wire, why) in [
-            ("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\n", "several lengths"),
-            ("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n", "a length and a transfer"),
-            ("HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n", "must have neither"),
-            ("HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\n", "no framing"),
-            ("HTTP/1.1 200 OK\r\na : b\r\n\r\n", "the field line is malformed"),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\n",
+                "several lengths",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+                "a length and a transfer",
+            ),
+            (
+                "HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n",
+                "must have neither",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\n",
+                "no framing",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\na : b\r\n\r\n",
+                "the field line is malformed",
+            ),
             ("HTTP/1.1 200 OK\r\na: b\n\r\n\r\n", "a bare line end"),
-            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc", "a chunk ends with"),
-            ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhi", "not whole"),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc",
+                "a chunk ends with",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhi",
+                "not whole",
+            ),
         ] {
             let error = parse(wire).unwrap_err();
             assert!(error.contains(why), "{error}");

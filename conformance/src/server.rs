@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -39,6 +39,12 @@ impl Subject {
             program: program.into(),
             arguments: arguments.iter().map(Into::into).collect(),
         }
+    }
+
+    /// The file of its program.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Starts it with no further arguments.
@@ -78,7 +84,11 @@ impl Subject {
     pub fn launch(&self, options: Options) -> Server {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
-        if !options.arguments.iter().any(|argument| argument == "--bind") {
+        if !options
+            .arguments
+            .iter()
+            .any(|argument| argument == "--bind")
+        {
             command.args(["--bind", "127.0.0.1:0"]);
         }
         command
@@ -215,7 +225,10 @@ impl Server {
     pub fn wait_for_log(&self, text: &str) -> String {
         match self.log.wait_for(|line| line.contains(text)) {
             Some(line) => line,
-            None => panic!("no line of the log has {text:?} in it:\n{}", self.log.all().join("\n")),
+            None => panic!(
+                "no line of the log has {text:?} in it:\n{}",
+                self.log.all().join("\n")
+            ),
         }
     }
 
@@ -248,7 +261,11 @@ impl Drop for Server {
         let _ = self.child.wait();
         if thread::panicking() {
             self.log.wait_for_end();
-            evidence::add(format!("--- log of {}\n{}", self.name, self.log.all().join("\n")));
+            evidence::add(format!(
+                "--- log of {}\n{}",
+                self.name,
+                self.log.all().join("\n")
+            ));
         }
     }
 }
@@ -267,7 +284,9 @@ struct Collected {
 
 impl Lines {
     fn collect(stream: impl Read + Send + 'static) -> Self {
-        let lines = Self { shared: Arc::default() };
+        let lines = Self {
+            shared: Arc::default(),
+        };
         let collector = lines.clone();
         thread::spawn(move || {
             for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
@@ -309,12 +328,20 @@ impl Lines {
             if left.is_zero() {
                 return;
             }
-            all = changed.wait_timeout(all, left).unwrap_or_else(PoisonError::into_inner).0;
+            all = changed
+                .wait_timeout(all, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
     /// All lines so far.
     fn all(&self) -> Vec<String> {
-        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner).lines.clone()
+        self.shared
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .lines
+            .clone()
     }
 }

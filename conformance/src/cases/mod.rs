@@ -1,32 +1,32 @@
 //! The cases, in the order of SPEC.md.
 
-mod head;
-mod framing;
+mod access_log;
+mod backpressure;
 mod body;
-mod keep_alive;
-mod response;
+mod disconnect;
 mod expect;
+mod faults;
+mod framing;
+mod head;
+mod keep_alive;
+mod lifespan;
+mod response;
+mod shutdown;
+mod timers;
 mod upgrade;
 mod websocket;
-mod lifespan;
-mod disconnect;
-mod faults;
-mod backpressure;
-mod timers;
-mod shutdown;
-mod access_log;
 
 use crate::case::Case;
 
 /// Writes a chapter's table: each case is a function, followed by the clauses that it is for.
-macro_rules! cases {
+macro_rules! chapter {
     ($($function:ident: $($clause:literal),+;)*) => {
-        pub(super) fn cases() -> Vec<$crate::Case> {
-            vec![$($crate::Case::new(stringify!($function), &[$($clause),+], $function)),*]
+        pub(super) fn cases() -> Vec<$crate::case::Case> {
+            vec![$($crate::case::Case::new(stringify!($function), &[$($clause),+], $function)),*]
         }
     };
 }
-use cases;
+use chapter;
 
 /// All cases.
 #[must_use]

@@ -1,30 +1,17 @@
 //! The routes of plain exchanges.
 
-use std::fmt::Write as _;
 use std::fs::File;
-use std::future::{pending, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
 
 use gateway_spec::bytes::Bytes;
 use gateway_spec::types::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use gateway_spec::{
-    AppError, BodyLength, Done, FileRegion, Gone, Http, RequestBody, Responder, Response,
-    ResponseHead, Scope, SendError, Writer,
+    AppError, Done, FileRegion, Http, RequestBody, Responder, Response, ResponseHead, Scope,
 };
-use tokio::time::{sleep, timeout};
 
+use super::Peer;
+use super::describe::describe;
 use super::lifespan::Greeting;
-use super::{Peer, false_done};
-
-/// The size of the parts that `/stall`, `/fill` and `/endless` write, in bytes.
-const PART: usize = 4 * 1024;
-
-/// A writer that could not write for so long counts as stalled. Short: it only has to outlast a busy moment of the machine,
-/// and one that is taken for stalled too early shows a smaller buffer than there is.
-const STALLED: Duration = Duration::from_millis(500);
 
 /// Where `/read-all` stops reading, in bytes.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
@@ -44,14 +31,19 @@ impl Peer {
                 http.responder.respond("opened").await
             }
             _ => {
-                self.reports.say("calls", format_args!("{} {path}", http.scope.method));
+                self.reports
+                    .say("calls", format_args!("{} {path}", http.scope.method));
                 self.recorded(&segments, http).await
             }
         }
     }
 
     async fn recorded(&self, segments: &[&str], http: Http) -> Result<Done, AppError> {
-        let Http { scope, body, responder } = http;
+        let Http {
+            scope,
+            body,
+            responder,
+        } = http;
         match *segments {
             ["" | "hello"] => responder.respond("Hello, world!").await,
             ["scope"] => responder.respond(describe(&scope)).await,
@@ -133,174 +125,6 @@ impl Peer {
         done
     }
 
-    /// Reports the first reason for which the client is gone, and answers all the same.
-    async fn gone(&self, responder: Responder) -> Result<Done, AppError> {
-        self.reports.say("gone", "waiting");
-        self.reports.say("gone", format_args!("{:?}", responder.gone().await));
-        responder.respond("answered all the same").await
-    }
-
-    /// Reports each reason until the final one.
-    async fn gone_for_good(&self, responder: Responder) -> Result<Done, AppError> {
-        self.reports.say("gone", "waiting");
-        let mut gone = responder.gone();
-        loop {
-            let why = (&mut gone).await;
-            self.reports.say("gone", format_args!("{why:?}"));
-            if why.is_final() {
-                return Ok(responder.abort());
-            }
-        }
-    }
-
-    /// A stream whose chunks the case paces by opening a gate.
-    async fn chunks(&self, count: usize, responder: Responder) -> Result<Done, AppError> {
-        let mut writer = responder.start(StatusCode::OK).await?;
-        for n in 0..count {
-            self.reports.pass("chunk").await;
-            writer.write(format!("chunk {n}\n")).await?;
-        }
-        self.reports.pass("chunk").await;
-        writer.finish().await
-    }
-
-    /// Writes until the client is gone, and reports why it ended.
-    async fn endless(&self, responder: Responder) -> Result<Done, AppError> {
-        let mut writer = responder.start(StatusCode::OK).await?;
-        self.reports.say("endless", "started");
-        let error = loop {
-            if let Err(error) = writer.write(part()).await {
-                break error;
-            }
-        };
-        self.reports.say("endless", format_args!("{error:?}"));
-        Err(error.into())
-    }
-
-    /// Writes until the client is too slow, reports how many bytes that were, and ends when the client has read.
-    async fn stall(&self, responder: Responder) -> Result<Done, AppError> {
-        let mut writer = responder.start(StatusCode::OK).await?;
-        let written = write_until_stalled(&mut writer).await?;
-        self.reports.say("stall", written);
-        writer.write("the end").await?;
-        writer.finish().await
-    }
-
-    /// With the kernel's buffers full, reports how many bytes are accepted without giving the server a chance to send any:
-    /// the server's own buffer.
-    async fn fill(&self, responder: Responder) -> Result<Done, AppError> {
-        let mut writer = responder.start(StatusCode::OK).await?;
-        let accepted = poll_fn(|cx| {
-            let mut accepted = 0;
-            loop {
-                match pin!(writer.ready()).poll(cx) {
-                    Poll::Pending => return Poll::Ready(Ok(accepted)),
-                    Poll::Ready(Err(gone)) => return Poll::Ready(Err(SendError::from(gone))),
-                    Poll::Ready(Ok(())) => {}
-                }
-                if let Err(error) = writer.send(part()) {
-                    return Poll::Ready(Err(error));
-                }
-                accepted += PART;
-                // Far over every bound: a server without one must not run out of memory here.
-                if accepted > BODY_LIMIT {
-                    return Poll::Ready(Ok(accepted));
-                }
-            }
-        })
-        .await?;
-        self.reports.say("fill", accepted);
-        self.reports.pass("fill").await;
-        writer.finish().await
-    }
-
-    /// Its timers go on while the client does not read.
-    async fn ticks(&self, responder: Responder) -> Result<Done, AppError> {
-        let mut writer = responder.start(StatusCode::OK).await?;
-        write_until_stalled(&mut writer).await?;
-        self.reports.say("ticks", "stalled");
-        let mut blocked = pin!(writer.ready());
-        for n in 0..10 {
-            match timeout(Duration::from_millis(5), &mut blocked).await {
-                Err(_) => self.reports.say("ticks", n),
-                Ok(_) => break,
-            }
-        }
-        self.reports.pass("ticks").await;
-        writer.finish().await
-    }
-
-    /// What it does once the server drains. It tells by the log: no second connection can ask.
-    async fn drain(
-        &self,
-        how: &[&str],
-        scope: &Scope,
-        responder: Responder,
-    ) -> Result<Done, AppError> {
-        let mut writer = responder.start(StatusCode::OK).await?;
-        writer.write("open\n").await?;
-        writer.flush().await?;
-        if how == ["ignored"] {
-            let why = writer.gone().await;
-            eprintln!("peer: gone by {why:?}");
-            return Err(why.into());
-        }
-        scope.drain().await;
-        eprintln!("peer: draining");
-        for n in 0..3 {
-            sleep(Duration::from_millis(50)).await;
-            writer.write(format!("drained {n}\n")).await?;
-        }
-        writer.finish().await
-    }
-
-    /// Lengths that are not the body's.
-    async fn length(&self, how: &[&str], responder: Responder) -> Result<Done, AppError> {
-        let declared = |length: &'static str| {
-            ResponseHead::new(StatusCode::OK)
-                .with_header(header::CONTENT_LENGTH, HeaderValue::from_static(length))
-        };
-        match how {
-            ["right"] => {
-                let mut writer = responder.start(declared("6")).await?;
-                writer.write("abc").await?;
-                writer.write("def").await?;
-                writer.finish().await
-            }
-            ["over"] => {
-                let mut writer = responder.start(declared("3")).await?;
-                let over = writer.write("abcdef").await;
-                self.reports.say("length", format_args!("{over:?}"));
-                writer.write("abc").await?;
-                writer.finish().await
-            }
-            ["under"] => {
-                let mut writer = responder.start(declared("6")).await?;
-                writer.write("abc").await?;
-                let under = writer.finish().await;
-                let told = under.as_ref().map(|_| ()).map_err(ToString::to_string);
-                self.reports.say("length", format_args!("{told:?}"));
-                under
-            }
-            ["twice"] => {
-                let head = declared("3").with_header(header::CONTENT_LENGTH, HeaderValue::from_static("3"));
-                self.bad_head(head, responder).await
-            }
-            ["no-number"] => self.bad_head(declared("+3"), responder).await,
-            ["informational"] => self.bad_head(ResponseHead::new(StatusCode::EARLY_HINTS), responder).await,
-            _ => responder.respond(StatusCode::NOT_FOUND).await,
-        }
-    }
-
-    async fn bad_head(&self, head: ResponseHead, responder: Responder) -> Result<Done, AppError> {
-        let error = match responder.start(head).await {
-            Ok(writer) => return writer.finish().await,
-            Err(error) => error,
-        };
-        self.reports.say("length", format_args!("{error:?}"));
-        Err(error.into())
-    }
-
     async fn trailers(
         &self,
         how: &[&str],
@@ -315,7 +139,9 @@ impl Peer {
                 responder.respond(lines_of(&trailers)).await
             }
             ["announced"] => {
-                let mut writer = responder.start_with_trailers(StatusCode::OK, Some(&[SUM])).await?;
+                let mut writer = responder
+                    .start_with_trailers(StatusCode::OK, Some(&[SUM]))
+                    .await?;
                 writer.write("data").await?;
                 writer.finish_with_trailers(one(SUM)).await
             }
@@ -325,7 +151,9 @@ impl Peer {
                 writer.finish_with_trailers(one(SUM)).await
             }
             ["other"] => {
-                let mut writer = responder.start_with_trailers(StatusCode::OK, Some(&[SUM])).await?;
+                let mut writer = responder
+                    .start_with_trailers(StatusCode::OK, Some(&[SUM]))
+                    .await?;
                 writer.write("data").await?;
                 let other = one(HeaderName::from_static("x-other"));
                 let refused = writer.finish_with_trailers(other).await;
@@ -335,62 +163,6 @@ impl Peer {
             }
             _ => responder.respond(StatusCode::NOT_FOUND).await,
         }
-    }
-
-    /// An application that fails, forgets, lies or gives up, before and after the start.
-    async fn fail(
-        &self,
-        how: &[&str],
-        scope: &Scope,
-        responder: Responder,
-    ) -> Result<Done, AppError> {
-        match how {
-            ["panic"] => panic!("the peer panics on purpose"),
-            ["error"] => Err(AppError::message("the peer fails on purpose")),
-            ["status", status] => Err(AppError::status(status.parse()?)),
-            ["gone"] => Err(Gone::PeerReset.into()),
-            ["abort"] => Ok(responder.abort()),
-            ["lie"] => Ok(false_done(scope)),
-            ["forgotten"] => {
-                drop(responder);
-                self.reports.pass("forgotten").await;
-                self.reports.say("forgotten", "the call went on");
-                Ok(false_done(scope))
-            }
-            ["started", how] => {
-                let mut writer = responder.start(StatusCode::OK).await?;
-                writer.write("partial").await?;
-                match how {
-                    "panic" => panic!("the peer panics on purpose"),
-                    "error" => Err(AppError::message("the peer fails on purpose")),
-                    "abort" => Ok(writer.abort()),
-                    "forgotten" => {
-                        drop(writer);
-                        pending().await
-                    }
-                    _ => {
-                        let kept = writer;
-                        tokio::spawn(async move {
-                            kept.gone().await;
-                        });
-                        Ok(false_done(scope))
-                    }
-                }
-            }
-            _ => responder.respond(StatusCode::NOT_FOUND).await,
-        }
-    }
-}
-
-async fn write_until_stalled<K>(writer: &mut Writer<K>) -> Result<usize, SendError> {
-    let mut written = 0;
-    loop {
-        match timeout(STALLED, writer.ready()).await {
-            Err(_) => return Ok(written),
-            Ok(ready) => ready?,
-        }
-        writer.send(part())?;
-        written += PART;
     }
 }
 
@@ -430,8 +202,11 @@ async fn fields(how: &[&str], responder: Responder) -> Result<Done, AppError> {
         }
         ["injected"] => {
             let injected: Vec<&[u8]> = vec![b"a\r\nset-cookie: x=1", b"a\nb", b"a\rb", b"a\0b"];
-            let refused = injected.iter().filter(|bytes| HeaderValue::from_bytes(bytes).is_err());
-            response.body = Bytes::from(format!("{} of {} refused", refused.count(), injected.len()));
+            let refused = injected
+                .iter()
+                .filter(|bytes| HeaderValue::from_bytes(bytes).is_err());
+            response.body =
+                Bytes::from(format!("{} of {} refused", refused.count(), injected.len()));
         }
         _ => response.head.status = StatusCode::NOT_FOUND,
     }
@@ -439,8 +214,10 @@ async fn fields(how: &[&str], responder: Responder) -> Result<Done, AppError> {
 }
 
 async fn inform(mut responder: Responder) -> Result<Done, AppError> {
-    let hint = ResponseHead::new(StatusCode::EARLY_HINTS)
-        .with_header(header::LINK, HeaderValue::from_static("</style.css>; rel=preload"));
+    let hint = ResponseHead::new(StatusCode::EARLY_HINTS).with_header(
+        header::LINK,
+        HeaderValue::from_static("</style.css>; rel=preload"),
+    );
     responder.inform(hint).await?;
     responder.respond("informed").await
 }
@@ -449,7 +226,13 @@ async fn inform(mut responder: Responder) -> Result<Done, AppError> {
 async fn file(responder: Responder) -> Result<Done, AppError> {
     let file = Arc::new(File::open(std::env::current_exe()?)?);
     let mut writer = responder.start(StatusCode::OK).await?;
-    writer.write_file(FileRegion { file, offset: 100, length: 100_000 }).await?;
+    writer
+        .write_file(FileRegion {
+            file,
+            offset: 100,
+            length: 100_000,
+        })
+        .await?;
     writer.finish().await
 }
 
@@ -464,39 +247,11 @@ async fn upgrade(body: RequestBody, responder: Responder) -> Result<Done, AppErr
     tunnel.finish().await
 }
 
-/// One line for each thing that a scope says.
-fn describe(scope: &Scope) -> String {
-    let mut text = format!("method {}\n", scope.method);
-    let length = match scope.body {
-        BodyLength::Empty => "empty".to_owned(),
-        BodyLength::Known(length) => length.to_string(),
-        BodyLength::Unknown => "unknown".to_owned(),
-    };
-    let capabilities = scope.connection.capabilities;
-    let mut line = |name: &str, value: &str| {
-        writeln!(text, "{name} {value}").expect("writing to memory cannot fail");
-    };
-    line("uri", &scope.uri.to_string());
-    line("path", scope.path());
-    line("query", scope.query().unwrap_or("-"));
-    line("version", &format!("{:?}", scope.version));
-    line("scheme", scope.connection.scheme.as_str());
-    line("authority", scope.authority().unwrap_or("-"));
-    line("body", &length);
-    line("client", &scope.connection.client.as_ref().map_or("-".to_owned(), ToString::to_string));
-    line("server", &scope.connection.server.as_ref().map_or("-".to_owned(), ToString::to_string));
-    line("wire-order", &capabilities.wire_order().to_string());
-    line("wire-case", &capabilities.wire_case().to_string());
-    line("informational", &capabilities.informational().to_string());
-    for field in &scope.headers {
-        let (name, value) = (String::from_utf8_lossy(field.name), field.value.escape_ascii());
-        line("field", &format!("{name}={value}"));
-    }
-    text
-}
-
 fn state(scope: &Scope) -> &'static str {
-    scope.state.get::<Greeting>().map_or("no state", |greeting| greeting.0)
+    scope
+        .state
+        .get::<Greeting>()
+        .map_or("no state", |greeting| greeting.0)
 }
 
 fn lines_of(fields: &HeaderMap) -> String {
@@ -504,8 +259,4 @@ fn lines_of(fields: &HeaderMap) -> String {
         format!("{name}={}\n", value.as_bytes().escape_ascii())
     };
     fields.iter().map(line).collect()
-}
-
-fn part() -> Bytes {
-    Bytes::from_static(&[b'x'; PART])
 }

@@ -13,6 +13,7 @@ pub(super) struct Greeting(pub(super) &'static str);
 
 pub(super) async fn run(lifespan: Lifespan) -> Result<Done, AppError> {
     let plan = std::env::var(LIFESPAN).unwrap_or_default();
+    eprintln!("peer: starting");
     match plan.as_str() {
         "refuse" => return Ok(lifespan.refuse()),
         "fail" => return Err(AppError::message("the peer's startup fails on purpose")),

@@ -21,7 +21,11 @@ struct Boards {
 impl Reports {
     /// Adds a line under a name.
     pub(super) fn say(&self, name: &str, line: impl ToString) {
-        self.boards().lines.entry(name.to_owned()).or_default().push(line.to_string());
+        self.boards()
+            .lines
+            .entry(name.to_owned())
+            .or_default()
+            .push(line.to_string());
         self.changed.notify_waiters();
     }
 

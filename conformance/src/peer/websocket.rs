@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use gateway_spec::types::{HeaderName, HeaderValue, StatusCode};
 use gateway_spec::{
-    Accept, AppError, CloseCode, Connection, Done, Incoming, Response, Scope, Socket,
-    WebSocket,
+    Accept, AppError, CloseCode, Connection, Done, Incoming, Response, Scope, Socket, WebSocket,
 };
 use tokio::time::timeout;
 
@@ -19,7 +18,11 @@ const MESSAGE: usize = 16 * 1024;
 
 impl Peer {
     pub(super) async fn websocket(&self, websocket: WebSocket) -> Result<Done, AppError> {
-        let WebSocket { scope, subprotocols, handshake } = websocket;
+        let WebSocket {
+            scope,
+            subprotocols,
+            handshake,
+        } = websocket;
         let path = scope.path().to_owned();
         self.reports.say("calls", format_args!("WEBSOCKET {path}"));
         let Some(how) = path.strip_prefix("/ws/") else {
@@ -144,7 +147,8 @@ impl Peer {
             if let Incoming::Closed(_) = incoming {
                 self.reports.say("socket", show(&socket.receive().await));
                 let late = socket.send("too late").await;
-                self.reports.say("socket", format_args!("sending gives {late:?}"));
+                self.reports
+                    .say("socket", format_args!("sending gives {late:?}"));
                 return socket.close(CloseCode::NORMAL, "").await;
             }
         }

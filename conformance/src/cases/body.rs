@@ -1,0 +1,254 @@
+//! The request's body (HTTP-4 to HTTP-15, SRV-6).
+
+use super::chapter;
+use crate::client::Client;
+use crate::server::{Server, Subject};
+
+chapter! {
+    a_body_is_what_was_sent: "HTTP-4";
+    chunks_are_not_seen_by_the_application: "HTTP-4";
+    a_body_streams_both_ways: "HTTP-5", "HTTP-17";
+    a_body_of_one_byte_chunks: "HTTP-4";
+    trailers_come_after_the_body: "HTTP-6";
+    trailers_that_frame_or_route_are_left_out: "HTTP-6";
+    trailers_over_the_limit_are_refused: "HTTP-6", "SRV-14";
+    chunk_extensions_over_the_limit_are_refused: "HTTP-7";
+    a_body_that_was_cut_short_is_no_body: "HTTP-8";
+    a_body_over_the_limit_is_413: "HTTP-7";
+    an_unread_body_leaves_the_connection_usable: "SRV-6", "HTTP-14";
+    a_body_read_in_part_leaves_the_connection_usable: "SRV-6", "HTTP-14";
+    an_uploader_reads_an_early_answer: "SRV-6";
+}
+
+fn chunked(parts: &[&[u8]]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for part in parts {
+        body.extend(format!("{:x}\r\n", part.len()).bytes());
+        body.extend_from_slice(part);
+        body.extend(b"\r\n");
+    }
+    body
+}
+
+fn post_chunked(server: &Server, path: &str, body: &[u8]) -> Client {
+    let mut client = server.connect();
+    client.send(format!(
+        "POST {path} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+    ));
+    client.send(body);
+    client
+}
+
+fn a_body_is_what_was_sent(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    let body: Vec<u8> = (0..8_000_000_u32).map(|n| (n % 251) as u8).collect();
+    for length in [1, 2, 1000, 65_535, 65_536, 65_537, 1_000_000, body.len()] {
+        let response = client.post("/read-all", &body[..length]);
+        assert_eq!(response.status, 200);
+        assert!(
+            response.body == body[..length],
+            "{length} bytes came back as {} others",
+            response.body.len()
+        );
+    }
+}
+
+fn chunks_are_not_seen_by_the_application(subject: &Subject) {
+    let server = subject.start();
+    let body = [
+        chunked(&[b"one", b"\r\n", b"0\r\n\r\n", &[b'x'; 70_000]]),
+        b"0\r\n\r\n".to_vec(),
+    ]
+    .concat();
+    let expected = [b"one\r\n0\r\n\r\n".as_slice(), &[b'x'; 70_000]].concat();
+    assert!(
+        post_chunked(&server, "/read-all", &body)
+            .read_response()
+            .body
+            == expected
+    );
+
+    let small = [chunked(&[b"one", b"\r\n", b"two"]), b"0\r\n\r\n".to_vec()].concat();
+    let mut client = server.connect();
+    client.send("POST /read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+    client.send_each_byte(&small);
+    assert_eq!(client.read_response().text(), "one\r\ntwo");
+    for cut in 1..small.len() {
+        client.send("POST /read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+        client.send_cut(&small, &[cut]);
+        assert_eq!(client.read_response().text(), "one\r\ntwo", "cut at {cut}");
+    }
+}
+
+fn a_body_streams_both_ways(subject: &Subject) {
+    let server = subject.start();
+    let mut client = post_chunked(&server, "/echo", &chunked(&[b"first"]));
+    assert_eq!(client.read_head().status, 200);
+    assert_eq!(client.read_chunk(), b"first");
+    for part in [b"second".as_slice(), b"third"] {
+        client.send(chunked(&[part]));
+        assert_eq!(client.read_chunk(), part);
+    }
+    client.send("0\r\n\r\n");
+    assert_eq!(client.read_chunk(), b"");
+}
+
+fn a_body_of_one_byte_chunks(subject: &Subject) {
+    let server = subject.start();
+    let body = [b"1\r\nx\r\n".repeat(50_000), b"0\r\n\r\n".to_vec()].concat();
+    let response = post_chunked(&server, "/read-all", &body).read_response();
+    assert!(
+        response.body == [b'x'; 50_000],
+        "{} bytes came back",
+        response.body.len()
+    );
+}
+
+fn trailers_come_after_the_body(subject: &Subject) {
+    let server = subject.start();
+    let body = [
+        chunked(&[b"data"]),
+        b"0\r\nX-Sum: 7\r\nx-more: a\r\n\r\n".to_vec(),
+    ]
+    .concat();
+    let mut client = post_chunked(&server, "/trailers/in", &body);
+    let response = client.read_response();
+    let mut trailers: Vec<_> = response.text().lines().collect();
+    trailers.sort_unstable();
+    assert_eq!(trailers, ["x-more=a", "x-sum=7"]);
+    assert_eq!(client.get("/hello").status, 200, "the connection goes on");
+}
+
+fn trailers_that_frame_or_route_are_left_out(subject: &Subject) {
+    let server = subject.start();
+    for name in [
+        "Content-Length",
+        "Transfer-Encoding",
+        "Host",
+        "Authorization",
+        "Trailer",
+        "Content-Type",
+    ] {
+        let body = [
+            chunked(&[b"data"]),
+            format!("0\r\n{name}: 7\r\nx-sum: 7\r\n\r\n").into_bytes(),
+        ]
+        .concat();
+        let response = post_chunked(&server, "/trailers/in", &body).read_response();
+        assert_eq!(
+            (response.status, response.text()),
+            (200, "x-sum=7\n"),
+            "with {name}"
+        );
+    }
+}
+
+fn trailers_over_the_limit_are_refused(subject: &Subject) {
+    let server = subject.start();
+    for trailers in [
+        format!("x-large: {}\r\n", "a".repeat(100 * 1024)),
+        "a: b\r\n".repeat(1000),
+    ] {
+        let mut client = server.connect();
+        client.send("POST /trailers/in HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+        let _ = client.try_send(format!("1\r\nx\r\n0\r\n{trailers}\r\n"));
+        let status = client.read_response().status;
+        assert!(
+            [400, 431].contains(&status),
+            "{} bytes of trailers give {status}",
+            trailers.len()
+        );
+        client.expect_gone();
+    }
+}
+
+fn chunk_extensions_over_the_limit_are_refused(subject: &Subject) {
+    let server = subject.start();
+    // CVE-2024-21647, CVE-2024-22019: without a limit, megabytes of extensions carry nothing and cost much.
+    let endless = format!("1;{}", "a".repeat(1024 * 1024)).into_bytes();
+    let many = format!("1;{}\r\nx\r\n", "a".repeat(15 * 1024))
+        .into_bytes()
+        .repeat(64);
+    for (how, body) in [
+        ("one without an end", endless),
+        ("one with each chunk", many),
+    ] {
+        let mut client = server.connect();
+        client.send("POST /read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+        let _ = client.try_send(&body);
+        let status = client.read_response().status;
+        assert!([400, 413].contains(&status), "{how} gives {status}");
+        client.expect_gone();
+    }
+}
+
+fn a_body_that_was_cut_short_is_no_body(subject: &Subject) {
+    let server = subject.start();
+    for sent in ["", "hell"] {
+        let mut client = server.connect();
+        client.send(format!(
+            "POST /read-all HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n{sent}"
+        ));
+        client.half_close();
+        // The client may still read: malformed is what it is told, and it is told so.
+        assert_eq!(client.read_response().status, 400);
+        client.expect_end();
+    }
+}
+
+fn a_body_over_the_limit_is_413(subject: &Subject) {
+    let server = subject.start();
+    for path in ["/read-all", "/echo"] {
+        let mut client = server.connect();
+        client.send(format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999999999\r\n\r\n"
+        ));
+        assert_eq!(client.read_response().status, 413, "{path}");
+        client.expect_end();
+    }
+}
+
+fn an_unread_body_leaves_the_connection_usable(subject: &Subject) {
+    let server = subject.start();
+    for body in [
+        "content-length: 10000\r\n\r\n".to_owned() + &"x".repeat(10_000),
+        "transfer-encoding: chunked\r\n\r\n2710\r\n".to_owned()
+            + &"x".repeat(10_000)
+            + "\r\n0\r\n\r\n",
+    ] {
+        let mut client = server.connect();
+        client.send(format!(
+            "POST /early HTTP/1.1\r\nhost: a\r\n{body}GET /hello HTTP/1.1\r\nhost: a\r\n\r\n"
+        ));
+        assert_eq!(client.read_response().text(), "early");
+        assert_eq!(client.read_response().text(), "Hello, world!");
+    }
+}
+
+fn a_body_read_in_part_leaves_the_connection_usable(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send(format!(
+        "POST /read-some/1 HTTP/1.1\r\nhost: a\r\ncontent-length: 10000\r\n\r\n{}GET /hello HTTP/1.1\r\nhost: a\r\n\r\n",
+        "x".repeat(10_000)
+    ));
+    let read = server.ask("/report/read-some/1");
+    let _ = server.ask("/open/read-some");
+    assert_eq!(client.read_response().text(), read);
+    assert_eq!(client.read_response().text(), "Hello, world!");
+}
+
+fn an_uploader_reads_an_early_answer(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send("POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n");
+    // More than the server drains: it answers, closes, and reads on for a while, since a reset would take the answer away
+    // from a client that is still sending (RFC 9112 section 9.6).
+    let _ = client.try_send(vec![b'x'; 4_000_000]);
+    let answer = client.read_response();
+    assert_eq!(answer.text(), "early");
+    assert!(answer.closes(), "the connection cannot be used again");
+    client.half_close();
+    client.expect_gone();
+}

@@ -1,0 +1,314 @@
+//! How the end of a request is told: the inputs of the vulnerabilities that servers had, and what must become of them.
+//!
+//! Each row goes over the wire whole and byte by byte. The answers are counted: none may come for what was smuggled, and
+//! the application must not have been called for a request that the server could not frame.
+
+use crate::case::Case;
+use crate::response::{Method, Parser, Step};
+use crate::server::Subject;
+
+/// What must come of a row.
+#[derive(Clone, Copy)]
+enum Outcome {
+    /// The head is bad: this status, the connection's end, and the application is not called.
+    HeadRefused(u16),
+    /// The body is bad: 400 after the application was called for it and for nothing else, and the connection's end.
+    BodyRefused,
+    /// Answers of these statuses in this order; then the connection ends, since the last request says so.
+    Answered(&'static [u16]),
+}
+use Outcome::{Answered, BodyRefused, HeadRefused};
+
+struct Row {
+    name: &'static str,
+    /// Which servers got it wrong.
+    source: &'static str,
+    /// What goes before the bytes of the row.
+    before: &'static str,
+    wire: &'static [u8],
+    outcome: Outcome,
+}
+
+/// Fields, and perhaps a body, that must be refused with the head.
+const fn fields(name: &'static str, source: &'static str, wire: &'static [u8]) -> Row {
+    let before = "POST /read-all HTTP/1.1\r\nHost: a\r\n";
+    Row {
+        name,
+        source,
+        before,
+        wire,
+        outcome: HeadRefused(400),
+    }
+}
+
+/// A chunked body that must be refused.
+const fn chunks(name: &'static str, source: &'static str, wire: &'static [u8]) -> Row {
+    let before = "POST /read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    Row {
+        name,
+        source,
+        before,
+        wire,
+        outcome: BodyRefused,
+    }
+}
+
+const fn whole(
+    name: &'static str,
+    source: &'static str,
+    wire: &'static [u8],
+    outcome: Outcome,
+) -> Row {
+    Row {
+        name,
+        source,
+        before: "",
+        wire,
+        outcome,
+    }
+}
+
+/// Sent behind each bad request: it must never be answered.
+const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
+
+/// Sent behind each good request.
+const LAST: &[u8] = b"GET /last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+
+const ROWS: &[Row] = &[
+    // Lengths.
+    fields("two_lengths", "CVE-2026-39805", b"Content-Length: 0\r\nContent-Length: 35\r\n\r\n"),
+    fields("two_lengths_that_agree", "CVE-2019-16792", b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello"),
+    fields("a_list_of_lengths", "gunicorn 26.0", b"Content-Length: 5, 5\r\n\r\nhello"),
+    fields("a_length_with_a_plus", "CVE-2021-32715, CVE-2022-24801", b"Content-Length: +5\r\n\r\nhello"),
+    fields("a_length_with_a_minus", "CVE-2022-24801", b"Content-Length: -5\r\n\r\nhello"),
+    fields("a_hexadecimal_length", "CVE-2022-24790", b"Content-Length: 0x10\r\n\r\n0123456789abcdef"),
+    fields("a_length_with_letters", "CVE-2022-24790", b"Content-Length: 5a\r\n\r\nhello"),
+    fields("a_length_with_an_underscore", "CVE-2023-47627", b"Content-Length: 1_0\r\n\r\n0123456789"),
+    fields("an_empty_length", "CVE-2023-40175", b"Content-Length: \r\n\r\n"),
+    fields("a_length_over_64_bits", "", b"Content-Length: 18446744073709551621\r\n\r\nhello"),
+    fields("a_length_with_a_vertical_tab", "CVE-2022-24801", b"Content-Length: \x0b5\r\n\r\nhello"),
+    fields("a_space_before_the_colon_of_a_length", "CVE-2021-22959", b"Content-Length : 5\r\n\r\nhello"),
+    whole("a_space_before_a_length_line", "CVE-2024-27982", b"POST /read-all HTTP/1.1\r\n Content-Length: 5\r\nHost: a\r\n\r\nhello", HeadRefused(400)),
+    // A length and a coding.
+    fields("a_length_and_a_coding", "hyper#4123", b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    fields("a_coding_and_a_length", "hyper#4123", b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
+    fields("two_codings_and_a_length", "CVE-2019-16786", b"Transfer-Encoding: gzip, chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
+    fields("an_odd_coding_and_a_length", "CVE-2023-47641", b"Transfer-Encoding: chunked123\r\nContent-Length: 5\r\n\r\nhello"),
+    fields("chunked_not_last_and_a_length", "CVE-2024-6827", b"Transfer-Encoding: chunked,gzip\r\nContent-Length: 5\r\n\r\nhello"),
+    // Codings.
+    fields("two_coding_lines", "CVE-2021-21299, bandit#631", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n"),
+    fields("chunked_twice_in_two_lines", "bandit#631", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    fields("chunked_and_identity", "CVE-2024-1135", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
+    whole("a_coding_before_chunked", "warp 3.4.15", b"POST /read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", HeadRefused(501)),
+    fields("a_coding_that_nobody_knows", "CVE-2022-24790", b"Transfer-Encoding: other\r\n\r\n"),
+    fields("a_coding_like_chunked", "CVE-2020-35884", b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+    fields("chunkedchunked", "CVE-2022-32213", b"Transfer-Encoding: chunkedchunked\r\n\r\n0\r\n\r\n"),
+    fields("chunked_and_chunked_false", "CVE-2022-32213", b"Transfer-Encoding: chunked, chunked-false\r\n\r\n0\r\n\r\n"),
+    fields("chunked_twice", "", b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+    fields("a_quoted_coding", "CVE-2020-25613", b"Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
+    fields("a_folded_coding", "CVE-2022-32215", b"Transfer-Encoding: chunked\r\n , identity\r\n\r\n0\r\n\r\n"),
+    fields("a_space_before_the_colon_of_a_coding", "CVE-2020-35884", b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
+    fields("a_vertical_tab_before_a_coding", "CVE-2019-16789", b"Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n"),
+    fields("a_form_feed_before_a_coding", "CVE-2019-16789", b"Transfer-Encoding: \x0cchunked\r\n\r\n0\r\n\r\n"),
+    fields("a_zero_byte_in_a_coding", "CVE-2020-11076", b"Transfer-Encoding: \0chunked\r\n\r\n0\r\n\r\n"),
+    fields("a_no_break_space_before_a_coding", "CVE-2020-11077", b"Transfer-Encoding: \xa0chunked\r\n\r\n0\r\n\r\n"),
+    whole("a_coding_in_http_1_0", "actix, CVE-2026-2835", b"POST /read-all HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", HeadRefused(400)),
+    whole("a_coding_in_http_1_0_kept_alive", "actix#2794", b"POST /read-all HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", HeadRefused(400)),
+    // Lines.
+    whole("lines_ended_by_a_bare_line_feed", "CVE-2019-16785, CVE-2021-41136, CVE-2022-32214", b"GET / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\n", HeadRefused(400)),
+    whole("a_head_ended_by_a_bare_line_feed", "CVE-2025-6442", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\n\n", HeadRefused(400)),
+    whole("one_line_ended_by_a_bare_line_feed", "", b"GET / HTTP/1.1\r\nX: y\nHost: a\r\n\r\n", HeadRefused(400)),
+    whole("a_bare_carriage_return_in_a_line", "CVE-2022-35256", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\rZ: w\r\n\r\n", HeadRefused(400)),
+    whole("a_bare_carriage_return_before_a_coding", "CVE-2023-30589", b"GET / HTTP/1.1\r\nHost: a\r\nX:\rTransfer-Encoding: chunked\r\n\r\n", HeadRefused(400)),
+    whole("a_head_ended_by_a_carriage_return", "CVE-2025-23167", b"GET / HTTP/1.1\r\nHost: a\r\n\rX", HeadRefused(400)),
+    whole("a_zero_byte_in_a_value", "bandit#619", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\0z\r\n\r\n", HeadRefused(400)),
+    whole("a_name_that_is_no_token", "CVE-2023-47627", b"GET / HTTP/1.1\r\nHost: a\r\nNa(me: x\r\n\r\n", HeadRefused(400)),
+    whole("a_name_with_a_high_byte", "CVE-2024-23829", b"GET / HTTP/1.1\r\nHost: a\r\nNa\xffme: x\r\n\r\n", HeadRefused(400)),
+    whole("a_line_without_a_colon", "", b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", HeadRefused(400)),
+    whole("an_empty_name", "", b"GET / HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n", HeadRefused(400)),
+    whole("a_folded_line", "gunicorn", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n", HeadRefused(400)),
+    whole("two_hosts", "bandit#620", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", HeadRefused(400)),
+    // Targets.
+    whole("a_target_with_a_scheme_alone", "gunicorn 26.0", b"GET http:/a HTTP/1.1\r\nHost: a\r\n\r\n", HeadRefused(400)),
+    whole("an_authority_as_a_target", "gunicorn 26.0", b"GET a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", HeadRefused(400)),
+    whole("an_asterisk_outside_of_options", "gunicorn 26.0", b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", HeadRefused(400)),
+    whole("a_space_in_a_target", "", b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", HeadRefused(400)),
+    // Chunks.
+    chunks("a_chunk_size_over_64_bits", "CVE-2021-32714", b"f0000000000000003\r\nabc\r\n0\r\n\r\n"),
+    chunks("a_chunk_size_of_all_bits", "CVE-2013-2028", b"ffffffffffffffed\r\nabc\r\n0\r\n\r\n"),
+    chunks("a_chunk_size_with_a_prefix", "CVE-2022-24761", b"0x01\r\na\r\n0\r\n\r\n"),
+    chunks("a_chunk_size_with_a_plus", "CVE-2022-24761, bandit#631", b"+1\r\na\r\n0\r\n\r\n"),
+    chunks("a_chunk_size_with_a_minus", "bandit#631", b"-0\r\n\r\n"),
+    chunks("a_chunk_size_with_other_letters", "bandit#631", b"5g\r\nhello\r\n0\r\n\r\n"),
+    chunks("an_empty_chunk_size", "bandit#631", b"\r\nhello\r\n0\r\n\r\n"),
+    chunks("a_space_before_a_chunk_size", "", b" 5\r\nhello\r\n0\r\n\r\n"),
+    chunks("a_chunk_without_its_end", "CVE-2022-24790", b"5\r\nhello0\r\n\r\n"),
+    chunks("two_bytes_for_a_chunk_s_end", "CVE-2025-43859", b"5\r\nAAAAAXX2\r\n45\r\n0\r\n\r\n"),
+    chunks("a_line_feed_for_a_chunk_s_end", "", b"5\r\nhello\n0\r\n\r\n"),
+    chunks("a_chunk_size_ended_by_a_line_feed", "", b"5\nhello\r\n0\r\n\r\n"),
+    chunks("a_control_byte_in_a_chunk_extension", "CVE-2022-24761", b"5;\n\r\nhello\r\n0\r\n\r\n"),
+    chunks("a_line_feed_in_a_chunk_extension", "CVE-2021-22960, CVE-2022-24801", b"5;a\nb\r\nhello\r\n0\r\n\r\n"),
+    chunks("a_trailer_without_a_colon", "CVE-2025-58068", b"0\r\nGET /trailer HTTP/1.1\r\nHost: a\r\n\r\n"),
+    chunks("a_trailer_ended_by_a_line_feed", "CVE-2023-40175", b"0\r\nx: y\n\r\n"),
+    // What is right must stay so.
+    whole("a_get_has_no_body", "CVE-2020-35863", b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", Answered(&[200, 404])),
+    whole("trailers_end_a_body", "CVE-2026-39806, CVE-2023-40175", b"POST /read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n", Answered(&[200, 404])),
+    whole("chunks_with_extensions", "", b"POST /read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b;c=\"d\"\r\nhello\r\n0;z\r\n\r\n", Answered(&[200, 404])),
+    whole("a_coding_in_capitals", "", b"POST /read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\nA\r\n0123456789\r\n000\r\n\r\n", Answered(&[200, 404])),
+    whole("an_upgrade_that_nobody_takes_up", "CVE-2026-2833", b"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", Answered(&[200, 404])),
+    whole("a_body_that_nobody_reads", "CVE-2025-4366", b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 35\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n", Answered(&[200, 404])),
+    whole("chunks_that_nobody_reads", "", b"POST /early HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n23\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n\r\n0\r\n\r\n", Answered(&[200, 404])),
+    whole("a_head_has_no_body", "", b"HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n", Answered(&[200, 404])),
+];
+
+pub(super) fn cases() -> Vec<Case> {
+    let rows = ROWS.iter().map(|row| {
+        Case::new(row.name, &["HTTP-1", "HTTP-4", "HTTP-7"], |subject| {
+            check(subject, row)
+        })
+    });
+    rows.chain([
+        Case::new(
+            "garbage_after_a_request_is_refused",
+            &["HTTP-1"],
+            garbage_after_a_request,
+        ),
+        Case::new(
+            "http_1_0_has_no_body_until_close",
+            &["HTTP-4"],
+            http_1_0_has_no_body_until_close,
+        ),
+        Case::new(
+            "a_chunked_body_without_its_last_line_end",
+            &["HTTP-8"],
+            cut_before_the_last_line_end,
+        ),
+        Case::new(
+            "a_large_body_that_nobody_reads",
+            &["SRV-6"],
+            a_large_body_that_nobody_reads,
+        ),
+    ])
+    .collect()
+}
+
+fn check(subject: &Subject, row: &Row) {
+    for whole in [true, false] {
+        let server = subject.start();
+        let mut client = server.connect();
+        let (behind, expected) = match row.outcome {
+            HeadRefused(status) => (SMUGGLED, vec![status]),
+            BodyRefused => (SMUGGLED, vec![400]),
+            Answered(statuses) => (LAST, statuses.to_vec()),
+        };
+        let wire = [row.before.as_bytes(), row.wire, behind].concat();
+        let how = if whole {
+            // The server may have answered and closed before it had everything.
+            let _ = client.try_send(&wire);
+            "whole"
+        } else {
+            client.send_each_byte(&wire);
+            "byte by byte"
+        };
+        let (received, _) = client.read_to_end();
+        let head = matches!(row.name, "a_head_has_no_body");
+        assert_eq!(
+            statuses(&received, head),
+            expected,
+            "{how} ({}): the statuses of the answers",
+            row.source
+        );
+        let calls = server.ask("/report/calls/0");
+        let expected = match row.outcome {
+            HeadRefused(_) => 0,
+            BodyRefused => 1,
+            Answered(statuses) => statuses.len(),
+        };
+        assert_eq!(
+            calls.lines().count(),
+            expected,
+            "{how}: the application was called for {calls:?}"
+        );
+    }
+}
+
+/// The statuses of all answers, each of which must be well-formed.
+fn statuses(received: &[u8], mut head: bool) -> Vec<u16> {
+    let mut input = received.to_vec();
+    let mut statuses = Vec::new();
+    while !input.is_empty() {
+        let method = if std::mem::take(&mut head) {
+            Method::Head
+        } else {
+            Method::Other
+        };
+        let mut parser = Parser::new(method);
+        match parser.step(&mut input) {
+            Ok(Step::Whole(response)) => statuses.push(response.status),
+            Ok(Step::NeedBytes) => match parser.at_end() {
+                Ok(response) => statuses.push(response.status),
+                Err(cut) => panic!("after {statuses:?}: {cut}"),
+            },
+            Err(why) => panic!("after {statuses:?}: {why}"),
+        }
+    }
+    statuses
+}
+
+fn garbage_after_a_request(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send("GET /hello HTTP/1.1\r\nhost: a\r\n\r\nHELLO\r\n\r\n");
+    assert_eq!(client.read_response().status, 200);
+    assert_eq!(client.read_response().status, 400);
+    client.expect_end();
+}
+
+fn http_1_0_has_no_body_until_close(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    // CVE-2026-2835: a request has no body that the connection's end delimits (RFC 9112 section 6.3).
+    client.send(b"POST /read-all HTTP/1.0\r\nhost: a\r\n\r\nGET /smuggled HTTP/1.0\r\n\r\n");
+    let (received, _) = client.read_to_end();
+    assert_eq!(statuses(&received, false), [200]);
+    assert_eq!(server.ask("/report/calls/0"), "POST /read-all");
+}
+
+fn cut_before_the_last_line_end(subject: &Subject) {
+    let server = subject.start();
+    // gunicorn#3382: what is cut after the last chunk's line is not complete.
+    for body in ["5\r\nhello\r\n0\r\n", "5\r\nhello\r\n", "5\r\nhel", "5", ""] {
+        let mut client = server.connect();
+        client.send(format!(
+            "POST /read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{body}"
+        ));
+        client.half_close();
+        let (received, _) = client.read_to_end();
+        let statuses = statuses(&received, false);
+        assert!(
+            statuses.is_empty() || statuses == [400],
+            "{body:?} is answered by {statuses:?}"
+        );
+    }
+}
+
+fn a_large_body_that_nobody_reads(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    // CVE-2020-26281: the rest of a body longer than the server's buffer must not be a request.
+    let smuggled = String::from_utf8_lossy(SMUGGLED).repeat(64 * 1024);
+    let head = format!(
+        "POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+        smuggled.len()
+    );
+    client.send(head);
+    // The server may close after its answer (SRV-6).
+    let _ = client.try_send(smuggled);
+    let answer = client.read_response();
+    assert_eq!(answer.status, 200);
+    let calls = server.ask("/report/calls/0");
+    assert_eq!(
+        calls, "POST /early",
+        "the application was called for what was a body"
+    );
+}

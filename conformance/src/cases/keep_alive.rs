@@ -1,0 +1,176 @@
+//! Several requests on a connection, and when it ends (HTTP-2, HTTP-23, SRV-9).
+
+use super::chapter;
+use crate::response::{Framing, Method};
+use crate::server::Subject;
+
+chapter! {
+    a_hundred_requests_on_one_connection: "HTTP-2";
+    pipelined_requests_are_answered_in_their_order: "HTTP-2";
+    a_slow_answer_holds_back_the_ones_behind_it: "HTTP-2";
+    pipelined_requests_with_bodies: "HTTP-2", "HTTP-4";
+    the_client_s_close_is_obeyed: "HTTP-23";
+    the_application_s_close_is_obeyed: "HTTP-23";
+    http_1_0_closes_unless_asked: "HTTP-23", "HTTP-26";
+    an_error_of_the_application_leaves_the_connection_usable: "APP-6", "SRV-7";
+    work_after_the_answer_holds_nothing_back: "SRV-9";
+    a_half_closed_client_gets_all_its_answers: "SRV-3", "HTTP-2";
+}
+
+fn a_hundred_requests_on_one_connection(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    for _ in 0..100 {
+        let response = client.get("/hello");
+        assert_eq!((response.status, response.text()), (200, "Hello, world!"));
+    }
+}
+
+fn pipelined_requests_are_answered_in_their_order(subject: &Subject) {
+    let server = subject.start();
+    let requests: String = (0..100)
+        .map(|n| format!("GET /scope?{n} HTTP/1.1\r\nhost: a\r\n\r\n"))
+        .collect();
+    for cuts in [vec![], (1..100).map(|n| n * 30 + 7).collect()] {
+        let mut client = server.connect();
+        client.send_cut(&requests, &cuts);
+        for n in 0..100 {
+            assert!(
+                client
+                    .read_response()
+                    .text()
+                    .contains(&format!("query {n}\n")),
+                "the answer to {n}"
+            );
+        }
+    }
+}
+
+fn a_slow_answer_holds_back_the_ones_behind_it(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    // CVE-2023-46137: the second was answered first.
+    client.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\nGET /hello HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(server.ask("/report/slow/1"), "waiting");
+    let _ = server.ask("/open/slow");
+    assert_eq!(client.read_response().text(), "slow");
+    assert_eq!(client.read_response().text(), "Hello, world!");
+}
+
+fn pipelined_requests_with_bodies(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send(concat!(
+        "POST /read-all HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\none",
+        "POST /read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nthree",
+        "GET /hello HTTP/1.1\r\nhost: a\r\n\r\n",
+    ));
+    for expected in ["one", "two", "three", "Hello, world!"] {
+        assert_eq!(client.read_response().text(), expected);
+    }
+}
+
+fn the_client_s_close_is_obeyed(subject: &Subject) {
+    let server = subject.start();
+    for value in ["close", "Close", "x-other, close"] {
+        let mut client = server.connect();
+        client.send(format!(
+            "GET /hello HTTP/1.1\r\nhost: a\r\nconnection: {value}\r\n\r\n"
+        ));
+        client.send("GET /late HTTP/1.1\r\nhost: a\r\n\r\n");
+        let response = client.read_response();
+        assert!(
+            response.closes(),
+            "{value:?} is answered by {:?}",
+            response.fields
+        );
+        client.expect_gone();
+    }
+    assert!(
+        !server.ask("/report/calls/3").contains("late"),
+        "a request after the last was served"
+    );
+}
+
+fn the_application_s_close_is_obeyed(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    let response = client.get("/fields/close");
+    assert!(response.closes());
+    client.expect_end();
+}
+
+fn http_1_0_closes_unless_asked(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send("GET /hello HTTP/1.0\r\n\r\n");
+    assert_eq!(client.read_response().text(), "Hello, world!");
+    client.expect_end();
+
+    let mut client = server.connect();
+    for _ in 0..3 {
+        client.send("GET /hello HTTP/1.0\r\nconnection: keep-alive\r\n\r\n");
+        let response = client.read_response();
+        assert_eq!(
+            response.field("connection"),
+            Some("keep-alive"),
+            "HTTP/1.0 must be told"
+        );
+    }
+
+    // A stream has no chunks there: its end is the connection's, whatever was asked.
+    let mut client = server.connect();
+    client.send("POST /echo HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: 4\r\n\r\ndata");
+    let response = client.read_response_to(Method::Other);
+    assert_eq!(
+        (response.framing, response.text()),
+        (Framing::UntilClose, "data")
+    );
+}
+
+fn an_error_of_the_application_leaves_the_connection_usable(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    for (path, status) in [
+        ("/fail/error", 500),
+        ("/fail/panic", 500),
+        ("/fail/status/418", 418),
+        ("/none", 404),
+    ] {
+        assert_eq!(client.get(path).status, status, "{path}");
+        assert_eq!(client.get("/hello").status, 200, "after {path}");
+    }
+}
+
+fn work_after_the_answer_holds_nothing_back(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    for n in 1..=3 {
+        assert_eq!(client.get("/work").text(), "answered");
+        assert_eq!(
+            server.ask(&format!("/report/work/{n}")).lines().count(),
+            n,
+            "the work goes on"
+        );
+        assert_eq!(client.get("/hello").text(), "Hello, world!");
+    }
+    for _ in 0..3 {
+        let _ = server.ask("/open/work");
+    }
+    let all = server.ask("/report/work/6");
+    assert_eq!(all.matches("ended").count(), 3, "{all}");
+}
+
+fn a_half_closed_client_gets_all_its_answers(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send("GET /hello HTTP/1.1\r\nhost: a\r\n\r\nGET /slow HTTP/1.1\r\nhost: a\r\n\r\nGET /hello HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.half_close();
+    assert_eq!(client.read_response().text(), "Hello, world!");
+    assert_eq!(server.ask("/report/slow/1"), "waiting");
+    let _ = server.ask("/open/slow");
+    assert_eq!(client.read_response().text(), "slow");
+    assert_eq!(client.read_response().text(), "Hello, world!");
+    client.expect_end();
+}

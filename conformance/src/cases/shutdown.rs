@@ -1,0 +1,206 @@
+//! The drain: SIGTERM and SIGINT, and what they leave whole (SRV-4, SRV-16, WS-18).
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use tungstenite::Message;
+
+use super::{chapter, websocket};
+use crate::client::PATIENCE;
+use crate::response::Method;
+use crate::server::{Options, Signal, Subject};
+
+chapter! {
+    an_idle_server_ends_at_once: "SRV-16";
+    idle_connections_do_not_hold_it: "SRV-16";
+    a_streamed_answer_ends_whole: "SRV-4", "SRV-16";
+    the_request_at_work_is_answered_and_its_connection_closed: "SRV-16";
+    nobody_new_is_served: "SRV-16";
+    a_websocket_says_goodbye: "SRV-4", "WS-18", "WS-19";
+    a_websocket_that_stays_is_closed_by_the_server: "WS-18", "WS-13";
+    an_exchange_that_stays_is_ended_with_the_grace: "SRV-1", "SRV-2", "SRV-16";
+    a_second_signal_forces_the_end: "SRV-16";
+    work_after_the_answer_is_waited_for: "SRV-9";
+}
+
+fn an_idle_server_ends_at_once(subject: &Subject) {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = subject.start();
+        assert_eq!(server.connect().get("/hello").status, 200);
+        let start = Instant::now();
+        server.signal(signal);
+        assert_eq!(server.wait().code(), Some(0), "{signal:?}");
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "{signal:?} took {:?}",
+            start.elapsed()
+        );
+    }
+}
+
+fn idle_connections_do_not_hold_it(subject: &Subject) {
+    let mut server = subject.start();
+    let mut used = server.connect();
+    assert_eq!(used.get("/hello").status, 200);
+    // hyper#3576: browsers connect ahead and send nothing.
+    let mut silent = server.connect();
+    let mut half = server.connect();
+    half.send("GET /hello HTTP/1.1\r\nho");
+    // Asked over another connection, so that the server has accepted those.
+    let _ = server.ask("/hello");
+    let start = Instant::now();
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "it took {:?}",
+        start.elapsed()
+    );
+    used.expect_gone();
+    silent.expect_gone();
+    let _ = half.read_to_end();
+}
+
+fn a_streamed_answer_ends_whole(subject: &Subject) {
+    let mut server = subject.start();
+    let mut client = server.connect();
+    client.send("GET /drain HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(client.read_head().status, 200);
+    assert_eq!(client.read_chunk(), b"open\n");
+    server.signal(Signal::TERM);
+    for n in 0..3 {
+        assert_eq!(client.read_chunk(), format!("drained {n}\n").into_bytes());
+    }
+    assert_eq!(client.read_chunk(), b"", "the stream ends whole");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+fn the_request_at_work_is_answered_and_its_connection_closed(subject: &Subject) {
+    let mut server = subject.start();
+    let mut client = server.connect();
+    client.send("GET /drain/answer HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(server.ask("/report/drain/1"), "waiting");
+    server.signal(Signal::TERM);
+    let response = client.read_response();
+    assert_eq!(response.text(), "answered while draining");
+    assert!(
+        response.closes(),
+        "clients are told not to use the connection again"
+    );
+    client.expect_end();
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+fn nobody_new_is_served(subject: &Subject) {
+    let mut server = subject.start();
+    let mut client = server.connect();
+    client.send("GET /drain HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(client.read_head().status, 200);
+    server.signal(Signal::TERM);
+    let _ = server.wait_for_log("peer: draining");
+    if let Ok(stream) = TcpStream::connect_timeout(&server.address(), PATIENCE) {
+        drop(stream);
+    }
+    // The connection's next request is not served either: the response says so or the connection ends.
+    let _ = client.try_send("GET /hello HTTP/1.1\r\nhost: a\r\n\r\n");
+    while !client.read_chunk().is_empty() {}
+    let _ = client.read_bytes(2);
+    assert!(
+        client.try_read_response(Method::Other).is_err(),
+        "a request after the drain was served"
+    );
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+fn a_websocket_says_goodbye(subject: &Subject) {
+    let mut server = subject.start();
+    let mut socket = websocket::open(&server, "/ws/goodbye");
+    assert_eq!(websocket::text(&mut socket), "ready");
+    for n in 0..10 {
+        socket
+            .send(Message::text(format!("message {n}")))
+            .expect("the socket is open");
+    }
+    for n in 0..10 {
+        assert_eq!(websocket::text(&mut socket), format!("message {n}"));
+    }
+    server.signal(Signal::TERM);
+    for expected in ["last 0", "last 1", "last 2", "goodbye"] {
+        assert_eq!(websocket::text(&mut socket), expected);
+    }
+    assert_eq!(websocket::close_code(&mut socket), 1001);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+fn a_websocket_that_stays_is_closed_by_the_server(subject: &Subject) {
+    let mut server = subject.start_with(Options::new().arguments(&["--grace", "1"]));
+    let mut socket = websocket::open(&server, "/ws/stay");
+    assert_eq!(websocket::text(&mut socket), "ready");
+    server.signal(Signal::TERM);
+    assert_eq!(websocket::close_code(&mut socket), 1012);
+    let _ = server.wait();
+    let log = server.log().join("\n");
+    assert!(
+        log.contains("Shutdown"),
+        "the application was not told: {log}"
+    );
+}
+
+fn an_exchange_that_stays_is_ended_with_the_grace(subject: &Subject) {
+    let mut server = subject.start_with(Options::new().arguments(&["--grace", "1"]));
+    let mut client = server.connect();
+    client.send("GET /drain/ignored HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(client.read_head().status, 200);
+    assert_eq!(client.read_chunk(), b"open\n");
+    let start = Instant::now();
+    server.signal(Signal::TERM);
+    let (rest, _) = client.read_to_end();
+    assert!(
+        !rest.ends_with(b"0\r\n\r\n"),
+        "what is cut off must not look whole"
+    );
+    let _ = server.wait();
+    let took = start.elapsed();
+    assert!(
+        took >= Duration::from_millis(900),
+        "the grace was cut short: {took:?}"
+    );
+    assert!(
+        took < Duration::from_secs(6),
+        "the grace was not kept: {took:?}"
+    );
+    assert!(
+        server.log().join("\n").contains("peer: gone by Shutdown"),
+        "the application was not told"
+    );
+}
+
+fn a_second_signal_forces_the_end(subject: &Subject) {
+    let mut server = subject.start_with(Options::new().arguments(&["--grace", "60"]));
+    let mut client = server.connect();
+    client.send("GET /drain/ignored HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(client.read_head().status, 200);
+    server.signal(Signal::TERM);
+    // Its log shows that the first was taken: two that come at once are one.
+    let _ = server.wait_for_log("shutting down");
+    let start = Instant::now();
+    server.signal(Signal::TERM);
+    let status = server.wait();
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "it took {:?}",
+        start.elapsed()
+    );
+    assert_ne!(status.code(), Some(0), "a forced end is no success");
+}
+
+fn work_after_the_answer_is_waited_for(subject: &Subject) {
+    let mut server = subject.start();
+    assert_eq!(server.connect().get("/drain/work").text(), "answered");
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(
+        server.log().join("\n").contains("peer: the work has ended"),
+        "the work was dropped"
+    );
+}
