@@ -19,7 +19,10 @@ use crate::response::{Cut, Method, Parser, Response, Step};
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How much of each direction is kept for the report of a failure.
-const TRANSCRIPT_BYTES: usize = 8 * 1024;
+const TRANSCRIPT_BYTES: usize = 4 * 1024;
+
+/// How much of a line is shown there.
+const LINE_BYTES: usize = 160;
 
 /// One connection to a server.
 ///
@@ -481,7 +484,9 @@ impl Transcript {
     fn show(&self, direction: &str) -> String {
         let mut text = format!("{direction} {} bytes:\n", self.total);
         for line in self.kept.split_inclusive(|&byte| byte == b'\n') {
-            text += &format!("    {}\n", line.escape_ascii());
+            let shown = &line[..line.len().min(LINE_BYTES)];
+            let dots = if shown.len() < line.len() { "…" } else { "" };
+            text += &format!("    {}{dots}\n", shown.escape_ascii());
         }
         text
     }

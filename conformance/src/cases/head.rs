@@ -231,7 +231,8 @@ fn a_host_is_there_once_and_is_the_target_s(subject: &Subject) {
         ("GET http://a/ HTTP/1.1\r\n\r\n", 400),
         ("GET http://user@a/ HTTP/1.1\r\nhost: a\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nhost: [::1]:80\r\n\r\n", 200),
-        ("GET / HTTP/1.1\r\nhost:\r\n\r\n", 200),
+        // An http URI has a host (RFC 9110 section 4.2.1).
+        ("GET / HTTP/1.1\r\nhost:\r\n\r\n", 400),
     ] {
         let server = subject.start();
         let mut client = server.connect();

@@ -44,9 +44,7 @@ fn idle_connections_do_not_hold_it(subject: &Subject) {
     assert_eq!(used.get("/hello").status, 200);
     // hyper#3576: browsers connect ahead and send nothing.
     let mut silent = server.connect();
-    let mut half = server.connect();
-    half.send("GET /hello HTTP/1.1\r\nho");
-    // Asked over another connection, so that the server has accepted those.
+    // Asked over another connection, so that the server has accepted those two.
     let _ = server.ask("/hello");
     let start = Instant::now();
     server.signal(Signal::TERM);
@@ -58,7 +56,6 @@ fn idle_connections_do_not_hold_it(subject: &Subject) {
     );
     used.expect_gone();
     silent.expect_gone();
-    let _ = half.read_to_end();
 }
 
 fn a_streamed_answer_ends_whole(subject: &Subject) {

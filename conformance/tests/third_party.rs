@@ -1,0 +1,204 @@
+//! Clients that others wrote: curl, wrk, h2load, and Python's `websockets`, on both servers.
+//!
+//! They need programs that are not Rust's, so `./test` at the root of the repository installs those and runs these tests.
+#![forbid(unsafe_code)]
+
+use std::process::{Command, Stdio};
+
+use conformance::{Server, Subject};
+
+/// Writes a test for each server.
+macro_rules! on_both {
+    ($($test:ident;)*) => {
+        mod raw {
+            $(#[test]
+            #[ignore = "needs curl, wrk and python3-websockets: run ./test"]
+            fn $test() {
+                super::$test(&super::subject("raw"));
+            })*
+        }
+
+        mod hyper {
+            $(#[test]
+            #[ignore = "needs curl, wrk and python3-websockets: run ./test"]
+            fn $test() {
+                super::$test(&super::subject("hyper"));
+            })*
+        }
+    };
+}
+
+on_both! {
+    curl_gets_and_posts;
+    curl_uploads_with_an_expectation;
+    curl_uploads_what_nobody_reads;
+    wrk_sees_no_error;
+    wrk_sees_no_error_when_it_pipelines;
+    python_s_websockets_compress;
+    python_s_websockets_close;
+}
+
+fn subject(server: &'static str) -> Subject {
+    Subject::new(server, env!("CARGO_BIN_EXE_conformance-peer"), &["--server", server])
+}
+
+fn url(server: &Server, path: &str) -> String {
+    format!("http://{}{path}", server.address())
+}
+
+/// Runs a program to its end and gives its standard output. Each is told itself how long it may take.
+#[track_caller]
+fn run(program: &str, arguments: &[&str], input: &[u8]) -> String {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program} cannot be started ({error}): run ./test"));
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || {
+        // A program that does not read all of it is none the worse for it.
+        let _ = std::io::Write::write_all(&mut stdin, &input);
+    });
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} failed: {}\n{text}\n{errors}", output.status);
+    text
+}
+
+#[track_caller]
+fn curl(arguments: &[&str], input: &[u8]) -> String {
+    run("curl", &[&["--silent", "--show-error", "--max-time", "20"], arguments].concat(), input)
+}
+
+fn curl_gets_and_posts(subject: &Subject) {
+    let server = subject.start();
+    assert_eq!(curl(&[&url(&server, "/hello")], b""), "Hello, world!");
+    assert_eq!(curl(&["--http1.0", &url(&server, "/hello")], b""), "Hello, world!");
+    let head = curl(&["--head", &url(&server, "/hello")], b"");
+    assert!(head.to_ascii_lowercase().contains("content-length: 13\r\n"), "{head}");
+    let body = "a body\n".repeat(10_000);
+    let chunked = ["--header", "transfer-encoding: chunked"];
+    for fields in [&[][..], &chunked] {
+        for path in ["/read-all", "/echo"] {
+            let sent = [fields, &["--data-binary", "@-", &url(&server, path)]].concat();
+            assert!(curl(&sent, body.as_bytes()) == body, "{path} with {fields:?}");
+        }
+    }
+    // One connection for all of them.
+    let three = curl(&["--write-out", "%{num_connects}\n", &url(&server, "/hello"), &url(&server, "/hello")], b"");
+    assert_eq!(three, "Hello, world!1\nHello, world!0\n");
+}
+
+fn curl_uploads_with_an_expectation(subject: &Subject) {
+    let server = subject.start();
+    let body = vec![b'x'; 3_000_000];
+    // Without an answer to its expectation curl would wait for a second before it sends.
+    let timed = [
+        "--header", "expect: 100-continue", "--expect100-timeout", "15", "--write-out", "%{time_total}",
+        "--output", "/dev/null", "--data-binary", "@-", &url(&server, "/read-all"),
+    ];
+    let seconds: f64 = curl(&timed, &body).parse().unwrap();
+    assert!(seconds < 10.0, "curl waited for {seconds} s");
+}
+
+fn curl_uploads_what_nobody_reads(subject: &Subject) {
+    let server = subject.start();
+    let body = vec![b'x'; 20_000_000];
+    let sent = ["--header", "expect:", "--data-binary", "@-", &url(&server, "/early")];
+    assert_eq!(curl(&sent, &body), "early");
+}
+
+fn wrk(server: &Server, more: &[&str]) {
+    let arguments = [&["--threads", "1", "--connections", "16", "--duration", "2s", "--timeout", "5s"], more].concat();
+    let report = run("wrk", &[&arguments[..], &[&url(server, "/hello")]].concat(), b"");
+    assert!(!report.contains("Socket errors") && !report.contains("Non-2xx"), "{report}");
+    let requests = report.lines().find_map(|line| line.trim().split_once(" requests in"));
+    let requests: u64 = requests.and_then(|(count, _)| count.parse().ok()).unwrap_or_default();
+    assert!(requests > 100, "{report}");
+}
+
+fn wrk_sees_no_error(subject: &Subject) {
+    let server = subject.start_with(conformance::Options::new().arguments(&["--access-log", "off"]));
+    wrk(&server, &[]);
+}
+
+fn wrk_sees_no_error_when_it_pipelines(subject: &Subject) {
+    let server = subject.start_with(conformance::Options::new().arguments(&["--access-log", "off"]));
+    let script = std::env::temp_dir().join(format!("pipeline-{}-{}.lua", subject.name, std::process::id()));
+    let pipeline = "init = function(args)\n  local r = {}\n  for i = 1, 16 do r[i] = wrk.format() end\n  req = table.concat(r)\nend\nrequest = function() return req end\n";
+    std::fs::write(&script, pipeline).unwrap();
+    wrk(&server, &["--script", script.to_str().unwrap()]);
+    std::fs::remove_file(&script).unwrap();
+}
+
+/// HTTP/2 is in the capability of one server alone so far.
+mod http2 {
+    use super::{curl, run, subject, url};
+
+    #[test]
+    #[ignore = "needs curl and nghttp2-client: run ./test"]
+    fn curl_speaks_it() {
+        let server = subject("hyper").start();
+        let first = ["--http2-prior-knowledge", "--write-out", " by %{http_version}"];
+        let said = curl(&[&first[..], &[&url(&server, "/hello")]].concat(), b"");
+        assert_eq!(said, "Hello, world! by 2");
+        let body = vec![b'x'; 300_000];
+        let sent = ["--http2-prior-knowledge", "--data-binary", "@-", &url(&server, "/echo")];
+        assert!(curl(&sent, &body).as_bytes() == body);
+    }
+
+    #[test]
+    #[ignore = "needs curl and nghttp2-client: run ./test"]
+    fn h2load_sees_no_error() {
+        let server = subject("hyper").start();
+        let arguments = ["--requests", "2000", "--clients", "4", "--max-concurrent-streams", "25"];
+        let report = run("h2load", &[&arguments[..], &[&url(&server, "/hello")]].concat(), b"");
+        assert!(report.contains("2000 succeeded, 0 failed, 0 errored, 0 timeout"), "{report}");
+    }
+}
+
+/// Runs a script with the `websockets` package and this URL as its argument.
+#[track_caller]
+fn python(script: &str, url: &str) -> String {
+    let python = std::env::var("CONFORMANCE_PYTHON").unwrap_or_else(|_| "python3".into());
+    let script = format!("import asyncio, sys, websockets\n\n{script}\n\nasyncio.run(asyncio.wait_for(main(sys.argv[1]), 20))\n");
+    run(&python, &["-c", &script, url], b"")
+}
+
+fn python_s_websockets_compress(subject: &Subject) {
+    let server = subject.start();
+    let script = r#"
+async def main(url):
+    async with websockets.connect(url, compression="deflate", max_size=None) as socket:
+        extensions = getattr(socket, "extensions", None) or socket.protocol.extensions
+        print([extension.name for extension in extensions])
+        for message in ["", "text", "\u20ac" * 100_000, b"", bytes(range(256)) * 1000]:
+            await socket.send(message)
+            assert await socket.recv() == message
+        await socket.send(["in", " ", "fragments"])
+        assert await socket.recv() == "in fragments"
+        await (await socket.ping())
+        print("echoed")
+"#;
+    let url = format!("ws://{}/ws/echo", server.address());
+    assert_eq!(python(script, &url), "['permessage-deflate']\nechoed\n");
+}
+
+fn python_s_websockets_close(subject: &Subject) {
+    let server = subject.start();
+    let script = r#"
+async def main(url):
+    async with websockets.connect(url, subprotocols=["a", "b"]) as socket:
+        try:
+            await socket.recv()
+        except websockets.exceptions.ConnectionClosed as end:
+            print(end.rcvd.code, end.rcvd.reason, end.rcvd_then_sent)
+"#;
+    let url = format!("ws://{}/ws/close", server.address());
+    assert_eq!(python(script, &url), "4001 as asked True\n");
+}
