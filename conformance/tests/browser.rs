@@ -45,14 +45,25 @@ fn subject(server: &'static str) -> Subject {
 /// The chat's program, beside this test's.
 fn chat() -> PathBuf {
     let test = std::env::current_exe().expect("a running program has a file");
-    let chat = test.ancestors().nth(2).expect("it lies in target/debug/deps").join("app-ws-chat");
-    assert!(chat.is_file(), "{} is not built: run ./test", chat.display());
+    let chat = test
+        .ancestors()
+        .nth(2)
+        .expect("it lies in target/debug/deps")
+        .join("app-ws-chat");
+    assert!(
+        chat.is_file(),
+        "{} is not built: run ./test",
+        chat.display()
+    );
     chat
 }
 
 fn screenshots() -> PathBuf {
     let test = std::env::current_exe().expect("a running program has a file");
-    test.ancestors().nth(3).expect("it lies in target/debug/deps").join("screenshots")
+    test.ancestors()
+        .nth(3)
+        .expect("it lies in target/debug/deps")
+        .join("screenshots")
 }
 
 fn page(server: &Server) -> String {
@@ -63,7 +74,12 @@ fn page(server: &Server) -> String {
 async fn enter(driver: &Driver, server: &Server, nick: &str, screen: Screen) -> Window {
     let window = driver.open(screen).await;
     window.goto(&page(server)).await;
-    window.until("the door is open", "!document.querySelector('#door').hidden").await;
+    window
+        .until(
+            "the door is open",
+            "!document.querySelector('#door').hidden",
+        )
+        .await;
     window.fill("#door-nick", nick).await;
     window.fill("#door-room", "lobby").await;
     window.click("#door-form button[type=submit]").await;
@@ -79,13 +95,17 @@ async fn say(window: &Window, text: &str) {
 /// Waits until the log shows this text as a message, exactly.
 async fn sees(window: &Window, text: &str) {
     let texts = "[...document.querySelectorAll('#log .text')].some((line) => [...line.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data).join('') === arguments[0])";
-    window.until_with(&format!("the message {text:?} is shown"), texts, text).await;
+    window
+        .until_with(&format!("the message {text:?} is shown"), texts, text)
+        .await;
 }
 
 async fn sees_people(window: &Window, names: &[&str]) {
     let shown = "JSON.stringify([...document.querySelectorAll('#people .person-nick')].map((nick) => nick.textContent)) === arguments[0]";
     let names = serde_json::to_string(names).expect("names are text");
-    window.until_with(&format!("the people are {names}"), shown, &names).await;
+    window
+        .until_with(&format!("the people are {names}"), shown, &names)
+        .await;
 }
 
 async fn two_people_talk(subject: &Subject) {
@@ -99,8 +119,16 @@ async fn two_people_talk(subject: &Subject) {
 
     // Both at once: neither waits for the other's to arrive.
     tokio::join!(
-        async { for n in 0..5 { say(&ada, &format!("Ada says {n}")).await } },
-        async { for n in 0..5 { say(&bea, &format!("Bea says {n}")).await } },
+        async {
+            for n in 0..5 {
+                say(&ada, &format!("Ada says {n}")).await
+            }
+        },
+        async {
+            for n in 0..5 {
+                say(&bea, &format!("Bea says {n}")).await
+            }
+        },
     );
     for n in 0..5 {
         for window in [&ada, &bea] {
@@ -109,17 +137,32 @@ async fn two_people_talk(subject: &Subject) {
         }
     }
 
-    let script = "<script>document.title = 'owned'</script><img src=x onerror=\"document.title='owned'\">";
+    let script =
+        "<script>document.title = 'owned'</script><img src=x onerror=\"document.title='owned'\">";
     say(&ada, script).await;
     for window in [&ada, &bea] {
         sees(window, script).await;
-        assert!(window.is("document.querySelectorAll('#log script, #log img').length === 0").await, "text became elements");
-        assert!(window.is("!document.title.includes('owned')").await, "text was run");
+        assert!(
+            window
+                .is("document.querySelectorAll('#log script, #log img').length === 0")
+                .await,
+            "text became elements"
+        );
+        assert!(
+            window.is("!document.title.includes('owned')").await,
+            "text was run"
+        );
     }
 
-    ada.screenshot(&screenshots().join(format!("{}-desktop.png", subject.name))).await;
-    bea.screenshot(&screenshots().join(format!("{}-phone.png", subject.name))).await;
-    assert!(bea.is("document.documentElement.scrollWidth <= innerWidth").await, "the phone's page is too wide");
+    ada.screenshot(&screenshots().join(format!("{}-desktop.png", subject.name)))
+        .await;
+    bea.screenshot(&screenshots().join(format!("{}-phone.png", subject.name)))
+        .await;
+    assert!(
+        bea.is("document.documentElement.scrollWidth <= innerWidth")
+            .await,
+        "the phone's page is too wide"
+    );
 
     bea.reload().await;
     sees(&bea, "Ada says 0").await;
@@ -141,16 +184,30 @@ async fn a_restart_is_survived(subject: &Subject) {
 
     let address = server.address().to_string();
     server.signal(Signal::TERM);
-    assert_eq!(server.wait().code(), Some(0), "an open socket must not spoil the exit");
+    assert_eq!(
+        server.wait().code(),
+        Some(0),
+        "an open socket must not spoil the exit"
+    );
     ada.until("the notice is shown", "document.querySelector('#state').textContent !== 'Connected' && document.querySelector('#state').textContent !== ''").await;
     say(&ada, "while nobody listened").await;
-    ada.until("the message waits", "document.querySelectorAll('#pending .draft').length === 1").await;
-    ada.screenshot(&screenshots().join(format!("{}-lost.png", subject.name))).await;
+    ada.until(
+        "the message waits",
+        "document.querySelectorAll('#pending .draft').length === 1",
+    )
+    .await;
+    ada.screenshot(&screenshots().join(format!("{}-lost.png", subject.name)))
+        .await;
 
     let server = subject.start_with(Options::new().arguments(&["--bind", &address]));
-    ada.until("the page is connected again", &state("open")).await;
+    ada.until("the page is connected again", &state("open"))
+        .await;
     sees(&ada, "while nobody listened").await;
-    ada.until("nothing waits any more", "document.querySelectorAll('#pending .draft').length === 0").await;
+    ada.until(
+        "nothing waits any more",
+        "document.querySelectorAll('#pending .draft').length === 0",
+    )
+    .await;
     drop(server);
     ada.close().await;
 }

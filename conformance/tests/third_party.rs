@@ -39,7 +39,11 @@ on_both! {
 }
 
 fn subject(server: &'static str) -> Subject {
-    Subject::new(server, env!("CARGO_BIN_EXE_conformance-peer"), &["--server", server])
+    Subject::new(
+        server,
+        env!("CARGO_BIN_EXE_conformance-peer"),
+        &["--server", server],
+    )
 }
 
 fn url(server: &Server, path: &str) -> String {
@@ -66,31 +70,57 @@ fn run(program: &str, arguments: &[&str], input: &[u8]) -> String {
     writer.join().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} failed: {}\n{text}\n{errors}", output.status);
+    assert!(
+        output.status.success(),
+        "{program} failed: {}\n{text}\n{errors}",
+        output.status
+    );
     text
 }
 
 #[track_caller]
 fn curl(arguments: &[&str], input: &[u8]) -> String {
-    run("curl", &[&["--silent", "--show-error", "--max-time", "20"], arguments].concat(), input)
+    run(
+        "curl",
+        &[&["--silent", "--show-error", "--max-time", "20"], arguments].concat(),
+        input,
+    )
 }
 
 fn curl_gets_and_posts(subject: &Subject) {
     let server = subject.start();
     assert_eq!(curl(&[&url(&server, "/hello")], b""), "Hello, world!");
-    assert_eq!(curl(&["--http1.0", &url(&server, "/hello")], b""), "Hello, world!");
+    assert_eq!(
+        curl(&["--http1.0", &url(&server, "/hello")], b""),
+        "Hello, world!"
+    );
     let head = curl(&["--head", &url(&server, "/hello")], b"");
-    assert!(head.to_ascii_lowercase().contains("content-length: 13\r\n"), "{head}");
+    assert!(
+        head.to_ascii_lowercase().contains("content-length: 13\r\n"),
+        "{head}"
+    );
     let body = "a body\n".repeat(10_000);
     let chunked = ["--header", "transfer-encoding: chunked"];
     for fields in [&[][..], &chunked] {
         for path in ["/read-all", "/echo"] {
-            let sent = [fields, &["--data-binary", "@-", &url(&server, path)]].concat();
-            assert!(curl(&sent, body.as_bytes()) == body, "{path} with {fields:?}");
+            let url = url(&server, path);
+            let sent = [fields, &["--data-binary", "@-", &url]].concat();
+            assert!(
+                curl(&sent, body.as_bytes()) == body,
+                "{path} with {fields:?}"
+            );
         }
     }
     // One connection for all of them.
-    let three = curl(&["--write-out", "%{num_connects}\n", &url(&server, "/hello"), &url(&server, "/hello")], b"");
+    let three = curl(
+        &[
+            "--write-out",
+            "%{num_connects}\n",
+            &url(&server, "/hello"),
+            &url(&server, "/hello"),
+        ],
+        b"",
+    );
     assert_eq!(three, "Hello, world!1\nHello, world!0\n");
 }
 
@@ -99,8 +129,17 @@ fn curl_uploads_with_an_expectation(subject: &Subject) {
     let body = vec![b'x'; 3_000_000];
     // Without an answer to its expectation curl would wait for a second before it sends.
     let timed = [
-        "--header", "expect: 100-continue", "--expect100-timeout", "15", "--write-out", "%{time_total}",
-        "--output", "/dev/null", "--data-binary", "@-", &url(&server, "/read-all"),
+        "--header",
+        "expect: 100-continue",
+        "--expect100-timeout",
+        "15",
+        "--write-out",
+        "%{time_total}",
+        "--output",
+        "/dev/null",
+        "--data-binary",
+        "@-",
+        &url(&server, "/read-all"),
     ];
     let seconds: f64 = curl(&timed, &body).parse().unwrap();
     assert!(seconds < 10.0, "curl waited for {seconds} s");
@@ -109,27 +148,63 @@ fn curl_uploads_with_an_expectation(subject: &Subject) {
 fn curl_uploads_what_nobody_reads(subject: &Subject) {
     let server = subject.start();
     let body = vec![b'x'; 20_000_000];
-    let sent = ["--header", "expect:", "--data-binary", "@-", &url(&server, "/early")];
+    let sent = [
+        "--header",
+        "expect:",
+        "--data-binary",
+        "@-",
+        &url(&server, "/early"),
+    ];
     assert_eq!(curl(&sent, &body), "early");
 }
 
 fn wrk(server: &Server, more: &[&str]) {
-    let arguments = [&["--threads", "1", "--connections", "16", "--duration", "2s", "--timeout", "5s"], more].concat();
-    let report = run("wrk", &[&arguments[..], &[&url(server, "/hello")]].concat(), b"");
-    assert!(!report.contains("Socket errors") && !report.contains("Non-2xx"), "{report}");
-    let requests = report.lines().find_map(|line| line.trim().split_once(" requests in"));
-    let requests: u64 = requests.and_then(|(count, _)| count.parse().ok()).unwrap_or_default();
+    let arguments = [
+        &[
+            "--threads",
+            "1",
+            "--connections",
+            "16",
+            "--duration",
+            "2s",
+            "--timeout",
+            "5s",
+        ],
+        more,
+    ]
+    .concat();
+    let report = run(
+        "wrk",
+        &[&arguments[..], &[&url(server, "/hello")]].concat(),
+        b"",
+    );
+    assert!(
+        !report.contains("Socket errors") && !report.contains("Non-2xx"),
+        "{report}"
+    );
+    let requests = report
+        .lines()
+        .find_map(|line| line.trim().split_once(" requests in"));
+    let requests: u64 = requests
+        .and_then(|(count, _)| count.parse().ok())
+        .unwrap_or_default();
     assert!(requests > 100, "{report}");
 }
 
 fn wrk_sees_no_error(subject: &Subject) {
-    let server = subject.start_with(conformance::Options::new().arguments(&["--access-log", "off"]));
+    let server =
+        subject.start_with(conformance::Options::new().arguments(&["--access-log", "off"]));
     wrk(&server, &[]);
 }
 
 fn wrk_sees_no_error_when_it_pipelines(subject: &Subject) {
-    let server = subject.start_with(conformance::Options::new().arguments(&["--access-log", "off"]));
-    let script = std::env::temp_dir().join(format!("pipeline-{}-{}.lua", subject.name, std::process::id()));
+    let server =
+        subject.start_with(conformance::Options::new().arguments(&["--access-log", "off"]));
+    let script = std::env::temp_dir().join(format!(
+        "pipeline-{}-{}.lua",
+        subject.name,
+        std::process::id()
+    ));
     let pipeline = "init = function(args)\n  local r = {}\n  for i = 1, 16 do r[i] = wrk.format() end\n  req = table.concat(r)\nend\nrequest = function() return req end\n";
     std::fs::write(&script, pipeline).unwrap();
     wrk(&server, &["--script", script.to_str().unwrap()]);
@@ -144,11 +219,20 @@ mod http2 {
     #[ignore = "needs curl and nghttp2-client: run ./test"]
     fn curl_speaks_it() {
         let server = subject("hyper").start();
-        let first = ["--http2-prior-knowledge", "--write-out", " by %{http_version}"];
+        let first = [
+            "--http2-prior-knowledge",
+            "--write-out",
+            " by %{http_version}",
+        ];
         let said = curl(&[&first[..], &[&url(&server, "/hello")]].concat(), b"");
         assert_eq!(said, "Hello, world! by 2");
         let body = vec![b'x'; 300_000];
-        let sent = ["--http2-prior-knowledge", "--data-binary", "@-", &url(&server, "/echo")];
+        let sent = [
+            "--http2-prior-knowledge",
+            "--data-binary",
+            "@-",
+            &url(&server, "/echo"),
+        ];
         assert!(curl(&sent, &body).as_bytes() == body);
     }
 
@@ -156,9 +240,23 @@ mod http2 {
     #[ignore = "needs curl and nghttp2-client: run ./test"]
     fn h2load_sees_no_error() {
         let server = subject("hyper").start();
-        let arguments = ["--requests", "2000", "--clients", "4", "--max-concurrent-streams", "25"];
-        let report = run("h2load", &[&arguments[..], &[&url(&server, "/hello")]].concat(), b"");
-        assert!(report.contains("2000 succeeded, 0 failed, 0 errored, 0 timeout"), "{report}");
+        let arguments = [
+            "--requests",
+            "2000",
+            "--clients",
+            "4",
+            "--max-concurrent-streams",
+            "25",
+        ];
+        let report = run(
+            "h2load",
+            &[&arguments[..], &[&url(&server, "/hello")]].concat(),
+            b"",
+        );
+        assert!(
+            report.contains("2000 succeeded, 0 failed, 0 errored, 0 timeout"),
+            "{report}"
+        );
     }
 }
 
@@ -166,7 +264,9 @@ mod http2 {
 #[track_caller]
 fn python(script: &str, url: &str) -> String {
     let python = std::env::var("CONFORMANCE_PYTHON").unwrap_or_else(|_| "python3".into());
-    let script = format!("import asyncio, sys, websockets\n\n{script}\n\nasyncio.run(asyncio.wait_for(main(sys.argv[1]), 20))\n");
+    let script = format!(
+        "import asyncio, sys, websockets\n\n{script}\n\nasyncio.run(asyncio.wait_for(main(sys.argv[1]), 20))\n"
+    );
     run(&python, &["-c", &script, url], b"")
 }
 

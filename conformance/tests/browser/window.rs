@@ -47,7 +47,9 @@ impl Driver {
             port.trim_end_matches('.').parse().ok()
         };
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        let port = lines.find_map(port).expect("chromedriver says where it listens");
+        let port = lines
+            .find_map(port)
+            .expect("chromedriver says where it listens");
         let profiles = std::env::temp_dir().join(format!("chat-{}-{port}", std::process::id()));
         Self {
             process,
@@ -85,10 +87,9 @@ impl Driver {
         }
         options["args"] = json!(arguments);
         let capabilities = Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
-        let connecting = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities)
-            .connect(&self.url);
-        let client = timeout(PATIENCE, connecting)
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(capabilities);
+        let client = timeout(PATIENCE, builder.connect(&self.url))
             .await
             .expect("the browser starts in time")
             .expect("the browser starts");
@@ -163,15 +164,23 @@ impl Window {
             }
         };
         if timeout(PATIENCE, holds).await.is_err() {
-            let page = self.client.execute("return document.body.innerText;", vec![]).await;
+            let page = self
+                .client
+                .execute("return document.body.innerText;", vec![])
+                .await;
             panic!("{PATIENCE:?} were not enough until {what}; the page shows:\n{page:?}");
         }
     }
 
     pub(crate) async fn screenshot(&self, file: &Path) {
-        let picture = self.client.screenshot().await.expect("the window can be pictured");
+        let picture = self
+            .client
+            .screenshot()
+            .await
+            .expect("the window can be pictured");
         assert!(picture.starts_with(b"\x89PNG"), "a picture in PNG");
-        fs::create_dir_all(file.parent().expect("it lies in a folder")).expect("the folder can be made");
+        fs::create_dir_all(file.parent().expect("it lies in a folder"))
+            .expect("the folder can be made");
         fs::write(file, picture).expect("the file can be written");
     }
 
