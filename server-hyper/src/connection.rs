@@ -327,9 +327,6 @@ impl Connection {
             {
                 return Err(Over(Gone::Shutdown));
             }
-            Phase::Http2(http2) if shutdown == Shutdown::Forced && http2.is_idle() => {
-                return Err(Over(Gone::Shutdown));
-            }
             Phase::Opening | Phase::Lingering { .. } | Phase::Tunnel => {}
             Phase::Http1(hyper) => {
                 drop(io);
@@ -411,6 +408,14 @@ impl Connection {
                 (News::None, Fresh::Waiting) => self.context.expect(Reading::Idle),
                 (News::Bytes, _) | (News::None, Fresh::New) => self.context.expect(Reading::Head),
             },
+            Phase::Http2(http2)
+                if self.context.shutdown() == Shutdown::Forced
+                    && http2.is_idle()
+                    && self.io.lock().output.is_empty() =>
+            {
+                // All is said; the peer may not know how to leave.
+                return Err(Over(Gone::Shutdown));
+            }
             Phase::Http2(http2) => http2.set_deadlines(&mut self.context),
             Phase::Tunnel => {
                 self.context.expect_nothing();

@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
-use gateway_spec::{Headers, ResponseHead};
+use gateway_spec::{Headers, HttpScope, ResponseHead};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     TRANSFER_ENCODING, UPGRADE,
 };
-use http::{Method, Response, StatusCode};
+use http::{Method, Response, StatusCode, Version};
 use http1::PeerError;
 use hyper::body::{Body, Frame, SizeHint};
 use server_host::ReplyLength;
@@ -64,7 +64,7 @@ pub(crate) fn response(
     head: ResponseHead,
     length: ReplyLength,
     first: &Bytes,
-    method: &Method,
+    request: &HttpScope,
     serving: &Shared<Serving>,
 ) -> (Response<ReplyBody>, Framing) {
     let mut response = with_head(head);
@@ -74,13 +74,15 @@ pub(crate) fn response(
             Framing::Suppressed
         }
         (_, StatusCode::NOT_MODIFIED) => {
-            // With a body that hyper never asks for, the field stands.
-            if let Some(length) = declared(response.headers()) {
+            // Hyper's HTTP/1 lets the field stand only if there seems to be a body, for which it then never asks.
+            if request.version != Version::HTTP_2
+                && let Some(length) = declared(response.headers())
+            {
                 *response.body_mut() = ReplyBody::Told(length);
             }
             Framing::Suppressed
         }
-        _ if method == Method::HEAD => {
+        _ if request.method == Method::HEAD => {
             if !first.is_empty()
                 && length == ReplyLength::Whole
                 && !response.headers().contains_key(CONTENT_LENGTH)

@@ -10,7 +10,7 @@ use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
 use gateway_spec::{BodyError, BodyLength, Gone, Headers};
-use http::{Request, Response, Uri};
+use http::{Method, Request, Response, Uri};
 use http1::PeerError;
 use hyper::body::{Frame, Incoming};
 use server_host::{Call, Context, Limits, Outgoing, ReplyLength, Wanted};
@@ -239,9 +239,14 @@ impl Serving {
                     length,
                     first,
                 } => {
-                    let method = &self.call.scope().method;
+                    let scope = self.call.scope();
+                    if scope.method == Method::CONNECT && head.status.is_success() {
+                        // It would make a tunnel (RFC 9110 section 9.3.6), which nobody asked for.
+                        self.reply = Reply::Cut;
+                        return Poll::Ready(Err(CutOff));
+                    }
                     let (mut response, framing) =
-                        reply::response(head, length, &first, method, this);
+                        reply::response(head, length, &first, scope, this);
                     if self.after_reply(&framing) == AfterReply::Close {
                         reply::close_after(&mut response);
                     }
