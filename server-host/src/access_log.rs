@@ -1,7 +1,8 @@
 //! One line for each exchange, gathered and written to stderr at each tick.
 //!
-//! `127.0.0.1:50000 "GET /path HTTP/1.1" 200 13 1.204ms`: client, request line, status, bytes of the body, time from
-//! the head's end to the answer's. A dash stands for what there was none of.
+//! `127.0.0.1:50000 "GET /user/7 HTTP/1.1" 200 13 1.204ms /user/{id}`: client, request line, status, bytes of the body,
+//! time from the head's end to the answer's, and the label if the application set one. A dash stands for what there was
+//! none of.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -37,12 +38,17 @@ impl AccessLog {
             Some(status) => drop(write!(lines, " {}", status.as_u16())),
             None => lines.push_str(" -"),
         }
-        let _ = writeln!(
+        let _ = write!(
             lines,
             " {} {:.3}ms",
             sent.bytes,
             took.as_secs_f64() * 1000.0
         );
+        if let Some(label) = scope.label.get() {
+            lines.push(' ');
+            label.chars().for_each(|c| escape(&mut lines, c));
+        }
+        lines.push('\n');
         self.flush_if(lines, FULL);
     }
 

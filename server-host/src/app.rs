@@ -1,14 +1,14 @@
 //! The application as a connection sees it: erased once, its future kept in one place and filled again.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use gateway_spec::{AppError, Application, Connection, Done, Http};
-use websocket::Upgrade;
+use gateway_spec::{AppError, Application, Connection, Done, Http, Signal, Wait};
+use websocket::{Upgrade, Watch};
 
 use crate::Settings;
 
@@ -19,18 +19,25 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(app: Arc<impl Application>, settings: &Settings) -> Self {
+    /// `forced` is raised when the grace period is over: sockets that are open then are closed.
+    pub(crate) fn new(
+        app: Arc<impl Application>,
+        settings: &Settings,
+        forced: &Signal<()>,
+    ) -> Self {
         let (websocket, close) = (settings.websocket, settings.timeouts.close);
+        let forced = forced.clone();
         let call = move |http| {
-            let app = Arc::clone(&app);
+            let (app, forced) = (Arc::clone(&app), forced.clone());
             async move {
                 match websocket::upgrade(http, &websocket) {
                     Upgrade::Http(http) => app.call(Connection::Http(http)).await,
-                    Upgrade::WebSocket(socket, closing) => {
-                        let result = app.call(Connection::WebSocket(socket)).await;
+                    Upgrade::WebSocket(socket, watch) => {
+                        let call = app.call(Connection::WebSocket(socket));
+                        let result = until_forced(call, forced.wait(), &watch).await;
                         // The client's close frame is still to come, or will never. Its lack is not the application's
                         // error.
-                        let _ = tokio::time::timeout(close, closing).await;
+                        let _ = tokio::time::timeout(close, watch).await;
                         result
                     }
                     Upgrade::Refused(http, error) => http.responder.respond(error).await,
@@ -52,6 +59,24 @@ impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App").finish_non_exhaustive()
     }
+}
+
+/// A call for a socket that is closed when the grace period is over, which the call learns by its disconnect.
+async fn until_forced(
+    call: impl Future<Output = Result<Done, AppError>>,
+    mut forced: Wait<()>,
+    watch: &Watch,
+) -> Result<Done, AppError> {
+    let mut call = pin!(call);
+    let mut told = false;
+    poll_fn(|cx| {
+        if !told && Pin::new(&mut forced).poll(cx).is_ready() {
+            told = true;
+            watch.shut_down();
+        }
+        call.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// A place for the future of one call: allocated once, filled for each request.

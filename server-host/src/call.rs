@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use gateway_spec::{AppError, ConnectionInfo, Gone, Http, HttpScope, Scope};
-use http::StatusCode;
 
 use crate::app::{Panic, Slot};
 use crate::exchange::{Exchange, Facts, Progress, Turn, Verdict};
@@ -24,6 +23,7 @@ pub struct Call {
     exchange: Arc<Exchange>,
     scope: Scope,
     phase: Phase,
+    forced: bool,
     began: Option<Instant>,
 }
 
@@ -45,6 +45,7 @@ impl Call {
             exchange: Arc::default(),
             scope,
             phase: Phase::Idle,
+            forced: false,
             began: None,
         }
     }
@@ -109,6 +110,7 @@ impl Call {
         }
         self.exchange.enter(cx.waker());
         match self.slot.poll(cx) {
+            Poll::Pending if self.forced => self.exchange.leave(Turn::Forced).0,
             Poll::Pending => {
                 let (progress, verdict) = self.exchange.leave(Turn::Pending);
                 if let Verdict::Answer(_) = verdict {
@@ -135,16 +137,10 @@ impl Call {
         }
     }
 
-    /// Ends the call because the grace period is over: its future is dropped, and whatever can still be said to the
-    /// client is in the exchange afterwards.
+    /// Gives the exchange up because the grace period is over: at the next poll the application learns it, and what
+    /// can still be said to the client is in the exchange afterwards. The call itself goes on until its worker ends.
     pub fn force(&mut self) {
-        if self.phase == Phase::Running {
-            self.slot.clear();
-            self.phase = Phase::Returned;
-            self.exchange.leave(Turn::Failed(&AppError::status(
-                StatusCode::SERVICE_UNAVAILABLE,
-            )));
-        }
+        self.forced = true;
     }
 
     /// The exchange is over: the response is written, or the connection gone. Logs it and makes room for the next.
@@ -159,7 +155,8 @@ impl Call {
                 .exchange(&self.scope, self.exchange.sent(), began.elapsed());
         }
         if Arc::strong_count(&self.exchange) > 1 {
-            self.exchange.set_gone(gone);
+            self.exchange
+                .set_gone(if self.forced { Gone::Shutdown } else { gone });
         }
         if self.phase == Phase::Running {
             let slot = std::mem::replace(&mut self.slot, self.worker.app.slot());

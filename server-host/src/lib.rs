@@ -36,7 +36,7 @@ pub use date::HttpDate;
 pub use error::ServeError;
 pub use exchange::{
     BodyAllowed, Exchange, Facts, INBOUND_BYTES, Informational, OUTBOUND_BYTES, Outgoing, Progress,
-    ReplyLength, Sent, UpgradeAsked, Wanted, may_be_trailer,
+    ReplyLength, Sent, TrailersTaken, UpgradeAsked, Wanted, may_be_trailer,
 };
 pub use protocol::Protocol;
 pub use serve::{Listening, serve};

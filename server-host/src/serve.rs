@@ -87,11 +87,13 @@ async fn host<P: Protocol>(
     let (ended, mut all_ended) = mpsc::channel::<io::Result<()>>(workers);
     let mut all = Vec::with_capacity(workers);
     for (number, listeners) in by_worker(bound, workers).into_iter().enumerate() {
+        let forced = Signal::new();
         let worker = Arc::new(Worker::new(
-            App::new(Arc::clone(&app), &settings),
+            App::new(Arc::clone(&app), &settings, &forced),
             state.clone(),
             Arc::clone(&settings),
             capabilities,
+            forced,
         ));
         all.push(Arc::clone(&worker));
         let (protocol, shutdown, ended) = (Arc::clone(&protocol), shutdown.clone(), ended.clone());

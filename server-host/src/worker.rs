@@ -26,6 +26,8 @@ pub(crate) struct Worker {
     pub(crate) settings: Arc<Settings>,
     pub(crate) capabilities: Capabilities,
     pub(crate) drain: Signal<Instant>,
+    /// Raised when the grace period is over.
+    forced: Signal<()>,
     pub(crate) clock: Clock,
     pub(crate) dates: Dates,
     pub(crate) buffers: Buffers,
@@ -42,6 +44,7 @@ impl Worker {
         state: State,
         settings: Arc<Settings>,
         capabilities: Capabilities,
+        forced: Signal<()>,
     ) -> Self {
         Self {
             app,
@@ -49,6 +52,7 @@ impl Worker {
             settings,
             capabilities,
             drain: Signal::new(),
+            forced,
             clock: Clock::new(),
             dates: Dates::new(),
             buffers: Buffers::default(),
@@ -122,6 +126,7 @@ impl Worker {
             return;
         }
         self.phase.store(FORCED, Ordering::Relaxed);
+        self.forced.raise(());
         self.clock.wake_all();
         if tokio::time::timeout_at(deadline.into(), self.all_closed())
             .await

@@ -360,9 +360,7 @@ impl Connection {
                 let timeout = http::StatusCode::REQUEST_TIMEOUT;
                 self.answer_and_close(timeout, "the request's head did not arrive in time")?;
             }
-            Some(Overdue::Read(Reading::Idle))
-                if let Phase::Http2(http2) = &mut self.phase =>
-            {
+            Some(Overdue::Read(Reading::Idle)) if let Phase::Http2(http2) = &mut self.phase => {
                 http2.graceful_shutdown();
                 self.context.expect(Reading::Linger);
             }

@@ -2,13 +2,13 @@
 //! can still be seen is checked here, by the same rules and with the same answers.
 
 use gateway_spec::{BodyLength, HttpScope};
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use http1::PeerError;
 use hyper::body::{Body, Incoming};
 use hyper::ext::Protocol;
-use server_host::{BodyAllowed, Facts, Informational, Limits, UpgradeAsked};
+use server_host::{BodyAllowed, Facts, Informational, Limits, TrailersTaken, UpgradeAsked};
 
 use crate::body::Continue;
 
@@ -29,7 +29,25 @@ pub(crate) fn facts(head: &Parts, body: BodyLength) -> Facts {
             _ => UpgradeAsked::No,
         },
         informational: Informational::Dropped,
+        trailers: trailers_taken(head),
     }
+}
+
+fn trailers_taken(head: &Parts) -> TrailersTaken {
+    match head.version {
+        Version::HTTP_11 if lists(&head.headers, TE, b"trailers") => TrailersTaken::Announced,
+        Version::HTTP_2 => TrailersTaken::All,
+        _ => TrailersTaken::None,
+    }
+}
+
+/// Whether one of the fields of this name lists this option.
+fn lists(headers: &HeaderMap, name: HeaderName, option: &[u8]) -> bool {
+    let mut options = headers
+        .get_all(name)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    options.any(|listed| listed.trim_ascii().eq_ignore_ascii_case(option))
 }
 
 fn offers_upgrade(head: &Parts) -> bool {
@@ -37,12 +55,7 @@ fn offers_upgrade(head: &Parts) -> bool {
         // Hyper has put something here only if there is an Upgrade field.
         && !head.extensions.is_empty()
         && head.headers.contains_key(UPGRADE)
-        && head
-            .headers
-            .get_all(CONNECTION)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-            .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        && lists(&head.headers, CONNECTION, b"upgrade")
 }
 
 /// Moves a head into a scope.

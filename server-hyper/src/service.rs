@@ -247,7 +247,7 @@ impl Serving {
                     }
                     let (mut response, framing) =
                         reply::response(head, length, &first, scope, this);
-                    if self.after_reply(&framing) == AfterReply::Close {
+                    if self.after_reply(&framing, length) == AfterReply::Close {
                         reply::close_after(&mut response);
                     }
                     self.answered(framing, length, first);
@@ -275,11 +275,14 @@ impl Serving {
     }
 
     /// Whether hyper can keep the connection, as far as the body is concerned.
-    fn after_reply(&self, framing: &Framing) -> AfterReply {
+    fn after_reply(&self, framing: &Framing, length: ReplyLength) -> AfterReply {
+        let exchange = self.call.exchange();
         match (&self.body, framing) {
             (None, _) if self.body_state == BodyState::Whole => AfterReply::KeepOpen,
             (None, _) => AfterReply::Close,
-            (Some(_), _) if self.call.exchange().body_failed() => AfterReply::Close,
+            (Some(_), _) if !exchange.can_keep_connection(length, self.limits.discard_bytes) => {
+                AfterReply::Close
+            }
             // A peer that was not asked for its body by now may send it or not.
             (Some(body), Framing::Complete) if body.waits == Continue::Expected => {
                 AfterReply::Close

@@ -12,8 +12,8 @@ use gateway_spec::Gone;
 use http::Version;
 use http1::{AfterReply, BodyFraming, Event, PeerError, RequestHead, Step};
 use server_host::{
-    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, PeerState, Reading, Shutdown, Stream,
-    Watching,
+    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Reading, Shutdown,
+    Stream, Wanted, Watching,
 };
 
 use crate::body::{self, Intake};
@@ -88,10 +88,13 @@ impl Connection {
         self.look_at_shutdown()?;
         self.look_at_deadlines()?;
         for _ in 0..TURNS {
-            let read = self.read(task)?;
+            let could_read = self.may_read();
+            let read = could_read && self.read(task)?;
             while self.advance(task)? {}
             let written = self.write(task)?;
-            if !read && !written {
+            // Where the application has made room meanwhile, the socket was not asked yet.
+            let can_read_now = !could_read && self.may_read();
+            if !read && !written && !can_read_now {
                 self.set_deadlines(task)?;
                 return Ok(Poll::Pending);
             }
@@ -100,11 +103,8 @@ impl Connection {
         Ok(Poll::Pending)
     }
 
-    /// Reads once, if what comes can be used.
+    /// Reads once.
     fn read(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
-        if !self.may_read() {
-            return Ok(false);
-        }
         match self.io.poll_read(task, &self.context)? {
             Received::Bytes => {
                 if self.call.is_active() {
@@ -155,13 +155,18 @@ impl Connection {
         match self.phase {
             Phase::Http => {
                 let parsed = self.parse()?;
+                let had_room = self.intake() != Intake::Leave;
                 let replied = self.reply(task)?;
-                Ok(parsed || replied)
+                let made_room =
+                    !had_room && self.call.is_active() && self.intake() != Intake::Leave;
+                Ok(parsed || replied || (made_room && !self.io.input.is_empty()))
             }
             Phase::Tunnel => {
                 let brought = upgrade::bring(&mut self.io, self.call.exchange());
                 let replied = self.reply(task)?;
-                Ok(brought || replied)
+                let made_room =
+                    self.phase == Phase::Tunnel && self.call.exchange().wanted().room() > 0;
+                Ok(brought || replied || (made_room && !self.io.input.is_empty()))
             }
             Phase::Discarding { left } => self.discard(left),
             Phase::Lingering { left } => {
@@ -224,8 +229,7 @@ impl Connection {
             return Ok(false);
         }
         let progress = self.call.poll(task);
-        if Intake::of(progress.wanted) == Intake::Bring
-            && matches!(progress.wanted, server_host::Wanted::Now(_))
+        if Intake::of(progress.wanted) == Intake::Bring && matches!(progress.wanted, Wanted::Now(_))
         {
             reply::ask_for_body(&mut self.http1, &mut self.io.output);
         }
@@ -234,6 +238,15 @@ impl Connection {
             && let Some(outgoing) = self.next_output()
         {
             replied = true;
+            if let Outgoing::Head { length, .. } = &outgoing
+                && self.head.framing != BodyFraming::Empty
+                && !self
+                    .call
+                    .exchange()
+                    .can_keep_connection(*length, self.context.limits().discard_bytes)
+            {
+                self.http1.close_after_reply();
+            }
             let effect = if self.phase == Phase::Tunnel {
                 upgrade::write(outgoing, &mut self.io.output)
             } else {
@@ -260,7 +273,7 @@ impl Connection {
     }
 
     /// What the application has sent, while the socket keeps up with it.
-    fn next_output(&self) -> Option<server_host::Outgoing> {
+    fn next_output(&self) -> Option<Outgoing> {
         if self.io.output.len() >= OUTBOUND_BYTES {
             return None;
         }
@@ -450,14 +463,12 @@ impl Connection {
                     self.intake()
                 };
                 match intake {
-                    Intake::Bring
-                        if matches!(self.call.exchange().wanted(), server_host::Wanted::Now(_)) =>
-                    {
+                    Intake::Bring if matches!(self.call.exchange().wanted(), Wanted::Now(_)) => {
                         self.context.expect(Reading::Body);
                     }
                     _ => self.context.expect_nothing(),
                 }
-                if !self.may_read() && !self.io.read_ended() {
+                if !self.may_read() || self.io.read_ended() {
                     watching = Watching::EveryTick;
                     self.look_at_peer(task)?;
                 }

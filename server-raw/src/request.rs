@@ -1,9 +1,9 @@
 //! Heads become scopes.
 
 use gateway_spec::{BodyLength, HttpScope};
-use http::Method;
-use http1::{BodyFraming, RequestHead, Upgrade};
-use server_host::{BodyAllowed, Facts, Informational, Limits, UpgradeAsked};
+use http::{Method, Version};
+use http1::{BodyFraming, RequestHead, Trailers, Upgrade};
+use server_host::{BodyAllowed, Facts, Informational, Limits, TrailersTaken, UpgradeAsked};
 
 /// The limits of the operator, as the protocol package has them.
 pub(crate) fn limits(limits: &Limits) -> http1::Limits {
@@ -27,6 +27,10 @@ pub(crate) fn facts(head: &RequestHead) -> Facts {
             _ => UpgradeAsked::No,
         },
         informational: Informational::Sent,
+        trailers: match (head.version, head.trailers) {
+            (Version::HTTP_11, Trailers::Wanted) => TrailersTaken::Announced,
+            _ => TrailersTaken::None,
+        },
     }
 }
 

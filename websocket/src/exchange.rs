@@ -106,6 +106,16 @@ impl Exchange {
         self.work_quietly(inner);
     }
 
+    /// For the server: says goodbye because it shuts down.
+    pub(crate) fn shut_down(&self) {
+        let mut inner = self.lock();
+        let reason = "the server is shutting down";
+        inner
+            .socket
+            .give_up(CloseCode::RESTART, reason, Cause::Shutdown);
+        self.work_quietly(inner);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // No code of others runs under this lock, so a poisoned one is still whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)

@@ -54,6 +54,12 @@ impl Watch {
     pub fn time_out(&self) {
         self.exchange.time_out();
     }
+
+    /// Closes the socket because the server shuts down: 1012 for the client, [`Cause::Shutdown`](gateway_spec::Cause::Shutdown) for
+    /// the application (WS-18).
+    pub fn shut_down(&self) {
+        self.exchange.shut_down();
+    }
 }
 
 impl Future for Watch {

@@ -234,7 +234,8 @@ fn a_handshake_that_is_not_valid_is_refused(subject: &Subject) {
             whole.replace("sec-websocket-version: 13\r\n", ""),
             400,
         ),
-        ("another method", whole.replace("GET ", "POST "), 400),
+        // An Upgrade that cannot be meant is ignored (RFC 9110 section 7.8), and the path has nothing else.
+        ("another method", whole.replace("GET ", "POST "), 404),
     ] {
         let response = ask(&server, &request);
         // No version is a version that is not spoken too.

@@ -36,6 +36,15 @@ impl Wanted {
     }
 }
 
+/// Whether an application that answers may still read what it has not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// Its response goes on, and so may its reading.
+    MayBeRead,
+    /// Its response is whole.
+    Stays,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
     parts: VecDeque<Bytes>,
@@ -43,6 +52,9 @@ pub(super) struct Inbound {
     left_of_limit: u64,
     limit: u64,
     source: Source,
+    /// Bytes of a declared length that have not come.
+    declared_left: Option<u64>,
+    failed: bool,
     asked: bool,
     half_close_told: bool,
 }
@@ -77,8 +89,25 @@ impl Inbound {
             }
             BodyLength::Known(_) | BodyLength::Unknown => Source::Coming,
         };
+        self.declared_left = match length {
+            BodyLength::Known(length) => Some(length),
+            BodyLength::Empty | BodyLength::Unknown => None,
+        };
+        self.failed = matches!(self.source, Source::Failed(_));
         self.asked = false;
         self.half_close_told = false;
+    }
+
+    /// Whether what is left of the body is not worth reading once a response was decided on: it failed, or nobody
+    /// will read it and more is to come than so many bytes.
+    pub(super) fn is_lost(&self, unread: Unread, worth: u64) -> bool {
+        let long = self.declared_left.is_some_and(|left| left > worth);
+        let unread = match (&self.source, unread) {
+            (Source::Unwanted, _) | (Source::Coming, Unread::Stays) => true,
+            (Source::Coming, Unread::MayBeRead) => false,
+            (Source::Ended(_) | Source::Failed(_) | Source::Told, _) => false,
+        };
+        self.failed || (unread && long)
     }
 
     /// From here on the bytes are the tunnel's, without a limit on their sum.
@@ -106,10 +135,10 @@ impl Inbound {
         }
         match self.left_of_limit.checked_sub(bytes.len() as u64) {
             Some(left) => self.left_of_limit = left,
-            None => {
-                self.source = Source::Failed(BodyError::TooLarge { limit: self.limit });
-                return;
-            }
+            None => return self.fail(BodyError::TooLarge { limit: self.limit }),
+        }
+        if let Some(left) = &mut self.declared_left {
+            *left = left.saturating_sub(bytes.len() as u64);
         }
         self.buffered += bytes.len();
         self.parts.push_back(bytes);
@@ -124,6 +153,7 @@ impl Inbound {
     pub(super) fn fail(&mut self, error: BodyError) {
         if matches!(self.source, Source::Coming) {
             self.source = Source::Failed(error);
+            self.failed = true;
         }
     }
 

@@ -27,11 +27,13 @@ use gateway_spec::{
 };
 use http::{HeaderMap, StatusCode};
 
-use inbound::Inbound;
+use inbound::{Inbound, Unread};
 use reply::Reply;
 
 pub use inbound::Wanted;
-pub use reply::{BodyAllowed, Facts, Informational, Sent, UpgradeAsked, may_be_trailer};
+pub use reply::{
+    BodyAllowed, Facts, Informational, Sent, TrailersTaken, UpgradeAsked, may_be_trailer,
+};
 
 /// Bytes of a response that are kept for a client that is slower than the application (SRV-5). 64 KiB: a window that
 /// keeps a fast network busy, and little enough for tens of thousands of slow readers.
@@ -241,6 +243,17 @@ impl Exchange {
         self.inbound(|inbound| inbound.fail(error));
     }
 
+    /// Whether the connection can be kept after a response of this length that is about to begin: not if the body
+    /// failed, or so much of it stays unread that reading it costs more than a new connection.
+    #[must_use]
+    pub fn can_keep_connection(&self, length: ReplyLength, discard_bytes: u64) -> bool {
+        let unread = match length {
+            ReplyLength::Whole => Unread::Stays,
+            ReplyLength::Known(_) | ReplyLength::Unknown => Unread::MayBeRead,
+        };
+        !self.lock().inbound.is_lost(unread, discard_bytes)
+    }
+
     /// Whether the body failed.
     #[must_use]
     pub fn body_failed(&self) -> bool {
@@ -320,6 +333,8 @@ pub(crate) enum Turn<'a> {
     Done,
     /// The call has failed, panicked, or was ended by the server.
     Failed(&'a AppError),
+    /// The call goes on, but the grace period is over.
+    Forced,
     /// The call had returned before.
     Over,
 }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use gateway_spec::{Abort, HttpSend, ResponseHead, SendError, TrailersPlan};
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::header::{CONTENT_LENGTH, TRAILER};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::{Outgoing, Queued, ReplyLength, Turn, Verdict, files};
 
@@ -16,6 +16,8 @@ pub struct Facts {
     pub upgrade: UpgradeAsked,
     /// What becomes of informational responses.
     pub informational: Informational,
+    /// Which trailers the client can take.
+    pub trailers: TrailersTaken,
 }
 
 impl Default for Facts {
@@ -24,6 +26,7 @@ impl Default for Facts {
             body: BodyAllowed::Yes,
             upgrade: UpgradeAsked::No,
             informational: Informational::Dropped,
+            trailers: TrailersTaken::None,
         }
     }
 }
@@ -53,6 +56,17 @@ pub enum Informational {
     Sent,
     /// It cannot, or the client would not understand.
     Dropped,
+}
+
+/// Which trailers a client can take (HTTP-28).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrailersTaken {
+    /// None: it speaks HTTP/1.0, or did not say `TE: trailers`.
+    None,
+    /// Those that the head announces: HTTP/1.1.
+    Announced,
+    /// All: HTTP/2.
+    All,
 }
 
 /// What was sent, for the access log.
@@ -167,7 +181,7 @@ impl Reply {
 
     fn start(
         &mut self,
-        head: ResponseHead,
+        mut head: ResponseHead,
         body: Bytes,
         more: bool,
         trailers: TrailersPlan,
@@ -197,6 +211,9 @@ impl Reply {
             (true, Some(declared)) => ReplyLength::Known(declared.length),
             (true, None) => ReplyLength::Unknown,
         };
+        if let (TrailersPlan::Announced(names), false) = (&trailers, suppressed) {
+            announce(names, &mut head);
+        }
         self.status = Some(head.status);
         self.phase = if more {
             Phase::Body {
@@ -301,7 +318,12 @@ impl Reply {
         if !allowed {
             return Err(SendError::BadTrailer);
         }
-        let trailers = (!*suppressed && !trailers.is_empty()).then_some(trailers);
+        let taken = match self.facts.trailers {
+            TrailersTaken::None => false,
+            TrailersTaken::Announced => matches!(plan, TrailersPlan::Announced(_)),
+            TrailersTaken::All => true,
+        };
+        let trailers = (taken && !*suppressed && !trailers.is_empty()).then_some(trailers);
         self.phase = Phase::Ended;
         send(Outgoing::End(trailers));
         Ok(())
@@ -355,13 +377,16 @@ impl Reply {
             (Phase::Ended | Phase::Settled, _) | (_, Turn::Over) => Verdict::Fine,
             (Phase::Abandoned, Turn::Pending) => self.answer(StatusCode::INTERNAL_SERVER_ERROR),
             (_, Turn::Pending) => Verdict::Fine,
+            (Phase::Before | Phase::Abandoned, Turn::Forced) => {
+                self.answer(StatusCode::SERVICE_UNAVAILABLE)
+            }
             (Phase::Before | Phase::Abandoned, Turn::Failed(error)) => {
                 self.answer(error.status_code())
             }
             (Phase::Before | Phase::Abandoned, Turn::Done) => {
                 self.answer(StatusCode::INTERNAL_SERVER_ERROR)
             }
-            (Phase::Tunnel { .. }, Turn::Done) => {
+            (Phase::Tunnel { .. }, Turn::Done | Turn::Forced) => {
                 self.phase = Phase::Settled;
                 Verdict::CloseTunnel
             }
@@ -389,6 +414,21 @@ impl Reply {
     /// A file could not be read to the end of its region: the response is cut off.
     pub(super) fn file_failed(&mut self) {
         self.phase = Phase::Settled;
+    }
+}
+
+/// Names the trailers in the head, unless the application did (RFC 9110 section 6.6.2).
+fn announce(names: &[HeaderName], head: &mut ResponseHead) {
+    if names.is_empty() || head.headers.contains(TRAILER) {
+        return;
+    }
+    let list = names
+        .iter()
+        .map(HeaderName::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    if let Ok(list) = HeaderValue::try_from(list) {
+        head.headers.append(TRAILER, list);
     }
 }
 

@@ -12,14 +12,15 @@ use gateway_spec::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
-    BodyAllowed, Exchange, Facts, INBOUND_BYTES, Informational, OUTBOUND_BYTES, Outgoing, Turn,
-    UpgradeAsked, Wanted,
+    BodyAllowed, Exchange, Facts, INBOUND_BYTES, Informational, OUTBOUND_BYTES, Outgoing,
+    ReplyLength, TrailersTaken, Turn, UpgradeAsked, Wanted,
 };
 
 const HEAD: Facts = Facts {
     body: BodyAllowed::Head,
     upgrade: UpgradeAsked::No,
     informational: Informational::Sent,
+    trailers: TrailersTaken::All,
 };
 const PLAIN: Facts = Facts {
     body: BodyAllowed::Yes,
@@ -305,6 +306,132 @@ fn trailers_need_to_be_planned_and_allowed() {
         bad(),
         &started,
     );
+}
+
+#[test]
+fn trailers_that_the_client_cannot_take_are_dropped() {
+    let name = HeaderName::from_static("x-sum");
+    for (takes, plan, end) in [
+        (
+            TrailersTaken::None,
+            TrailersPlan::Announced([name.clone()].into()),
+            "end",
+        ),
+        (
+            TrailersTaken::Announced,
+            TrailersPlan::Announced([name.clone()].into()),
+            "end with trailers",
+        ),
+        (TrailersTaken::Announced, TrailersPlan::Maybe, "end"),
+        (TrailersTaken::All, TrailersPlan::Maybe, "end with trailers"),
+    ] {
+        let exchange = exchange(
+            Facts {
+                trailers: takes,
+                ..PLAIN
+            },
+            BodyLength::Empty,
+        );
+        let announced = matches!(plan, TrailersPlan::Announced(_));
+        let start = HttpSend::Start {
+            head: head(200, None),
+            body: Bytes::new(),
+            more: true,
+            trailers: plan,
+        };
+        exchange.send(start).expect("in order");
+        let Some(Outgoing::Head { head, .. }) = exchange.next_output() else {
+            panic!("no head")
+        };
+        assert_eq!(
+            head.headers.get_str(header::TRAILER),
+            announced.then_some("x-sum")
+        );
+        let sent = HeaderMap::from_iter([(name.clone(), HeaderValue::from_static("1"))]);
+        exchange.send(HttpSend::Trailers(sent)).expect("planned");
+        assert_eq!(taken(&exchange), [end]);
+    }
+}
+
+#[test]
+fn a_connection_is_not_kept_for_a_body_that_nobody_will_read() {
+    const WORTH: u64 = 1_000;
+    let (whole, open) = (ReplyLength::Whole, ReplyLength::Unknown);
+    for (name, body, stopped, length, kept) in [
+        (
+            "a little stays unread",
+            BodyLength::Known(WORTH),
+            false,
+            whole,
+            true,
+        ),
+        (
+            "much stays unread",
+            BodyLength::Known(WORTH + 1),
+            false,
+            whole,
+            false,
+        ),
+        (
+            "much may still be read",
+            BodyLength::Known(WORTH + 1),
+            false,
+            open,
+            true,
+        ),
+        (
+            "much is not wanted",
+            BodyLength::Known(WORTH + 1),
+            true,
+            open,
+            false,
+        ),
+        (
+            "nobody knows how much",
+            BodyLength::Unknown,
+            true,
+            whole,
+            true,
+        ),
+        (
+            "it is over the limit",
+            BodyLength::Known(1_000_001),
+            false,
+            open,
+            false,
+        ),
+    ] {
+        let exchange = exchange(PLAIN, body);
+        if stopped {
+            exchange.stop_receiving();
+        }
+        assert_eq!(exchange.can_keep_connection(length, WORTH), kept, "{name}");
+    }
+}
+
+#[test]
+fn what_is_open_at_the_end_of_the_grace_period_is_ended_by_the_server() {
+    for (event, wire) in [
+        (None, &["head 503 b\"503 Service Unavailable\\n\""][..]),
+        (
+            Some(start(200, None, "", true)),
+            &["head 200 b\"\"", "abort"],
+        ),
+        (Some(start(200, None, "", false)), &["head 200 b\"\""]),
+        (
+            Some(HttpSend::Upgrade {
+                head: head(101, None),
+            }),
+            &["upgrade 101", "close"],
+        ),
+    ] {
+        let exchange = exchange(UPGRADE, BodyLength::Empty);
+        if let Some(event) = event {
+            exchange.send(event).expect("in order");
+        }
+        exchange.leave(Turn::Forced);
+        assert_eq!(taken(&exchange), wire);
+    }
 }
 
 #[test]

@@ -40,7 +40,12 @@ impl ReplyHead<'_> {
     ) -> Result<Decided, UsageError> {
         let start = out.len();
         put_status(out, self.status);
-        let given = put_fields(out, self.headers, UpgradeField::Drop);
+        let upgrade = match self.status {
+            // Which protocol is required, must be said (RFC 9110 section 15.5.22).
+            StatusCode::UPGRADE_REQUIRED => UpgradeField::Keep,
+            _ => UpgradeField::Drop,
+        };
+        let given = put_fields(out, self.headers, upgrade);
         let decided = self
             .decide(request, persistence, &given)
             .inspect_err(|_| out.truncate(start))?;
@@ -58,6 +63,9 @@ impl ReplyHead<'_> {
                 out.extend_from_slice(b"connection: keep-alive\r\n")
             }
             (Persistence::KeepOpen, _) => {}
+        }
+        if (upgrade, given.upgrade) == (UpgradeField::Keep, Presence::Present) {
+            out.extend_from_slice(b"connection: upgrade\r\n");
         }
         end_with_date(out, &given, self.date);
         Ok(decided)
