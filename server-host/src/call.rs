@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use gateway_spec::{AppError, ConnectionInfo, Gone, Http, HttpScope, Scope};
+use gateway_spec::{AppError, BodyError, BodyLength, ConnectionInfo, Gone, Http, HttpScope, Scope};
 
 use crate::app::{Panic, Slot};
 use crate::exchange::{Exchange, Facts, Progress, Turn, Verdict};
@@ -73,9 +73,22 @@ impl Call {
         }
         let exchange = Arc::get_mut(&mut self.exchange).expect("a fresh exchange is not shared");
         exchange.begin(facts, body, self.worker.settings.limits.body_bytes);
+        if let BodyLength::Known(length) = body
+            && length > self.worker.settings.limits.body_bytes
+        {
+            return self.refuse(BodyError::TooLarge {
+                limit: self.worker.settings.limits.body_bytes,
+            });
+        }
         let http = Http::new(self.scope.clone(), Arc::clone(&self.exchange) as _);
         self.slot.start(http);
         self.phase = Phase::Running;
+    }
+
+    /// Answers in the application's place.
+    fn refuse(&mut self, error: BodyError) {
+        self.phase = Phase::Returned;
+        self.exchange.leave(Turn::Failed(&error.into()));
     }
 
     /// The exchange under way.
@@ -155,8 +168,7 @@ impl Call {
                 .exchange(&self.scope, self.exchange.sent(), began.elapsed());
         }
         if Arc::strong_count(&self.exchange) > 1 {
-            self.exchange
-                .set_gone(if self.forced { Gone::Shutdown } else { gone });
+            self.exchange.set_gone(gone);
         }
         if self.phase == Phase::Running {
             let slot = std::mem::replace(&mut self.slot, self.worker.app.slot());

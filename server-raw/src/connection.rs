@@ -362,7 +362,6 @@ impl Connection {
             self.io.reset_on_close();
             return Err(Over(Gone::Aborted));
         }
-        self.call.exchange().set_gone(Gone::Aborted);
         self.call.end(Gone::Aborted);
         self.close()
     }

@@ -107,6 +107,8 @@ struct State {
     unsent: usize,
     gone: Option<Gone>,
     half_closed: bool,
+    /// The grace period is over: that is why this exchange ends, whatever the wire comes to say.
+    forced: bool,
     signal: Option<Signal<Gone>>,
     receiver: Option<Waker>,
     sender: Option<Waker>,
@@ -140,6 +142,7 @@ impl Exchange {
         state.unsent = 0;
         state.gone = None;
         state.half_closed = false;
+        state.forced = false;
         state.signal = None;
         state.receiver = None;
         state.sender = None;
@@ -161,6 +164,7 @@ impl Exchange {
     pub(crate) fn leave(&self, turn: Turn<'_>) -> (Progress, Verdict) {
         let mut state = self.lock();
         state.polling = false;
+        state.forced |= matches!(turn, Turn::Forced);
         let verdict = state.reply.settle(turn);
         match verdict {
             Verdict::Fine => {}
@@ -289,15 +293,17 @@ impl Exchange {
 
     /// Nothing can be sent any more. The first reason counts.
     pub fn set_gone(&self, gone: Gone) {
-        let (signal, wakers) = {
+        let (gone, signal, wakers) = {
             let mut state = self.lock();
             if state.gone.is_some() {
                 return;
             }
+            let gone = if state.forced { Gone::Shutdown } else { gone };
             state.gone = Some(gone);
             state.output.clear();
             state.queued = 0;
             (
+                gone,
                 state.signal.clone(),
                 [
                     state.receiver.take(),
