@@ -40,6 +40,7 @@ pub(crate) fn advance<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Tunnel, Over> {
     let read = read(io, call.exchange(), context, task)?;
     let brought = bring(io, call.exchange());
+    let had_room = may_read(io, call.exchange());
     let progress = call.poll(task);
     let mut wrote = false;
     while progress.output
@@ -54,7 +55,9 @@ pub(crate) fn advance<S: AsyncRead + AsyncWrite + Unpin>(
             Effect::Abort => return Err(Over(Gone::Aborted)),
         }
     }
-    Ok(Tunnel::Open(if read || brought || wrote {
+    // Where the application has made room meanwhile, what waits for it was not asked for yet.
+    let made_room = !had_room && call.exchange().wanted().room() > 0;
+    Ok(Tunnel::Open(if read || brought || wrote || made_room {
         Turn::Again
     } else {
         Turn::Rest
