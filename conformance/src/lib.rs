@@ -1,6 +1,6 @@
 //! The clauses of `gateway-spec`'s SPEC.md as tests over real sockets, the same for every server.
 //!
-//! [`cases`] is the table: each [`Case`] has a name, the clauses that it holds a server to, and a function that starts a
+//! [`cases()`] is the table: each [`Case`] has a name, the clauses that it holds a server to, and a function that starts a
 //! server and talks to it. A server under test is a program that serves [`Peer`] and takes `--bind`; [`Subject`] says how
 //! to start it:
 //!

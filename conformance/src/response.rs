@@ -93,7 +93,7 @@ impl Response {
 #[non_exhaustive]
 pub struct Cut {
     /// What there was of it: nothing before its head was complete.
-    pub response: Option<Response>,
+    pub response: Option<Box<Response>>,
     /// Why it is not whole.
     pub why: String,
 }
@@ -191,7 +191,7 @@ impl Parser {
         match self.response.take() {
             Some(response) if response.framing == Framing::UntilClose => Ok(response),
             response => Err(Cut {
-                response,
+                response: response.map(Box::new),
                 why: "the server closed the connection".into(),
             }),
         }
@@ -199,7 +199,7 @@ impl Parser {
 
     pub(crate) fn cut(self, why: String) -> Cut {
         Cut {
-            response: self.response,
+            response: self.response.map(Box::new),
             why,
         }
     }
@@ -331,13 +331,11 @@ mod tests {
         };
         let whole = summary(Parser::new(Method::Other).step(&mut wire.into()));
         let (mut parser, mut input) = (Parser::new(Method::Other), Vec::new());
-        let steps = wire.bytes().map(|byte| {
+        let mut steps = wire.bytes().map(|byte| {
             input.push(byte);
             parser.step(&mut input)
         });
-        let last = steps
-            .skip_while(|step| matches!(step, Ok(Step::NeedBytes)))
-            .next();
+        let last = steps.find(|step| !matches!(step, Ok(Step::NeedBytes)));
         assert_eq!(
             summary(last.unwrap_or(Ok(Step::NeedBytes))),
             whole,

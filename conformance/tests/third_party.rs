@@ -60,14 +60,14 @@ fn run(program: &str, arguments: &[&str], input: &[u8]) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("{program} cannot be started ({error}): run ./test"));
-    let mut stdin = child.stdin.take().unwrap();
+    let mut stdin = child.stdin.take().expect("it is piped");
     let input = input.to_vec();
     let writer = std::thread::spawn(move || {
         // A program that does not read all of it is none the worse for it.
         let _ = std::io::Write::write_all(&mut stdin, &input);
     });
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
+    let output = child.wait_with_output().expect("the child is ours");
+    writer.join().expect("writing does not panic");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(
@@ -141,7 +141,7 @@ fn curl_uploads_with_an_expectation(subject: &Subject) {
         "@-",
         &url(&server, "/read-all"),
     ];
-    let seconds: f64 = curl(&timed, &body).parse().unwrap();
+    let seconds: f64 = curl(&timed, &body).parse().expect("curl writes a number");
     assert!(seconds < 10.0, "curl waited for {seconds} s");
 }
 
@@ -206,9 +206,12 @@ fn wrk_sees_no_error_when_it_pipelines(subject: &Subject) {
         std::process::id()
     ));
     let pipeline = "init = function(args)\n  local r = {}\n  for i = 1, 16 do r[i] = wrk.format() end\n  req = table.concat(r)\nend\nrequest = function() return req end\n";
-    std::fs::write(&script, pipeline).unwrap();
-    wrk(&server, &["--script", script.to_str().unwrap()]);
-    std::fs::remove_file(&script).unwrap();
+    std::fs::write(&script, pipeline).expect("the temporary folder can be written");
+    wrk(
+        &server,
+        &["--script", script.to_str().expect("its name is text")],
+    );
+    std::fs::remove_file(&script).expect("it is ours");
 }
 
 /// HTTP/2 is in the capability of one server alone so far.

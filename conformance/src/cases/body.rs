@@ -18,6 +18,7 @@ chapter! {
     an_unread_body_leaves_the_connection_usable: "SRV-6", "HTTP-14";
     a_body_read_in_part_leaves_the_connection_usable: "SRV-6", "HTTP-14";
     an_uploader_reads_an_early_answer: "SRV-6";
+    an_application_that_reads_late_gets_everything: "HTTP-11", "HTTP-4";
 }
 
 fn chunked(parts: &[&[u8]]) -> Vec<u8> {
@@ -248,4 +249,20 @@ fn an_uploader_reads_an_early_answer(subject: &Subject) {
     assert!(answer.closes(), "the connection cannot be used again");
     client.half_close();
     client.expect_gone();
+}
+
+fn an_application_that_reads_late_gets_everything(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    // More than the server keeps: it must go on reading when there is room again.
+    let body = vec![b'x'; 300_000];
+    client.send(format!(
+        "POST /read-late HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    ));
+    client.send(&body);
+    assert_eq!(server.ask("/report/read-late/1"), "waiting");
+    let _ = server.ask("/open/read-late");
+    let response = client.read_response();
+    assert_eq!(response.body.len(), body.len());
 }

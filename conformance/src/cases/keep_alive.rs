@@ -2,7 +2,7 @@
 
 use super::chapter;
 use crate::response::{Framing, Method};
-use crate::server::Subject;
+use crate::server::{Options, Subject};
 
 chapter! {
     a_hundred_requests_on_one_connection: "HTTP-2";
@@ -14,6 +14,7 @@ chapter! {
     http_1_0_closes_unless_asked: "HTTP-23", "HTTP-26";
     an_error_of_the_application_leaves_the_connection_usable: "APP-6", "SRV-7";
     work_after_the_answer_holds_nothing_back: "SRV-9";
+    connections_that_are_kept_hold_nobody_back: "SRV-15", "HTTP-2";
     a_half_closed_client_gets_all_its_answers: "SRV-3", "HTTP-2";
 }
 
@@ -160,6 +161,19 @@ fn work_after_the_answer_holds_nothing_back(subject: &Subject) {
     }
     let all = server.ask("/report/work/6");
     assert_eq!(all.matches("ended").count(), 3, "{all}");
+}
+
+fn connections_that_are_kept_hold_nobody_back(subject: &Subject) {
+    let server = subject.start_with(Options::new().arguments(&["--workers", "1"]));
+    // CVE-2019-16770, CVE-2021-29509: more of them than workers left none for a new one.
+    let mut kept: Vec<_> = (0..200).map(|_| server.connect()).collect();
+    for client in &mut kept {
+        assert_eq!(client.get("/hello").status, 200);
+    }
+    assert_eq!(server.connect().get("/hello").status, 200, "a new one");
+    for client in &mut kept {
+        assert_eq!(client.get("/hello").status, 200, "one that was kept");
+    }
 }
 
 fn a_half_closed_client_gets_all_its_answers(subject: &Subject) {

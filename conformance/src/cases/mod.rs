@@ -53,3 +53,47 @@ pub fn cases() -> Vec<Case> {
     };
     chapters.into_iter().flat_map(within).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::known::KNOWN;
+
+    const SPEC: &str = include_str!("../../../gateway-spec/SPEC.md");
+
+    #[test]
+    fn every_case_names_clauses_of_the_spec() {
+        for case in cases() {
+            assert!(!case.clauses.is_empty(), "{} names no clause", case.name);
+            for clause in case.clauses {
+                let heading = format!("- **{clause}** ");
+                assert!(
+                    SPEC.contains(&heading),
+                    "{}: {clause} is not in SPEC.md",
+                    case.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_known_differences_name_cases() {
+        let mut names = HashSet::new();
+        for case in cases() {
+            assert!(
+                names.insert(case.name.clone()),
+                "{} is there twice",
+                case.name
+            );
+        }
+        for known in KNOWN {
+            assert!(
+                names.contains(known.case),
+                "there is no case {}",
+                known.case
+            );
+        }
+    }
+}

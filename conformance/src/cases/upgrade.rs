@@ -7,6 +7,7 @@ chapter! {
     a_tunnel_carries_bytes_both_ways: "HTTP-30", "HTTP-31";
     bytes_behind_the_head_are_the_first: "HTTP-31";
     the_client_s_half_close_ends_its_direction_alone: "HTTP-31", "HTTP-32";
+    an_application_that_reads_late_gets_everything: "HTTP-31", "HTTP-11";
     an_upgrade_that_was_not_asked_for_is_refused: "HTTP-30";
     an_upgrade_that_nobody_takes_up_is_an_ordinary_request: "HTTP-30";
     http_1_0_cannot_upgrade: "HTTP-30";
@@ -51,6 +52,19 @@ fn the_client_s_half_close_ends_its_direction_alone(subject: &Subject) {
     assert_eq!(client.read_head().status, 101);
     assert_eq!(client.read_bytes(10), b"at oncebye");
     client.expect_end();
+}
+
+fn an_application_that_reads_late_gets_everything(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send(ASKING.replace("/upgrade ", "/upgrade/late "));
+    assert_eq!(client.read_head().status, 101);
+    assert_eq!(server.ask("/report/upgrade/1"), "waiting");
+    // More than the server keeps: it must go on reading when there is room again.
+    let bytes = vec![b'x'; 300_000];
+    client.send(&bytes);
+    let _ = server.ask("/open/upgrade");
+    assert!(client.read_bytes(bytes.len()) == bytes);
 }
 
 fn an_upgrade_that_was_not_asked_for_is_refused(subject: &Subject) {

@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
+use flate2::{Compress, Compression, FlushCompress};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
 
@@ -38,6 +39,9 @@ chapter! {
     frames_that_break_the_protocol_are_1002: "WS-16";
     text_that_is_not_utf_8_is_1007: "WS-16";
     messages_over_the_limit_are_1009: "WS-16";
+    a_message_that_inflates_over_the_limit_is_1009: "WS-16";
+    a_message_in_very_many_fragments_costs_no_more: "WS-7", "WS-16";
+    offers_that_are_odd_harm_nobody: "WS-1", "WS-4";
     a_client_that_does_not_read_stops_the_application: "WS-17";
     an_application_that_does_not_receive_stops_the_client: "WS-17";
 }
@@ -238,8 +242,10 @@ fn a_handshake_that_is_not_valid_is_refused(subject: &Subject) {
         ("another method", whole.replace("GET ", "POST "), 404),
     ] {
         let response = ask(&server, &request);
-        // No version is a version that is not spoken too.
-        let right = response.status == status || (what == "no version" && response.status == 426);
+        // No version is a version that is not spoken too, and what is no GET need not be taken for a handshake at all.
+        let right = response.status == status
+            || (what, response.status) == ("no version", 426)
+            || (what, response.status) == ("another method", 404);
         assert!(right, "{what} is answered by {}", response.status);
         if response.status == 426 {
             assert_eq!(
@@ -614,6 +620,86 @@ fn messages_over_the_limit_are_1009(subject: &Subject) {
         (FIN | CLOSE, &1009_u16.to_be_bytes()[..]),
         "endless fragments"
     );
+}
+
+fn a_message_that_inflates_over_the_limit_is_1009(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    let offer = "sec-websocket-extensions: permessage-deflate\r\n";
+    client.send(handshake("/ws/echo", offer));
+    let agreed = client.read_head();
+    if agreed.field("sec-websocket-extensions").is_none() {
+        // Compression is not a clause: a server without it cannot be harmed by it.
+        return;
+    }
+    // CVE-2018-1000518, CVE-2021-21419, CVE-2026-39804: a frame of some 256 KiB becomes 256 MiB. What a full flush ends
+    // refers to nothing before it, so that it can be repeated.
+    let mut mebibyte = Vec::with_capacity(64 * 1024);
+    Compress::new(Compression::best(), false)
+        .compress_vec(&[0; 1 << 20], &mut mebibyte, FlushCompress::Full)
+        .expect("there is room for it");
+    let deflated = mebibyte.repeat(256);
+    let _ = client.try_send(frame(FIN | 0x40 | BINARY, &deflated));
+    assert_eq!(closed_with(&mut client), 1009);
+}
+
+fn a_message_in_very_many_fragments_costs_no_more(subject: &Subject) {
+    let server = subject.start();
+    let mut client = raw(&server, "/ws/echo");
+    let count = 10_000;
+    client.send(frame(BINARY, b"x"));
+    client.send(frame(CONTINUATION, b"x").repeat(count - 2));
+    client.send(frame(FIN | CONTINUATION, b"x"));
+    assert_eq!(read_frame(&mut client), (FIN | BINARY, vec![b'x'; count]));
+
+    // CVE-2026-65623: each fragment counted all that came before it. A bound on their number is as good.
+    let mut client = raw(&server, "/ws/echo");
+    let count = 300_000;
+    client.send(frame(BINARY, b"x"));
+    let _ = client.try_send(frame(CONTINUATION, b"x").repeat(count - 2));
+    let _ = client.try_send(frame(FIN | CONTINUATION, b"x"));
+    let (first, payload) = read_frame(&mut client);
+    let too_big = &1009_u16.to_be_bytes();
+    assert!(
+        (first, payload.len()) == (FIN | BINARY, count)
+            || (first == FIN | CLOSE && payload.starts_with(too_big)),
+        "a frame {first:#x} of {} bytes came",
+        payload.len()
+    );
+}
+
+fn offers_that_are_odd_harm_nobody(subject: &Subject) {
+    let server = subject.start();
+    for fields in [
+        // CVE-2020-7663: an expression took exponential time for an open quote.
+        format!(
+            "sec-websocket-extensions: a; b=\"{}\r\n",
+            "\\c".repeat(4000)
+        ),
+        // CVE-2021-32640: and another for spaces.
+        format!("sec-websocket-protocol: a{}b\r\n", " ".repeat(7000)),
+        "sec-websocket-extensions: permessage-deflate; server_max_window_bits=99\r\n".to_owned(),
+        "sec-websocket-extensions: ,,;;=,permessage-deflate;;\r\n".to_owned(),
+        "sec-websocket-protocol: \r\n".to_owned(),
+    ] {
+        let mut client = server.connect();
+        client.send(handshake("/ws/echo", &fields));
+        let head = client.read_head();
+        let shown = &fields[..fields.len().min(60)];
+        assert!(
+            [101, 400].contains(&head.status),
+            "{shown:?} is answered by {}",
+            head.status
+        );
+        if head.status == 101 {
+            client.send(frame(FIN | TEXT, b"hello"));
+            assert_eq!(
+                read_frame(&mut client),
+                (FIN | TEXT, b"hello".to_vec()),
+                "{shown:?}"
+            );
+        }
+    }
 }
 
 fn a_client_that_does_not_read_stops_the_application(subject: &Subject) {

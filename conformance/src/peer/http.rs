@@ -91,7 +91,7 @@ impl Peer {
             ["trailers", ..] => self.trailers(&segments[1..], body, responder).await,
             ["inform"] => inform(responder).await,
             ["file"] => file(responder).await,
-            ["upgrade"] => upgrade(body, responder).await,
+            ["upgrade", ..] => self.upgrade(&segments[1..], body, responder).await,
             ["fail", ..] => self.fail(&segments[1..], &scope, responder).await,
             _ => responder.respond(StatusCode::NOT_FOUND).await,
         }
@@ -114,6 +114,27 @@ impl Peer {
         self.reports.say("read-some", read);
         self.reports.pass("read-some").await;
         responder.respond(read.to_string()).await
+    }
+
+    /// An echo over a tunnel; one that is late does not read before its gate is opened.
+    async fn upgrade(
+        &self,
+        how: &[&str],
+        body: RequestBody,
+        responder: Responder,
+    ) -> Result<Done, AppError> {
+        let head = ResponseHead::new(StatusCode::SWITCHING_PROTOCOLS)
+            .with_header(header::UPGRADE, HeaderValue::from_static("echo"));
+        let mut tunnel = responder.upgrade(head, body).await?;
+        if how == ["late"] {
+            self.reports.say("upgrade", "waiting");
+            self.reports.pass("upgrade").await;
+        }
+        while let Some(bytes) = tunnel.read().await? {
+            tunnel.write(bytes).await?;
+        }
+        tunnel.write("bye").await?;
+        tunnel.finish().await
     }
 
     /// Works on after its answer.
@@ -234,17 +255,6 @@ async fn file(responder: Responder) -> Result<Done, AppError> {
         })
         .await?;
     writer.finish().await
-}
-
-async fn upgrade(body: RequestBody, responder: Responder) -> Result<Done, AppError> {
-    let head = ResponseHead::new(StatusCode::SWITCHING_PROTOCOLS)
-        .with_header(header::UPGRADE, HeaderValue::from_static("echo"));
-    let mut tunnel = responder.upgrade(head, body).await?;
-    while let Some(bytes) = tunnel.read().await? {
-        tunnel.write(bytes).await?;
-    }
-    tunnel.write("bye").await?;
-    tunnel.finish().await
 }
 
 fn state(scope: &Scope) -> &'static str {
