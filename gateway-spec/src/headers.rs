@@ -281,19 +281,46 @@ impl Headers {
                 let shared = Bytes::copy_from_slice(block.bytes());
                 Box::new(block::map_of(&shared, block.fields()))
             }),
-            Form::List(list) => self.map.get_or_init(|| Box::new(list.clone().into_map())),
+            Form::List(list) => self.map.get_or_init(|| {
+                let mut map = HeaderMap::new();
+                list.clone().append_to(&mut map);
+                Box::new(map)
+            }),
         }
     }
 
     /// The same fields as `http`'s map; of a block, nothing but the names is copied.
-    pub fn into_map(mut self) -> HeaderMap {
+    pub fn into_map(self) -> HeaderMap {
+        self.into_map_with(HeaderMap::new())
+    }
+
+    /// The same as [`into_map`](Self::into_map), in the memory of `spare` where fields must be moved. What is in it is
+    /// dropped. For servers that need a map for each answer and get one with each request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::Headers;
+    /// use http::HeaderMap;
+    /// use http::header::{self, HeaderValue};
+    ///
+    /// let request: HeaderMap = [(header::HOST, HeaderValue::from_static("a"))].into_iter().collect();
+    /// let answer: Headers = [(header::VARY, HeaderValue::from_static("*"))].into_iter().collect();
+    /// let map = answer.into_map_with(request);
+    /// assert_eq!((map.len(), &map[header::VARY]), (1, &HeaderValue::from_static("*")));
+    /// ```
+    pub fn into_map_with(mut self, mut spare: HeaderMap) -> HeaderMap {
         if let Some(map) = self.map.take() {
             return *map;
         }
         match self.form {
             Form::Block(block) => block.into_map(),
             Form::Map(map) => map,
-            Form::List(list) => list.into_map(),
+            Form::List(list) => {
+                spare.clear();
+                list.append_to(&mut spare);
+                spare
+            }
         }
     }
 

@@ -101,8 +101,7 @@ impl List {
             })
     }
 
-    pub(super) fn into_map(self) -> HeaderMap {
-        let mut map = HeaderMap::new();
+    pub(super) fn append_to(self, map: &mut HeaderMap) {
         // A map that is too small still takes the fields, one reallocation later.
         let _ = map.try_reserve(self.len());
         for (name, value) in self.into_entries() {
@@ -110,7 +109,6 @@ impl List {
                 break;
             }
         }
-        map
     }
 
     /// Places that were allocated.
