@@ -35,8 +35,13 @@ const HYPER_FIELDS: usize = 100;
 pub(crate) struct Connection {
     io: Shared<Io>,
     serving: Shared<Serving>,
-    context: Context,
     phase: Phase,
+    waits: Waits,
+}
+
+/// What is waited for, and how long.
+struct Waits {
+    context: Context,
     fresh: Fresh,
     /// Whether there are bytes of a head.
     head: News,
@@ -80,22 +85,21 @@ impl Connection {
         Self {
             serving: Shared::new(Serving::new(&context, Outlet::Socket(io.clone()))),
             io,
-            context,
             phase: Phase::Opening,
-            fresh: Fresh::New,
-            head: News::None,
+            waits: Waits {
+                context,
+                fresh: Fresh::New,
+                head: News::None,
+            },
         }
     }
 
     fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
-        self.context.register(task.waker());
+        self.waits.context.register(task.waker());
         self.look_at_shutdown()?;
         self.look_at_deadlines()?;
         for _ in 0..TURNS {
-            let advanced = self.advance(task)?;
-            let written = self.write(task)?;
-            if (advanced, written) == (Turn::Rest, Turn::Rest) {
-                self.set_deadlines(task)?;
+            if self.turn(task)? == Turn::Rest {
                 return Ok(Poll::Pending);
             }
         }
@@ -103,28 +107,56 @@ impl Connection {
         Ok(Poll::Pending)
     }
 
-    /// One step of protocol and application; whether there may be another.
+    /// One step of protocol and application, and what it has to write; whether there may be another.
+    fn turn(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
+        let advanced = self.advance(task)?;
+        let mut serving = self.serving.lock();
+        let given = serving.after_hyper(task);
+        let mut io = self.io.lock();
+        if let Phase::Http1(_) = self.phase {
+            self.waits.note(&mut serving, &mut io)?;
+            if serving.standing() == Standing::CutOff && given == Turn::Rest {
+                let ending = self.waits.cut_off(&mut serving, &mut io, task)?;
+                // Hyper's part of an exchange locks it when it is dropped.
+                drop((serving, io));
+                self.phase = ending;
+                return Ok(Turn::Again);
+            }
+        }
+        let written = self.waits.write(&self.phase, &serving, &mut io, task)?;
+        if (advanced, given, written) != (Turn::Rest, Turn::Rest, Turn::Rest) {
+            return Ok(Turn::Again);
+        }
+        self.waits
+            .set_deadlines(&self.phase, &mut serving, &io, task)?;
+        Ok(Turn::Rest)
+    }
+
+    /// One step of the protocol.
     fn advance(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
         match &mut self.phase {
             Phase::Opening => self.open(task),
             Phase::Http1(hyper) => match Pin::new(hyper).poll(task) {
-                Poll::Pending => self.after_hyper(task),
+                Poll::Pending => Ok(Turn::Rest),
                 Poll::Ready(result) => self.hyper_ended(result, task),
             },
-            Phase::Http2(http2) => match http2.poll(task) {
-                Poll::Pending => Ok(Turn::Rest),
-                Poll::Ready(()) if self.io.lock().read_failed() => Err(Over(Gone::PeerReset)),
-                Poll::Ready(()) => self.close(),
-            },
+            Phase::Http2(http2) => {
+                if http2.poll(task).is_ready() {
+                    // If there are streams left, this is why they end.
+                    http2.end(Gone::PeerReset);
+                    self.phase = self.waits.close(&mut self.io.lock());
+                    return Ok(Turn::Again);
+                }
+                Ok(Turn::Rest)
+            }
             Phase::Tunnel => self.tunnel(task),
             Phase::Lingering { left } => {
                 let io = &mut *self.io.lock();
-                let received = io.poll_read(task, &self.context)?;
+                let received = io.poll_read(task, &self.waits.context)?;
                 *left = left
                     .checked_sub(io.input.len() as u64)
                     .ok_or(Over(Gone::Finished))?;
                 io.input.clear();
-                self.serving.lock().after_hyper(task);
                 Ok(match received {
                     Received::Bytes | Received::End => Turn::Again,
                     Received::Nothing => Turn::Rest,
@@ -136,53 +168,23 @@ impl Connection {
     /// Reads until the protocol is plain.
     fn open(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
         let mut io = self.io.lock();
-        let received = io.poll_read(task, &self.context)?;
+        let context = &self.waits.context;
+        let received = io.poll_read(task, context)?;
         let seen = io.input.len().min(PREFACE.len());
         let may_be_http2 = io.input[..seen] == PREFACE[..seen];
         let hyper = TokioIo::new(HyperIo::new(self.io.clone()));
-        let limits = self.context.limits();
         self.phase = match (received, may_be_http2, seen) {
             (Received::Nothing, _, 0) => return Ok(Turn::Rest),
             (Received::End, _, 0) => return Err(Over(Gone::PeerReset)),
             (Received::Nothing, true, ..24) => return Ok(Turn::Rest),
             (Received::Bytes, true, ..24) => return Ok(Turn::Again),
-            (_, true, 24..) => Phase::Http2(Box::new(Http2::new(hyper, &self.context))),
+            (_, true, 24..) => Phase::Http2(Box::new(Http2::new(hyper, context))),
             (_, _, _) => {
                 let service = OneAtATime::new(self.serving.clone());
-                Phase::Http1(builder(limits).serve_connection(hyper, service))
+                Phase::Http1(builder(context.limits()).serve_connection(hyper, service))
             }
         };
         Ok(Turn::Again)
-    }
-
-    /// Hyper had its turn: now the application has its own, if hyper did not give it one.
-    fn after_hyper(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
-        let mut serving = self.serving.lock();
-        let turn = serving.after_hyper(task);
-        if let Some(error) = serving.take_refused() {
-            self.context.refused(error.status(), &error);
-        }
-        let mut io = self.io.lock();
-        match (serving.take_served(), io.take_received()) {
-            (Served::Request, _) => {
-                self.fresh = Fresh::Served;
-                self.head = News::None;
-                io.give_back_if_used(&self.context);
-            }
-            (Served::Nothing, News::Bytes) if !serving.call.is_active() => self.head = News::Bytes,
-            (Served::Nothing, _) => {}
-        }
-        if serving.call.is_active() && io.read_ended() {
-            if io.read_failed() {
-                return Err(Over(Gone::PeerReset));
-            }
-            serving.call.exchange().half_close();
-        }
-        if serving.standing() == Standing::CutOff && turn == Turn::Rest {
-            drop((serving, io));
-            return self.cut_off(task);
-        }
-        Ok(turn)
     }
 
     /// Hyper is done with the connection.
@@ -195,37 +197,36 @@ impl Connection {
         // What follows a request to switch protocols is the tunnel's.
         if let Phase::Http1(hyper) = std::mem::replace(&mut self.phase, Phase::Tunnel) {
             let read = hyper.into_parts().read_buf;
-            let mut io = self.io.lock();
-            let behind = std::mem::take(&mut io.input);
-            io.input.extend_from_slice(&read);
-            io.input.extend_from_slice(&behind);
+            self.io.lock().put_back(&read);
         }
-        if let Some(error) = self.serving.lock().take_refused() {
-            self.context.refused(error.status(), &error);
-        }
-        match (standing, result) {
-            _ if self.io.lock().read_failed() => Err(Over(Gone::PeerReset)),
-            (Standing::CutOff, _) => self.cut_off(task),
-            (Standing::Tunnel, Ok(())) => Ok(Turn::Again),
-            (Standing::Open | Standing::Tunnel, _) => Err(Over(Gone::PeerReset)),
-            (Standing::Over, Ok(())) => self.close(),
+        let serving = &mut *self.serving.lock();
+        let io = &mut *self.io.lock();
+        self.waits.note(serving, io)?;
+        self.phase = match (standing, result) {
+            (Standing::CutOff, _) => self.waits.cut_off(serving, io, task)?,
+            (Standing::Tunnel, Ok(())) => Phase::Tunnel,
+            (Standing::Open | Standing::Tunnel, _) => return Err(Over(Gone::PeerReset)),
+            (Standing::Over, Ok(())) => self.waits.close(io),
             (Standing::Over, Err(error)) if error.is_incomplete_message() => {
-                self.refuse(PeerError::TruncatedHead)
+                let truncated = PeerError::TruncatedHead;
+                self.waits
+                    .refuse(truncated.status(), &truncated.to_string(), io)
             }
             (Standing::Over, Err(error)) => {
                 if error.is_parse() {
                     // Hyper has answered it.
-                    self.context.refused(status_of(&error), &error);
+                    self.waits.context.refused(status_of(&error), &error);
                 }
-                self.close()
+                self.waits.close(io)
             }
-        }
+        };
+        Ok(Turn::Again)
     }
 
     fn tunnel(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
         let io = &mut *self.io.lock();
         let call = &mut self.serving.lock().call;
-        match upgrade::advance(io, call, &self.context, task) {
+        match upgrade::advance(io, call, &self.waits.context, task) {
             Ok(Tunnel::Open(turn)) => return Ok(turn),
             Ok(Tunnel::Closed) => call.end(Gone::Finished),
             Err(over) => {
@@ -235,181 +236,187 @@ impl Connection {
                 return Err(over);
             }
         }
-        io.shut_down();
-        self.phase = self.lingering();
+        self.phase = self.waits.close(io);
         Ok(Turn::Again)
-    }
-
-    /// Answers a peer whose bytes are no request, and ends.
-    fn refuse(&mut self, error: PeerError) -> Result<Turn, Over> {
-        self.answer_and_close(error.status(), &error.to_string())
-    }
-
-    fn answer_and_close(&mut self, status: http::StatusCode, why: &str) -> Result<Turn, Over> {
-        self.context.refused(status, &why);
-        let date = self.context.date();
-        self.io
-            .lock()
-            .output
-            .with(|out| http1::write_closing_reply(status, why, &date, out));
-        self.close()
-    }
-
-    /// Ends the connection after what is to be sent. A peer that may still be sending is let finish for a while: a
-    /// close now would make its system throw the reply away (RFC 9112 section 9.6).
-    fn close(&mut self) -> Result<Turn, Over> {
-        self.io.lock().shut_down();
-        if !matches!(self.phase, Phase::Lingering { .. }) {
-            self.phase = self.lingering();
-        }
-        Ok(Turn::Again)
-    }
-
-    /// As much again as may be on its way from a fast uploader.
-    fn lingering(&self) -> Phase {
-        Phase::Lingering {
-            left: 64 * self.context.limits().discard_bytes,
-        }
-    }
-
-    /// Ends the connection so that the peer sees that something is missing, after what was accepted before.
-    fn cut_off(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
-        let mut serving = self.serving.lock();
-        if serving.call.scope().version == http::Version::HTTP_10 {
-            // The end of the connection is the end of a body there, so it must be another.
-            let mut io = self.io.lock();
-            io.poll_write(task)?;
-            io.reset_on_close();
-            return Err(Over(Gone::Aborted));
-        }
-        serving.call.exchange().set_gone(Gone::Aborted);
-        serving.end(Gone::Aborted);
-        drop(serving);
-        self.close()
-    }
-
-    fn write(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
-        let io = &mut *self.io.lock();
-        let held_back = io.output.len() >= OUTBOUND_BYTES;
-        let sent = upgrade::flush(io, &mut self.context, task)?;
-        let serving = self.serving.lock();
-        let unsent = io.unsent();
-        if sent == News::Bytes || unsent > 0 {
-            serving.unsent(unsent);
-        }
-        match self.phase {
-            Phase::Lingering { .. } if io.is_shut_down() && io.read_ended() => {
-                Err(Over(Gone::Finished))
-            }
-            Phase::Http1(_) if serving.waits_for_room() && io.room() > 0 => Ok(Turn::Again),
-            Phase::Http1(_) | Phase::Http2(_) if held_back && io.output.len() < OUTBOUND_BYTES => {
-                Ok(Turn::Again)
-            }
-            Phase::Tunnel if sent == News::Bytes => Ok(Turn::Again),
-            _ => Ok(Turn::Rest),
-        }
     }
 
     fn look_at_shutdown(&mut self) -> Result<(), Over> {
-        let shutdown = self.context.shutdown();
+        let shutdown = self.waits.context.shutdown();
         if shutdown == Shutdown::No {
             return Ok(());
         }
-        let mut serving = self.serving.lock();
-        let io = self.io.lock();
         match &mut self.phase {
-            Phase::Opening if io.input.is_empty() => return Err(Over(Gone::Shutdown)),
+            Phase::Opening if self.io.lock().input.is_empty() => {
+                return Err(Over(Gone::Shutdown));
+            }
+            Phase::Opening | Phase::Tunnel | Phase::Lingering { .. } => {}
             Phase::Http1(_)
-                if !serving.call.is_active()
-                    && !serving.is_discarding()
-                    && self.head == News::None
-                    && io.output.is_empty() =>
+                if self.waits.head == News::None
+                    && self.serving.lock().is_idle()
+                    && self.io.lock().output.is_empty() =>
             {
                 return Err(Over(Gone::Shutdown));
             }
-            Phase::Opening | Phase::Lingering { .. } | Phase::Tunnel => {}
-            Phase::Http1(hyper) => {
-                drop(io);
-                Pin::new(hyper).graceful_shutdown();
-            }
+            Phase::Http1(hyper) => Pin::new(hyper).graceful_shutdown(),
             Phase::Http2(http2) => http2.graceful_shutdown(),
         }
         if shutdown == Shutdown::Forced {
-            serving.call.force();
+            self.serving.lock().call.force();
         }
         Ok(())
     }
 
     fn look_at_deadlines(&mut self) -> Result<(), Over> {
-        match self.context.overdue() {
-            None => {}
-            Some(Overdue::Write) => {
+        let Some(overdue) = self.waits.context.overdue() else {
+            return Ok(());
+        };
+        let head_has_begun = self.waits.head == News::Bytes || !self.io.lock().input.is_empty();
+        match (overdue, &mut self.phase) {
+            (Overdue::Write, _) => {
                 self.io.lock().reset_on_close();
                 return Err(Over(Gone::WriteTimeout));
             }
-            Some(Overdue::Read(Reading::Body)) => {
-                self.context.expect_nothing();
-                let serving = self.serving.lock();
-                if serving.is_discarding() {
-                    return Err(Over(Gone::Finished));
-                }
-                serving.body_timed_out();
+            (Overdue::Read(Reading::Body), _) if !self.serving.lock().is_discarding() => {
+                self.waits.context.expect_nothing();
+                self.serving.lock().body_timed_out();
             }
-            Some(Overdue::Read(Reading::Head)) if self.head_has_begun() => {
-                self.context.expect_nothing();
+            (Overdue::Read(Reading::Head), _) if head_has_begun => {
+                self.waits.context.expect_nothing();
                 let timeout = http::StatusCode::REQUEST_TIMEOUT;
-                self.answer_and_close(timeout, "the request's head did not arrive in time")?;
+                let why = "the request's head did not arrive in time";
+                self.phase = self.waits.refuse(timeout, why, &mut self.io.lock());
             }
-            Some(Overdue::Read(Reading::Idle)) if let Phase::Http2(http2) = &mut self.phase => {
+            (Overdue::Read(Reading::Idle), Phase::Http2(http2)) => {
                 http2.graceful_shutdown();
-                self.context.expect(Reading::Linger);
+                self.waits.context.expect(Reading::Linger);
             }
-            Some(Overdue::Read(Reading::Head | Reading::Idle | Reading::Linger)) => {
-                return Err(Over(Gone::Finished));
+            (Overdue::Read(_), _) => return Err(Over(Gone::Finished)),
+        }
+        Ok(())
+    }
+}
+
+impl Waits {
+    /// Looks at what hyper has read, and what it made of it.
+    fn note(&mut self, serving: &mut Serving, io: &mut Io) -> Result<(), Over> {
+        if let Some(error) = serving.take_refused() {
+            self.context.refused(error.status(), &error);
+        }
+        match (serving.take_served(), io.take_received()) {
+            (Served::Request, _) => {
+                self.fresh = Fresh::Served;
+                self.head = News::None;
+                io.give_back_if_used(&self.context);
+            }
+            (Served::Nothing, News::Bytes) if serving.is_idle() => self.head = News::Bytes,
+            (Served::Nothing, _) => {}
+        }
+        if io.read_ended() {
+            if io.read_failed() {
+                return Err(Over(Gone::PeerReset));
+            }
+            if serving.call.is_active() {
+                serving.call.exchange().half_close();
             }
         }
         Ok(())
     }
 
-    fn head_has_begun(&self) -> bool {
-        self.head == News::Bytes || !self.io.lock().input.is_empty()
+    /// Answers a peer whose bytes are no request, and ends.
+    fn refuse(&self, status: http::StatusCode, why: &str, io: &mut Io) -> Phase {
+        self.context.refused(status, &why);
+        let date = self.context.date();
+        io.output
+            .with(|out| http1::write_closing_reply(status, why, &date, out));
+        self.close(io)
+    }
+
+    /// Ends the connection after what is to be sent. A peer that may still be sending is let finish for a while: a
+    /// close now would make its system throw the reply away (RFC 9112 section 9.6).
+    fn close(&self, io: &mut Io) -> Phase {
+        io.shut_down();
+        Phase::Lingering {
+            // As much again as may be on its way from a fast uploader.
+            left: 64 * self.context.limits().discard_bytes,
+        }
+    }
+
+    /// Ends the connection so that the peer sees that something is missing, after what was accepted before: the end of
+    /// a chunked body, or the rest of a known length. Where the connection's end is the body's, only a reset can tell.
+    fn cut_off(
+        &self,
+        serving: &mut Serving,
+        io: &mut Io,
+        task: &mut Task<'_>,
+    ) -> Result<Phase, Over> {
+        if serving.call.scope().version == http::Version::HTTP_10 {
+            let _ = io.poll_write(task);
+            io.reset_on_close();
+            return Err(Over(Gone::Aborted));
+        }
+        serving.call.exchange().set_gone(Gone::Aborted);
+        serving.end(Gone::Aborted);
+        Ok(self.close(io))
+    }
+
+    /// Writes; whether that lets hyper go on.
+    fn write(
+        &mut self,
+        phase: &Phase,
+        serving: &Serving,
+        io: &mut Io,
+        task: &mut Task<'_>,
+    ) -> Result<Turn, Over> {
+        let held_back = io.output.len() >= OUTBOUND_BYTES;
+        let sent = upgrade::flush(io, &mut self.context, task)?;
+        let unsent = io.unsent();
+        if sent == News::Bytes || unsent > 0 {
+            serving.unsent(unsent);
+        }
+        let goes_on = match phase {
+            Phase::Lingering { .. } if io.is_shut_down() && io.read_ended() => {
+                return Err(Over(Gone::Finished));
+            }
+            Phase::Http1(_) | Phase::Http2(_) => {
+                held_back && io.output.len() < OUTBOUND_BYTES
+                    || serving.waits_for_room() && io.room() > 0
+            }
+            Phase::Tunnel => sent == News::Bytes,
+            Phase::Opening | Phase::Lingering { .. } => false,
+        };
+        Ok(if goes_on { Turn::Again } else { Turn::Rest })
     }
 
     /// Nothing more can be done now: says what is waited for, and how long.
-    fn set_deadlines(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
+    fn set_deadlines(
+        &mut self,
+        phase: &Phase,
+        serving: &mut Serving,
+        io: &Io,
+        task: &mut Task<'_>,
+    ) -> Result<(), Over> {
         let mut watching = Watching::Events;
-        let mut serving = self.serving.lock();
-        match &mut self.phase {
+        match phase {
             Phase::Opening => self.context.expect(Reading::Head),
             Phase::Http1(_) if serving.call.is_active() => {
-                if serving.take_brought() == News::Bytes {
+                if serving.take_brought() == News::Bytes || !serving.waits_for_body() {
                     self.context.expect_nothing();
                 }
                 if serving.waits_for_body() {
                     self.context.expect(Reading::Body);
-                } else {
-                    self.context.expect_nothing();
                 }
-                let io = self.io.lock();
-                if !serving.reads_body() && !io.read_ended() {
+                if !serving.reads_body() || io.read_ended() {
                     watching = Watching::EveryTick;
-                    look_at_peer(&io, &serving, task)?;
+                    look_at_peer(io, serving, task)?;
                 }
             }
             Phase::Http1(_) if serving.is_discarding() => self.context.expect(Reading::Body),
-            Phase::Http1(_) if !self.io.lock().output.is_empty() => self.context.expect_nothing(),
-            Phase::Http1(_) => match (self.head, self.fresh) {
-                (News::None, Fresh::Served) => {
-                    self.fresh = Fresh::Waiting;
-                    self.context.expect_anew(Reading::Idle);
-                }
-                (News::None, Fresh::Waiting) => self.context.expect(Reading::Idle),
-                (News::Bytes, _) | (News::None, Fresh::New) => self.context.expect(Reading::Head),
-            },
+            Phase::Http1(_) if !io.output.is_empty() => self.context.expect_nothing(),
+            Phase::Http1(_) => self.expect_request(),
             Phase::Http2(http2)
                 if self.context.shutdown() == Shutdown::Forced
                     && http2.is_idle()
-                    && self.io.lock().output.is_empty() =>
+                    && io.output.is_empty() =>
             {
                 // All is said; the peer may not know how to leave.
                 return Err(Over(Gone::Shutdown));
@@ -417,16 +424,26 @@ impl Connection {
             Phase::Http2(http2) => http2.set_deadlines(&mut self.context),
             Phase::Tunnel => {
                 self.context.expect_nothing();
-                let io = self.io.lock();
-                if !upgrade::may_read(&io, serving.call.exchange()) && !io.read_ended() {
+                if !upgrade::may_read(io, serving.call.exchange()) || io.read_ended() {
                     watching = Watching::EveryTick;
-                    look_at_peer(&io, &serving, task)?;
+                    look_at_peer(io, serving, task)?;
                 }
             }
             Phase::Lingering { .. } => self.context.expect(Reading::Linger),
         }
         self.context.watch(watching);
         Ok(())
+    }
+
+    fn expect_request(&mut self) {
+        match (self.head, self.fresh) {
+            (News::None, Fresh::Served) => {
+                self.fresh = Fresh::Waiting;
+                self.context.expect_anew(Reading::Idle);
+            }
+            (News::None, Fresh::Waiting) => self.context.expect(Reading::Idle),
+            (News::Bytes, _) | (News::None, Fresh::New) => self.context.expect(Reading::Head),
+        }
     }
 }
 
@@ -479,7 +496,7 @@ impl Future for Connection {
                 let mut serving = me.serving.lock();
                 serving.call.exchange().set_gone(gone);
                 serving.end(gone);
-                me.io.lock().give_back(&me.context);
+                me.io.lock().give_back(&me.waits.context);
                 Poll::Ready(())
             }
         }

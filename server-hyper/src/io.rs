@@ -132,6 +132,13 @@ impl<S> Io<S> {
         }
     }
 
+    /// Takes back what hyper has read and not used.
+    pub(crate) fn put_back(&mut self, read: &[u8]) {
+        let behind = self.input.split();
+        self.input.extend_from_slice(read);
+        self.input.extend_from_slice(&behind);
+    }
+
     /// Bytes of a body that hyper may be given.
     pub(crate) fn room(&self) -> usize {
         OUTBOUND_BYTES.saturating_sub(self.unsent())
@@ -188,7 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         }
     }
 
-    /// What hyper had read of a tunnel comes first.
+    /// What was put back comes first.
     fn take_buffer(&mut self, context: &Context) {
         let first = std::mem::replace(&mut self.input, context.take_buffer());
         self.input.extend_from_slice(&first);

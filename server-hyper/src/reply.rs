@@ -59,16 +59,18 @@ pub(crate) enum Framing {
     Suppressed,
 }
 
-/// A response as hyper takes it.
-pub(crate) fn response(
+/// Makes the response as hyper takes it. `spare` is a map that is not used any more.
+pub(crate) fn fill(
+    response: &mut Response<ReplyBody>,
     head: ResponseHead,
     length: ReplyLength,
     first: &Bytes,
     request: &HttpScope,
     serving: &Shared<Serving>,
-) -> (Response<ReplyBody>, Framing) {
-    let mut response = with_head(head);
-    let framing = match (length, response.status()) {
+    spare: HeaderMap,
+) -> Framing {
+    fill_head(response, head, spare);
+    match (length, response.status()) {
         (_, StatusCode::NO_CONTENT) => {
             response.headers_mut().remove(CONTENT_LENGTH);
             Framing::Suppressed
@@ -107,8 +109,7 @@ pub(crate) fn response(
             });
             Framing::Follows
         }
-    };
-    (response, framing)
+    }
 }
 
 /// Has hyper close the connection after a response.
@@ -120,7 +121,8 @@ pub(crate) fn close_after(response: &mut Response<ReplyBody>) {
 /// The response that makes the connection, or the stream, a tunnel.
 pub(crate) fn switch(head: ResponseHead) -> Result<Response<ReplyBody>, CutOff> {
     let protocol = head.headers.get(UPGRADE).map(HeaderValue::from_bytes);
-    let mut response = with_head(head);
+    let mut response = Response::new(ReplyBody::Empty);
+    fill_head(&mut response, head, HeaderMap::new());
     response.headers_mut().remove(CONTENT_LENGTH);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let Some(Ok(protocol)) = protocol else {
@@ -143,17 +145,13 @@ pub(crate) fn refusal(error: PeerError) -> Response<ReplyBody> {
     response
 }
 
-fn with_head(head: ResponseHead) -> Response<ReplyBody> {
+fn fill_head(response: &mut Response<ReplyBody>, head: ResponseHead, spare: HeaderMap) {
     let connection = connection(&head.headers);
-    let mut response = Response::new(ReplyBody::Empty);
     *response.status_mut() = head.status;
-    let mut fields = head.headers.into_map();
-    match connection {
-        Given::Nothing => {}
-        Given::Fields { close } => own_the_connection(&mut fields, close),
+    *response.headers_mut() = head.headers.into_map_with(spare);
+    if let Given::Fields { close } = connection {
+        own_the_connection(response.headers_mut(), close);
     }
-    *response.headers_mut() = fields;
-    response
 }
 
 /// What the application says of the connection, which is not its own.

@@ -3,8 +3,7 @@
 
 use gateway_spec::{BodyLength, HttpScope};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http1::PeerError;
 use hyper::body::{Body, Incoming};
 use hyper::ext::Protocol;
@@ -16,26 +15,26 @@ use crate::body::Continue;
 const MAX_METHOD: usize = 32;
 
 /// What of a request decides about its reply.
-pub(crate) fn facts(head: &Parts, body: BodyLength) -> Facts {
+pub(crate) fn facts<B>(request: &Request<B>, body: BodyLength) -> Facts {
     Facts {
-        body: if head.method == Method::HEAD {
+        body: if request.method() == Method::HEAD {
             BodyAllowed::Head
         } else {
             BodyAllowed::Yes
         },
         upgrade: match body {
-            _ if head.method == Method::CONNECT => UpgradeAsked::Yes,
-            BodyLength::Empty if offers_upgrade(head) => UpgradeAsked::Yes,
+            _ if request.method() == Method::CONNECT => UpgradeAsked::Yes,
+            BodyLength::Empty if offers_upgrade(request) => UpgradeAsked::Yes,
             _ => UpgradeAsked::No,
         },
         informational: Informational::Dropped,
-        trailers: trailers_taken(head),
+        trailers: trailers_taken(request),
     }
 }
 
-fn trailers_taken(head: &Parts) -> TrailersTaken {
-    match head.version {
-        Version::HTTP_11 if lists(&head.headers, TE, b"trailers") => TrailersTaken::Announced,
+fn trailers_taken<B>(request: &Request<B>) -> TrailersTaken {
+    match request.version() {
+        Version::HTTP_11 if lists(request.headers(), TE, b"trailers") => TrailersTaken::Announced,
         Version::HTTP_2 => TrailersTaken::All,
         _ => TrailersTaken::None,
     }
@@ -43,30 +42,31 @@ fn trailers_taken(head: &Parts) -> TrailersTaken {
 
 /// Whether one of the fields of this name lists this option.
 fn lists(headers: &HeaderMap, name: HeaderName, option: &[u8]) -> bool {
-    let mut options = headers
-        .get_all(name)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    options.any(|listed| listed.trim_ascii().eq_ignore_ascii_case(option))
+    headers.contains_key(&name)
+        && headers
+            .get_all(name)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+            .any(|listed| listed.trim_ascii().eq_ignore_ascii_case(option))
 }
 
-fn offers_upgrade(head: &Parts) -> bool {
-    head.version == Version::HTTP_11
+fn offers_upgrade<B>(request: &Request<B>) -> bool {
+    request.version() == Version::HTTP_11
         // Hyper has put something here only if there is an Upgrade field.
-        && !head.extensions.is_empty()
-        && head.headers.contains_key(UPGRADE)
-        && lists(&head.headers, CONNECTION, b"upgrade")
+        && !request.extensions().is_empty()
+        && request.headers().contains_key(UPGRADE)
+        && lists(request.headers(), CONNECTION, b"upgrade")
 }
 
-/// Moves a head into a scope.
-pub(crate) fn fill(scope: &mut HttpScope, mut head: Parts, body: BodyLength) {
-    scope.method = head.method;
-    scope.uri = head.uri;
-    scope.version = head.version;
-    scope.headers = head.headers.into();
+/// Moves a head into a scope, part by part: as a whole it would be copied several times.
+pub(crate) fn fill<B>(scope: &mut HttpScope, request: &mut Request<B>, body: BodyLength) {
+    std::mem::swap(&mut scope.method, request.method_mut());
+    std::mem::swap(&mut scope.uri, request.uri_mut());
+    scope.version = request.version();
+    scope.headers = std::mem::take(request.headers_mut()).into();
     scope.body = body;
-    if !head.extensions.is_empty() {
-        let protocol = head.extensions.remove::<Protocol>();
+    if !request.extensions().is_empty() {
+        let protocol = request.extensions_mut().remove::<Protocol>();
         scope.protocol = protocol.map(|protocol| protocol.as_str().into());
     }
 }
@@ -82,58 +82,83 @@ pub(crate) fn length(body: &Incoming) -> BodyLength {
     }
 }
 
+/// The Host of the last request of a connection, which is nearly always that of the next: checked once.
+#[derive(Debug, Default)]
+pub(crate) struct KnownHost(Vec<u8>);
+
 /// Refuses what `server-raw` refuses.
-pub(crate) fn check(
-    head: &Parts,
+pub(crate) fn check<B>(
+    request: &Request<B>,
     body: BodyLength,
     limits: &Limits,
+    known: &mut KnownHost,
 ) -> Result<Continue, PeerError> {
-    if head.method.as_str().len() > MAX_METHOD {
+    if request.method().as_str().len() > MAX_METHOD {
         return Err(PeerError::MethodTooLong);
     }
-    check_target(head, limits)?;
-    if body == BodyLength::Unknown && head.version == Version::HTTP_11 {
-        check_coding(&head.headers)?;
-    }
-    expectation(head, body)
-}
-
-fn check_target(head: &Parts, limits: &Limits) -> Result<(), PeerError> {
-    let Parts {
-        method,
-        uri,
-        version,
-        headers,
-        ..
-    } = head;
-    let host = host(headers, *version)?;
-    let path = uri.path_and_query().map_or("", |path| path.as_str());
-    if path.len() > limits.target_bytes {
+    let headers = request.headers();
+    let target = request.uri().path_and_query();
+    if target.is_some_and(|target| target.as_str().len() > limits.target_bytes) {
         return Err(PeerError::TargetTooLong);
     }
+    let host = host(headers, request.version())?;
+    let origin = request.version() != Version::HTTP_2
+        && request.uri().authority().is_none()
+        && request.method() != Method::CONNECT
+        && target.is_some_and(|target| target.as_str().starts_with('/'));
+    match host {
+        Some(host) if origin && !host.is_empty() && host == known.0 => {}
+        host => {
+            let authority = match host {
+                Some(host) => Some(Authority::read(host).ok_or(PeerError::Host)?),
+                None => None,
+            };
+            if !origin {
+                check_target(request, authority, limits)?;
+            }
+            known.0.clear();
+            known.0.extend_from_slice(host.unwrap_or_default());
+        }
+    }
+    if body == BodyLength::Unknown && request.version() == Version::HTTP_11 {
+        check_coding(headers)?;
+    }
+    expectation(headers, request.version(), body)
+}
+
+/// Checks a target that is not in origin form (RFC 9112 section 3.2).
+fn check_target<B>(
+    request: &Request<B>,
+    host: Option<Authority<'_>>,
+    limits: &Limits,
+) -> Result<(), PeerError> {
+    let (method, uri) = (request.method(), request.uri());
     match (uri.scheme(), uri.authority()) {
-        _ if *version == Version::HTTP_2 => check_http2_authority(uri, host),
+        _ if request.version() == Version::HTTP_2 => check_http2_authority(uri, host),
         (None, Some(authority)) if method == Method::CONNECT && uri.path_and_query().is_none() => {
             check_authority_form(authority.as_str(), host)
         }
         _ if method == Method::CONNECT => Err(PeerError::Target),
-        (None, None) if path.starts_with('/') => Ok(()),
-        (None, None) if path == "*" && method == Method::OPTIONS => Ok(()),
+        (None, None) if uri.path() == "*" && method == Method::OPTIONS => Ok(()),
         (Some(_), Some(_)) => check_absolute_form(uri, host, limits),
         _ => Err(PeerError::Target),
     }
 }
 
 /// The one Host that HTTP/1.1 must have and the other versions may have.
-fn host(headers: &HeaderMap, version: Version) -> Result<Option<Authority<'_>>, PeerError> {
-    let mut values = headers.get_all(HOST).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => Authority::read(value.as_bytes())
-            .map(Some)
-            .ok_or(PeerError::Host),
-        (Some(_), Some(_)) => Err(PeerError::RepeatedHost),
-        (None, _) if version == Version::HTTP_11 => Err(PeerError::MissingHost),
-        (None, _) => Ok(None),
+fn host(headers: &HeaderMap, version: Version) -> Result<Option<&[u8]>, PeerError> {
+    // Most send it first, and nobody twice.
+    let host = match headers.iter().next() {
+        Some((name, value)) if name == HOST => Some(value),
+        _ => headers.get(HOST),
+    };
+    let unique =
+        || headers.len() == headers.keys_len() || headers.get_all(HOST).iter().count() == 1;
+    match host {
+        Some(host) if unique() => Ok(Some(host.as_bytes())),
+        Some(_) => Err(PeerError::RepeatedHost),
+        None if version == Version::HTTP_11 => Err(PeerError::MissingHost),
+        None => Ok(None),
     }
 }
 
@@ -232,15 +257,16 @@ fn coding(value: &HeaderValue) -> Result<(), PeerError> {
     }
 }
 
-fn expectation(head: &Parts, body: BodyLength) -> Result<Continue, PeerError> {
-    if head.version == Version::HTTP_10 || !head.headers.contains_key(EXPECT) {
+fn expectation(
+    headers: &HeaderMap,
+    version: Version,
+    body: BodyLength,
+) -> Result<Continue, PeerError> {
+    if version == Version::HTTP_10 || !headers.contains_key(EXPECT) {
         return Ok(Continue::NotExpected);
     }
-    let known = head
-        .headers
-        .get_all(EXPECT)
-        .iter()
-        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let mut values = headers.get_all(EXPECT).iter();
+    let known = values.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     match (known, body) {
         (false, _) => Err(PeerError::Expectation),
         // There is nothing to wait for without a body.

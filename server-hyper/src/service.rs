@@ -10,7 +10,7 @@ use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
 use gateway_spec::{BodyError, BodyLength, Gone, Headers};
-use http::{Method, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use http1::PeerError;
 use hyper::body::{Frame, Incoming};
 use server_host::{Call, Context, Limits, Outgoing, ReplyLength, Wanted};
@@ -18,12 +18,13 @@ use server_host::{Call, Context, Limits, Outgoing, ReplyLength, Wanted};
 use crate::body::{self, Brought, Continue, Intake};
 use crate::io::{Io, News, Shared};
 use crate::reply::{self, CutOff, FRAME, Framing, ReplyBody};
-use crate::request;
+use crate::request::{self, KnownHost};
 
 /// One exchange after another, between hyper and the application.
 pub(crate) struct Serving {
     pub(crate) call: Call,
     limits: Limits,
+    known_host: KnownHost,
     outlet: Outlet,
     body: Option<RequestBody>,
     body_state: BodyState,
@@ -156,6 +157,7 @@ impl Serving {
         Self {
             call: context.call(),
             limits: context.limits().clone(),
+            known_host: KnownHost::default(),
             outlet,
             body: None,
             body_state: BodyState::Whole,
@@ -172,28 +174,27 @@ impl Serving {
     }
 
     /// Hyper has a request.
-    pub(crate) fn begin(&mut self, request: Request<Incoming>) {
+    pub(crate) fn begin(&mut self, mut request: Request<Incoming>) {
         self.served = Served::Request;
         if self.call.is_active() {
             self.held = Some(request);
             return;
         }
-        let (head, incoming) = request.into_parts();
-        let length = request::length(&incoming);
-        let waits = match request::check(&head, length, &self.limits) {
+        let length = request::length(request.body());
+        let waits = match request::check(&request, length, &self.limits, &mut self.known_host) {
             Ok(waits) => waits,
             Err(error) => {
                 self.refused = Some(error);
                 return;
             }
         };
-        let facts = request::facts(&head, length);
+        let facts = request::facts(&request, length);
         self.call
-            .begin(facts, |scope| request::fill(scope, head, length));
+            .begin(facts, |scope| request::fill(scope, &mut request, length));
         self.body = match length {
             BodyLength::Empty => None,
             BodyLength::Known(_) | BodyLength::Unknown => Some(RequestBody {
-                incoming,
+                incoming: request.into_body(),
                 waits,
                 use_of: UseOf::TheApplication,
             }),
@@ -239,14 +240,16 @@ impl Serving {
                     length,
                     first,
                 } => {
-                    let scope = self.call.scope();
-                    if scope.method == Method::CONNECT && head.status.is_success() {
+                    if self.call.scope().method == Method::CONNECT && head.status.is_success() {
                         // It would make a tunnel (RFC 9110 section 9.3.6), which nobody asked for.
                         self.reply = Reply::Cut;
                         return Poll::Ready(Err(CutOff));
                     }
-                    let (mut response, framing) =
-                        reply::response(head, length, &first, scope, this);
+                    let spare = self.spare_map();
+                    let mut response = Response::new(ReplyBody::Empty);
+                    let scope = self.call.scope();
+                    let framing =
+                        reply::fill(&mut response, head, length, &first, scope, this, spare);
                     if self.after_reply(&framing, length) == AfterReply::Close {
                         reply::close_after(&mut response);
                     }
@@ -272,6 +275,13 @@ impl Serving {
             }
         }
         Poll::Pending
+    }
+
+    /// The map of the request's fields, if the application has let go of it: hyper fills it again for the next.
+    fn spare_map(&mut self) -> HeaderMap {
+        let scope = self.call.scope_mut();
+        let fields = scope.map(|scope| std::mem::take(&mut scope.headers));
+        fields.map(Headers::into_map).unwrap_or_default()
     }
 
     /// Whether hyper can keep the connection, as far as the body is concerned.
@@ -377,7 +387,12 @@ impl Serving {
 
     /// After hyper had its turn: gives the application its own, if hyper did not, and goes on with what hyper has let
     /// go of.
+    ///
+    /// A tunnel is not hyper's any more, nor this function's.
     pub(crate) fn after_hyper(&mut self, task: &mut Task<'_>) -> Turn {
+        if self.reply == Reply::Switched {
+            return Turn::Rest;
+        }
         if !self.call.is_active() {
             if self.body.is_some() {
                 self.discard(task);
@@ -535,6 +550,11 @@ impl Serving {
     /// Whether the rest of a request is being thrown away.
     pub(crate) fn is_discarding(&self) -> bool {
         !self.call.is_active() && self.body.is_some()
+    }
+
+    /// Whether there is no exchange, and nothing left of one.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.call.is_active() && self.body.is_none()
     }
 
     /// Whether the peer is to send a part of the body.
