@@ -41,7 +41,7 @@ fn trailers_taken<B>(request: &Request<B>) -> TrailersTaken {
 }
 
 /// Whether one of the fields of this name lists this option.
-fn lists(headers: &HeaderMap, name: HeaderName, option: &[u8]) -> bool {
+pub(crate) fn lists(headers: &HeaderMap, name: HeaderName, option: &[u8]) -> bool {
     headers.contains_key(&name)
         && headers
             .get_all(name)
