@@ -405,7 +405,7 @@ impl Waits {
                 if serving.waits_for_body() {
                     self.context.expect(Reading::Body);
                 }
-                if !serving.reads_body() && !io.read_ended() {
+                if !serving.reads_body() || io.read_ended() {
                     watching = Watching::EveryTick;
                     look_at_peer(io, serving, task)?;
                 }
@@ -424,7 +424,7 @@ impl Waits {
             Phase::Http2(http2) => http2.set_deadlines(&mut self.context),
             Phase::Tunnel => {
                 self.context.expect_nothing();
-                if !upgrade::may_read(io, serving.call.exchange()) && !io.read_ended() {
+                if !upgrade::may_read(io, serving.call.exchange()) || io.read_ended() {
                     watching = Watching::EveryTick;
                     look_at_peer(io, serving, task)?;
                 }

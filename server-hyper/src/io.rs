@@ -313,7 +313,7 @@ impl AsyncWrite for HyperIo {
             // What the socket takes at once need not be copied.
             if let Poll::Ready(written) = Pin::new(&mut io.stream).poll_write(task, bytes)? {
                 io.sent = News::Bytes;
-                io.in_hyper = io.in_hyper.saturating_sub(written);
+                io.in_hyper = bytes.len() - written;
                 return Poll::Ready(Ok(written));
             }
         }
@@ -325,13 +325,13 @@ impl AsyncWrite for HyperIo {
             }
         }
         io.output.with(|out| out.extend_from_slice(bytes));
-        io.in_hyper = io.in_hyper.saturating_sub(bytes.len());
+        // HTTP/1 writes all it has at once.
+        io.in_hyper = 0;
         Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        // Hyper flushes when it has nothing left; the socket is the task's.
-        self.io.lock().in_hyper = 0;
+        // The socket is the task's to write.
         Poll::Ready(Ok(()))
     }
 

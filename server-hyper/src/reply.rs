@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
-use gateway_spec::{Headers, HttpScope, ResponseHead};
+use gateway_spec::{HttpScope, ResponseHead};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     TRANSFER_ENCODING, UPGRADE,
@@ -16,6 +16,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use server_host::ReplyLength;
 
 use crate::io::Shared;
+use crate::request::lists;
 use crate::service::Serving;
 
 /// Bytes of a body that hyper gets at a time: it copies them behind the head, and keeps the memory.
@@ -62,7 +63,7 @@ pub(crate) enum Framing {
 /// Makes the response as hyper takes it. `spare` is a map that is not used any more.
 pub(crate) fn fill(
     response: &mut Response<ReplyBody>,
-    head: ResponseHead,
+    head: &mut ResponseHead,
     length: ReplyLength,
     first: &Bytes,
     request: &HttpScope,
@@ -119,10 +120,10 @@ pub(crate) fn close_after(response: &mut Response<ReplyBody>) {
 }
 
 /// The response that makes the connection, or the stream, a tunnel.
-pub(crate) fn switch(head: ResponseHead) -> Result<Response<ReplyBody>, CutOff> {
+pub(crate) fn switch(mut head: ResponseHead) -> Result<Response<ReplyBody>, CutOff> {
     let protocol = head.headers.get(UPGRADE).map(HeaderValue::from_bytes);
     let mut response = Response::new(ReplyBody::Empty);
-    fill_head(&mut response, head, HeaderMap::new());
+    fill_head(&mut response, &mut head, HeaderMap::new());
     response.headers_mut().remove(CONTENT_LENGTH);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let Some(Ok(protocol)) = protocol else {
@@ -145,39 +146,22 @@ pub(crate) fn refusal(error: PeerError) -> Response<ReplyBody> {
     response
 }
 
-fn fill_head(response: &mut Response<ReplyBody>, head: ResponseHead, spare: HeaderMap) {
-    let connection = connection(&head.headers);
+fn fill_head(response: &mut Response<ReplyBody>, head: &mut ResponseHead, spare: HeaderMap) {
     *response.status_mut() = head.status;
-    *response.headers_mut() = head.headers.into_map_with(spare);
-    if let Given::Fields { close } = connection {
-        own_the_connection(response.headers_mut(), close);
+    let fields = std::mem::take(&mut head.headers).into_map_with(spare);
+    let own = fields.keys().any(is_own);
+    *response.headers_mut() = fields;
+    if own {
+        own_the_connection(response.headers_mut());
     }
 }
 
-/// What the application says of the connection, which is not its own.
-enum Given {
-    Nothing,
-    Fields { close: Close },
-}
-
-enum Close {
-    Asked,
-    NotAsked,
-}
-
-fn connection(fields: &Headers) -> Given {
-    let own = |(name, _): (&str, &[u8])| match name.len() {
-        7 | 10 | 16 | 17 => OWN.iter().any(|own| own.as_str() == name),
+/// Whether a field says how the connection goes on, which is not the application's to say.
+fn is_own(name: &HeaderName) -> bool {
+    match name.as_str().len() {
+        7 | 10 | 16 | 17 => OWN.contains(name),
         _ => false,
-    };
-    if !fields.iter().any(own) {
-        return Given::Nothing;
     }
-    let close = match fields.contains_token(CONNECTION, "close") {
-        true => Close::Asked,
-        false => Close::NotAsked,
-    };
-    Given::Fields { close }
 }
 
 const OWN: [HeaderName; 5] = [
@@ -188,11 +172,12 @@ const OWN: [HeaderName; 5] = [
     UPGRADE,
 ];
 
-fn own_the_connection(fields: &mut HeaderMap, close: Close) {
+fn own_the_connection(fields: &mut HeaderMap) {
+    let close = lists(fields, CONNECTION, b"close");
     for name in &OWN {
         fields.remove(name);
     }
-    if let Close::Asked = close {
+    if close {
         fields.insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }

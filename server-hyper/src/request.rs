@@ -41,21 +41,21 @@ fn trailers_taken<B>(request: &Request<B>) -> TrailersTaken {
 }
 
 /// Whether one of the fields of this name lists this option.
-fn lists(headers: &HeaderMap, name: HeaderName, option: &[u8]) -> bool {
-    let mut options = headers
-        .get_all(name)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    options.any(|listed| listed.trim_ascii().eq_ignore_ascii_case(option))
+pub(crate) fn lists(headers: &HeaderMap, name: HeaderName, option: &[u8]) -> bool {
+    headers.contains_key(&name)
+        && headers
+            .get_all(name)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+            .any(|listed| listed.trim_ascii().eq_ignore_ascii_case(option))
 }
 
 fn offers_upgrade<B>(request: &Request<B>) -> bool {
-    let headers = request.headers();
     request.version() == Version::HTTP_11
         // Hyper has put something here only if there is an Upgrade field.
         && !request.extensions().is_empty()
-        && headers.contains_key(UPGRADE)
-        && lists(headers, CONNECTION, b"upgrade")
+        && request.headers().contains_key(UPGRADE)
+        && lists(request.headers(), CONNECTION, b"upgrade")
 }
 
 /// Moves a head into a scope, part by part: as a whole it would be copied several times.

@@ -180,28 +180,33 @@ impl Serving {
             self.held = Some(request);
             return;
         }
+        self.body = self.begin_call(&mut request).map(|waits| RequestBody {
+            incoming: request.into_body(),
+            waits,
+            use_of: UseOf::TheApplication,
+        });
+    }
+
+    /// Begins the call, unless the request is refused; whether there is a body, and its peer waits.
+    fn begin_call(&mut self, request: &mut Request<Incoming>) -> Option<Continue> {
         let length = request::length(request.body());
-        let waits = match request::check(&request, length, &self.limits, &mut self.known_host) {
+        let waits = match request::check(request, length, &self.limits, &mut self.known_host) {
             Ok(waits) => waits,
             Err(error) => {
                 self.refused = Some(error);
-                return;
+                return None;
             }
         };
-        let facts = request::facts(&request, length);
+        let facts = request::facts(request, length);
         self.call
-            .begin(facts, |scope| request::fill(scope, &mut request, length));
-        self.body = match length {
-            BodyLength::Empty => None,
-            BodyLength::Known(_) | BodyLength::Unknown => Some(RequestBody {
-                incoming: request.into_body(),
-                waits,
-                use_of: UseOf::TheApplication,
-            }),
-        };
+            .begin(facts, |scope| request::fill(scope, request, length));
         self.body_state = BodyState::Whole;
         self.reply = Reply::Waited;
         self.app = App::Waiting;
+        match length {
+            BodyLength::Empty => None,
+            BodyLength::Known(_) | BodyLength::Unknown => Some(waits),
+        }
     }
 
     /// Hyper asks for the response.
@@ -236,7 +241,7 @@ impl Serving {
             match outgoing {
                 Outgoing::Informational(_) => self.hyper = Hyper::Output,
                 Outgoing::Head {
-                    head,
+                    mut head,
                     length,
                     first,
                 } => {
@@ -249,7 +254,7 @@ impl Serving {
                     let mut response = Response::new(ReplyBody::Empty);
                     let scope = self.call.scope();
                     let framing =
-                        reply::fill(&mut response, head, length, &first, scope, this, spare);
+                        reply::fill(&mut response, &mut head, length, &first, scope, this, spare);
                     if self.after_reply(&framing, length) == AfterReply::Close {
                         reply::close_after(&mut response);
                     }
