@@ -23,6 +23,7 @@ mod error;
 mod exchange;
 mod lifespan;
 mod listener;
+mod output;
 mod protocol;
 mod serve;
 mod settings;
@@ -38,6 +39,7 @@ pub use exchange::{
     BodyAllowed, Exchange, Facts, INBOUND_BYTES, Informational, OUTBOUND_BYTES, Outgoing, Progress,
     ReplyLength, Sent, TrailersTaken, UpgradeAsked, Wanted, may_be_trailer,
 };
+pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;
 pub use serve::{Listening, serve};
 pub use settings::{AccessLogging, Limits, Settings, Timeouts};

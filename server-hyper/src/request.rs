@@ -4,15 +4,12 @@
 use gateway_spec::{BodyLength, HttpScope};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
-use http1::PeerError;
+use http1::{METHOD_BYTES, PeerError};
 use hyper::body::{Body, Incoming};
 use hyper::ext::Protocol;
 use server_host::{BodyAllowed, Facts, Informational, Limits, TrailersTaken, UpgradeAsked};
 
 use crate::body::Continue;
-
-/// Bytes in a method: the longest registered, `UPDATEREDIRECTREF`, has 17.
-const MAX_METHOD: usize = 32;
 
 /// What of a request decides about its reply.
 pub(crate) fn facts<B>(request: &Request<B>, body: BodyLength) -> Facts {
@@ -93,7 +90,7 @@ pub(crate) fn check<B>(
     limits: &Limits,
     known: &mut KnownHost,
 ) -> Result<Continue, PeerError> {
-    if request.method().as_str().len() > MAX_METHOD {
+    if request.method().as_str().len() > METHOD_BYTES {
         return Err(PeerError::MethodTooLong);
     }
     let headers = request.headers();

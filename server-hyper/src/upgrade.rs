@@ -3,11 +3,11 @@
 use std::task::Context as Task;
 
 use gateway_spec::Gone;
-use server_host::{Call, Context, Exchange, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing};
+use server_host::{Call, Context, Exchange, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Output};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::connection::Over;
-use crate::io::{Io, News, Output, Received};
+use crate::io::{Io, News, Received};
 use crate::service::Turn;
 
 /// What one event of the application means for the tunnel.

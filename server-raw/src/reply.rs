@@ -4,9 +4,7 @@ use bytes::Bytes;
 use gateway_spec::Headers;
 use http::StatusCode;
 use http1::{Payload, ReplyBody, UsageError};
-use server_host::{Context, Outgoing, ReplyLength};
-
-use crate::io::Output;
+use server_host::{Context, Outgoing, Output, ReplyLength};
 
 /// What one event of the application means for the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

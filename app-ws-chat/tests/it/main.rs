@@ -1,5 +1,5 @@
 //! The chat as a server sees it: whole connections, in memory, with a clock of their own.
-
+#![forbid(unsafe_code)]
 #![expect(
     clippy::unwrap_used,
     reason = "a test that gets something else than it asked for has failed"

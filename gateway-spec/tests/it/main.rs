@@ -1,4 +1,5 @@
 //! The contract's own guarantees, by the chapters of SPEC.md.
+#![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod application;

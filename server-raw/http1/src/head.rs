@@ -220,7 +220,7 @@ impl RequestLine {
         let start = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
         let found = scan::line_end(bytes, start.max(*scanned));
         let (Ok(end) | Err(end)) = found;
-        if end - start > MAX_METHOD + limits.target_bytes + b"  HTTP/1.1".len() {
+        if end - start > METHOD_BYTES + limits.target_bytes + b"  HTTP/1.1".len() {
             return Err(PeerError::TargetTooLong);
         }
         if found.is_err() {
@@ -241,7 +241,7 @@ impl RequestLine {
             Some(b' ' | b'\r') => return Err(PeerError::RequestLine),
             Some(_) | None => return Err(PeerError::Method),
         }
-        if method_end - line.start > MAX_METHOD {
+        if method_end - line.start > METHOD_BYTES {
             return Err(PeerError::MethodTooLong);
         }
         let (target, version) = bytes[method_end + 1..line.end]
@@ -292,8 +292,8 @@ impl RequestLine {
     }
 }
 
-/// Bytes in a method: the longest registered, `UPDATEREDIRECTREF`, has 17.
-const MAX_METHOD: usize = 32;
+/// Bytes in a method, at the most: the longest registered, `UPDATEREDIRECTREF`, has 17.
+pub const METHOD_BYTES: usize = 32;
 
 /// A range that is `Copy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

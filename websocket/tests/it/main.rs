@@ -1,5 +1,5 @@
 //! The protocol as its peer sees it.
-
+#![forbid(unsafe_code)]
 #![expect(
     clippy::unwrap_used,
     reason = "a test that meets a surprise should fail"
