@@ -48,6 +48,10 @@ struct Waits {
 }
 
 /// What the bytes of the connection are.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each connection, and nearly all are of HTTP/1"
+)]
 enum Phase {
     /// Of a protocol that is still to be seen.
     Opening,
