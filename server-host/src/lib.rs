@@ -1,12 +1,12 @@
 //! Hosts an application for any server: all of a server but its wire.
 //!
 //! Binding and accepting, workers, the lifespan, exchanges, limits, deadlines, the drain, panics and the access log
-//! are written here once. A server implements [`Protocol`] for one connection and calls [`serve`]; so two servers
+//! are written here once. A server implements [`Protocol`] for one connection and calls [`serve()`]; so two servers
 //! differ in the wire and in nothing else.
 //!
 //! # A request's life
 //!
-//! A [`Worker`](worker) accepts a connection and spawns the [`Protocol`]'s task for it, with a [`Context`]. The wire
+//! A worker accepts a connection and spawns the [`Protocol`]'s task for it, with a [`Context`]. The wire
 //! reads a head, fills the scope of its [`Call`] and begins it. The call polls the application, which talks to the
 //! [`Exchange`]; the wire brings it the body and takes [`Outgoing`] from it. When the response is written the wire
 //! ends the call, which logs it and is ready for the next.

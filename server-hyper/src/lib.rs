@@ -1,7 +1,7 @@
 //! The wire by hyper: HTTP/1.1, and HTTP/2 by prior knowledge on the same port.
 //!
 //! Choose it for HTTP/2 and for an engine that half the world runs. All that is not the wire is `server-host`'s. The
-//! files are those of `server-raw`, so that the two can be read side by side: [`connection`] drives, `request` turns
+//! files are those of `server-raw`, so that the two can be read side by side: `connection` drives, `request` turns
 //! heads into scopes, `reply` takes what the application sends, `body` brings it the request's body, `upgrade` carries
 //! tunnels, `io` moves bytes. Two have no likeness there: `service` is what hyper calls, and `http2` its streams.
 //!

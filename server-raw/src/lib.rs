@@ -4,7 +4,7 @@
 //! is upgraded from them; HTTP/2 is `server-hyper`'s.
 //!
 //! All that is not the wire is `server-host`'s. The files are those of `server-hyper`, so that the two can be read
-//! side by side: [`connection`] drives, `request` turns heads into scopes, `reply` takes what the application sends,
+//! side by side: `connection` drives, `request` turns heads into scopes, `reply` takes what the application sends,
 //! `body` brings it the request's body, `upgrade` carries tunnels, `io` moves bytes.
 #![forbid(unsafe_code)]
 

@@ -90,7 +90,7 @@ pub struct Progress {
     pub wanted: Wanted,
 }
 
-/// One request and its reply. See the [module](self).
+/// One request and its reply.
 #[derive(Debug)]
 pub struct Exchange {
     state: Mutex<State>,
@@ -187,7 +187,7 @@ impl Exchange {
 
     // The response, as the wire takes it.
 
-    /// The next thing to send. Bytes of it count as unsent until [`written`](Self::written) says otherwise.
+    /// The next thing to send. Bytes of it count as unsent until [`unsent`](Self::unsent) says otherwise.
     pub fn next_output(self: &Arc<Self>) -> Option<Outgoing> {
         let mut state = self.lock();
         match state.output.pop_front()? {
