@@ -3,13 +3,13 @@
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
-use gateway_spec::BodyError;
+use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
 use server_host::{Exchange, Wanted, may_be_trailer};
 
 /// What to do with the bytes of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Intake {
+enum Intake {
     /// Read and bring them.
     Bring,
     /// Leave them where they are: the application's buffer is full, or nobody asked a peer that waits to be asked.
@@ -20,28 +20,8 @@ pub(crate) enum Intake {
     Nothing,
 }
 
-/// Whether the peer waits for `100 Continue`, which hyper sends when the body is polled first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Continue {
-    Expected,
-    NotExpected,
-}
-
-/// What came of asking hyper for the body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Brought {
-    /// A fact of the body was brought, or thrown away; there may be more.
-    Part { bytes: u64 },
-    /// Nothing more will come.
-    End,
-    /// It cannot be read any further. The application was not told.
-    Failed,
-    /// Nothing yet.
-    Nothing,
-}
-
 impl Intake {
-    pub(crate) fn of(wanted: Wanted, waits: Continue) -> Self {
+    fn of(wanted: Wanted, waits: Continue) -> Self {
         match (wanted, waits) {
             (Wanted::Now(0) | Wanted::NotYet(0), _)
             | (Wanted::NotYet(_) | Wanted::Never, Continue::Expected) => Self::Leave,
@@ -52,56 +32,121 @@ impl Intake {
     }
 }
 
-/// Brings the next fact of the body to the application.
-pub(crate) fn bring(body: &mut Incoming, exchange: &Exchange, task: &mut Task<'_>) -> Brought {
-    match poll(body, task) {
-        Poll::Pending => Brought::Nothing,
-        Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-            Ok(bytes) => {
-                let length = bytes.len() as u64;
-                exchange.push_body(bytes);
-                if body.is_end_stream() {
+/// Whether the peer waits for `100 Continue`, which hyper sends when the body is asked for first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Continue {
+    Expected,
+    NotExpected,
+}
+
+/// What came of asking hyper for the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Brought {
+    /// Parts of it; there may be more.
+    Some,
+    /// Nothing yet.
+    Nothing,
+    /// Its end.
+    End,
+    /// It cannot be read any further; the application was not told.
+    Failed,
+}
+
+/// The body of a request that hyper reads.
+pub(crate) struct RequestBody {
+    incoming: Incoming,
+    waits: Continue,
+    /// Bytes that may still be thrown away so that the connection can be kept, when the reply is complete.
+    left: u64,
+}
+
+impl RequestBody {
+    pub(crate) fn new(incoming: Incoming, waits: Continue, discard_bytes: u64) -> Self {
+        Self {
+            incoming,
+            waits,
+            left: discard_bytes,
+        }
+    }
+
+    /// Whether the peer was not told to send it.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.waits == Continue::Expected
+    }
+
+    /// Brings what the application wants and hyper has.
+    pub(crate) fn bring(
+        &mut self,
+        mut wanted: Wanted,
+        exchange: &Exchange,
+        task: &mut Task<'_>,
+    ) -> Brought {
+        let mut brought = Brought::Nothing;
+        loop {
+            if matches!(wanted, Wanted::Now(_)) {
+                self.waits = Continue::NotExpected;
+            }
+            let intake = Intake::of(wanted, self.waits);
+            if matches!(intake, Intake::Leave | Intake::Nothing) {
+                return brought;
+            }
+            match self.poll(task) {
+                Poll::Pending => return brought,
+                Poll::Ready(Some(Err(_))) => return Brought::Failed,
+                Poll::Ready(None) => {
                     exchange.end_body(None);
                     return Brought::End;
                 }
-                Brought::Part { bytes: length }
-            }
-            Err(frame) => match frame.into_trailers() {
-                Ok(trailers) if !trailers.keys().all(may_be_trailer) => Brought::Failed,
-                trailers => {
-                    exchange.end_body(trailers.ok());
-                    Brought::End
+                Poll::Ready(Some(Ok(frame))) if intake == Intake::Bring => {
+                    match give(frame, exchange) {
+                        Brought::Some if self.incoming.is_end_stream() => {
+                            exchange.end_body(None);
+                            return Brought::End;
+                        }
+                        Brought::Some => brought = Brought::Some,
+                        last => return last,
+                    }
                 }
-            },
-        },
-        Poll::Ready(Some(Err(_))) => Brought::Failed,
-        Poll::Ready(None) => {
-            exchange.end_body(None);
+                Poll::Ready(Some(Ok(_))) => brought = Brought::Some,
+            }
+            wanted = exchange.wanted();
+        }
+    }
+
+    /// Throws away what hyper has, up to the limit.
+    pub(crate) fn discard(&mut self, task: &mut Task<'_>) -> Brought {
+        loop {
+            match self.poll(task) {
+                Poll::Pending => return Brought::Nothing,
+                Poll::Ready(Some(Err(_))) => return Brought::Failed,
+                Poll::Ready(None) => return Brought::End,
+                Poll::Ready(Some(Ok(frame))) => {
+                    let length = frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
+                    match self.left.checked_sub(length) {
+                        Some(left) => self.left = left,
+                        None => return Brought::Failed,
+                    }
+                }
+            }
+        }
+    }
+
+    fn poll(&mut self, task: &mut Task<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.incoming).poll_frame(task)
+    }
+}
+
+/// Gives a fact of the body to the application.
+fn give(frame: Frame<Bytes>, exchange: &Exchange) -> Brought {
+    match frame.into_data().map_err(Frame::into_trailers) {
+        Ok(bytes) => {
+            exchange.push_body(bytes);
+            Brought::Some
+        }
+        Err(Ok(trailers)) if !trailers.keys().all(may_be_trailer) => Brought::Failed,
+        Err(trailers) => {
+            exchange.end_body(trailers.ok());
             Brought::End
         }
     }
-}
-
-/// Throws the next fact of the body away.
-pub(crate) fn discard(body: &mut Incoming, task: &mut Task<'_>) -> Brought {
-    match poll(body, task) {
-        Poll::Pending => Brought::Nothing,
-        Poll::Ready(Some(Ok(frame))) => Brought::Part {
-            bytes: frame.data_ref().map_or(0, |bytes| bytes.len() as u64),
-        },
-        Poll::Ready(Some(Err(_))) => Brought::Failed,
-        Poll::Ready(None) => Brought::End,
-    }
-}
-
-/// The wire cannot read the body any further.
-pub(crate) fn fail(exchange: &Exchange) {
-    exchange.fail_body(BodyError::Malformed);
-}
-
-fn poll(
-    body: &mut Incoming,
-    task: &mut Task<'_>,
-) -> Poll<Option<Result<Frame<bytes::Bytes>, hyper::Error>>> {
-    Pin::new(body).poll_frame(task)
 }

@@ -11,8 +11,32 @@ use server_host::{BodyAllowed, Facts, Informational, Limits, TrailersTaken, Upgr
 
 use crate::body::Continue;
 
+/// Bytes of a Host that is kept: names of the DNS have no more.
+const KNOWN_HOST: usize = 255;
+
+/// Which of the fields that few requests have are there: one walk along the names is cheaper than a look-up for each.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rare {
+    expect: bool,
+    te: bool,
+}
+
+impl Rare {
+    pub(crate) fn among(headers: &HeaderMap) -> Self {
+        let mut found = Self {
+            expect: false,
+            te: false,
+        };
+        for name in headers.keys() {
+            found.expect |= *name == EXPECT;
+            found.te |= *name == TE;
+        }
+        found
+    }
+}
+
 /// What of a request decides about its reply.
-pub(crate) fn facts<B>(request: &Request<B>, body: BodyLength) -> Facts {
+pub(crate) fn facts<B>(request: &Request<B>, rare: Rare, body: BodyLength) -> Facts {
     Facts {
         body: if request.method() == Method::HEAD {
             BodyAllowed::Head
@@ -25,26 +49,23 @@ pub(crate) fn facts<B>(request: &Request<B>, body: BodyLength) -> Facts {
             _ => UpgradeAsked::No,
         },
         informational: Informational::Dropped,
-        trailers: trailers_taken(request),
-    }
-}
-
-fn trailers_taken<B>(request: &Request<B>) -> TrailersTaken {
-    match request.version() {
-        Version::HTTP_11 if lists(request.headers(), TE, b"trailers") => TrailersTaken::Announced,
-        Version::HTTP_2 => TrailersTaken::All,
-        _ => TrailersTaken::None,
+        trailers: match request.version() {
+            Version::HTTP_11 if rare.te && lists(request.headers(), TE, b"trailers") => {
+                TrailersTaken::Announced
+            }
+            Version::HTTP_2 => TrailersTaken::All,
+            _ => TrailersTaken::None,
+        },
     }
 }
 
 /// Whether one of the fields of this name lists this option.
 pub(crate) fn lists(headers: &HeaderMap, name: HeaderName, option: &[u8]) -> bool {
-    headers.contains_key(&name)
-        && headers
-            .get_all(name)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-            .any(|listed| listed.trim_ascii().eq_ignore_ascii_case(option))
+    let mut options = headers
+        .get_all(name)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    options.any(|listed| listed.trim_ascii().eq_ignore_ascii_case(option))
 }
 
 fn offers_upgrade<B>(request: &Request<B>) -> bool {
@@ -86,6 +107,7 @@ pub(crate) struct KnownHost(Vec<u8>);
 /// Refuses what `server-raw` refuses.
 pub(crate) fn check<B>(
     request: &Request<B>,
+    rare: Rare,
     body: BodyLength,
     limits: &Limits,
     known: &mut KnownHost,
@@ -113,14 +135,18 @@ pub(crate) fn check<B>(
             if !origin {
                 check_target(request, authority, limits)?;
             }
+            let kept = host.filter(|host| host.len() <= KNOWN_HOST);
             known.0.clear();
-            known.0.extend_from_slice(host.unwrap_or_default());
+            known.0.extend_from_slice(kept.unwrap_or_default());
         }
     }
     if body == BodyLength::Unknown && request.version() == Version::HTTP_11 {
         check_coding(headers)?;
     }
-    expectation(headers, request.version(), body)
+    if !rare.expect || request.version() == Version::HTTP_10 {
+        return Ok(Continue::NotExpected);
+    }
+    expectation(headers, body)
 }
 
 /// Checks a target that is not in origin form (RFC 9112 section 3.2).
@@ -254,14 +280,7 @@ fn coding(value: &HeaderValue) -> Result<(), PeerError> {
     }
 }
 
-fn expectation(
-    headers: &HeaderMap,
-    version: Version,
-    body: BodyLength,
-) -> Result<Continue, PeerError> {
-    if version == Version::HTTP_10 || !headers.contains_key(EXPECT) {
-        return Ok(Continue::NotExpected);
-    }
+fn expectation(headers: &HeaderMap, body: BodyLength) -> Result<Continue, PeerError> {
     let mut values = headers.get_all(EXPECT).iter();
     let known = values.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     match (known, body) {

@@ -15,10 +15,10 @@ use http1::PeerError;
 use hyper::body::{Frame, Incoming};
 use server_host::{Call, Context, Limits, Outgoing, ReplyLength, Wanted};
 
-use crate::body::{self, Brought, Continue, Intake};
+use crate::body::{Brought, Continue, RequestBody};
 use crate::io::{Io, News, Shared};
 use crate::reply::{self, CutOff, FRAME, Framing, ReplyBody};
-use crate::request::{self, KnownHost};
+use crate::request::{self, KnownHost, Rare};
 
 /// One exchange after another, between hyper and the application.
 pub(crate) struct Serving {
@@ -47,21 +47,6 @@ pub(crate) enum Outlet {
     Socket(Shared<Io>),
     /// To a stream of HTTP/2, whose window is the bound.
     Stream,
-}
-
-struct RequestBody {
-    incoming: Incoming,
-    waits: Continue,
-    use_of: UseOf,
-}
-
-/// What becomes of a body.
-enum UseOf {
-    TheApplication,
-    /// The reply is complete: so many bytes more are thrown away so that the connection can be kept.
-    Nobody {
-        left: u64,
-    },
 }
 
 /// Whether the body could be read, as far as hyper has come with it.
@@ -180,24 +165,25 @@ impl Serving {
             self.held = Some(request);
             return;
         }
-        self.body = self.begin_call(&mut request).map(|waits| RequestBody {
-            incoming: request.into_body(),
-            waits,
-            use_of: UseOf::TheApplication,
-        });
+        let discard_bytes = self.limits.discard_bytes;
+        self.body = self
+            .begin_call(&mut request)
+            .map(|waits| RequestBody::new(request.into_body(), waits, discard_bytes));
     }
 
     /// Begins the call, unless the request is refused; whether there is a body, and its peer waits.
     fn begin_call(&mut self, request: &mut Request<Incoming>) -> Option<Continue> {
         let length = request::length(request.body());
-        let waits = match request::check(request, length, &self.limits, &mut self.known_host) {
+        let rare = Rare::among(request.headers());
+        let known = &mut self.known_host;
+        let waits = match request::check(request, rare, length, &self.limits, known) {
             Ok(waits) => waits,
             Err(error) => {
                 self.refused = Some(error);
                 return None;
             }
         };
-        let facts = request::facts(request, length);
+        let facts = request::facts(request, rare, length);
         self.call
             .begin(facts, |scope| request::fill(scope, request, length));
         self.body_state = BodyState::Whole;
@@ -299,9 +285,7 @@ impl Serving {
                 AfterReply::Close
             }
             // A peer that was not asked for its body by now may send it or not.
-            (Some(body), Framing::Complete) if body.waits == Continue::Expected => {
-                AfterReply::Close
-            }
+            (Some(body), Framing::Complete) if body.is_held_back() => AfterReply::Close,
             (Some(_), _) => AfterReply::KeepOpen,
         }
     }
@@ -450,15 +434,11 @@ impl Serving {
         let failed = self.body.is_some() && self.call.exchange().body_failed();
         self.end(Gone::Finished);
         self.reply = Reply::Waited;
-        if let Some(body) = &mut self.body {
-            if failed || body.waits == Continue::Expected || matches!(self.outlet, Outlet::Stream) {
-                // Hyper closes the connection then, or the stream.
-                self.body = None;
-            } else {
-                body.use_of = UseOf::Nobody {
-                    left: self.limits.discard_bytes,
-                };
-            }
+        if let Some(body) = &self.body
+            && (failed || body.is_held_back() || matches!(self.outlet, Outlet::Stream))
+        {
+            // Hyper closes the connection then, or the stream.
+            self.body = None;
         }
     }
 
@@ -476,67 +456,35 @@ impl Serving {
         self.app = App::Polled;
         loop {
             let progress = self.call.poll(task);
-            if self.body.is_none() || !self.bring(progress.wanted, task) {
+            let Some(body) = &mut self.body else {
                 return progress.output;
+            };
+            match body.bring(progress.wanted, self.call.exchange(), task) {
+                Brought::Nothing => return progress.output,
+                Brought::Some => self.brought = News::Bytes,
+                Brought::End => self.body = None,
+                Brought::Failed => self.body_failed(),
             }
         }
     }
 
-    /// Brings of the body what the application wants; whether it got something.
-    fn bring(&mut self, mut wanted: Wanted, task: &mut Task<'_>) -> bool {
-        let mut brought = false;
-        while let Some(body) = &mut self.body {
-            let exchange = self.call.exchange();
-            if matches!(wanted, Wanted::Now(_)) {
-                body.waits = Continue::NotExpected;
-            }
-            let came = match Intake::of(wanted, body.waits) {
-                Intake::Bring => body::bring(&mut body.incoming, exchange, task),
-                Intake::Discard => body::discard(&mut body.incoming, task),
-                Intake::Leave | Intake::Nothing => return brought,
-            };
-            match came {
-                Brought::Part { .. } => {
-                    brought = true;
-                    self.brought = News::Bytes;
-                    wanted = exchange.wanted();
-                }
-                Brought::Nothing => return brought,
-                Brought::End => {
-                    self.body = None;
-                    return true;
-                }
-                Brought::Failed => {
-                    match &self.outlet {
-                        Outlet::Socket(io) if io.lock().read_failed() => {
-                            exchange.set_gone(Gone::PeerReset);
-                        }
-                        Outlet::Socket(_) => body::fail(exchange),
-                        Outlet::Stream => exchange.set_gone(Gone::StreamReset),
-                    }
-                    self.body_state = BodyState::Broken;
-                    self.body = None;
-                    return true;
-                }
-            }
+    fn body_failed(&mut self) {
+        let exchange = self.call.exchange();
+        match &self.outlet {
+            Outlet::Socket(io) if io.lock().read_failed() => exchange.set_gone(Gone::PeerReset),
+            Outlet::Socket(_) => exchange.fail_body(BodyError::Malformed),
+            Outlet::Stream => exchange.set_gone(Gone::StreamReset),
         }
-        brought
+        self.body_state = BodyState::Broken;
+        self.body = None;
     }
 
     /// Throws away the rest of a body that nobody wants, or lets hyper close.
     fn discard(&mut self, task: &mut Task<'_>) {
-        while let Some(body) = &mut self.body {
-            let UseOf::Nobody { left } = &mut body.use_of else {
-                return;
-            };
-            match body::discard(&mut body.incoming, task) {
-                Brought::Part { bytes } => match left.checked_sub(bytes) {
-                    Some(less) => *left = less,
-                    None => self.body = None,
-                },
-                Brought::Nothing => return,
-                Brought::End | Brought::Failed => self.body = None,
-            }
+        if let Some(body) = &mut self.body
+            && body.discard(task) != Brought::Nothing
+        {
+            self.body = None;
         }
     }
 

@@ -95,21 +95,20 @@ fn read<S: AsyncRead + AsyncWrite + Unpin>(
         return Ok(false);
     }
     match io.poll_read(task, context)? {
-        Received::Bytes => Ok(true),
-        Received::End => {
-            exchange.end_body(None);
-            exchange.half_close();
-            Ok(true)
-        }
+        Received::Bytes | Received::End => Ok(true),
         Received::Nothing => Ok(false),
     }
 }
 
-/// Brings what was read to the application, as far as it has room.
-fn bring<S>(io: &mut Io<S>, exchange: &Exchange) -> bool {
+/// Brings what was read to the application, as far as it has room, and the end behind it.
+fn bring<S: AsyncRead + AsyncWrite + Unpin>(io: &mut Io<S>, exchange: &Exchange) -> bool {
     let length = io.input.len().min(exchange.wanted().room());
     if length > 0 {
         exchange.push_body(io.input.split_to(length).freeze());
+    }
+    if io.read_ended() && io.input.is_empty() {
+        exchange.end_body(None);
+        exchange.half_close();
     }
     length > 0
 }
