@@ -150,3 +150,26 @@ fn give(frame: Frame<Bytes>, exchange: &Exchange) -> Brought {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_waits_to_be_asked_is_asked_only_for_the_application() {
+        use Continue::{Expected, NotExpected};
+        for (wanted, waits, intake) in [
+            (Wanted::NotYet(9), NotExpected, Intake::Bring),
+            (Wanted::NotYet(9), Expected, Intake::Leave),
+            (Wanted::NotYet(0), NotExpected, Intake::Leave),
+            (Wanted::Now(9), NotExpected, Intake::Bring),
+            (Wanted::Now(9), Expected, Intake::Bring),
+            (Wanted::Now(0), NotExpected, Intake::Leave),
+            (Wanted::Never, NotExpected, Intake::Discard),
+            (Wanted::Never, Expected, Intake::Leave),
+            (Wanted::Complete, NotExpected, Intake::Nothing),
+        ] {
+            assert_eq!(Intake::of(wanted, waits), intake, "{wanted:?} {waits:?}");
+        }
+    }
+}

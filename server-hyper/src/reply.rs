@@ -116,7 +116,7 @@ pub(crate) fn fill(
 /// Has hyper close the connection after a response.
 pub(crate) fn close_after(response: &mut Response<ReplyBody>) {
     let close = HeaderValue::from_static("close");
-    response.headers_mut().insert(CONNECTION, close);
+    response.headers_mut().append(CONNECTION, close);
 }
 
 /// The response that makes the connection, or the stream, a tunnel.
@@ -152,7 +152,7 @@ fn fill_head(response: &mut Response<ReplyBody>, head: &mut ResponseHead, spare:
     let own = fields.keys().any(is_own);
     *response.headers_mut() = fields;
     if own {
-        own_the_connection(response.headers_mut());
+        own_the_connection(response.headers_mut(), head.status);
     }
 }
 
@@ -172,13 +172,22 @@ const OWN: [HeaderName; 5] = [
     UPGRADE,
 ];
 
-fn own_the_connection(fields: &mut HeaderMap) {
+fn own_the_connection(fields: &mut HeaderMap, status: StatusCode) {
     let close = lists(fields, CONNECTION, b"close");
+    // Which protocol is required, must be said (RFC 9110 section 15.5.22).
+    let required = match status {
+        StatusCode::UPGRADE_REQUIRED => fields.remove(UPGRADE),
+        _ => None,
+    };
     for name in &OWN {
         fields.remove(name);
     }
+    if let Some(protocol) = required {
+        fields.insert(UPGRADE, protocol);
+        fields.append(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
     if close {
-        fields.insert(CONNECTION, HeaderValue::from_static("close"));
+        fields.append(CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
@@ -225,5 +234,83 @@ impl Body for ReplyBody {
 impl Drop for ReplyStream {
     fn drop(&mut self) {
         self.serving.lock().let_go();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields that hyper gets for those of the application, each `name: value`.
+    #[track_caller]
+    fn check(status: StatusCode, given: &[(HeaderName, &'static str)], expected: &[&str]) {
+        let mut head = ResponseHead::new(status);
+        for (name, value) in given {
+            head = head.with_header(name.clone(), HeaderValue::from_static(value));
+        }
+        let mut response = Response::new(ReplyBody::Empty);
+        // What is in the map that is used again, must not come back.
+        let spare = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("old"))]);
+        fill_head(&mut response, &mut head, spare);
+        let fields: Vec<_> = response
+            .headers()
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.as_bytes().escape_ascii()))
+            .collect();
+        assert_eq!(fields, expected);
+        assert_eq!(response.status(), status);
+    }
+
+    #[test]
+    fn the_connection_is_not_the_application_s() {
+        let (ok, required) = (StatusCode::OK, StatusCode::UPGRADE_REQUIRED);
+        let other = HeaderName::from_static("x-other-7");
+        check(ok, &[], &[]);
+        check(ok, &[(CONTENT_TYPE, "a/b")], &["content-type: a/b"]);
+        check(ok, &[(other, "1")], &["x-other-7: 1"]);
+        check(
+            ok,
+            &[
+                (CONNECTION, "keep-alive, x"),
+                (HeaderName::from_static("keep-alive"), "timeout=5"),
+                (HeaderName::from_static("proxy-connection"), "close"),
+                (TRANSFER_ENCODING, "chunked"),
+                (UPGRADE, "x"),
+            ],
+            &[],
+        );
+        check(ok, &[(CONNECTION, "x, Close")], &["connection: close"]);
+        check(
+            required,
+            &[(UPGRADE, "x")],
+            &["upgrade: x", "connection: upgrade"],
+        );
+    }
+
+    #[test]
+    fn a_switch_says_to_which_protocol() {
+        let head = || ResponseHead::new(StatusCode::SWITCHING_PROTOCOLS);
+        assert!(switch(head()).is_err());
+        let named = head().with_header(UPGRADE, HeaderValue::from_static("echo"));
+        let response = switch(named).expect("it is named");
+        assert_eq!(response.headers()[UPGRADE], "echo");
+        assert_eq!(response.headers()[CONNECTION], "upgrade");
+        let connected = ResponseHead::new(StatusCode::OK)
+            .with_header(CONTENT_LENGTH, HeaderValue::from_static("5"));
+        let response = switch(connected).expect("a CONNECT names none");
+        assert!(response.headers().is_empty());
+    }
+
+    #[test]
+    fn a_body_says_how_long_it_is() {
+        for (body, length, end) in [
+            (ReplyBody::Empty, 0, true),
+            (ReplyBody::Told(7), 7, false),
+            (ReplyBody::Whole(Bytes::new()), 0, true),
+            (ReplyBody::Whole(Bytes::from_static(b"abc")), 3, false),
+        ] {
+            assert_eq!(body.size_hint().exact(), Some(length));
+            assert_eq!(body.is_end_stream(), end);
+        }
     }
 }

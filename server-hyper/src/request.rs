@@ -340,3 +340,216 @@ fn name_end(text: &[u8]) -> Option<usize> {
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request as hyper gives it: `GET /path`, and its fields one a line.
+    fn request(line: &str, version: Version, fields: &str) -> Request<()> {
+        let (method, target) = line.split_once(' ').expect("a method and a target");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .version(version);
+        for field in fields.lines() {
+            let (name, value) = field.split_once(": ").expect("a name and a value");
+            request = request.header(name, value);
+        }
+        request.body(()).expect("what hyper lets pass")
+    }
+
+    fn checked(request: &Request<()>, body: BodyLength) -> Result<Continue, PeerError> {
+        let rare = Rare::among(request.headers());
+        check(
+            request,
+            rare,
+            body,
+            &Limits::default(),
+            &mut KnownHost::default(),
+        )
+    }
+
+    #[track_caller]
+    fn check_head(line: &str, version: Version, fields: &str, expected: Result<(), PeerError>) {
+        let request = request(line, version, fields);
+        assert_eq!(
+            checked(&request, BodyLength::Empty).map(drop),
+            expected,
+            "{line} {fields}"
+        );
+    }
+
+    #[test]
+    fn a_request_has_one_host_that_is_one() {
+        use PeerError::{Host, MissingHost, RepeatedHost};
+        for (fields, expected) in [
+            ("host: a", Ok(())),
+            ("accept: */*\nhost: a:80", Ok(())),
+            ("host: [::1]:8000", Ok(())),
+            ("host: a%20b", Ok(())),
+            ("host: a:", Ok(())),
+            ("", Err(MissingHost)),
+            ("host: a\nhost: a", Err(RepeatedHost)),
+            ("accept: */*\nhost: a\nhost: b", Err(RepeatedHost)),
+            ("host: ", Err(Host)),
+            ("host: :80", Err(Host)),
+            ("host: a b", Err(Host)),
+            ("host: u@a", Err(Host)),
+            ("host: a:99999", Err(Host)),
+            ("host: a:+80", Err(Host)),
+            ("host: [::1", Err(Host)),
+            ("host: [x]", Err(Host)),
+            ("host: a%2", Err(Host)),
+            ("host: a/b", Err(Host)),
+        ] {
+            check_head("GET /", Version::HTTP_11, fields, expected);
+        }
+        check_head("GET /", Version::HTTP_10, "", Ok(()));
+        check_head(
+            "GET /",
+            Version::HTTP_10,
+            "host: a\nhost: a",
+            Err(RepeatedHost),
+        );
+    }
+
+    #[test]
+    fn a_target_has_the_form_of_its_method_and_agrees_with_host() {
+        use PeerError::{HostDiffers, Target};
+        for (line, host, expected) in [
+            ("GET /", "a", Ok(())),
+            ("GET //b/c?d", "a", Ok(())),
+            ("OPTIONS *", "a", Ok(())),
+            ("GET *", "a", Err(Target)),
+            ("GET a:80", "a", Err(Target)),
+            ("GET http://a/b", "a", Ok(())),
+            ("GET HTTP://A:80/b", "a", Ok(())),
+            ("GET https://a", "a:443", Ok(())),
+            ("GET http://a/b", "b", Err(HostDiffers)),
+            ("GET http://a:8080/b", "a", Err(HostDiffers)),
+            ("GET http://u@a/b", "a", Err(Target)),
+            ("GET ftp://a/b", "a", Err(Target)),
+            ("CONNECT a:80", "a:80", Ok(())),
+            ("CONNECT a:80", "a", Ok(())),
+            ("CONNECT a:80", "a:81", Err(HostDiffers)),
+            ("CONNECT a:80", "b:80", Err(HostDiffers)),
+            ("CONNECT a", "a", Err(Target)),
+            ("CONNECT /", "a", Err(Target)),
+            ("CONNECT http://a:80/", "a", Err(Target)),
+        ] {
+            check_head(line, Version::HTTP_11, &format!("host: {host}"), expected);
+        }
+    }
+
+    #[test]
+    fn http_2_names_its_host_in_the_target_or_in_host() {
+        use PeerError::{HostDiffers, MissingHost, Target};
+        for (line, fields, expected) in [
+            ("GET http://a/", "", Ok(())),
+            ("GET http://a/", "host: a:80", Ok(())),
+            ("GET http://a/", "host: b", Err(HostDiffers)),
+            ("GET http://u@a/", "", Err(Target)),
+            ("GET /", "host: a", Ok(())),
+            ("GET /", "", Err(MissingHost)),
+            ("CONNECT a:80", "", Ok(())),
+        ] {
+            check_head(line, Version::HTTP_2, fields, expected);
+        }
+    }
+
+    #[test]
+    fn methods_and_targets_have_bounds() {
+        let method = "M".repeat(METHOD_BYTES);
+        check_head(&format!("{method} /"), Version::HTTP_11, "host: a", Ok(()));
+        check_head(
+            &format!("{method}M /"),
+            Version::HTTP_11,
+            "host: a",
+            Err(PeerError::MethodTooLong),
+        );
+        let target = "/".repeat(Limits::default().target_bytes);
+        check_head(
+            &format!("GET {target}"),
+            Version::HTTP_11,
+            "host: a",
+            Ok(()),
+        );
+        for target in [format!("{target}/"), format!("http://a{target}")] {
+            check_head(
+                &format!("GET {target}"),
+                Version::HTTP_11,
+                "host: a",
+                Err(PeerError::TargetTooLong),
+            );
+        }
+    }
+
+    #[test]
+    fn a_coding_is_chunked_once() {
+        use PeerError::{TransferEncoding, UnknownCoding};
+        for (value, expected) in [
+            ("chunked", Ok(())),
+            ("Chunked", Ok(())),
+            ("gzip, chunked", Err(UnknownCoding)),
+            ("chunked, chunked", Err(TransferEncoding)),
+            ("g zip, chunked", Err(TransferEncoding)),
+            (", chunked", Err(TransferEncoding)),
+            ("chunked, gzip", Err(TransferEncoding)),
+            ("identity", Err(TransferEncoding)),
+            ("gzip\ntransfer-encoding: chunked", Err(TransferEncoding)),
+        ] {
+            let fields = format!("host: a\ntransfer-encoding: {value}");
+            let request = request("POST /", Version::HTTP_11, &fields);
+            let checked = checked(&request, BodyLength::Unknown).map(drop);
+            assert_eq!(checked, expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn only_a_continue_is_expected_and_only_for_a_body() {
+        use Continue::{Expected, NotExpected};
+        let (some, none) = (BodyLength::Known(1), BodyLength::Empty);
+        let continues = "expect: 100-Continue";
+        for (version, expect, body, expected) in [
+            (Version::HTTP_11, continues, some, Ok(Expected)),
+            (Version::HTTP_11, continues, none, Ok(NotExpected)),
+            (Version::HTTP_10, continues, some, Ok(NotExpected)),
+            (Version::HTTP_10, "expect: magic", some, Ok(NotExpected)),
+            (
+                Version::HTTP_11,
+                "expect: magic",
+                none,
+                Err(PeerError::Expectation),
+            ),
+            (
+                Version::HTTP_11,
+                "expect: 100-continue\nexpect: magic",
+                some,
+                Err(PeerError::Expectation),
+            ),
+        ] {
+            let request = request("POST /", version, &format!("host: a\n{expect}"));
+            assert_eq!(checked(&request, body), expected, "{version:?} {expect}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_known_is_no_pass_for_another_target() {
+        let mut known = KnownHost::default();
+        let limits = Limits::default();
+        for (line, fields, expected) in [
+            ("GET /", "host: a", Ok(Continue::NotExpected)),
+            ("GET /", "host: a", Ok(Continue::NotExpected)),
+            ("GET http://b/", "host: a", Err(PeerError::HostDiffers)),
+            ("CONNECT b:80", "host: a", Err(PeerError::HostDiffers)),
+            ("GET /", "host: a b", Err(PeerError::Host)),
+            ("GET /", "host: ", Err(PeerError::Host)),
+        ] {
+            let request = request(line, Version::HTTP_11, fields);
+            let rare = Rare::among(request.headers());
+            let checked = check(&request, rare, BodyLength::Empty, &limits, &mut known);
+            assert_eq!(checked, expected, "{line} {fields}");
+        }
+    }
+}

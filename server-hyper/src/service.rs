@@ -1,24 +1,25 @@
-//! What hyper calls: one exchange after another, shared by its service future, by the response's body and by the task
-//! around hyper.
+//! One exchange after another, between hyper and the application: what hyper calls, and the task around hyper looks at.
 //!
-//! Hyper asks for a response and then for its frames, and stops asking when a socket or a window is full, or when it has
-//! all it needs. The application goes on all the same: whoever polls hyper calls [`Serving::after_hyper`] then.
+//! Hyper asks for a response and then for its frames ([`answer`]), and stops asking when a socket or a window is full, or
+//! when it has all it needs. The application goes on all the same: whoever polls hyper calls
+//! [`Serving::after_hyper`] then.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context as Task, Poll};
+mod answer;
+
+use std::task::Context as Task;
 
 use bytes::Bytes;
 use gateway_spec::{BodyError, BodyLength, Gone, Headers};
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{Request, Uri};
 use http1::PeerError;
-use hyper::body::{Frame, Incoming};
-use server_host::{Call, Context, Limits, Outgoing, ReplyLength, Wanted};
+use hyper::body::Incoming;
+use server_host::{Call, Context, Limits, Wanted};
 
 use crate::body::{Brought, Continue, RequestBody};
 use crate::io::{Io, News, Shared};
-use crate::reply::{self, CutOff, FRAME, Framing, ReplyBody};
 use crate::request::{self, KnownHost, Rare};
+
+pub(crate) use answer::{Answer, OneAtATime};
 
 /// One exchange after another, between hyper and the application.
 pub(crate) struct Serving {
@@ -54,13 +55,6 @@ pub(crate) enum Outlet {
 enum BodyState {
     Whole,
     Broken,
-}
-
-/// Whether the connection goes on after a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AfterReply {
-    KeepOpen,
-    Close,
 }
 
 /// How far hyper has come with the response.
@@ -192,240 +186,6 @@ impl Serving {
         match length {
             BodyLength::Empty => None,
             BodyLength::Known(_) | BodyLength::Unknown => Some(waits),
-        }
-    }
-
-    /// Hyper asks for the response.
-    fn poll_answer(
-        &mut self,
-        this: &Shared<Self>,
-        task: &mut Task<'_>,
-    ) -> Poll<Result<Response<ReplyBody>, CutOff>> {
-        self.hyper = Hyper::Output;
-        if let Some(request) = self.held.take() {
-            if self.reply == Reply::Cut {
-                return Poll::Ready(Err(CutOff));
-            }
-            if self.call.is_active() {
-                self.held = Some(request);
-                return Poll::Pending;
-            }
-            self.begin(request);
-        }
-        if let Some(error) = self.refused {
-            return Poll::Ready(Ok(reply::refusal(error)));
-        }
-        if self.app == App::Waiting && !self.poll(task) {
-            return Poll::Pending;
-        }
-        if self.outlet.room() == 0 {
-            self.hyper = Hyper::Room;
-            return Poll::Pending;
-        }
-        while let Some(outgoing) = self.call.exchange().next_output() {
-            self.hyper = Hyper::Nothing;
-            match outgoing {
-                Outgoing::Informational(_) => self.hyper = Hyper::Output,
-                Outgoing::Head {
-                    mut head,
-                    length,
-                    first,
-                } => {
-                    if self.call.scope().method == Method::CONNECT && head.status.is_success() {
-                        // It would make a tunnel (RFC 9110 section 9.3.6), which nobody asked for.
-                        self.reply = Reply::Cut;
-                        return Poll::Ready(Err(CutOff));
-                    }
-                    let spare = self.spare_map();
-                    let mut response = Response::new(ReplyBody::Empty);
-                    let scope = self.call.scope();
-                    let framing =
-                        reply::fill(&mut response, &mut head, length, &first, scope, this, spare);
-                    if self.after_reply(&framing, length) == AfterReply::Close {
-                        reply::close_after(&mut response);
-                    }
-                    self.answered(framing, length, first);
-                    return Poll::Ready(Ok(response));
-                }
-                Outgoing::Upgrade(head) => {
-                    let response = reply::switch(head);
-                    self.reply = match response {
-                        Ok(_) => Reply::Switched,
-                        Err(CutOff) => Reply::Cut,
-                    };
-                    return Poll::Ready(response);
-                }
-                Outgoing::Abort
-                | Outgoing::Close
-                | Outgoing::Data(_)
-                | Outgoing::End(_)
-                | Outgoing::Shutdown => {
-                    self.reply = Reply::Cut;
-                    return Poll::Ready(Err(CutOff));
-                }
-            }
-        }
-        Poll::Pending
-    }
-
-    /// The map of the request's fields, if the application has let go of it: hyper fills it again for the next.
-    fn spare_map(&mut self) -> HeaderMap {
-        let scope = self.call.scope_mut();
-        let fields = scope.map(|scope| std::mem::take(&mut scope.headers));
-        fields.map(Headers::into_map).unwrap_or_default()
-    }
-
-    /// Whether hyper can keep the connection, as far as the body is concerned.
-    fn after_reply(&self, framing: &Framing, length: ReplyLength) -> AfterReply {
-        let exchange = self.call.exchange();
-        match (&self.body, framing) {
-            (None, _) if self.body_state == BodyState::Whole => AfterReply::KeepOpen,
-            (None, _) => AfterReply::Close,
-            (Some(_), _) if !exchange.can_keep_connection(length, self.limits.discard_bytes) => {
-                AfterReply::Close
-            }
-            // A peer that was not asked for its body by now may send it or not.
-            (Some(body), Framing::Complete) if body.is_held_back() => AfterReply::Close,
-            (Some(_), _) => AfterReply::KeepOpen,
-        }
-    }
-
-    fn answered(&mut self, framing: Framing, length: ReplyLength, first: Bytes) {
-        match (framing, length) {
-            (Framing::Complete, _) | (Framing::Suppressed, ReplyLength::Whole) => self.complete(),
-            (Framing::Suppressed, _) => self.reply = Reply::Past,
-            (Framing::Follows, length) => {
-                self.rest = first;
-                let then = match length {
-                    ReplyLength::Whole => Then::End,
-                    ReplyLength::Known(_) | ReplyLength::Unknown => Then::More,
-                };
-                self.reply = Reply::Taken { then };
-            }
-        }
-    }
-
-    /// Hyper asks for the next frame of the response.
-    pub(crate) fn poll_frame(
-        &mut self,
-        task: &mut Task<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
-        self.hyper = Hyper::Nothing;
-        let Reply::Taken { then } = self.reply else {
-            self.reply = Reply::Cut;
-            return Poll::Ready(Some(Err(CutOff)));
-        };
-        self.outlet.settle(&self.call, self.rest.len());
-        loop {
-            let room = self.outlet.room().min(FRAME);
-            if !self.rest.is_empty() && room > 0 {
-                let frame = self.rest.split_to(room.min(self.rest.len()));
-                self.outlet.gave(frame.len());
-                self.gave = News::Bytes;
-                return Poll::Ready(Some(Ok(Frame::data(frame))));
-            }
-            if self.rest.is_empty() && then == Then::End {
-                self.complete();
-                return Poll::Ready(None);
-            }
-            if room == 0 {
-                if self.app == App::Waiting {
-                    self.poll(task);
-                }
-                self.hyper = Hyper::Room;
-                return Poll::Pending;
-            }
-            match self.call.exchange().next_output() {
-                Some(Outgoing::Data(bytes)) => {
-                    self.rest = bytes;
-                    self.app = App::Waiting;
-                }
-                Some(Outgoing::End(trailers)) => {
-                    self.complete();
-                    return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
-                }
-                Some(_) => {
-                    // An error now would take with it what hyper has not sent yet.
-                    self.reply = Reply::Cutting;
-                    self.hyper = Hyper::Turn;
-                    return Poll::Pending;
-                }
-                None if self.app == App::Waiting => {
-                    self.poll(task);
-                }
-                None => {
-                    self.hyper = Hyper::Output;
-                    return Poll::Pending;
-                }
-            }
-        }
-    }
-
-    /// Hyper drops the response's body: at its end, when it has as much as the head announced, or because the
-    /// connection or the stream is over.
-    pub(crate) fn let_go(&mut self) {
-        let Reply::Taken { then } = self.reply else {
-            return;
-        };
-        match (&self.outlet, then) {
-            (_, Then::End) if self.rest.is_empty() => self.complete(),
-            (Outlet::Socket(_), _) => self.reply = Reply::Past,
-            (Outlet::Stream, _) => self.reply = Reply::Dropped,
-        }
-    }
-
-    /// After hyper had its turn: gives the application its own, if hyper did not, and goes on with what hyper has let
-    /// go of.
-    ///
-    /// A tunnel is not hyper's any more, nor this function's.
-    pub(crate) fn after_hyper(&mut self, task: &mut Task<'_>) -> Turn {
-        if self.reply == Reply::Switched {
-            return Turn::Rest;
-        }
-        if !self.call.is_active() {
-            if self.body.is_some() {
-                self.discard(task);
-            }
-            return Turn::Rest;
-        }
-        let mut turn = Turn::Rest;
-        if self.app == App::Waiting && self.poll(task) && self.hyper == Hyper::Output {
-            turn = Turn::Again;
-        }
-        if self.reply == Reply::Past {
-            turn = self.finish_past(task);
-        }
-        if self.hyper == Hyper::Turn {
-            turn = Turn::Again;
-        }
-        if turn == Turn::Rest {
-            self.app = App::Waiting;
-        }
-        turn
-    }
-
-    /// Takes what the application sends after hyper has all it needs: its end.
-    fn finish_past(&mut self, task: &mut Task<'_>) -> Turn {
-        loop {
-            match self.call.exchange().next_output() {
-                Some(Outgoing::End(_)) => {
-                    self.complete();
-                    return if self.held.is_some() {
-                        Turn::Again
-                    } else {
-                        Turn::Rest
-                    };
-                }
-                Some(Outgoing::Data(_)) => self.app = App::Waiting,
-                Some(_) => {
-                    self.reply = Reply::Cut;
-                    return Turn::Rest;
-                }
-                None if self.app == App::Waiting => {
-                    self.poll(task);
-                }
-                None => return Turn::Rest,
-            }
         }
     }
 
@@ -593,46 +353,5 @@ impl Outlet {
             Self::Socket(_) => {}
             Self::Stream => call.exchange().unsent(rest),
         }
-    }
-}
-
-/// Hyper's service for HTTP/1: one exchange at a time, in one place.
-pub(crate) struct OneAtATime {
-    serving: Shared<Serving>,
-}
-
-impl OneAtATime {
-    pub(crate) fn new(serving: Shared<Serving>) -> Self {
-        Self { serving }
-    }
-}
-
-impl hyper::service::Service<Request<Incoming>> for OneAtATime {
-    type Response = Response<ReplyBody>;
-    type Error = CutOff;
-    type Future = Answer;
-
-    fn call(&self, request: Request<Incoming>) -> Answer {
-        self.serving.lock().begin(request);
-        Answer::new(self.serving.clone())
-    }
-}
-
-/// A response that hyper waits for.
-pub(crate) struct Answer {
-    serving: Shared<Serving>,
-}
-
-impl Answer {
-    pub(crate) fn new(serving: Shared<Serving>) -> Self {
-        Self { serving }
-    }
-}
-
-impl Future for Answer {
-    type Output = Result<Response<ReplyBody>, CutOff>;
-
-    fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        self.serving.lock().poll_answer(&self.serving, task)
     }
 }
