@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use gateway_spec::{AppError, Application, Connection, Done, Http, Signal, Wait};
 use websocket::{Upgrade, Watch};
@@ -25,19 +26,23 @@ impl App {
         settings: &Settings,
         forced: &Signal<()>,
     ) -> Self {
-        let (websocket, close) = (settings.websocket, settings.timeouts.close);
-        let forced = forced.clone();
+        let shared = Arc::new(Shared {
+            app,
+            websocket: settings.websocket,
+            close: settings.timeouts.close,
+            forced: forced.clone(),
+        });
         let call = move |http| {
-            let (app, forced) = (Arc::clone(&app), forced.clone());
+            let shared = Arc::clone(&shared);
             async move {
-                match websocket::upgrade(http, &websocket) {
-                    Upgrade::Http(http) => app.call(Connection::Http(http)).await,
+                match websocket::upgrade(http, &shared.websocket) {
+                    Upgrade::Http(http) => shared.app.call(Connection::Http(http)).await,
                     Upgrade::WebSocket(socket, watch) => {
-                        let call = app.call(Connection::WebSocket(socket));
-                        let result = until_forced(call, forced.wait(), &watch).await;
+                        let call = shared.app.call(Connection::WebSocket(socket));
+                        let result = until_forced(call, shared.forced.wait(), &watch).await;
                         // The client's close frame is still to come, or will never. Its lack is not the application's
                         // error.
-                        let _ = tokio::time::timeout(close, watch).await;
+                        let _ = tokio::time::timeout(shared.close, watch).await;
                         result
                     }
                     Upgrade::Refused(http, error) => http.responder.respond(error).await,
@@ -59,6 +64,14 @@ impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App").finish_non_exhaustive()
     }
+}
+
+/// What all calls share, behind one count.
+struct Shared<A> {
+    app: Arc<A>,
+    websocket: websocket::Settings,
+    close: Duration,
+    forced: Signal<()>,
 }
 
 /// A call for a socket that is closed when the grace period is over, which the call learns by its disconnect.

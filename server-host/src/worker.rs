@@ -176,7 +176,7 @@ const FORCED: u8 = 2;
 
 /// The end of the grace period that is kept for goodbyes: close frames and last writes.
 fn farewell(grace: Duration) -> Duration {
-    (grace / 4).min(Duration::from_secs(1))
+    (grace / 10).min(Duration::from_secs(1))
 }
 
 async fn accept<P: Protocol>(
