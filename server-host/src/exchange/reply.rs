@@ -144,14 +144,23 @@ impl Reply {
         event: HttpSend,
         mut send: impl FnMut(Queued),
     ) -> Result<(), SendError> {
-        let outgoing = |outgoing| send(Queued::Ready(outgoing));
+        let mut outgoing = |outgoing| send(Queued::Ready(outgoing));
         match event {
             HttpSend::Start {
-                head,
+                mut head,
                 body,
                 more,
                 trailers,
-            } => self.start(head, body, more, trailers, outgoing),
+            } => {
+                // By reference: a head is large, and each move of it a copy.
+                let length = self.start(&mut head, &body, more, trailers)?;
+                outgoing(Outgoing::Head {
+                    head,
+                    length,
+                    first: body,
+                });
+                Ok(())
+            }
             HttpSend::Body { bytes, more } => self.body(bytes, more, outgoing),
             HttpSend::Informational(head) => self.inform(head, outgoing),
             HttpSend::Trailers(trailers) => self.trailers(trailers, outgoing),
@@ -181,12 +190,11 @@ impl Reply {
 
     fn start(
         &mut self,
-        mut head: ResponseHead,
-        body: Bytes,
+        head: &mut ResponseHead,
+        body: &Bytes,
         more: bool,
         trailers: TrailersPlan,
-        mut send: impl FnMut(Outgoing),
-    ) -> Result<(), SendError> {
+    ) -> Result<ReplyLength, SendError> {
         if !matches!(self.phase, Phase::Before) {
             return Err(SendError::OutOfOrder);
         }
@@ -198,7 +206,7 @@ impl Reply {
                 head.status,
                 StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
             );
-        let mut declared = content_length(&head)?.map(|length| Declared {
+        let mut declared = content_length(head)?.map(|length| Declared {
             length,
             left: length,
         });
@@ -212,7 +220,7 @@ impl Reply {
             (true, None) => ReplyLength::Unknown,
         };
         if let (TrailersPlan::Announced(names), false) = (&trailers, suppressed) {
-            announce(names, &mut head);
+            announce(names, head);
         }
         self.status = Some(head.status);
         self.phase = if more {
@@ -228,12 +236,7 @@ impl Reply {
             self.bytes = body.len() as u64;
         }
         // The wire suppresses the body itself: it needs its length for HEAD.
-        send(Outgoing::Head {
-            head,
-            length,
-            first: body,
-        });
-        Ok(())
+        Ok(length)
     }
 
     fn body(
