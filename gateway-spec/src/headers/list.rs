@@ -104,10 +104,9 @@ impl List {
     pub(super) fn append_to(self, map: &mut HeaderMap) {
         // A map that is too small still takes the fields, one reallocation later.
         let _ = map.try_reserve(self.len());
-        for (name, value) in self.into_entries() {
-            if map.try_append(name, value).is_err() {
-                break;
-            }
+        match self {
+            Self::Short(places) => append_all(places.into_iter().flatten(), map),
+            Self::Long(entries) => append_all(entries, map),
         }
     }
 
@@ -145,6 +144,15 @@ impl List {
             Self::Long(entries) => ([const { None }; INLINE], entries),
         };
         short.into_iter().flatten().chain(long)
+    }
+}
+
+/// As many as the map can hold.
+fn append_all(entries: impl IntoIterator<Item = Entry>, map: &mut HeaderMap) {
+    for (name, value) in entries {
+        if map.try_append(name, value).is_err() {
+            break;
+        }
     }
 }
 
