@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gateway_spec::bytes::Bytes;
 use gateway_spec::types::StatusCode;
@@ -154,6 +154,11 @@ impl Peer {
         writer.write("open\n").await?;
         writer.flush().await?;
         if how == ["ignored"] {
+            let left = scope
+                .drain()
+                .await
+                .saturating_duration_since(Instant::now());
+            eprintln!("peer: the deadline is in {} ms", left.as_millis());
             let why = writer.gone().await;
             eprintln!("peer: gone by {why:?}");
             return Err(why.into());
