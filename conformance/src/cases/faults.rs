@@ -36,8 +36,12 @@ fn a_failure_after_the_start_is_visible(subject: &Subject) {
     for how in ["panic", "error", "abort", "forgotten", "lie"] {
         let mut client = server.connect();
         client.send(format!("GET /fail/started/{how} HTTP/1.1\r\nhost: a\r\n\r\nGET /hello HTTP/1.1\r\nhost: a\r\n\r\n"));
-        let whole = client.try_read_response(Method::Other);
-        assert!(whole.is_err(), "{how}: the response looks whole");
+        let cut = client
+            .try_read_response(Method::Other)
+            .expect_err("it cannot be whole");
+        // Giving up on purpose may take back what was not sent yet.
+        let begun = cut.response.is_some_and(|response| response.status == 200);
+        assert!(begun || how == "abort", "{how}: {}", cut.why);
     }
 }
 
@@ -73,6 +77,7 @@ fn giving_up_before_the_start_is_no_answer(subject: &Subject) {
     let mut client = server.connect();
     client.send("GET /fail/abort HTTP/1.1\r\nhost: a\r\n\r\n");
     client.expect_gone();
+    assert_eq!(server.ask("/report/calls/1"), "GET /fail/abort");
 }
 
 fn a_failure_is_logged_once(subject: &Subject) {

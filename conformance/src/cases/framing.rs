@@ -279,6 +279,10 @@ fn http_1_0_has_no_body_until_close(subject: &Subject) {
 fn cut_before_the_last_line_end(subject: &Subject) {
     let server = subject.start();
     // gunicorn#3382: what is cut after the last chunk's line is not complete.
+    let whole = "POST /read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let mut client = server.connect();
+    client.send(whole);
+    assert_eq!(client.read_response().text(), "hello");
     for body in ["5\r\nhello\r\n0\r\n", "5\r\nhello\r\n", "5\r\nhel", "5", ""] {
         let mut client = server.connect();
         client.send(format!(

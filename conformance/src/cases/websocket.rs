@@ -628,6 +628,7 @@ fn a_message_that_inflates_over_the_limit_is_1009(subject: &Subject) {
     let offer = "sec-websocket-extensions: permessage-deflate\r\n";
     client.send(handshake("/ws/echo", offer));
     let agreed = client.read_head();
+    assert_eq!(agreed.status, 101);
     if agreed.field("sec-websocket-extensions").is_none() {
         // Compression is not a clause: a server without it cannot be harmed by it.
         return;
