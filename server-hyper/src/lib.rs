@@ -16,8 +16,15 @@
 //! - a fragment in the target, which is dropped.
 //!
 //! What it refuses itself it answers without a text, and with 400 where `server-raw` knows better (505 for a version).
-//! Informational responses cannot be sent through it, names have neither their order nor their case, and it does not
-//! answer `Expect: 100-continue` on HTTP/2. Of an aborted HTTP/2 stream, what is queued is lost.
+//! Informational responses cannot be sent through it, and names have neither their order nor their case. It sends no
+//! `100 Continue` on HTTP/2, nor on HTTP/1.1 once the response has begun. Of an aborted HTTP/2 stream, what is queued
+//! is lost, and a tunnel there that the client cancels reads as one that it has closed.
+//!
+//! # What is not asked of hyper
+//!
+//! Its `pipeline_flush` gathers answers, but writes none while a byte of a request is unread: a streamed response would
+//! stand still behind a pipelined request, and a 101 be lost behind the first bytes of its tunnel. Here the connection's
+//! task writes after each turn of hyper, which gathers as much. Its timer is not used either: deadlines are the host's.
 #![forbid(unsafe_code)]
 
 mod body;
