@@ -107,18 +107,19 @@ impl Worker {
         }
         let deadline = shutdown.wait().await;
         self.phase.store(DRAINING, Ordering::Relaxed);
-        self.drain.raise(deadline);
+        // Applications are told of the time that is theirs; the rest is for goodbyes.
+        let force_at = deadline - farewell(deadline.saturating_duration_since(Instant::now()));
+        self.drain.raise(force_at);
         for task in accepting {
             // It sees the drain, takes what the kernel has accepted for it, and ends.
             let _ = task.await;
         }
         self.clock.wake_all();
-        self.drain_until(deadline).await;
+        self.drain_until(force_at, deadline).await;
         Ok(())
     }
 
-    async fn drain_until(&self, deadline: Instant) {
-        let force_at = deadline - farewell(deadline.saturating_duration_since(Instant::now()));
+    async fn drain_until(&self, force_at: Instant, deadline: Instant) {
         if tokio::time::timeout_at(force_at.into(), self.all_closed())
             .await
             .is_ok()
