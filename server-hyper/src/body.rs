@@ -48,7 +48,9 @@ pub(crate) enum Brought {
     Nothing,
     /// Its end.
     End,
-    /// It cannot be read any further; the application was not told.
+    /// It is not what a body may be.
+    Malformed,
+    /// Hyper cannot read it any further.
     Failed,
 }
 
@@ -143,7 +145,7 @@ fn give(frame: Frame<Bytes>, exchange: &Exchange) -> Brought {
             exchange.push_body(bytes);
             Brought::Some
         }
-        Err(Ok(trailers)) if !trailers.keys().all(may_be_trailer) => Brought::Failed,
+        Err(Ok(trailers)) if !trailers.keys().all(may_be_trailer) => Brought::Malformed,
         Err(trailers) => {
             exchange.end_body(trailers.ok());
             Brought::End

@@ -209,7 +209,9 @@ impl Connection {
         self.phase = match (standing, result) {
             (Standing::CutOff, _) => self.waits.cut_off(serving, io, task)?,
             (Standing::Tunnel, Ok(())) => Phase::Tunnel,
-            (Standing::Open | Standing::Tunnel, _) => return Err(Over(Gone::PeerReset)),
+            (Standing::Open | Standing::Tunnel | Standing::Lost, _) => {
+                return Err(Over(Gone::PeerReset));
+            }
             (Standing::Over, Ok(())) => self.waits.close(io),
             (Standing::Over, Err(error)) if error.is_incomplete_message() => {
                 let truncated = PeerError::TruncatedHead;

@@ -211,10 +211,9 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
         if let Some(error) = serving.take_refused() {
             self.context.refused(error.status(), &error);
         }
-        if self.hyper.is_some() {
-            return Ok(turn);
-        }
         match serving.standing() {
+            Standing::Lost => Err(Over(self.streams.gone())),
+            _ if self.hyper.is_some() => Ok(turn),
             Standing::Over if serving.call.is_active() => Ok(turn),
             Standing::Over => Err(Over(Gone::Finished)),
             Standing::CutOff => Err(Over(Gone::Aborted)),

@@ -72,7 +72,7 @@ enum Reply {
     Cutting,
     /// It was told.
     Cut,
-    /// It let go of the response before its end: the stream is gone.
+    /// It let go of the response before its end, or lost the body: the stream is gone.
     Dropped,
 }
 
@@ -129,6 +129,8 @@ pub(crate) enum Standing {
     CutOff,
     /// It was under way.
     Open,
+    /// Its stream is gone.
+    Lost,
 }
 
 impl Serving {
@@ -223,18 +225,28 @@ impl Serving {
                 Brought::Nothing => return progress.output,
                 Brought::Some => self.brought = News::Bytes,
                 Brought::End => self.body = None,
+                Brought::Malformed => self.body_is_malformed(),
                 Brought::Failed => self.body_failed(),
             }
         }
     }
 
     fn body_failed(&mut self) {
-        let exchange = self.call.exchange();
         match &self.outlet {
-            Outlet::Socket(io) if io.lock().read_failed() => exchange.set_gone(Gone::PeerReset),
-            Outlet::Socket(_) => exchange.fail_body(BodyError::Malformed),
-            Outlet::Stream => exchange.set_gone(Gone::StreamReset),
+            Outlet::Socket(io) if io.lock().read_failed() => {
+                self.call.exchange().set_gone(Gone::PeerReset);
+                self.body = None;
+            }
+            Outlet::Socket(_) => self.body_is_malformed(),
+            Outlet::Stream => {
+                self.reply = Reply::Dropped;
+                self.body = None;
+            }
         }
+    }
+
+    fn body_is_malformed(&mut self) {
+        self.call.exchange().fail_body(BodyError::Malformed);
         self.body_state = BodyState::Broken;
         self.body = None;
     }
@@ -325,7 +337,8 @@ impl Serving {
             _ if !self.call.is_active() => Standing::Over,
             Reply::Switched => Standing::Tunnel,
             Reply::Past => Standing::Over,
-            Reply::Waited | Reply::Taken { .. } | Reply::Dropped => Standing::Open,
+            Reply::Waited | Reply::Taken { .. } => Standing::Open,
+            Reply::Dropped => Standing::Lost,
         }
     }
 }
