@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::evidence;
+use crate::evidence::{self, Ending, Evidence};
 use crate::known::{Difference, KNOWN};
 use crate::server::Subject;
 
@@ -13,6 +13,19 @@ pub struct Case {
     /// The clauses of SPEC.md that it holds a server to.
     pub clauses: &'static [&'static str],
     test: Box<dyn Fn(&Subject) + Send + Sync>,
+}
+
+/// What came out of a case.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The server does what the clauses say, or differs as [`KNOWN`] says.
+    Passed,
+    /// It does not.
+    Failed(Evidence),
+    /// The case does to its server what cannot be done to one that is only known by its address, such as a signal; and
+    /// nobody said how to start another.
+    NotRun(&'static str),
 }
 
 impl Case {
@@ -35,35 +48,35 @@ impl Case {
         self
     }
 
-    /// Runs the case on a server of its own.
-    ///
-    /// # Errors
-    ///
-    /// If the server does not do what the clauses say; or if it does, although [`KNOWN`] says that it differs.
-    pub fn check(&self, subject: &Subject) -> Result<(), Failure> {
-        self.check_against(KNOWN, subject)
+    /// Runs the case: on the server that runs already, if the case can; else on one of its own.
+    #[must_use]
+    pub fn run(&self, subject: &Subject) -> Outcome {
+        self.run_against(KNOWN, subject)
     }
 
-    fn check_against(&self, known: &[Difference], subject: &Subject) -> Result<(), Failure> {
+    fn run_against(&self, known: &[Difference], subject: &Subject) -> Outcome {
         let known = known
             .iter()
-            .find(|known| known.server == subject.name && known.case == self.name);
-        let text = match (evidence::gather(|| (self.test)(subject)), known) {
-            (Ok(()), None) | (Err(_), Some(_)) => return Ok(()),
-            (Err(evidence), None) => evidence,
-            (Ok(()), Some(known)) => {
-                format!(
+            .find(|known| known.server == subject.name() && known.case == self.name);
+        let mut ending = evidence::gather(|| (self.test)(subject));
+        if let (Ending::NeedsItsOwn(_), Some(own)) = (&ending, subject.to_start()) {
+            ending = evidence::gather(|| (self.test)(&own));
+        }
+        match (ending, known) {
+            (Ending::NeedsItsOwn(what_for), _) => Outcome::NotRun(what_for),
+            (Ending::Passed, None) | (Ending::Failed(_), Some(_)) => Outcome::Passed,
+            (Ending::Failed(evidence), None) => Outcome::Failed(evidence),
+            (Ending::Passed, Some(known)) => {
+                let unmet = format!(
                     "it passes: take it out of the known differences ({})",
                     known.why
-                )
+                );
+                Outcome::Failed(Evidence {
+                    unmet,
+                    ..Evidence::default()
+                })
             }
-        };
-        Err(Failure {
-            server: subject.name,
-            case: self.name.clone(),
-            clauses: self.clauses,
-            text,
-        })
+        }
     }
 }
 
@@ -76,65 +89,6 @@ impl fmt::Debug for Case {
     }
 }
 
-/// A case that a server did not pass.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Failure {
-    /// The server.
-    pub server: &'static str,
-    /// The case.
-    pub case: String,
-    /// Its clauses.
-    pub clauses: &'static [&'static str],
-    /// What was expected where, the conversations, and the server's log.
-    pub text: String,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: {} [{}]\n{}",
-            self.server,
-            self.case,
-            self.clauses.join(", "),
-            self.text
-        )
-    }
-}
-
-/// What came out of all cases.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct Report {
-    /// How many cases did what was expected, known differences among them.
-    pub passed: usize,
-    /// The others.
-    pub failures: Vec<Failure>,
-}
-
-impl Report {
-    pub(crate) fn of(outcomes: impl Iterator<Item = Result<(), Failure>>) -> Self {
-        let mut report = Self::default();
-        for outcome in outcomes {
-            match outcome {
-                Ok(()) => report.passed += 1,
-                Err(failure) => report.failures.push(failure),
-            }
-        }
-        report
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for failure in &self.failures {
-            writeln!(f, "{failure}\n")?;
-        }
-        write!(f, "{} passed, {} failed", self.passed, self.failures.len())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,24 +98,17 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_tells_the_clause_and_the_evidence() {
+    fn a_failure_has_its_evidence() {
         let case = Case::new("broken", &["HTTP-1"], |_| {
-            evidence::add("what was said".into());
+            evidence::add_conversation("what was said".into());
             assert_eq!(1 + 1, 3, "the sum");
         });
-        let failure = case
-            .within("chapter")
-            .check(&subject("some"))
-            .unwrap_err()
-            .to_string();
-        for part in [
-            "some: chapter::broken [HTTP-1]",
-            "the sum",
-            "case.rs",
-            "what was said",
-        ] {
-            assert!(failure.contains(part), "{part} is not in {failure}");
-        }
+        let Outcome::Failed(evidence) = case.run(&subject("some")) else {
+            panic!("two is not three");
+        };
+        assert!(evidence.unmet.contains("the sum"), "{evidence}");
+        assert!(evidence.place.contains("case.rs"), "{evidence}");
+        assert_eq!(evidence.conversations, ["what was said"]);
     }
 
     #[test]
@@ -171,12 +118,22 @@ mod tests {
             case: "odd",
             why: "its wire cannot do it",
         }];
-        let check = |case: Case, name| case.check_against(&known, &subject(name));
-        let passes = || Case::new("odd", &[], |_| {});
-        let fails = || Case::new("odd", &[], |_| panic!("it differs"));
-        assert!(check(passes(), "some").is_err());
-        assert!(check(fails(), "some").is_ok());
-        assert!(check(passes(), "another").is_ok());
-        assert!(check(fails(), "another").is_err());
+        let passes =
+            |case: Case, name| matches!(case.run_against(&known, &subject(name)), Outcome::Passed);
+        let good = || Case::new("odd", &[], |_| {});
+        let bad = || Case::new("odd", &[], |_| panic!("it differs"));
+        assert!(!passes(good(), "some"));
+        assert!(passes(bad(), "some"));
+        assert!(passes(good(), "another"));
+        assert!(!passes(bad(), "another"));
+    }
+
+    #[test]
+    fn what_cannot_be_done_to_an_address_is_not_run() {
+        let subject = Subject::at("127.0.0.1:1".parse().expect("an address"));
+        let case = Case::new("ends", &["SRV-16"], |subject| {
+            let _ = subject.launch(crate::server::Options::new());
+        });
+        assert!(matches!(case.run(&subject), Outcome::NotRun(_)));
     }
 }

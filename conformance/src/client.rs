@@ -29,7 +29,7 @@ const LINE_BYTES: usize = 160;
 /// ```no_run
 /// # let address = "127.0.0.1:80".parse().unwrap();
 /// let mut client = conformance::Client::connect(address);
-/// client.send("GET /hello HTTP/1.1\r\nhost: a\r\n\r\n");
+/// client.send("GET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n");
 /// assert_eq!(client.read_response().status, 200);
 /// client.half_close();
 /// client.expect_end();
@@ -449,7 +449,7 @@ impl Drop for Client {
         if thread::panicking() {
             let from = self.stream.local_addr();
             let (sent, received) = (self.sent.show("sent"), self.received.show("received"));
-            evidence::add(format!("--- conversation of {from:?}\n{sent}{received}"));
+            evidence::add_conversation(format!("--- conversation of {from:?}\n{sent}{received}"));
         }
     }
 }

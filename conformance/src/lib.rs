@@ -1,21 +1,22 @@
 //! The clauses of `gateway-spec`'s SPEC.md as tests over real sockets, the same for every server.
 //!
-//! [`cases()`] is the table: each [`Case`] has a name, the clauses that it holds a server to, and a function that starts a
+//! [`cases()`] is the table: each [`Case`] has a name, the clauses that it holds a server to, and a function that gets a
 //! server and talks to it. A server under test is a program that serves [`Peer`] and takes `--bind`; [`Subject`] says how
-//! to start it:
+//! to start it, or where it runs:
 //!
 //! ```no_run
 //! use conformance::Subject;
 //!
-//! let subject = Subject::new("server-raw", "target/debug/conformance-peer", &["--server", "raw"]);
+//! let program = "target/debug/conformance";
+//! let subject = Subject::new("server-raw", program, &["peer", "--server", "raw"]);
 //! let report = conformance::run(&subject);
-//! assert!(report.failures.is_empty(), "{report}");
+//! assert!(report.is_green(), "{report}");
 //! ```
 //!
 //! # How to read a failure
 //!
-//! A failure names the case and its clauses, the line of the case that was not satisfied, what went over each of the case's
-//! connections, and the server's log. To run one case: `cargo test -p conformance --test it -- raw::framing::two_lengths`.
+//! A failure names the case, the line of it that was not satisfied, what went over each of its connections, the server's
+//! log, and the clauses in full. To run one case: `cargo test -p conformance --test it -- raw::framing::two_lengths`.
 //!
 //! # Where things are
 //!
@@ -23,6 +24,7 @@
 //! - [`Subject`], [`Server`]: a child process, its signals, its log and its end.
 //! - [`Peer`]: the application that the cases talk to.
 //! - `cases/`: the cases, in the order of SPEC.md.
+//! - [`Report`]: what came out, by clause; [`clauses()`]: what there is to hold to.
 //! - [`KNOWN`]: where a server differs and is known to; an entry that no longer holds is a failure.
 #![forbid(unsafe_code)]
 
@@ -32,24 +34,43 @@ mod client;
 mod evidence;
 mod known;
 mod peer;
+mod report;
 mod response;
 mod server;
+mod spec;
 
-pub use case::{Case, Failure, Report};
+pub use case::{Case, Outcome};
 pub use cases::cases;
 pub use client::{Client, End, PATIENCE};
+pub use evidence::Evidence;
 pub use known::{Difference, KNOWN};
 pub use peer::{LIFESPAN, Peer};
+pub use report::Report;
 pub use response::{Cut, Framing, Method, Response};
+pub use server::{Options, Server, Signal, Subject};
+pub use spec::{Clause, clauses};
+
 /// The variable of the environment that sets a server's times, in milliseconds: `head=400,idle=600,body=500,write=500,
 /// linger=200`, in any order, without spaces.
 pub const TIMEOUTS: &str = "PEER_TIMEOUTS";
 
-pub use server::{Options, Server, Signal, Subject};
-
 /// Runs all cases on one server, one after the other.
 #[must_use]
 pub fn run(subject: &Subject) -> Report {
-    let outcomes = cases().into_iter().map(|case| case.check(subject));
-    Report::of(outcomes)
+    let mut report = Report::default();
+    for case in cases() {
+        report.add(&case, case.run(subject));
+    }
+    report
+}
+
+/// How a running server says that it can be started once more, if it does: see [`Peer::started_by`].
+///
+/// # Panics
+///
+/// If it does not serve [`Peer`].
+#[must_use]
+pub fn start_command(server: std::net::SocketAddr) -> Vec<String> {
+    let command = Subject::at(server).start().ask(peer::START);
+    command.lines().map(str::to_owned).collect()
 }

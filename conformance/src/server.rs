@@ -1,4 +1,5 @@
-//! A server under test: a child process that serves the peer application, started, watched and ended here.
+//! A server under test: a child process that serves the peer application, started, watched and ended here; or one that
+//! runs already.
 //!
 //! The child is told its address by `--bind`, says where it listens on its standard output, and logs to its standard
 //! error. That is all that this kit asks of a server's program.
@@ -17,45 +18,105 @@ use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 
 use crate::client::{Client, PATIENCE};
-use crate::evidence;
+use crate::evidence::{self, needs_its_own};
+use crate::peer::RESET;
 
 pub use rustix::process::Signal;
 
-/// A server to test: how to start its program.
+/// A server to test: one that runs already, one that can be started, or both.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// What reports and the table of known differences call it, such as `server-raw`.
-    pub name: &'static str,
-    program: PathBuf,
+    name: String,
+    running: Option<SocketAddr>,
+    program: Option<Program>,
+}
+
+/// How a server's program is started.
+#[derive(Debug, Clone)]
+struct Program {
+    file: PathBuf,
     arguments: Vec<OsString>,
 }
 
 impl Subject {
-    /// A program that serves [`Peer`](crate::Peer), started with these arguments and `--bind 127.0.0.1:0`.
+    /// A program that serves [`Peer`](crate::Peer), started with these arguments and `--bind 127.0.0.1:0` for each case.
+    ///
+    /// The name is what reports and the table of known differences call it, such as `server-raw`.
     #[must_use]
-    pub fn new(name: &'static str, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
+    pub fn new(name: impl Into<String>, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
         Self {
-            name,
-            program: program.into(),
-            arguments: arguments.iter().map(Into::into).collect(),
+            name: name.into(),
+            running: None,
+            program: Some(Program {
+                file: program.into(),
+                arguments: arguments.iter().map(Into::into).collect(),
+            }),
         }
+    }
+
+    /// A server that runs and serves [`Peer`](crate::Peer). The cases must be alone with it, one after the other.
+    #[must_use]
+    pub fn at(address: SocketAddr) -> Self {
+        Self {
+            name: address.to_string(),
+            running: Some(address),
+            program: None,
+        }
+    }
+
+    /// How to start the same server again: for the cases that need one of their own.
+    #[must_use]
+    pub fn started_by(mut self, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
+        self.program = Some(Program {
+            file: program.into(),
+            arguments: arguments.iter().map(Into::into).collect(),
+        });
+        self
+    }
+
+    /// What reports call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The same server, to be started for each case, if it can be.
+    pub(crate) fn to_start(&self) -> Option<Self> {
+        let program = self.program.clone()?;
+        self.running.is_some().then(|| Self {
+            name: self.name.clone(),
+            running: None,
+            program: Some(program),
+        })
     }
 
     /// The file of its program.
     #[must_use]
     pub fn program(&self) -> &Path {
-        &self.program
+        match self.program.as_ref().filter(|_| self.running.is_none()) {
+            Some(program) => &program.file,
+            None => needs_its_own("reads the file of its program"),
+        }
     }
 
-    /// Starts it with no further arguments.
+    /// The running server with all forgotten that was reported before; or one that is started with no further arguments.
     ///
     /// # Panics
     ///
-    /// If it does not come up.
+    /// If it does not come up, or does not serve [`Peer`](crate::Peer).
     #[track_caller]
     #[must_use]
     pub fn start(&self) -> Server {
-        self.start_with(Options::new())
+        let Some(address) = self.running else {
+            return self.start_with(Options::new());
+        };
+        let server = Server {
+            name: self.name.clone(),
+            address: Some(address),
+            process: None,
+        };
+        let _ = server.ask(RESET);
+        server
     }
 
     /// Starts it and waits until it listens.
@@ -67,7 +128,7 @@ impl Subject {
     #[must_use]
     pub fn start_with(&self, options: Options) -> Server {
         let mut server = self.launch(options);
-        match server.wait_for_address() {
+        match server.process().wait_for_address() {
             Some(address) => server.address = Some(address),
             None => panic!("{} never said where it listens", self.name),
         }
@@ -82,8 +143,11 @@ impl Subject {
     #[track_caller]
     #[must_use]
     pub fn launch(&self, options: Options) -> Server {
-        let mut command = Command::new(&self.program);
-        command.args(&self.arguments);
+        let Some(program) = self.program.as_ref().filter(|_| self.running.is_none()) else {
+            needs_its_own("starts the server in its own way");
+        };
+        let mut command = Command::new(&program.file);
+        command.args(&program.arguments);
         if !options
             .arguments
             .iter()
@@ -99,16 +163,18 @@ impl Subject {
             .stderr(Stdio::piped());
         let mut child = match command.spawn() {
             Ok(child) => child,
-            Err(error) => panic!("{} cannot be started: {error}", self.program.display()),
+            Err(error) => panic!("{} cannot be started: {error}", program.file.display()),
         };
         let pid = Pid::from_child(&child);
         Server {
-            name: self.name,
+            name: self.name.clone(),
             address: None,
-            output: Lines::collect(child.stdout.take().expect("it is piped")),
-            log: Lines::collect(child.stderr.take().expect("it is piped")),
-            process: pidfd_open(pid, PidfdFlags::empty()).expect("the child is not reaped yet"),
-            child,
+            process: Some(Process {
+                output: Lines::collect(child.stdout.take().expect("it is piped")),
+                log: Lines::collect(child.stderr.take().expect("it is piped")),
+                handle: pidfd_open(pid, PidfdFlags::empty()).expect("the child is not reaped yet"),
+                child,
+            }),
         }
     }
 }
@@ -142,18 +208,33 @@ impl Options {
     }
 }
 
-/// A running server; killed when it is dropped.
+/// A running server; killed when it is dropped, if the case started it.
 #[derive(Debug)]
 pub struct Server {
-    name: &'static str,
+    name: String,
     address: Option<SocketAddr>,
+    process: Option<Process>,
+}
+
+/// The child process of a server.
+#[derive(Debug)]
+struct Process {
     output: Lines,
     log: Lines,
-    process: OwnedFd,
+    handle: OwnedFd,
     child: Child,
 }
 
 impl Server {
+    /// What can only be done to a child of ours.
+    #[track_caller]
+    fn process(&self) -> &Process {
+        match &self.process {
+            Some(process) => process,
+            None => needs_its_own("sends it signals, reads its log, or watches its end"),
+        }
+    }
+
     /// Where it listens.
     ///
     /// # Panics
@@ -196,7 +277,7 @@ impl Server {
     /// If it has ended.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
-        pidfd_send_signal(&self.process, signal).expect("the server is running");
+        pidfd_send_signal(&self.process().handle, signal).expect("the server is running");
     }
 
     /// Waits until it ends by itself.
@@ -207,12 +288,15 @@ impl Server {
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
         let patience = Timespec::try_from(PATIENCE).expect("it is a few seconds");
-        let mut process = [PollFd::new(&self.process, PollFlags::IN)];
-        let ended = poll(&mut process, Some(&patience)).expect("polling one descriptor works");
+        let Some(process) = &mut self.process else {
+            needs_its_own("watches its end");
+        };
+        let mut ends = [PollFd::new(&process.handle, PollFlags::IN)];
+        let ended = poll(&mut ends, Some(&patience)).expect("polling one descriptor works");
         assert_ne!(ended, 0, "{} did not end in {PATIENCE:?}", self.name);
-        let status = self.child.wait().expect("the child is ours");
-        self.output.wait_for_end();
-        self.log.wait_for_end();
+        let status = process.child.wait().expect("the child is ours");
+        process.output.wait_for_end();
+        process.log.wait_for_end();
         status
     }
 
@@ -223,11 +307,11 @@ impl Server {
     /// If none comes.
     #[track_caller]
     pub fn wait_for_log(&self, text: &str) -> String {
-        match self.log.wait_for(|line| line.contains(text)) {
+        match self.process().log.wait_for(|line| line.contains(text)) {
             Some(line) => line,
             None => panic!(
                 "no line of the log has {text:?} in it:\n{}",
-                self.log.all().join("\n")
+                self.log().join("\n")
             ),
         }
     }
@@ -235,15 +319,17 @@ impl Server {
     /// All that it has logged so far; after [`wait`](Self::wait), everything.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
-        self.log.all()
+        self.process().log.all()
     }
 
     /// Its standard output so far, as [`log`](Self::log).
     #[must_use]
     pub fn output(&self) -> Vec<String> {
-        self.output.all()
+        self.process().output.all()
     }
+}
 
+impl Process {
     /// Reads `listening on http://127.0.0.1:PORT (…)`.
     fn wait_for_address(&self) -> Option<SocketAddr> {
         let address = |line: &str| {
@@ -256,16 +342,16 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        let Some(process) = &mut self.process else {
+            return;
+        };
         // It may have ended already; either way nothing of it is left after the wait.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = process.child.kill();
+        let _ = process.child.wait();
         if thread::panicking() {
-            self.log.wait_for_end();
-            evidence::add(format!(
-                "--- log of {}\n{}",
-                self.name,
-                self.log.all().join("\n")
-            ));
+            process.log.wait_for_end();
+            let log = process.log.all().join("\n");
+            evidence::add_log(format!("--- log of {}\n{log}", self.name));
         }
     }
 }

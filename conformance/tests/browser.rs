@@ -154,9 +154,9 @@ async fn two_people_talk(subject: &Subject) {
         );
     }
 
-    ada.screenshot(&screenshots().join(format!("{}-desktop.png", subject.name)))
+    ada.screenshot(&screenshots().join(format!("{}-desktop.png", subject.name())))
         .await;
-    bea.screenshot(&screenshots().join(format!("{}-phone.png", subject.name)))
+    bea.screenshot(&screenshots().join(format!("{}-phone.png", subject.name())))
         .await;
     assert!(
         bea.is("document.documentElement.scrollWidth <= innerWidth")
@@ -196,7 +196,7 @@ async fn a_restart_is_survived(subject: &Subject) {
         "document.querySelectorAll('#pending .draft').length === 1",
     )
     .await;
-    ada.screenshot(&screenshots().join(format!("{}-lost.png", subject.name)))
+    ada.screenshot(&screenshots().join(format!("{}-lost.png", subject.name())))
         .await;
 
     let server = subject.start_with(Options::new().arguments(&["--bind", &address]));

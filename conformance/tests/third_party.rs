@@ -41,8 +41,8 @@ on_both! {
 fn subject(server: &'static str) -> Subject {
     Subject::new(
         server,
-        env!("CARGO_BIN_EXE_conformance-peer"),
-        &["--server", server],
+        env!("CARGO_BIN_EXE_conformance"),
+        &["peer", "--server", server],
     )
 }
 
@@ -89,12 +89,15 @@ fn curl(arguments: &[&str], input: &[u8]) -> String {
 
 fn curl_gets_and_posts(subject: &Subject) {
     let server = subject.start();
-    assert_eq!(curl(&[&url(&server, "/hello")], b""), "Hello, world!");
     assert_eq!(
-        curl(&["--http1.0", &url(&server, "/hello")], b""),
+        curl(&[&url(&server, "/conformance/hello")], b""),
         "Hello, world!"
     );
-    let head = curl(&["--head", &url(&server, "/hello")], b"");
+    assert_eq!(
+        curl(&["--http1.0", &url(&server, "/conformance/hello")], b""),
+        "Hello, world!"
+    );
+    let head = curl(&["--head", &url(&server, "/conformance/hello")], b"");
     assert!(
         head.to_ascii_lowercase().contains("content-length: 13\r\n"),
         "{head}"
@@ -102,7 +105,7 @@ fn curl_gets_and_posts(subject: &Subject) {
     let body = "a body\n".repeat(10_000);
     let chunked = ["--header", "transfer-encoding: chunked"];
     for fields in [&[][..], &chunked] {
-        for path in ["/read-all", "/echo"] {
+        for path in ["/conformance/read-all", "/conformance/echo"] {
             let url = url(&server, path);
             let sent = [fields, &["--data-binary", "@-", &url]].concat();
             assert!(
@@ -116,8 +119,8 @@ fn curl_gets_and_posts(subject: &Subject) {
         &[
             "--write-out",
             "%{num_connects}\n",
-            &url(&server, "/hello"),
-            &url(&server, "/hello"),
+            &url(&server, "/conformance/hello"),
+            &url(&server, "/conformance/hello"),
         ],
         b"",
     );
@@ -139,7 +142,7 @@ fn curl_uploads_with_an_expectation(subject: &Subject) {
         "/dev/null",
         "--data-binary",
         "@-",
-        &url(&server, "/read-all"),
+        &url(&server, "/conformance/read-all"),
     ];
     let seconds: f64 = curl(&timed, &body).parse().expect("curl writes a number");
     assert!(seconds < 10.0, "curl waited for {seconds} s");
@@ -153,7 +156,7 @@ fn curl_uploads_what_nobody_reads(subject: &Subject) {
         "expect:",
         "--data-binary",
         "@-",
-        &url(&server, "/early"),
+        &url(&server, "/conformance/early"),
     ];
     assert_eq!(curl(&sent, &body), "early");
 }
@@ -175,7 +178,7 @@ fn wrk(server: &Server, more: &[&str]) {
     .concat();
     let report = run(
         "wrk",
-        &[&arguments[..], &[&url(server, "/hello")]].concat(),
+        &[&arguments[..], &[&url(server, "/conformance/hello")]].concat(),
         b"",
     );
     assert!(
@@ -202,7 +205,7 @@ fn wrk_sees_no_error_when_it_pipelines(subject: &Subject) {
         subject.start_with(conformance::Options::new().arguments(&["--access-log", "off"]));
     let script = std::env::temp_dir().join(format!(
         "pipeline-{}-{}.lua",
-        subject.name,
+        subject.name(),
         std::process::id()
     ));
     let pipeline = "init = function(args)\n  local r = {}\n  for i = 1, 16 do r[i] = wrk.format() end\n  req = table.concat(r)\nend\nrequest = function() return req end\n";
@@ -227,14 +230,17 @@ mod http2 {
             "--write-out",
             " by %{http_version}",
         ];
-        let said = curl(&[&first[..], &[&url(&server, "/hello")]].concat(), b"");
+        let said = curl(
+            &[&first[..], &[&url(&server, "/conformance/hello")]].concat(),
+            b"",
+        );
         assert_eq!(said, "Hello, world! by 2");
         let body = vec![b'x'; 300_000];
         let sent = [
             "--http2-prior-knowledge",
             "--data-binary",
             "@-",
-            &url(&server, "/echo"),
+            &url(&server, "/conformance/echo"),
         ];
         assert!(curl(&sent, &body).as_bytes() == body);
     }
@@ -253,7 +259,7 @@ mod http2 {
         ];
         let report = run(
             "h2load",
-            &[&arguments[..], &[&url(&server, "/hello")]].concat(),
+            &[&arguments[..], &[&url(&server, "/conformance/hello")]].concat(),
             b"",
         );
         assert!(

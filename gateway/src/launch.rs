@@ -1,5 +1,6 @@
 //! From the command line to a running server, and to an exit code.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -29,7 +30,26 @@ use crate::flags::{Flags, ServerChoice};
 /// }
 /// ```
 pub fn run(app: impl Application) -> ExitCode {
-    let flags = match Flags::try_parse() {
+    run_from(app, std::env::args_os())
+}
+
+/// [`run`] for a program that has subcommands or flags of its own: the first argument is the program's name in help and
+/// errors, the others are the launcher's flags.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use gateway::{Connection, application_fn};
+/// # let app = application_fn(|connection: Connection| connection.refuse());
+/// # let _: std::process::ExitCode =
+/// gateway::run_from(app, ["tool serve", "--server", "hyper"])
+/// # ;
+/// ```
+pub fn run_from(
+    app: impl Application,
+    arguments: impl IntoIterator<Item: Into<OsString> + Clone>,
+) -> ExitCode {
+    let flags = match Flags::try_parse_from(arguments) {
         Ok(flags) => flags,
         Err(error) => {
             // Help and version are such "errors" too, with a code of 0. Nobody is left to be told of a closed stream.

@@ -22,4 +22,4 @@ mod flags;
 mod launch;
 
 pub use gateway_spec::*;
-pub use launch::run;
+pub use launch::{run, run_from};

@@ -13,9 +13,9 @@ fn each_exchange_is_a_line(subject: &Subject) {
     let mut server = subject.start();
     let mut client = server.connect();
     let from = client.address().to_string();
-    assert_eq!(client.get("/hello?q=1").status, 200);
-    assert_eq!(client.get("/none").status, 404);
-    client.send("HEAD /hello HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(client.get("/conformance/hello?q=1").status, 200);
+    assert_eq!(client.get("/conformance/none").status, 404);
+    client.send("HEAD /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n");
     let _ = client.read_response_to(crate::Method::Head);
     client.send("no request at all\r\n\r\n");
     assert_eq!(client.read_response().status, 400);
@@ -24,9 +24,9 @@ fn each_exchange_is_a_line(subject: &Subject) {
     let log = server.log();
     let lines: Vec<&String> = log.iter().filter(|line| line.starts_with(&from)).collect();
     let expected = [
-        ["\"GET /hello?q=1 HTTP/1.1\"", " 200 13 "],
-        ["\"GET /none HTTP/1.1\"", " 404 0 "],
-        ["\"HEAD /hello HTTP/1.1\"", " 200 0 "],
+        ["\"GET /conformance/hello?q=1 HTTP/1.1\"", " 200 13 "],
+        ["\"GET /conformance/none HTTP/1.1\"", " 404 0 "],
+        ["\"HEAD /conformance/hello HTTP/1.1\"", " 200 0 "],
         ["", " 400 "],
     ];
     assert_eq!(lines.len(), expected.len(), "{lines:#?}");
@@ -79,11 +79,14 @@ fn control_bytes_are_escaped(subject: &Subject) {
 
 fn it_can_be_turned_off(subject: &Subject) {
     let mut server = subject.start_with(crate::Options::new().arguments(&["--access-log", "off"]));
-    assert_eq!(server.connect().get("/hello").status, 200);
+    assert_eq!(server.connect().get("/conformance/hello").status, 200);
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
     assert!(
-        !server.log().iter().any(|line| line.contains("/hello")),
+        !server
+            .log()
+            .iter()
+            .any(|line| line.contains("/conformance/hello")),
         "the exchange was logged"
     );
 }

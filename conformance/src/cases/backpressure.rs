@@ -34,8 +34,8 @@ fn number(text: &str) -> usize {
 fn a_client_that_does_not_read_stops_the_application(subject: &Subject) {
     let server = subject.start();
     let mut client = does_not_read(&server);
-    client.send("GET /stall HTTP/1.1\r\nhost: a\r\n\r\n");
-    let written = number(&server.ask("/report/stall/1"));
+    client.send("GET /conformance/stall HTTP/1.1\r\nhost: a\r\n\r\n");
+    let written = number(&server.ask("/conformance/report/stall/1"));
     assert!(written < KERNEL + SERVER, "{written} bytes were accepted");
     let response = client.read_response();
     assert_eq!(
@@ -49,13 +49,13 @@ fn a_client_that_does_not_read_stops_the_application(subject: &Subject) {
 fn what_is_accepted_at_once_is_bounded(subject: &Subject) {
     let server = subject.start();
     let mut client = does_not_read(&server);
-    client.send("GET /fill HTTP/1.1\r\nhost: a\r\n\r\n");
-    let accepted = number(&server.ask("/report/fill/1"));
+    client.send("GET /conformance/fill HTTP/1.1\r\nhost: a\r\n\r\n");
+    let accepted = number(&server.ask("/conformance/report/fill/1"));
     assert!(
         accepted <= SERVER,
         "{accepted} bytes were accepted without waiting"
     );
-    let _ = server.ask("/open/fill");
+    let _ = server.ask("/conformance/open/fill");
     assert_eq!(
         client.read_response().body.len(),
         accepted,
@@ -66,14 +66,16 @@ fn what_is_accepted_at_once_is_bounded(subject: &Subject) {
 fn an_application_that_does_not_read_stops_the_client(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send("POST /read-some/1 HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n");
+    client.send(
+        "POST /conformance/read-some/1 HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n",
+    );
     let sent = client.send_until_stuck(
         &[b'x'; 16 * 1024],
         2 * (KERNEL + SERVER),
         Duration::from_secs(1),
     );
     assert!(sent < KERNEL + SERVER, "{sent} bytes were taken");
-    let _ = server.ask("/open/read-some");
+    let _ = server.ask("/conformance/open/read-some");
     assert_eq!(
         client.read_response().status,
         200,
@@ -84,9 +86,12 @@ fn an_application_that_does_not_read_stops_the_client(subject: &Subject) {
 fn an_application_s_timers_go_on_while_its_client_does_not_read(subject: &Subject) {
     let server = subject.start();
     let mut client = does_not_read(&server);
-    client.send("GET /ticks HTTP/1.1\r\nhost: a\r\n\r\n");
-    assert_eq!(server.ask("/report/ticks/11").lines().count(), 11);
-    let _ = server.ask("/open/ticks");
+    client.send("GET /conformance/ticks HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(
+        server.ask("/conformance/report/ticks/11").lines().count(),
+        11
+    );
+    let _ = server.ask("/conformance/open/ticks");
     let _ = client.read_response();
 }
 
@@ -95,15 +100,15 @@ fn a_client_that_does_not_read_stops_nobody_else(subject: &Subject) {
     let stuck: Vec<Client> = (0..3)
         .map(|_| {
             let mut client = does_not_read(&server);
-            client.send("GET /endless HTTP/1.1\r\nhost: a\r\n\r\n");
+            client.send("GET /conformance/endless HTTP/1.1\r\nhost: a\r\n\r\n");
             client
         })
         .collect();
     // One that reads as fast as it can must not starve the others either: its writes never wait.
     let mut fast = server.connect();
-    fast.send("GET /endless HTTP/1.1\r\nhost: a\r\n\r\n");
+    fast.send("GET /conformance/endless HTTP/1.1\r\nhost: a\r\n\r\n");
     let _ = fast.read_bytes(10_000_000);
-    assert_eq!(server.connect().get("/hello").status, 200);
+    assert_eq!(server.connect().get("/conformance/hello").status, 200);
     let _ = fast.read_bytes(10_000_000);
     drop(stuck);
 }
@@ -111,8 +116,8 @@ fn a_client_that_does_not_read_stops_nobody_else(subject: &Subject) {
 fn pipelined_requests_do_not_pile_up(subject: &Subject) {
     let server = subject.start();
     let mut client = does_not_read(&server);
-    client.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n");
-    assert_eq!(server.ask("/report/slow/1"), "waiting");
+    client.send("GET /conformance/slow HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(server.ask("/conformance/report/slow/1"), "waiting");
     // Behind an answer that does not come, the server must stop reading.
     let sent = client.send_until_stuck(
         &[b'x'; 16 * 1024],

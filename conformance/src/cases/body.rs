@@ -45,7 +45,7 @@ fn a_body_is_what_was_sent(subject: &Subject) {
     let mut client = server.connect();
     let body: Vec<u8> = (0..8_000_000_u32).map(|n| (n % 251) as u8).collect();
     for length in [1, 2, 1000, 65_535, 65_536, 65_537, 1_000_000, body.len()] {
-        let response = client.post("/read-all", &body[..length]);
+        let response = client.post("/conformance/read-all", &body[..length]);
         assert_eq!(response.status, 200);
         assert!(
             response.body == body[..length],
@@ -64,7 +64,7 @@ fn chunks_are_not_seen_by_the_application(subject: &Subject) {
     .concat();
     let expected = [b"one\r\n0\r\n\r\n".as_slice(), &[b'x'; 70_000]].concat();
     assert!(
-        post_chunked(&server, "/read-all", &body)
+        post_chunked(&server, "/conformance/read-all", &body)
             .read_response()
             .body
             == expected
@@ -72,11 +72,15 @@ fn chunks_are_not_seen_by_the_application(subject: &Subject) {
 
     let small = [chunked(&[b"one", b"\r\n", b"two"]), b"0\r\n\r\n".to_vec()].concat();
     let mut client = server.connect();
-    client.send("POST /read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+    client.send(
+        "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
     client.send_each_byte(&small);
     assert_eq!(client.read_response().text(), "one\r\ntwo");
     for cut in 1..small.len() {
-        client.send("POST /read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+        client.send(
+            "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n",
+        );
         client.send_cut(&small, &[cut]);
         assert_eq!(client.read_response().text(), "one\r\ntwo", "cut at {cut}");
     }
@@ -84,7 +88,7 @@ fn chunks_are_not_seen_by_the_application(subject: &Subject) {
 
 fn a_body_streams_both_ways(subject: &Subject) {
     let server = subject.start();
-    let mut client = post_chunked(&server, "/echo", &chunked(&[b"first"]));
+    let mut client = post_chunked(&server, "/conformance/echo", &chunked(&[b"first"]));
     assert_eq!(client.read_head().status, 200);
     assert_eq!(client.read_chunk(), b"first");
     for part in [b"second".as_slice(), b"third"] {
@@ -98,7 +102,7 @@ fn a_body_streams_both_ways(subject: &Subject) {
 fn a_body_of_one_byte_chunks(subject: &Subject) {
     let server = subject.start();
     let body = [b"1\r\nx\r\n".repeat(50_000), b"0\r\n\r\n".to_vec()].concat();
-    let response = post_chunked(&server, "/read-all", &body).read_response();
+    let response = post_chunked(&server, "/conformance/read-all", &body).read_response();
     assert!(
         response.body == [b'x'; 50_000],
         "{} bytes came back",
@@ -113,12 +117,16 @@ fn trailers_come_after_the_body(subject: &Subject) {
         b"0\r\nX-Sum: 7\r\nx-more: a\r\n\r\n".to_vec(),
     ]
     .concat();
-    let mut client = post_chunked(&server, "/trailers/in", &body);
+    let mut client = post_chunked(&server, "/conformance/trailers/in", &body);
     let response = client.read_response();
     let mut trailers: Vec<_> = response.text().lines().collect();
     trailers.sort_unstable();
     assert_eq!(trailers, ["x-more=a", "x-sum=7"]);
-    assert_eq!(client.get("/hello").status, 200, "the connection goes on");
+    assert_eq!(
+        client.get("/conformance/hello").status,
+        200,
+        "the connection goes on"
+    );
 }
 
 fn trailers_that_frame_or_route_are_refused(subject: &Subject) {
@@ -136,7 +144,7 @@ fn trailers_that_frame_or_route_are_refused(subject: &Subject) {
             format!("0\r\n{name}: 7\r\nx-sum: 7\r\n\r\n").into_bytes(),
         ]
         .concat();
-        let mut client = post_chunked(&server, "/trailers/in", &body);
+        let mut client = post_chunked(&server, "/conformance/trailers/in", &body);
         assert_eq!(client.read_response().status, 400, "with {name}");
         client.expect_end();
     }
@@ -149,7 +157,7 @@ fn trailers_over_the_limit_are_refused(subject: &Subject) {
         "a: b\r\n".repeat(1000),
     ] {
         let mut client = server.connect();
-        client.send("POST /trailers/in HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+        client.send("POST /conformance/trailers/in HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
         let _ = client.try_send(format!("1\r\nx\r\n0\r\n{trailers}\r\n"));
         let status = client.read_response().status;
         assert!(
@@ -173,7 +181,9 @@ fn chunk_extensions_over_the_limit_are_refused(subject: &Subject) {
         ("one with each chunk", many),
     ] {
         let mut client = server.connect();
-        client.send("POST /read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+        client.send(
+            "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n",
+        );
         let _ = client.try_send(&body);
         let status = client.read_response().status;
         assert!([400, 413].contains(&status), "{how} gives {status}");
@@ -186,7 +196,7 @@ fn a_body_that_was_cut_short_is_no_body(subject: &Subject) {
     for sent in ["", "hell"] {
         let mut client = server.connect();
         client.send(format!(
-            "POST /read-all HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n{sent}"
+            "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n{sent}"
         ));
         client.half_close();
         // The client may still read: malformed is what it is told, and it is told so.
@@ -198,7 +208,7 @@ fn a_body_that_was_cut_short_is_no_body(subject: &Subject) {
 fn a_body_over_the_limit_is_413(subject: &Subject) {
     let server = subject.start();
     // The application's limit, and the server's.
-    for path in ["/read-all", "/read-some/1"] {
+    for path in ["/conformance/read-all", "/conformance/read-some/1"] {
         let mut client = server.connect();
         client.send(format!(
             "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999999999\r\n\r\n"
@@ -218,7 +228,7 @@ fn an_unread_body_leaves_the_connection_usable(subject: &Subject) {
     ] {
         let mut client = server.connect();
         client.send(format!(
-            "POST /early HTTP/1.1\r\nhost: a\r\n{body}GET /hello HTTP/1.1\r\nhost: a\r\n\r\n"
+            "POST /conformance/early HTTP/1.1\r\nhost: a\r\n{body}GET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n"
         ));
         assert_eq!(client.read_response().text(), "early");
         assert_eq!(client.read_response().text(), "Hello, world!");
@@ -229,11 +239,11 @@ fn a_body_read_in_part_leaves_the_connection_usable(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     client.send(format!(
-        "POST /read-some/1 HTTP/1.1\r\nhost: a\r\ncontent-length: 10000\r\n\r\n{}GET /hello HTTP/1.1\r\nhost: a\r\n\r\n",
+        "POST /conformance/read-some/1 HTTP/1.1\r\nhost: a\r\ncontent-length: 10000\r\n\r\n{}GET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n",
         "x".repeat(10_000)
     ));
-    let read = server.ask("/report/read-some/1");
-    let _ = server.ask("/open/read-some");
+    let read = server.ask("/conformance/report/read-some/1");
+    let _ = server.ask("/conformance/open/read-some");
     assert_eq!(client.read_response().text(), read);
     assert_eq!(client.read_response().text(), "Hello, world!");
 }
@@ -241,7 +251,7 @@ fn a_body_read_in_part_leaves_the_connection_usable(subject: &Subject) {
 fn an_uploader_reads_an_early_answer(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send("POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n");
+    client.send("POST /conformance/early HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n");
     // More than the server drains: it answers, closes, and reads on for a while, since a reset would take the answer away
     // from a client that is still sending (RFC 9112 section 9.6).
     let _ = client.try_send(vec![b'x'; 4_000_000]);
@@ -258,12 +268,12 @@ fn an_application_that_reads_late_gets_everything(subject: &Subject) {
     // More than the server keeps: it must go on reading when there is room again.
     let body = vec![b'x'; 300_000];
     client.send(format!(
-        "POST /read-late HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+        "POST /conformance/read-late HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
         body.len()
     ));
     client.send(&body);
-    assert_eq!(server.ask("/report/read-late/1"), "waiting");
-    let _ = server.ask("/open/read-late");
+    assert_eq!(server.ask("/conformance/report/read-late/1"), "waiting");
+    let _ = server.ask("/conformance/open/read-late");
     let response = client.read_response();
     assert_eq!(response.body.len(), body.len());
 }

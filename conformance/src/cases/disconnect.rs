@@ -17,16 +17,22 @@ chapter! {
 /// Waits until the application of this name waits, for what a case does next must find it waiting.
 #[track_caller]
 fn await_waiting(server: &Server, name: &str) {
-    assert_eq!(server.ask(&format!("/report/{name}/1")), "waiting");
+    assert_eq!(
+        server.ask(&format!("/conformance/report/{name}/1")),
+        "waiting"
+    );
 }
 
 fn a_half_close_is_told_to_who_is_not_reading(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send("GET /gone HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/gone HTTP/1.1\r\nhost: a\r\n\r\n");
     await_waiting(&server, "gone");
     client.half_close();
-    assert_eq!(server.ask("/report/gone/2"), "waiting\nHalfClosed");
+    assert_eq!(
+        server.ask("/conformance/report/gone/2"),
+        "waiting\nHalfClosed"
+    );
     assert_eq!(client.read_response().text(), "answered all the same");
     client.expect_end();
 }
@@ -34,22 +40,28 @@ fn a_half_close_is_told_to_who_is_not_reading(subject: &Subject) {
 fn a_reset_is_told_to_who_is_not_reading(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send("GET /gone/final HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/gone/final HTTP/1.1\r\nhost: a\r\n\r\n");
     await_waiting(&server, "gone");
     client.reset();
-    assert_eq!(server.ask("/report/gone/2"), "waiting\nPeerReset");
+    assert_eq!(
+        server.ask("/conformance/report/gone/2"),
+        "waiting\nPeerReset"
+    );
 }
 
 fn a_reset_after_a_half_close_is_told_too(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send("GET /gone/final HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/gone/final HTTP/1.1\r\nhost: a\r\n\r\n");
     await_waiting(&server, "gone");
     client.half_close();
-    assert_eq!(server.ask("/report/gone/2"), "waiting\nHalfClosed");
+    assert_eq!(
+        server.ask("/conformance/report/gone/2"),
+        "waiting\nHalfClosed"
+    );
     client.reset();
     assert_eq!(
-        server.ask("/report/gone/3"),
+        server.ask("/conformance/report/gone/3"),
         "waiting\nHalfClosed\nPeerReset"
     );
 }
@@ -57,22 +69,32 @@ fn a_reset_after_a_half_close_is_told_too(subject: &Subject) {
 fn a_reset_is_told_to_who_is_writing(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send("GET /endless HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/endless HTTP/1.1\r\nhost: a\r\n\r\n");
     let _ = client.read_bytes(1_000_000);
     client.reset();
-    assert_eq!(server.ask("/report/endless/2"), "started\nGone(PeerReset)");
+    assert_eq!(
+        server.ask("/conformance/report/endless/2"),
+        "started\nGone(PeerReset)"
+    );
 }
 
 fn a_reset_is_told_to_who_is_stalled(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send("GET /ticks HTTP/1.1\r\nhost: a\r\n\r\n");
-    assert!(server.ask("/report/ticks/1").starts_with("stalled"));
+    client.send("GET /conformance/ticks HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert!(
+        server
+            .ask("/conformance/report/ticks/1")
+            .starts_with("stalled")
+    );
     let mut other = server.connect();
-    other.send("GET /endless HTTP/1.1\r\nhost: a\r\n\r\n");
+    other.send("GET /conformance/endless HTTP/1.1\r\nhost: a\r\n\r\n");
     let _ = other.read_head();
     other.reset();
-    assert_eq!(server.ask("/report/endless/2"), "started\nGone(PeerReset)");
+    assert_eq!(
+        server.ask("/conformance/report/endless/2"),
+        "started\nGone(PeerReset)"
+    );
     client.reset();
 }
 
@@ -80,7 +102,7 @@ fn a_leaving_client_cancels_nothing(subject: &Subject) {
     let server = subject.start();
     for reset in [true, false] {
         let mut client = server.connect();
-        client.send("GET /work HTTP/1.1\r\nhost: a\r\n\r\n");
+        client.send("GET /conformance/work HTTP/1.1\r\nhost: a\r\n\r\n");
         assert_eq!(client.read_response().text(), "answered");
         if reset {
             client.reset();
@@ -89,14 +111,17 @@ fn a_leaving_client_cancels_nothing(subject: &Subject) {
         }
     }
     let mut client = server.connect();
-    client.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/slow HTTP/1.1\r\nhost: a\r\n\r\n");
     await_waiting(&server, "slow");
     client.reset();
     for gate in ["work", "work", "slow"] {
-        let _ = server.ask(&format!("/open/{gate}"));
+        let _ = server.ask(&format!("/conformance/open/{gate}"));
     }
     assert_eq!(
-        server.ask("/report/work/4").matches("ended").count(),
+        server
+            .ask("/conformance/report/work/4")
+            .matches("ended")
+            .count(),
         2,
         "the calls ran to their end"
     );
@@ -105,12 +130,16 @@ fn a_leaving_client_cancels_nothing(subject: &Subject) {
 fn a_leaving_client_is_no_error_of_the_application(subject: &Subject) {
     let mut server = subject.start();
     let mut client = server.connect();
-    client.send("GET /endless HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/endless HTTP/1.1\r\nhost: a\r\n\r\n");
     let _ = client.read_bytes(100_000);
     client.reset();
-    assert!(server.ask("/report/endless/2").contains("PeerReset"));
+    assert!(
+        server
+            .ask("/conformance/report/endless/2")
+            .contains("PeerReset")
+    );
     let mut client = server.connect();
-    client.send("GET /fail/gone HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/fail/gone HTTP/1.1\r\nhost: a\r\n\r\n");
     let _ = client.try_read_response(crate::Method::Other);
     server.signal(crate::Signal::TERM);
     assert!(server.wait().success());
@@ -120,11 +149,11 @@ fn a_leaving_client_is_no_error_of_the_application(subject: &Subject) {
 
 fn clients_that_leave_half_way_harm_nobody(subject: &Subject) {
     let server = subject.start();
-    let request = "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\ndata";
+    let request = "POST /conformance/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\ndata";
     for cut in 0..request.len() {
         let mut client = server.connect();
         client.send(&request[..cut]);
         client.reset();
     }
-    assert_eq!(server.connect().get("/hello").status, 200);
+    assert_eq!(server.connect().get("/conformance/hello").status, 200);
 }

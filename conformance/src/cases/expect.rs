@@ -17,31 +17,35 @@ fn the_client_is_told_to_go_on_when_the_application_asks(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     client.send(format!(
-        "POST /read-late HTTP/1.1\r\nhost: a\r\n{EXPECTING}"
+        "POST /conformance/read-late HTTP/1.1\r\nhost: a\r\n{EXPECTING}"
     ));
-    assert_eq!(server.ask("/report/read-late/1"), "waiting");
+    assert_eq!(server.ask("/conformance/report/read-late/1"), "waiting");
     assert_eq!(
         client.unread(),
         b"",
         "nothing comes before the application asks"
     );
-    let _ = server.ask("/open/read-late");
+    let _ = server.ask("/conformance/open/read-late");
     assert_eq!(client.read_response().status, 100);
     client.send("data");
     assert_eq!(client.read_response().text(), "data");
-    assert_eq!(client.get("/hello").status, 200, "the connection goes on");
+    assert_eq!(
+        client.get("/conformance/hello").status,
+        200,
+        "the connection goes on"
+    );
 }
 
 fn nobody_is_told_to_go_on_when_the_answer_comes_first(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     client.send(format!(
-        "POST /forbidden HTTP/1.1\r\nhost: a\r\n{EXPECTING}"
+        "POST /conformance/forbidden HTTP/1.1\r\nhost: a\r\n{EXPECTING}"
     ));
     let response = client.read_response();
     assert_eq!(response.status, 403, "the first answer is the final one");
     // Whether the body follows cannot be known: the connection must not be used again, or must take it as a body.
-    let _ = client.try_send("dataGET /hello HTTP/1.1\r\nhost: a\r\n\r\n");
+    let _ = client.try_send("dataGET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n");
     match client.try_read_response(crate::Method::Other) {
         Ok(response) => assert_eq!(response.text(), "Hello, world!"),
         Err(cut) => assert!(response.closes() && cut.response.is_none(), "{cut}"),
@@ -52,7 +56,7 @@ fn a_client_that_goes_on_by_itself_is_served(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     client.send(format!(
-        "POST /read-all HTTP/1.1\r\nhost: a\r\n{EXPECTING}data"
+        "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\n{EXPECTING}data"
     ));
     let mut response = client.read_response();
     if response.status == 100 {
@@ -64,7 +68,9 @@ fn a_client_that_goes_on_by_itself_is_served(subject: &Subject) {
 fn http_1_0_expects_nothing(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send(format!("POST /read-all HTTP/1.0\r\n{EXPECTING}data"));
+    client.send(format!(
+        "POST /conformance/read-all HTTP/1.0\r\n{EXPECTING}data"
+    ));
     assert_eq!(
         client.read_response().text(),
         "data",
@@ -76,7 +82,7 @@ fn an_expectation_that_nobody_knows_is_refused(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     client.send(
-        "POST /read-all HTTP/1.1\r\nhost: a\r\nexpect: 200-maybe\r\ncontent-length: 4\r\n\r\ndata",
+        "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\nexpect: 200-maybe\r\ncontent-length: 4\r\n\r\ndata",
     );
     assert_eq!(client.read_response().status, 417);
 }

@@ -22,7 +22,7 @@ fn a_failure_before_the_start_is_answered(subject: &Subject) {
         ("status/503", 503),
         ("lie", 500),
     ] {
-        let response = server.connect().get(&format!("/fail/{how}"));
+        let response = server.connect().get(&format!("/conformance/fail/{how}"));
         assert_eq!(response.status, status, "{how}");
         assert!(
             !response.text().contains("on purpose"),
@@ -35,7 +35,7 @@ fn a_failure_after_the_start_is_visible(subject: &Subject) {
     let server = subject.start();
     for how in ["panic", "error", "abort", "forgotten", "lie"] {
         let mut client = server.connect();
-        client.send(format!("GET /fail/started/{how} HTTP/1.1\r\nhost: a\r\n\r\nGET /hello HTTP/1.1\r\nhost: a\r\n\r\n"));
+        client.send(format!("GET /conformance/fail/started/{how} HTTP/1.1\r\nhost: a\r\n\r\nGET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n"));
         let cut = client
             .try_read_response(Method::Other)
             .expect_err("it cannot be whole");
@@ -50,7 +50,7 @@ fn what_was_accepted_before_a_failure_is_sent(subject: &Subject) {
     for how in ["panic", "error", "forgotten"] {
         let mut client = server.connect();
         client.send(format!(
-            "GET /fail/started/{how} HTTP/1.1\r\nhost: a\r\n\r\n"
+            "GET /conformance/fail/started/{how} HTTP/1.1\r\nhost: a\r\n\r\n"
         ));
         let cut = client
             .try_read_response(Method::Other)
@@ -67,23 +67,29 @@ fn what_was_accepted_before_a_failure_is_sent(subject: &Subject) {
 fn a_forgotten_answer_is_answered_while_the_call_goes_on(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    assert_eq!(client.get("/fail/forgotten").status, 500);
-    let _ = server.ask("/open/forgotten");
-    assert_eq!(server.ask("/report/forgotten/1"), "the call went on");
+    assert_eq!(client.get("/conformance/fail/forgotten").status, 500);
+    let _ = server.ask("/conformance/open/forgotten");
+    assert_eq!(
+        server.ask("/conformance/report/forgotten/1"),
+        "the call went on"
+    );
 }
 
 fn giving_up_before_the_start_is_no_answer(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send("GET /fail/abort HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/fail/abort HTTP/1.1\r\nhost: a\r\n\r\n");
     client.expect_gone();
-    assert_eq!(server.ask("/report/calls/1"), "GET /fail/abort");
+    assert_eq!(
+        server.ask("/conformance/report/calls/1"),
+        "GET /conformance/fail/abort"
+    );
 }
 
 fn a_failure_is_logged_once(subject: &Subject) {
     let mut server = subject.start();
-    assert_eq!(server.connect().get("/fail/error").status, 500);
-    assert_eq!(server.connect().get("/fail/panic").status, 500);
+    assert_eq!(server.connect().get("/conformance/fail/error").status, 500);
+    assert_eq!(server.connect().get("/conformance/fail/panic").status, 500);
     server.signal(crate::Signal::TERM);
     assert!(server.wait().success());
     let log = server.log().join("\n");
@@ -99,14 +105,14 @@ fn a_failure_is_logged_once(subject: &Subject) {
 fn a_panic_harms_no_other_exchange(subject: &Subject) {
     let server = subject.start_with(crate::Options::new().arguments(&["--workers", "1"]));
     let mut slow = server.connect();
-    slow.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n");
-    assert_eq!(server.ask("/report/slow/1"), "waiting");
+    slow.send("GET /conformance/slow HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(server.ask("/conformance/report/slow/1"), "waiting");
     for _ in 0..10 {
-        assert_eq!(server.connect().get("/fail/panic").status, 500);
+        assert_eq!(server.connect().get("/conformance/fail/panic").status, 500);
         let mut client = server.connect();
-        client.send("GET /fail/started/panic HTTP/1.1\r\nhost: a\r\n\r\n");
+        client.send("GET /conformance/fail/started/panic HTTP/1.1\r\nhost: a\r\n\r\n");
         let _ = client.read_to_end();
     }
-    let _ = server.ask("/open/slow");
+    let _ = server.ask("/conformance/open/slow");
     assert_eq!(slow.read_response().text(), "slow");
 }

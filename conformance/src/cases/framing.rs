@@ -31,7 +31,7 @@ struct Row {
 
 /// Fields, and perhaps a body, that must be refused with the head.
 const fn fields(name: &'static str, source: &'static str, wire: &'static [u8]) -> Row {
-    let before = "POST /read-all HTTP/1.1\r\nHost: a\r\n";
+    let before = "POST /conformance/read-all HTTP/1.1\r\nHost: a\r\n";
     Row {
         name,
         source,
@@ -43,7 +43,8 @@ const fn fields(name: &'static str, source: &'static str, wire: &'static [u8]) -
 
 /// A chunked body that must be refused.
 const fn chunks(name: &'static str, source: &'static str, wire: &'static [u8]) -> Row {
-    let before = "POST /read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let before =
+        "POST /conformance/read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     Row {
         name,
         source,
@@ -72,7 +73,7 @@ const fn whole(
 const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
 
 /// Sent behind each good request.
-const LAST: &[u8] = b"GET /last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+const LAST: &[u8] = b"GET /conformance/last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 
 const ROWS: &[Row] = &[
     // Lengths.
@@ -88,7 +89,7 @@ const ROWS: &[Row] = &[
     fields("a_length_over_64_bits", "", b"Content-Length: 18446744073709551621\r\n\r\nhello"),
     fields("a_length_with_a_vertical_tab", "CVE-2022-24801", b"Content-Length: \x0b5\r\n\r\nhello"),
     fields("a_space_before_the_colon_of_a_length", "CVE-2021-22959", b"Content-Length : 5\r\n\r\nhello"),
-    whole("a_space_before_a_length_line", "CVE-2024-27982", b"POST /read-all HTTP/1.1\r\n Content-Length: 5\r\nHost: a\r\n\r\nhello", HeadRefused(400)),
+    whole("a_space_before_a_length_line", "CVE-2024-27982", b"POST /conformance/read-all HTTP/1.1\r\n Content-Length: 5\r\nHost: a\r\n\r\nhello", HeadRefused(400)),
     // A length and a coding.
     fields("a_length_and_a_coding", "hyper#4123", b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     fields("a_coding_and_a_length", "hyper#4123", b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
@@ -99,7 +100,7 @@ const ROWS: &[Row] = &[
     fields("two_coding_lines", "CVE-2021-21299, bandit#631", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n"),
     fields("chunked_twice_in_two_lines", "bandit#631", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     fields("chunked_and_identity", "CVE-2024-1135", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
-    whole("a_coding_before_chunked", "warp 3.4.15", b"POST /read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", HeadRefused(501)),
+    whole("a_coding_before_chunked", "warp 3.4.15", b"POST /conformance/read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", HeadRefused(501)),
     fields("a_coding_that_nobody_knows", "CVE-2022-24790", b"Transfer-Encoding: other\r\n\r\n"),
     fields("a_coding_like_chunked", "CVE-2020-35884", b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
     fields("chunkedchunked", "CVE-2022-32213", b"Transfer-Encoding: chunkedchunked\r\n\r\n0\r\n\r\n"),
@@ -112,8 +113,8 @@ const ROWS: &[Row] = &[
     fields("a_form_feed_before_a_coding", "CVE-2019-16789", b"Transfer-Encoding: \x0cchunked\r\n\r\n0\r\n\r\n"),
     fields("a_zero_byte_in_a_coding", "CVE-2020-11076", b"Transfer-Encoding: \0chunked\r\n\r\n0\r\n\r\n"),
     fields("a_no_break_space_before_a_coding", "CVE-2020-11077", b"Transfer-Encoding: \xa0chunked\r\n\r\n0\r\n\r\n"),
-    whole("a_coding_in_http_1_0", "actix, CVE-2026-2835", b"POST /read-all HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", HeadRefused(400)),
-    whole("a_coding_in_http_1_0_kept_alive", "actix#2794", b"POST /read-all HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", HeadRefused(400)),
+    whole("a_coding_in_http_1_0", "actix, CVE-2026-2835", b"POST /conformance/read-all HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", HeadRefused(400)),
+    whole("a_coding_in_http_1_0_kept_alive", "actix#2794", b"POST /conformance/read-all HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", HeadRefused(400)),
     // Lines.
     whole("lines_ended_by_a_bare_line_feed", "CVE-2019-16785, CVE-2021-41136, CVE-2022-32214", b"GET / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\n", HeadRefused(400)),
     whole("a_head_ended_by_a_bare_line_feed", "CVE-2025-6442", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\n\n", HeadRefused(400)),
@@ -150,14 +151,14 @@ const ROWS: &[Row] = &[
     chunks("a_trailer_without_a_colon", "CVE-2025-58068", b"0\r\nGET /trailer HTTP/1.1\r\nHost: a\r\n\r\n"),
     chunks("a_trailer_ended_by_a_line_feed", "CVE-2023-40175", b"0\r\nx: y\n\r\n"),
     // What is right must stay so.
-    whole("a_get_has_no_body", "CVE-2020-35863", b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", Answered(&[200, 404])),
-    whole("trailers_end_a_body", "CVE-2026-39806, CVE-2023-40175", b"POST /read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n", Answered(&[200, 404])),
-    whole("chunks_with_extensions", "", b"POST /read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b;c=\"d\"\r\nhello\r\n0;z\r\n\r\n", Answered(&[200, 404])),
-    whole("a_coding_in_capitals", "", b"POST /read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\nA\r\n0123456789\r\n000\r\n\r\n", Answered(&[200, 404])),
-    whole("an_upgrade_that_nobody_takes_up", "CVE-2026-2833", b"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", Answered(&[200, 404])),
-    whole("a_body_that_nobody_reads", "CVE-2025-4366", b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 35\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n", Answered(&[200, 404])),
-    whole("chunks_that_nobody_reads", "", b"POST /early HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n23\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n\r\n0\r\n\r\n", Answered(&[200, 404])),
-    whole("a_head_has_no_body", "", b"HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n", Answered(&[200, 404])),
+    whole("a_get_has_no_body", "CVE-2020-35863", b"GET /conformance/hello HTTP/1.1\r\nHost: a\r\n\r\n", Answered(&[200, 404])),
+    whole("trailers_end_a_body", "CVE-2026-39806, CVE-2023-40175", b"POST /conformance/read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n", Answered(&[200, 404])),
+    whole("chunks_with_extensions", "", b"POST /conformance/read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b;c=\"d\"\r\nhello\r\n0;z\r\n\r\n", Answered(&[200, 404])),
+    whole("a_coding_in_capitals", "", b"POST /conformance/read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\nA\r\n0123456789\r\n000\r\n\r\n", Answered(&[200, 404])),
+    whole("an_upgrade_that_nobody_takes_up", "CVE-2026-2833", b"GET /conformance/hello HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", Answered(&[200, 404])),
+    whole("a_body_that_nobody_reads", "CVE-2025-4366", b"POST /conformance/early HTTP/1.1\r\nHost: a\r\nContent-Length: 35\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n", Answered(&[200, 404])),
+    whole("chunks_that_nobody_reads", "", b"POST /conformance/early HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n23\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n\r\n0\r\n\r\n", Answered(&[200, 404])),
+    whole("a_head_has_no_body", "", b"HEAD /conformance/hello HTTP/1.1\r\nHost: a\r\n\r\n", Answered(&[200, 404])),
 ];
 
 pub(super) fn cases() -> Vec<Case> {
@@ -225,7 +226,7 @@ fn check(subject: &Subject, row: &Row) {
             assert_eq!(response.status, status, "{how} ({source}): answer {n}");
         }
         client.expect_gone();
-        let calls = server.ask("/report/calls/0");
+        let calls = server.ask("/conformance/report/calls/0");
         let expected = match row.outcome {
             HeadRefused(_) => 0,
             BodyRefused => 1,
@@ -260,7 +261,7 @@ fn statuses(received: &[u8]) -> Vec<u16> {
 fn garbage_after_a_request(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send("GET /hello HTTP/1.1\r\nhost: a\r\n\r\nHELLO\r\n\r\n");
+    client.send("GET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\nHELLO\r\n\r\n");
     assert_eq!(client.read_response().status, 200);
     assert_eq!(client.read_response().status, 400);
     client.expect_end();
@@ -270,23 +271,28 @@ fn http_1_0_has_no_body_until_close(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     // CVE-2026-2835: a request has no body that the connection's end delimits (RFC 9112 section 6.3).
-    client.send(b"POST /read-all HTTP/1.0\r\nhost: a\r\n\r\nGET /smuggled HTTP/1.0\r\n\r\n");
+    client.send(
+        b"POST /conformance/read-all HTTP/1.0\r\nhost: a\r\n\r\nGET /smuggled HTTP/1.0\r\n\r\n",
+    );
     let (received, _) = client.read_to_end();
     assert_eq!(statuses(&received), [200]);
-    assert_eq!(server.ask("/report/calls/0"), "POST /read-all");
+    assert_eq!(
+        server.ask("/conformance/report/calls/0"),
+        "POST /conformance/read-all"
+    );
 }
 
 fn cut_before_the_last_line_end(subject: &Subject) {
     let server = subject.start();
     // gunicorn#3382: what is cut after the last chunk's line is not complete.
-    let whole = "POST /read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let whole = "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     let mut client = server.connect();
     client.send(whole);
     assert_eq!(client.read_response().text(), "hello");
     for body in ["5\r\nhello\r\n0\r\n", "5\r\nhello\r\n", "5\r\nhel", "5", ""] {
         let mut client = server.connect();
         client.send(format!(
-            "POST /read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{body}"
+            "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{body}"
         ));
         client.half_close();
         let (received, _) = client.read_to_end();
@@ -302,14 +308,19 @@ fn a_chunk_size_of_all_bits(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     // CVE-2013-2028: negative if it is signed. All that follows is the chunk's data, and there is too little of it.
-    client.send("POST /read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+    client.send(
+        "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
     client.send("ffffffffffffffed\r\nabc\r\n0\r\n\r\n");
     client.send(SMUGGLED);
     client.half_close();
     let status = client.read_response().status;
     assert!([400, 413].contains(&status), "it is answered by {status}");
     client.expect_end();
-    assert_eq!(server.ask("/report/calls/0"), "POST /read-all");
+    assert_eq!(
+        server.ask("/conformance/report/calls/0"),
+        "POST /conformance/read-all"
+    );
 }
 
 fn a_large_body_that_nobody_reads(subject: &Subject) {
@@ -318,7 +329,7 @@ fn a_large_body_that_nobody_reads(subject: &Subject) {
     // CVE-2020-26281: the rest of a body longer than the server's buffer must not be a request.
     let smuggled = String::from_utf8_lossy(SMUGGLED).repeat(64 * 1024);
     let head = format!(
-        "POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+        "POST /conformance/early HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
         smuggled.len()
     );
     client.send(head);
@@ -326,9 +337,9 @@ fn a_large_body_that_nobody_reads(subject: &Subject) {
     let _ = client.try_send(smuggled);
     let answer = client.read_response();
     assert_eq!(answer.status, 200);
-    let calls = server.ask("/report/calls/0");
+    let calls = server.ask("/conformance/report/calls/0");
     assert_eq!(
-        calls, "POST /early",
+        calls, "POST /conformance/early",
         "the application was called for what was a body"
     );
 }

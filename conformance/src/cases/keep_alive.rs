@@ -22,7 +22,7 @@ fn a_hundred_requests_on_one_connection(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     for _ in 0..100 {
-        let response = client.get("/hello");
+        let response = client.get("/conformance/hello");
         assert_eq!((response.status, response.text()), (200, "Hello, world!"));
     }
 }
@@ -30,7 +30,7 @@ fn a_hundred_requests_on_one_connection(subject: &Subject) {
 fn pipelined_requests_are_answered_in_their_order(subject: &Subject) {
     let server = subject.start();
     let requests: String = (0..100)
-        .map(|n| format!("GET /scope?{n} HTTP/1.1\r\nhost: a\r\n\r\n"))
+        .map(|n| format!("GET /conformance/scope?{n} HTTP/1.1\r\nhost: a\r\n\r\n"))
         .collect();
     for cuts in [vec![], (1..100).map(|n| n * 30 + 7).collect()] {
         let mut client = server.connect();
@@ -51,9 +51,9 @@ fn a_slow_answer_holds_back_the_ones_behind_it(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     // CVE-2023-46137: the second was answered first.
-    client.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\nGET /hello HTTP/1.1\r\nhost: a\r\n\r\n");
-    assert_eq!(server.ask("/report/slow/1"), "waiting");
-    let _ = server.ask("/open/slow");
+    client.send("GET /conformance/slow HTTP/1.1\r\nhost: a\r\n\r\nGET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(server.ask("/conformance/report/slow/1"), "waiting");
+    let _ = server.ask("/conformance/open/slow");
     assert_eq!(client.read_response().text(), "slow");
     assert_eq!(client.read_response().text(), "Hello, world!");
 }
@@ -62,10 +62,10 @@ fn pipelined_requests_with_bodies(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     client.send(concat!(
-        "POST /read-all HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\none",
-        "POST /read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nthree",
-        "GET /hello HTTP/1.1\r\nhost: a\r\n\r\n",
+        "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\none",
+        "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n",
+        "POST /conformance/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nthree",
+        "GET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n",
     ));
     for expected in ["one", "two", "three", "Hello, world!"] {
         assert_eq!(client.read_response().text(), expected);
@@ -77,7 +77,7 @@ fn the_client_s_close_is_obeyed(subject: &Subject) {
     for value in ["close", "Close", "x-other, close"] {
         let mut client = server.connect();
         client.send(format!(
-            "GET /hello HTTP/1.1\r\nhost: a\r\nconnection: {value}\r\n\r\n"
+            "GET /conformance/hello HTTP/1.1\r\nhost: a\r\nconnection: {value}\r\n\r\n"
         ));
         client.send("GET /late HTTP/1.1\r\nhost: a\r\n\r\n");
         let response = client.read_response();
@@ -89,7 +89,7 @@ fn the_client_s_close_is_obeyed(subject: &Subject) {
         client.expect_gone();
     }
     assert!(
-        !server.ask("/report/calls/3").contains("late"),
+        !server.ask("/conformance/report/calls/3").contains("late"),
         "a request after the last was served"
     );
 }
@@ -97,7 +97,7 @@ fn the_client_s_close_is_obeyed(subject: &Subject) {
 fn the_application_s_close_is_obeyed(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    let response = client.get("/fields/close");
+    let response = client.get("/conformance/fields/close");
     assert!(response.closes());
     client.expect_end();
 }
@@ -105,13 +105,13 @@ fn the_application_s_close_is_obeyed(subject: &Subject) {
 fn http_1_0_closes_unless_asked(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send("GET /hello HTTP/1.0\r\n\r\n");
+    client.send("GET /conformance/hello HTTP/1.0\r\n\r\n");
     assert_eq!(client.read_response().text(), "Hello, world!");
     client.expect_end();
 
     let mut client = server.connect();
     for _ in 0..3 {
-        client.send("GET /hello HTTP/1.0\r\nconnection: keep-alive\r\n\r\n");
+        client.send("GET /conformance/hello HTTP/1.0\r\nconnection: keep-alive\r\n\r\n");
         let response = client.read_response();
         assert_eq!(
             response.field("connection"),
@@ -122,7 +122,7 @@ fn http_1_0_closes_unless_asked(subject: &Subject) {
 
     // A stream has no chunks there: its end is the connection's, whatever was asked.
     let mut client = server.connect();
-    client.send("POST /echo HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: 4\r\n\r\ndata");
+    client.send("POST /conformance/echo HTTP/1.0\r\nconnection: keep-alive\r\ncontent-length: 4\r\n\r\ndata");
     let response = client.read_response_to(Method::Other);
     assert_eq!(
         (response.framing, response.text()),
@@ -134,13 +134,13 @@ fn an_error_of_the_application_leaves_the_connection_usable(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     for (path, status) in [
-        ("/fail/error", 500),
-        ("/fail/panic", 500),
-        ("/fail/status/418", 418),
-        ("/none", 404),
+        ("/conformance/fail/error", 500),
+        ("/conformance/fail/panic", 500),
+        ("/conformance/fail/status/418", 418),
+        ("/conformance/none", 404),
     ] {
         assert_eq!(client.get(path).status, status, "{path}");
-        assert_eq!(client.get("/hello").status, 200, "after {path}");
+        assert_eq!(client.get("/conformance/hello").status, 200, "after {path}");
     }
 }
 
@@ -148,18 +148,21 @@ fn work_after_the_answer_holds_nothing_back(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     for n in 1..=3 {
-        assert_eq!(client.get("/work").text(), "answered");
+        assert_eq!(client.get("/conformance/work").text(), "answered");
         assert_eq!(
-            server.ask(&format!("/report/work/{n}")).lines().count(),
+            server
+                .ask(&format!("/conformance/report/work/{n}"))
+                .lines()
+                .count(),
             n,
             "the work goes on"
         );
-        assert_eq!(client.get("/hello").text(), "Hello, world!");
+        assert_eq!(client.get("/conformance/hello").text(), "Hello, world!");
     }
     for _ in 0..3 {
-        let _ = server.ask("/open/work");
+        let _ = server.ask("/conformance/open/work");
     }
-    let all = server.ask("/report/work/6");
+    let all = server.ask("/conformance/report/work/6");
     assert_eq!(all.matches("ended").count(), 3, "{all}");
 }
 
@@ -168,22 +171,30 @@ fn connections_that_are_kept_hold_nobody_back(subject: &Subject) {
     // CVE-2019-16770, CVE-2021-29509: more of them than workers left none for a new one.
     let mut kept: Vec<_> = (0..200).map(|_| server.connect()).collect();
     for client in &mut kept {
-        assert_eq!(client.get("/hello").status, 200);
+        assert_eq!(client.get("/conformance/hello").status, 200);
     }
-    assert_eq!(server.connect().get("/hello").status, 200, "a new one");
+    assert_eq!(
+        server.connect().get("/conformance/hello").status,
+        200,
+        "a new one"
+    );
     for client in &mut kept {
-        assert_eq!(client.get("/hello").status, 200, "one that was kept");
+        assert_eq!(
+            client.get("/conformance/hello").status,
+            200,
+            "one that was kept"
+        );
     }
 }
 
 fn a_half_closed_client_gets_all_its_answers(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send("GET /hello HTTP/1.1\r\nhost: a\r\n\r\nGET /slow HTTP/1.1\r\nhost: a\r\n\r\nGET /hello HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\nGET /conformance/slow HTTP/1.1\r\nhost: a\r\n\r\nGET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n");
     client.half_close();
     assert_eq!(client.read_response().text(), "Hello, world!");
-    assert_eq!(server.ask("/report/slow/1"), "waiting");
-    let _ = server.ask("/open/slow");
+    assert_eq!(server.ask("/conformance/report/slow/1"), "waiting");
+    let _ = server.ask("/conformance/open/slow");
     assert_eq!(client.read_response().text(), "slow");
     assert_eq!(client.read_response().text(), "Hello, world!");
     client.expect_end();

@@ -27,7 +27,7 @@ fn the_application_starts_before_anybody_is_served(subject: &Subject) {
     let server = subject.start();
     // It listens, so by now the application must have said that it started.
     assert!(!server.wait_for_log("peer: started").is_empty());
-    assert_eq!(server.ask("/state"), "made at startup");
+    assert_eq!(server.ask("/conformance/state"), "made at startup");
 }
 
 fn a_failed_startup_ends_the_server(subject: &Subject) {
@@ -50,7 +50,7 @@ fn a_failed_startup_ends_the_server(subject: &Subject) {
 
 fn an_application_without_a_lifespan_is_served(subject: &Subject) {
     let mut server = subject.start_with(plan("refuse"));
-    assert_eq!(server.ask("/state"), "no state");
+    assert_eq!(server.ask("/conformance/state"), "no state");
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
     let log = server.log().join("\n");
@@ -63,7 +63,7 @@ fn an_application_without_a_lifespan_is_served(subject: &Subject) {
 fn the_application_stops_after_the_last_exchange(subject: &Subject) {
     let mut server = subject.start();
     let mut client = server.connect();
-    client.send("GET /drain HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/drain HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(client.read_head().status, 200);
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));

@@ -29,7 +29,7 @@ chapter! {
 
 fn a_whole_answer_has_its_length(subject: &Subject) {
     let server = subject.start();
-    let response = server.connect().get("/hello");
+    let response = server.connect().get("/conformance/hello");
     assert_eq!(response.framing, Framing::Length(13));
     assert_eq!(
         response.field("content-type"),
@@ -40,7 +40,7 @@ fn a_whole_answer_has_its_length(subject: &Subject) {
 
 fn a_stream_has_chunks(subject: &Subject) {
     let server = subject.start();
-    let response = server.connect().post("/echo", "streamed");
+    let response = server.connect().post("/conformance/echo", "streamed");
     assert_eq!(
         (response.framing, response.text()),
         (Framing::Chunked, "streamed")
@@ -50,20 +50,20 @@ fn a_stream_has_chunks(subject: &Subject) {
 fn each_part_is_sent_without_waiting_for_the_next(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send("GET /chunks/3 HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/chunks/3 HTTP/1.1\r\nhost: a\r\n\r\n");
     // The head comes before there is a body (HTTP-21 lets it wait, but not for ever).
     assert_eq!(client.read_head().status, 200);
     for n in 0..3 {
-        let _ = server.ask("/open/chunk");
+        let _ = server.ask("/conformance/open/chunk");
         assert_eq!(client.read_chunk(), format!("chunk {n}\n").into_bytes());
     }
-    let _ = server.ask("/open/chunk");
+    let _ = server.ask("/conformance/open/chunk");
     assert_eq!(client.read_chunk(), b"");
 }
 
 fn a_declared_length_frames_a_stream(subject: &Subject) {
     let server = subject.start();
-    let response = server.connect().get("/length/right");
+    let response = server.connect().get("/conformance/length/right");
     assert_eq!(
         (response.framing, response.text()),
         (Framing::Length(6), "abcdef")
@@ -74,13 +74,13 @@ fn head_has_no_body_and_keeps_its_length(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     for (path, length) in [
-        ("/hello", Some("13")),
-        ("/length/right", Some("6")),
-        ("/chunks/0", None),
-        ("/hello", Some("13")),
+        ("/conformance/hello", Some("13")),
+        ("/conformance/length/right", Some("6")),
+        ("/conformance/chunks/0", None),
+        ("/conformance/hello", Some("13")),
     ] {
-        if path == "/chunks/0" {
-            let _ = server.ask("/open/chunk");
+        if path == "/conformance/chunks/0" {
+            let _ = server.ask("/conformance/open/chunk");
         }
         client.send(format!("HEAD {path} HTTP/1.1\r\nhost: a\r\n\r\n"));
         let response = client.read_response_to(Method::Head);
@@ -91,7 +91,7 @@ fn head_has_no_body_and_keeps_its_length(subject: &Subject) {
         );
     }
     assert_eq!(
-        client.get("/hello").text(),
+        client.get("/conformance/hello").text(),
         "Hello, world!",
         "nothing of the bodies was sent"
     );
@@ -102,44 +102,48 @@ fn statuses_without_a_body_have_none(subject: &Subject) {
     let mut client = server.connect();
     for status in [204, 304] {
         for path in ["status", "stream-status"] {
-            let response = client.get(&format!("/{path}/{status}"));
+            let response = client.get(&format!("/conformance/{path}/{status}"));
             assert_eq!(
                 (response.status, response.framing),
                 (status, Framing::NoBody),
                 "{path}"
             );
             assert_eq!(
-                client.get("/hello").text(),
+                client.get("/conformance/hello").text(),
                 "Hello, world!",
                 "after {path} of {status}"
             );
         }
     }
-    let response = client.get("/status/205");
+    let response = client.get("/conformance/status/205");
     assert!(response.status == 205, "an ordinary status to the framing");
 }
 
 fn more_than_the_declared_length_is_refused_whole(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    let response = client.get("/length/over");
+    let response = client.get("/conformance/length/over");
     assert_eq!(
         (response.framing, response.text()),
         (Framing::Length(3), "abc")
     );
     assert!(
         server
-            .ask("/report/length/1")
+            .ask("/conformance/report/length/1")
             .contains("TooMuch { declared: 3 }")
     );
-    assert_eq!(client.get("/hello").status, 200, "the connection goes on");
+    assert_eq!(
+        client.get("/conformance/hello").status,
+        200,
+        "the connection goes on"
+    );
 }
 
 fn less_than_the_declared_length_cuts_the_response_off(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     client.send(
-        "GET /length/under HTTP/1.1\r\nhost: a\r\n\r\nGET /hello HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET /conformance/length/under HTTP/1.1\r\nhost: a\r\n\r\nGET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n",
     );
     let cut = client
         .try_read_response(Method::Other)
@@ -149,7 +153,11 @@ fn less_than_the_declared_length_cuts_the_response_off(subject: &Subject) {
         (response.framing, response.text()),
         (Framing::Length(6), "abc")
     );
-    assert!(server.ask("/report/length/1").contains("3 bytes before"));
+    assert!(
+        server
+            .ask("/conformance/report/length/1")
+            .contains("3 bytes before")
+    );
 }
 
 fn a_head_that_cannot_be_sent_is_500(subject: &Subject) {
@@ -158,16 +166,16 @@ fn a_head_that_cannot_be_sent_is_500(subject: &Subject) {
         .into_iter()
         .enumerate()
     {
-        let response = server.connect().get(&format!("/length/{how}"));
+        let response = server.connect().get(&format!("/conformance/length/{how}"));
         assert_eq!(response.status, 500, "{how}");
-        let reported = server.ask(&format!("/report/length/{}", n + 1));
+        let reported = server.ask(&format!("/conformance/report/length/{}", n + 1));
         assert_eq!(reported.lines().last(), Some("BadHead"), "{how}");
     }
 }
 
 fn fields_that_are_the_server_s_are_dropped(subject: &Subject) {
     let server = subject.start();
-    let response = server.connect().get("/fields/own");
+    let response = server.connect().get("/conformance/fields/own");
     assert_eq!(
         (response.framing, response.text()),
         (Framing::Length(6), "fields")
@@ -181,7 +189,7 @@ fn fields_that_are_the_server_s_are_dropped(subject: &Subject) {
 fn a_date_is_added_unless_there_is_one(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    let response = client.get("/hello");
+    let response = client.get("/conformance/hello");
     let date = response
         .field("date")
         .expect("an origin server with a clock sends a date");
@@ -189,13 +197,13 @@ fn a_date_is_added_unless_there_is_one(subject: &Subject) {
         date.len() == 29 && date.ends_with(" GMT"),
         "{date:?} (RFC 9110 section 5.6.7)"
     );
-    let own = client.get("/fields/date");
+    let own = client.get("/conformance/fields/date");
     assert_eq!(own.field("date"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
 }
 
 fn fields_keep_their_order_and_their_duplicates(subject: &Subject) {
     let server = subject.start();
-    let response = server.connect().get("/fields/repeated");
+    let response = server.connect().get("/conformance/fields/repeated");
     assert_eq!(response.all("set-cookie"), ["a=1", "b=2", "c=3"]);
     assert_eq!(response.field("x-between"), Some("between"));
 }
@@ -203,7 +211,7 @@ fn fields_keep_their_order_and_their_duplicates(subject: &Subject) {
 fn line_ends_in_values_are_impossible(subject: &Subject) {
     let server = subject.start();
     // CVE-2017-18587, CVE-2020-5247, CVE-2020-7695: the type of a value refuses them, so nothing is left to a server.
-    let response = server.connect().get("/fields/injected");
+    let response = server.connect().get("/conformance/fields/injected");
     assert_eq!(response.text(), "4 of 4 refused");
     assert_eq!(response.field("set-cookie"), None);
 }
@@ -212,7 +220,7 @@ fn announced_trailers_reach_who_can_take_them(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     client.send(
-        "GET /trailers/announced HTTP/1.1\r\nhost: a\r\nte: trailers\r\nconnection: te\r\n\r\n",
+        "GET /conformance/trailers/announced HTTP/1.1\r\nhost: a\r\nte: trailers\r\nconnection: te\r\n\r\n",
     );
     let response = client.read_response();
     assert_eq!(
@@ -221,7 +229,11 @@ fn announced_trailers_reach_who_can_take_them(subject: &Subject) {
     );
     assert_eq!(response.field("trailer"), Some("x-sum"));
     assert_eq!(response.trailers, [("x-sum".to_owned(), "7".to_owned())]);
-    assert_eq!(client.get("/hello").status, 200, "the connection goes on");
+    assert_eq!(
+        client.get("/conformance/hello").status,
+        200,
+        "the connection goes on"
+    );
 }
 
 fn trailers_that_nobody_takes_are_dropped(subject: &Subject) {
@@ -234,7 +246,7 @@ fn trailers_that_nobody_takes_are_dropped(subject: &Subject) {
     ] {
         let mut client = server.connect();
         client.send(format!(
-            "GET /trailers/{path} HTTP/{version}\r\nhost: a\r\n{fields}\r\n"
+            "GET /conformance/trailers/{path} HTTP/{version}\r\nhost: a\r\n{fields}\r\n"
         ));
         let response = client.read_response();
         assert_eq!(
@@ -250,20 +262,26 @@ fn a_trailer_that_was_not_announced_is_refused(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     client
-        .send("GET /trailers/other HTTP/1.1\r\nhost: a\r\nte: trailers\r\nconnection: te\r\n\r\n");
+        .send("GET /conformance/trailers/other HTTP/1.1\r\nhost: a\r\nte: trailers\r\nconnection: te\r\n\r\n");
     let whole = client.try_read_response(Method::Other);
     assert!(
         whole.is_err(),
         "the response must be cut off, not {whole:?}"
     );
-    assert!(server.ask("/report/trailers/1").contains("not announced"));
+    assert!(
+        server
+            .ask("/conformance/report/trailers/1")
+            .contains("not announced")
+    );
 }
 
 fn informational_responses_come_first(subject: &Subject) {
     let server = subject.start();
-    let can = server.ask("/scope").contains("informational true");
+    let can = server
+        .ask("/conformance/scope")
+        .contains("informational true");
     let mut client = server.connect();
-    let mut response = client.get("/inform");
+    let mut response = client.get("/conformance/inform");
     if can {
         assert_eq!(response.status, 103);
         assert_eq!(response.field("link"), Some("</style.css>; rel=preload"));
@@ -272,13 +290,13 @@ fn informational_responses_come_first(subject: &Subject) {
     assert_eq!((response.status, response.text()), (200, "informed"));
     // An HTTP/1.0 client knows none (RFC 9110 section 15.2).
     let mut client = server.connect();
-    client.send("GET /inform HTTP/1.0\r\n\r\n");
+    client.send("GET /conformance/inform HTTP/1.0\r\n\r\n");
     assert_eq!(client.read_response().status, 200);
 }
 
 fn a_file_is_a_part_of_the_body(subject: &Subject) {
     let server = subject.start();
-    let response = server.connect().get("/file");
+    let response = server.connect().get("/conformance/file");
     let program = fs::read(subject.program()).expect("the server's program is a file");
     assert!(
         response.body == program[100..100_100],

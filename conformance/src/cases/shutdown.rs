@@ -26,7 +26,7 @@ chapter! {
 fn an_idle_server_ends_at_once(subject: &Subject) {
     for signal in [Signal::TERM, Signal::INT] {
         let mut server = subject.start();
-        assert_eq!(server.connect().get("/hello").status, 200);
+        assert_eq!(server.connect().get("/conformance/hello").status, 200);
         let start = Instant::now();
         server.signal(signal);
         assert_eq!(server.wait().code(), Some(0), "{signal:?}");
@@ -41,11 +41,11 @@ fn an_idle_server_ends_at_once(subject: &Subject) {
 fn idle_connections_do_not_hold_it(subject: &Subject) {
     let mut server = subject.start();
     let mut used = server.connect();
-    assert_eq!(used.get("/hello").status, 200);
+    assert_eq!(used.get("/conformance/hello").status, 200);
     // hyper#3576: browsers connect ahead and send nothing.
     let mut silent = server.connect();
     // Asked over another connection, so that the server has accepted those two.
-    let _ = server.ask("/hello");
+    let _ = server.ask("/conformance/hello");
     let start = Instant::now();
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
@@ -61,7 +61,7 @@ fn idle_connections_do_not_hold_it(subject: &Subject) {
 fn a_streamed_answer_ends_whole(subject: &Subject) {
     let mut server = subject.start();
     let mut client = server.connect();
-    client.send("GET /drain HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/drain HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(client.read_head().status, 200);
     assert_eq!(client.read_chunk(), b"open\n");
     server.signal(Signal::TERM);
@@ -75,8 +75,8 @@ fn a_streamed_answer_ends_whole(subject: &Subject) {
 fn the_request_at_work_is_answered_and_its_connection_closed(subject: &Subject) {
     let mut server = subject.start();
     let mut client = server.connect();
-    client.send("GET /drain/answer HTTP/1.1\r\nhost: a\r\n\r\n");
-    assert_eq!(server.ask("/report/drain/1"), "waiting");
+    client.send("GET /conformance/drain/answer HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(server.ask("/conformance/report/drain/1"), "waiting");
     server.signal(Signal::TERM);
     let response = client.read_response();
     assert_eq!(response.text(), "answered while draining");
@@ -91,7 +91,7 @@ fn the_request_at_work_is_answered_and_its_connection_closed(subject: &Subject) 
 fn nobody_new_is_served(subject: &Subject) {
     let mut server = subject.start();
     let mut client = server.connect();
-    client.send("GET /drain HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/drain HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(client.read_head().status, 200);
     server.signal(Signal::TERM);
     let _ = server.wait_for_log("peer: draining");
@@ -99,7 +99,7 @@ fn nobody_new_is_served(subject: &Subject) {
         drop(stream);
     }
     // The connection's next request is not served either: the response says so or the connection ends.
-    let _ = client.try_send("GET /hello HTTP/1.1\r\nhost: a\r\n\r\n");
+    let _ = client.try_send("GET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n");
     while !client.read_chunk().is_empty() {}
     let _ = client.read_bytes(2);
     assert!(
@@ -111,7 +111,7 @@ fn nobody_new_is_served(subject: &Subject) {
 
 fn a_websocket_says_goodbye(subject: &Subject) {
     let mut server = subject.start();
-    let mut socket = websocket::open(&server, "/ws/goodbye");
+    let mut socket = websocket::open(&server, "/conformance/ws/goodbye");
     assert_eq!(websocket::text(&mut socket), "ready");
     for n in 0..10 {
         socket
@@ -131,7 +131,7 @@ fn a_websocket_says_goodbye(subject: &Subject) {
 
 fn a_websocket_that_stays_is_closed_by_the_server(subject: &Subject) {
     let mut server = subject.start_with(Options::new().arguments(&["--grace", "1"]));
-    let mut socket = websocket::open(&server, "/ws/stay");
+    let mut socket = websocket::open(&server, "/conformance/ws/stay");
     assert_eq!(websocket::text(&mut socket), "ready");
     server.signal(Signal::TERM);
     assert_eq!(websocket::close_code(&mut socket), 1012);
@@ -146,7 +146,7 @@ fn a_websocket_that_stays_is_closed_by_the_server(subject: &Subject) {
 fn an_exchange_that_stays_is_ended_with_the_grace(subject: &Subject) {
     let mut server = subject.start_with(Options::new().arguments(&["--grace", "1"]));
     let mut client = server.connect();
-    client.send("GET /drain/ignored HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/drain/ignored HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(client.read_head().status, 200);
     assert_eq!(client.read_chunk(), b"open\n");
     let start = Instant::now();
@@ -182,7 +182,7 @@ fn an_exchange_that_stays_is_ended_with_the_grace(subject: &Subject) {
 fn a_second_signal_forces_the_end(subject: &Subject) {
     let mut server = subject.start_with(Options::new().arguments(&["--grace", "60"]));
     let mut client = server.connect();
-    client.send("GET /drain/ignored HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/drain/ignored HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(client.read_head().status, 200);
     server.signal(Signal::TERM);
     // Its log shows that the first was taken: two that come at once are one.
@@ -200,7 +200,10 @@ fn a_second_signal_forces_the_end(subject: &Subject) {
 
 fn work_after_the_answer_is_waited_for(subject: &Subject) {
     let mut server = subject.start();
-    assert_eq!(server.connect().get("/drain/work").text(), "answered");
+    assert_eq!(
+        server.connect().get("/conformance/drain/work").text(),
+        "answered"
+    );
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
     assert!(

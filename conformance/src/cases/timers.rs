@@ -76,7 +76,7 @@ fn a_head_that_trickles_is_408(subject: &Subject) {
 fn an_idle_connection_is_closed(subject: &Subject) {
     let server = start(subject);
     let mut client = server.connect();
-    assert_eq!(client.get("/hello").status, 200);
+    assert_eq!(client.get("/conformance/hello").status, 200);
     assert_not_before(until_closed(&mut client), 1450);
 }
 
@@ -86,7 +86,7 @@ fn an_idle_connection_is_used_until_then(subject: &Subject) {
     let start = Instant::now();
     // Each request begins the wait anew: together these take longer than the idle time.
     while start.elapsed() < Duration::from_millis(3000) {
-        assert_eq!(client.get("/hello").status, 200);
+        assert_eq!(client.get("/conformance/hello").status, 200);
         assert!(
             !client.poll_read(Duration::from_millis(300)),
             "the connection was closed while it was used"
@@ -98,7 +98,7 @@ fn a_body_that_stops_is_408(subject: &Subject) {
     let server = start(subject);
     let mut client = server.connect();
     let start = Instant::now();
-    client.send("POST /read-all HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf");
+    client.send("POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf");
     assert_eq!(client.read_response().status, 408);
     assert_not_before(start.elapsed(), 450);
     client.expect_gone();
@@ -107,9 +107,9 @@ fn a_body_that_stops_is_408(subject: &Subject) {
 fn a_client_that_does_not_read_is_given_up(subject: &Subject) {
     let server = start(subject);
     let mut client = Client::connect_with_receive_buffer(server.address(), 4096);
-    client.send("GET /endless HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/endless HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(
-        server.ask("/report/endless/2"),
+        server.ask("/conformance/report/endless/2"),
         "started\nGone(WriteTimeout)"
     );
     assert!(
@@ -121,11 +121,11 @@ fn a_client_that_does_not_read_is_given_up(subject: &Subject) {
 fn an_application_that_takes_long_is_not_hurried(subject: &Subject) {
     let server = start(subject);
     let mut client = server.connect();
-    client.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send("GET /conformance/slow HTTP/1.1\r\nhost: a\r\n\r\n");
     assert!(
         !client.poll_read(Duration::from_millis(1500)),
         "no timer runs while the application is at work"
     );
-    let _ = server.ask("/open/slow");
+    let _ = server.ask("/conformance/open/slow");
     assert_eq!(client.read_response().text(), "slow");
 }

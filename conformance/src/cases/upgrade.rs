@@ -14,7 +14,7 @@ chapter! {
 }
 
 const ASKING: &str =
-    "GET /upgrade HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\n";
+    "GET /conformance/upgrade HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\n";
 
 fn a_tunnel_carries_bytes_both_ways(subject: &Subject) {
     let server = subject.start();
@@ -57,13 +57,13 @@ fn the_client_s_half_close_ends_its_direction_alone(subject: &Subject) {
 fn an_application_that_reads_late_gets_everything(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send(ASKING.replace("/upgrade ", "/upgrade/late "));
+    client.send(ASKING.replace("/conformance/upgrade ", "/conformance/upgrade/late "));
     assert_eq!(client.read_head().status, 101);
-    assert_eq!(server.ask("/report/upgrade/1"), "waiting");
+    assert_eq!(server.ask("/conformance/report/upgrade/1"), "waiting");
     // More than the server keeps: it must go on reading when there is room again.
     let bytes = vec![b'x'; 300_000];
     client.send(&bytes);
-    let _ = server.ask("/open/upgrade");
+    let _ = server.ask("/conformance/open/upgrade");
     assert!(client.read_bytes(bytes.len()) == bytes);
 }
 
@@ -71,18 +71,24 @@ fn an_upgrade_that_was_not_asked_for_is_refused(subject: &Subject) {
     let server = subject.start();
     for fields in ["", "upgrade: echo\r\n", "connection: upgrade\r\n"] {
         let mut client = server.connect();
-        client.send(format!("GET /upgrade HTTP/1.1\r\nhost: a\r\n{fields}\r\n"));
+        client.send(format!(
+            "GET /conformance/upgrade HTTP/1.1\r\nhost: a\r\n{fields}\r\n"
+        ));
         assert_eq!(client.read_response().status, 500, "{fields:?}");
-        assert_eq!(client.get("/hello").status, 200, "the connection goes on");
+        assert_eq!(
+            client.get("/conformance/hello").status,
+            200,
+            "the connection goes on"
+        );
     }
 }
 
 fn an_upgrade_that_nobody_takes_up_is_an_ordinary_request(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send(ASKING.replace("/upgrade ", "/hello "));
+    client.send(ASKING.replace("/conformance/upgrade ", "/conformance/hello "));
     assert_eq!(client.read_response().text(), "Hello, world!");
-    assert_eq!(client.get("/hello").text(), "Hello, world!");
+    assert_eq!(client.get("/conformance/hello").text(), "Hello, world!");
 }
 
 fn http_1_0_cannot_upgrade(subject: &Subject) {

@@ -169,7 +169,7 @@ fn closed_with(client: &mut Client) -> u16 {
 
 fn an_independent_client_is_echoed(subject: &Subject) {
     let server = subject.start();
-    let mut socket = open(&server, "/ws/echo");
+    let mut socket = open(&server, "/conformance/ws/echo");
     for length in [0, 1, 125, 126, 127, 65_535, 65_536, 300_000] {
         let text = "\u{20ac}".repeat(length / 3);
         for message in [Message::text(text), Message::binary(vec![7; length])] {
@@ -188,7 +188,7 @@ fn an_independent_client_is_echoed(subject: &Subject) {
 fn the_answer_to_the_handshake_proves_it(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send(handshake("/ws/echo", ""));
+    client.send(handshake("/conformance/ws/echo", ""));
     let head = client.read_head();
     assert_eq!(head.status, 101);
     assert_eq!(head.field("sec-websocket-accept"), Some(PROOF));
@@ -207,7 +207,7 @@ fn the_answer_to_the_handshake_proves_it(subject: &Subject) {
 
 fn a_handshake_that_is_not_valid_is_refused(subject: &Subject) {
     let server = subject.start();
-    let whole = handshake("/ws/echo", "");
+    let whole = handshake("/conformance/ws/echo", "");
     for (what, request, status) in [
         (
             "no key",
@@ -256,7 +256,9 @@ fn a_handshake_that_is_not_valid_is_refused(subject: &Subject) {
         }
     }
     assert!(
-        !server.ask("/report/calls/0").contains("WEBSOCKET"),
+        !server
+            .ask("/conformance/report/calls/0")
+            .contains("WEBSOCKET"),
         "the application was called"
     );
 }
@@ -271,13 +273,13 @@ fn ask(server: &Server, request: &str) -> Response {
 fn a_handshake_is_answered_when_the_application_does(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send(handshake("/ws/late", ""));
-    assert_eq!(server.ask("/report/late/1"), "waiting");
+    client.send(handshake("/conformance/ws/late", ""));
+    assert_eq!(server.ask("/conformance/report/late/1"), "waiting");
     assert!(
         !client.poll_read(Duration::from_millis(100)),
         "the handshake was answered by the server"
     );
-    let _ = server.ask("/open/late");
+    let _ = server.ask("/conformance/open/late");
     assert_eq!(client.read_head().status, 101);
 }
 
@@ -285,7 +287,7 @@ fn subprotocols_are_offered_in_order(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     client.send(handshake(
-        "/ws/subprotocol",
+        "/conformance/ws/subprotocol",
         "sec-websocket-protocol: chat.v3, chat.v2\r\nsec-websocket-protocol: chat.v1\r\n",
     ));
     assert_eq!(
@@ -293,19 +295,19 @@ fn subprotocols_are_offered_in_order(subject: &Subject) {
         Some("chat.v1")
     );
     assert_eq!(
-        server.ask("/report/subprotocols/1"),
+        server.ask("/conformance/report/subprotocols/1"),
         "chat.v3 chat.v2 chat.v1"
     );
 }
 
 fn an_acceptance_that_was_not_offered_is_refused(subject: &Subject) {
     let server = subject.start();
-    for (n, path) in ["/ws/not-offered", "/ws/owned-field"]
+    for (n, path) in ["/conformance/ws/not-offered", "/conformance/ws/owned-field"]
         .into_iter()
         .enumerate()
     {
         assert_eq!(ask(&server, &handshake(path, "")).status, 500, "{path}");
-        let reported = server.ask(&format!("/report/accept/{}", n + 1));
+        let reported = server.ask(&format!("/conformance/report/accept/{}", n + 1));
         assert_eq!(reported.lines().last(), Some("BadHandshake"), "{path}");
     }
 }
@@ -313,40 +315,55 @@ fn an_acceptance_that_was_not_offered_is_refused(subject: &Subject) {
 fn an_acceptance_may_have_fields(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send(handshake("/ws/field", ""));
+    client.send(handshake("/conformance/ws/field", ""));
     assert_eq!(client.read_head().field("x-accepted"), Some("yes"));
 }
 
 fn a_denial_is_an_ordinary_response(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send(handshake("/ws/deny", ""));
+    client.send(handshake("/conformance/ws/deny", ""));
     let response = client.read_response();
     assert_eq!((response.status, response.text()), (403, "not you"));
     assert_eq!(response.field("x-reason"), Some("denied"));
-    assert_eq!(client.get("/hello").status, 200, "the connection goes on");
-    client.send(handshake("/elsewhere", ""));
+    assert_eq!(
+        client.get("/conformance/hello").status,
+        200,
+        "the connection goes on"
+    );
+    client.send(handshake("/conformance/ws/refuse", ""));
     assert_eq!(client.read_response().status, 404, "refused");
-    assert_eq!(client.get("/hello").status, 200, "the connection goes on");
+    assert_eq!(
+        client.get("/conformance/hello").status,
+        200,
+        "the connection goes on"
+    );
 }
 
 fn the_plain_exchange_comes_back(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    client.send(handshake("/ws/http", ""));
+    client.send(handshake("/conformance/ws/http", ""));
     let response = client.read_response();
     assert_eq!((response.status, response.text()), (200, "plain"));
-    assert_eq!(client.get("/hello").status, 200, "the connection goes on");
+    assert_eq!(
+        client.get("/conformance/hello").status,
+        200,
+        "the connection goes on"
+    );
 }
 
 fn a_forgotten_handshake_is_500(subject: &Subject) {
     let server = subject.start();
-    assert_eq!(ask(&server, &handshake("/ws/forgotten", "")).status, 500);
+    assert_eq!(
+        ask(&server, &handshake("/conformance/ws/forgotten", "")).status,
+        500
+    );
 }
 
 fn messages_keep_their_kind_and_their_order(subject: &Subject) {
     let server = subject.start();
-    let mut client = raw(&server, "/ws/echo");
+    let mut client = raw(&server, "/conformance/ws/echo");
     let messages: Vec<(u8, Vec<u8>)> = (0..200_u8)
         .map(|n| {
             (
@@ -367,7 +384,7 @@ fn messages_keep_their_kind_and_their_order(subject: &Subject) {
 
 fn fragments_are_put_together_around_pings(subject: &Subject) {
     let server = subject.start();
-    let mut client = raw(&server, "/ws/echo");
+    let mut client = raw(&server, "/conformance/ws/echo");
     // The euro sign is cut in two: text is checked as a whole.
     let [first, rest @ ..] = "\u{20ac}uro".as_bytes() else {
         unreachable!("it has several bytes")
@@ -388,7 +405,7 @@ fn messages_behind_the_handshake_are_not_lost(subject: &Subject) {
     let mut client = server.connect();
     client.send(
         [
-            handshake("/ws/echo", "").as_bytes(),
+            handshake("/conformance/ws/echo", "").as_bytes(),
             &frame(FIN | TEXT, b"early"),
         ]
         .concat(),
@@ -399,29 +416,32 @@ fn messages_behind_the_handshake_are_not_lost(subject: &Subject) {
 
 fn frames_may_come_byte_by_byte(subject: &Subject) {
     let server = subject.start();
-    let mut client = raw(&server, "/ws/echo");
+    let mut client = raw(&server, "/conformance/ws/echo");
     client.send_each_byte(frame(FIN | TEXT, &[b'a'; 300]));
     assert_eq!(read_frame(&mut client), (FIN | TEXT, vec![b'a'; 300]));
 }
 
 fn pings_are_answered_and_shown(subject: &Subject) {
     let server = subject.start();
-    let mut client = raw(&server, "/ws/report");
+    let mut client = raw(&server, "/conformance/ws/report");
     client.send(frame(FIN | PING, b"here?"));
     assert_eq!(read_frame(&mut client), (FIN | PONG, b"here?".to_vec()));
     client.send(frame(FIN | PONG, b"unasked"));
-    assert_eq!(server.ask("/report/socket/2"), "ping here?\npong unasked");
+    assert_eq!(
+        server.ask("/conformance/report/socket/2"),
+        "ping here?\npong unasked"
+    );
 }
 
 fn the_application_s_pings_reach_the_client(subject: &Subject) {
     let server = subject.start();
-    let mut client = raw(&server, "/ws/ping");
+    let mut client = raw(&server, "/conformance/ws/ping");
     assert_eq!(
         read_frame(&mut client),
         (FIN | PING, b"from the server".to_vec())
     );
     client.send(frame(FIN | PONG, b"from the server"));
-    let reported = server.ask("/report/ping/2");
+    let reported = server.ask("/conformance/report/ping/2");
     assert_eq!(
         reported, "pong from the server\nErr(BadHandshake)",
         "a longer one is refused"
@@ -431,7 +451,7 @@ fn the_application_s_pings_reach_the_client(subject: &Subject) {
 
 fn the_application_closes(subject: &Subject) {
     let server = subject.start();
-    let mut client = raw(&server, "/ws/close");
+    let mut client = raw(&server, "/conformance/ws/close");
     assert_eq!(
         read_frame(&mut client),
         (
@@ -445,7 +465,7 @@ fn the_application_closes(subject: &Subject) {
 
 fn what_was_sent_before_a_close_arrives(subject: &Subject) {
     let server = subject.start();
-    let mut client = raw(&server, "/ws/last-words");
+    let mut client = raw(&server, "/conformance/ws/last-words");
     for n in 0..3 {
         assert_eq!(
             read_frame(&mut client),
@@ -457,14 +477,14 @@ fn what_was_sent_before_a_close_arrives(subject: &Subject) {
 
 fn the_client_s_close_is_told_once(subject: &Subject) {
     let server = subject.start();
-    let mut client = raw(&server, "/ws/report");
+    let mut client = raw(&server, "/conformance/ws/report");
     client.send(frame(FIN | TEXT, b"last"));
     client.send(frame(
         FIN | CLOSE,
         &[&4000_u16.to_be_bytes()[..], b"so long"].concat(),
     ));
     let told = "closed 4000 \"so long\" Remote";
-    let reported = server.ask("/report/socket/4");
+    let reported = server.ask("/conformance/report/socket/4");
     assert_eq!(
         reported,
         format!("text \"last\"\n{told}\n{told}\nsending gives Err(Gone(Finished))")
@@ -480,12 +500,12 @@ fn the_client_s_close_is_told_once(subject: &Subject) {
 
 fn a_close_without_a_code_is_1005(subject: &Subject) {
     let server = subject.start();
-    let mut client = raw(&server, "/ws/report");
+    let mut client = raw(&server, "/conformance/ws/report");
     client.send(frame(FIN | CLOSE, b""));
     assert_eq!(read_frame(&mut client), (FIN | CLOSE, vec![]));
     assert!(
         server
-            .ask("/report/socket/1")
+            .ask("/conformance/report/socket/1")
             .starts_with("closed 1005 \"\" Remote")
     );
 }
@@ -494,7 +514,7 @@ fn a_lost_connection_is_1006(subject: &Subject) {
     let server = subject.start();
     for reset in [true, false] {
         let server = if reset { &server } else { &subject.start() };
-        let client = raw(server, "/ws/report");
+        let client = raw(server, "/conformance/ws/report");
         if reset {
             client.reset();
         } else {
@@ -502,7 +522,7 @@ fn a_lost_connection_is_1006(subject: &Subject) {
         }
         assert!(
             server
-                .ask("/report/socket/1")
+                .ask("/conformance/report/socket/1")
                 .starts_with("closed 1006 \"\" Lost"),
             "reset: {reset}"
         );
@@ -511,20 +531,20 @@ fn a_lost_connection_is_1006(subject: &Subject) {
 
 fn an_application_that_ends_without_a_close_is_1011(subject: &Subject) {
     let server = subject.start();
-    let mut client = raw(&server, "/ws/drop");
+    let mut client = raw(&server, "/conformance/ws/drop");
     assert_eq!(
         read_frame(&mut client),
         (FIN | TEXT, b"before the drop".to_vec())
     );
     assert_eq!(closed_with(&mut client), 1011);
-    for path in ["/ws/error", "/ws/panic"] {
+    for path in ["/conformance/ws/error", "/conformance/ws/panic"] {
         assert_eq!(closed_with(&mut raw(&server, path)), 1011, "{path}");
     }
 }
 
 fn a_deliberate_abort_has_no_frame(subject: &Subject) {
     let server = subject.start();
-    raw(&server, "/ws/abort").expect_gone();
+    raw(&server, "/conformance/ws/abort").expect_gone();
 }
 
 fn frames_that_break_the_protocol_are_1002(subject: &Subject) {
@@ -562,7 +582,7 @@ fn frames_that_break_the_protocol_are_1002(subject: &Subject) {
         ),
     ] {
         for whole in [true, false] {
-            let mut client = raw(&server, "/ws/echo");
+            let mut client = raw(&server, "/conformance/ws/echo");
             if whole {
                 let _ = client.try_send(&bytes);
             } else {
@@ -586,7 +606,7 @@ fn text_that_is_not_utf_8_is_1007(subject: &Subject) {
         ),
         ("a close reason", frame(FIN | CLOSE, b"\x03\xe8\xff")),
     ] {
-        let mut client = raw(&server, "/ws/echo");
+        let mut client = raw(&server, "/conformance/ws/echo");
         let _ = client.try_send(&bytes);
         assert_eq!(closed_with(&mut client), 1007, "{what}");
     }
@@ -601,12 +621,12 @@ fn messages_over_the_limit_are_1009(subject: &Subject) {
         &[0; 4],
     ]
     .concat();
-    let mut client = raw(&server, "/ws/echo");
+    let mut client = raw(&server, "/conformance/ws/echo");
     client.send(declared);
     assert_eq!(closed_with(&mut client), 1009, "a declared length");
 
     // CVE-2026-42786: fragments without an end are counted together.
-    let mut client = raw(&server, "/ws/echo");
+    let mut client = raw(&server, "/conformance/ws/echo");
     let fragment = frame(CONTINUATION, &vec![0; 1_000_000]);
     client.send(frame(BINARY, b"x"));
     while client.try_send(&fragment).is_ok() && client.unread().is_empty() {
@@ -626,7 +646,7 @@ fn a_message_that_inflates_over_the_limit_is_1009(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     let offer = "sec-websocket-extensions: permessage-deflate\r\n";
-    client.send(handshake("/ws/echo", offer));
+    client.send(handshake("/conformance/ws/echo", offer));
     let agreed = client.read_head();
     assert_eq!(agreed.status, 101);
     if agreed.field("sec-websocket-extensions").is_none() {
@@ -646,7 +666,7 @@ fn a_message_that_inflates_over_the_limit_is_1009(subject: &Subject) {
 
 fn a_message_in_very_many_fragments_costs_no_more(subject: &Subject) {
     let server = subject.start();
-    let mut client = raw(&server, "/ws/echo");
+    let mut client = raw(&server, "/conformance/ws/echo");
     let count = 10_000;
     client.send(frame(BINARY, b"x"));
     client.send(frame(CONTINUATION, b"x").repeat(count - 2));
@@ -654,7 +674,7 @@ fn a_message_in_very_many_fragments_costs_no_more(subject: &Subject) {
     assert_eq!(read_frame(&mut client), (FIN | BINARY, vec![b'x'; count]));
 
     // CVE-2026-65623: each fragment counted all that came before it. A bound on their number is as good.
-    let mut client = raw(&server, "/ws/echo");
+    let mut client = raw(&server, "/conformance/ws/echo");
     let count = 300_000;
     client.send(frame(BINARY, b"x"));
     let _ = client.try_send(frame(CONTINUATION, b"x").repeat(count - 2));
@@ -684,7 +704,7 @@ fn offers_that_are_odd_harm_nobody(subject: &Subject) {
         "sec-websocket-protocol: \r\n".to_owned(),
     ] {
         let mut client = server.connect();
-        client.send(handshake("/ws/echo", &fields));
+        client.send(handshake("/conformance/ws/echo", &fields));
         let head = client.read_head();
         let shown = &fields[..fields.len().min(60)];
         assert!(
@@ -706,10 +726,10 @@ fn offers_that_are_odd_harm_nobody(subject: &Subject) {
 fn a_client_that_does_not_read_stops_the_application(subject: &Subject) {
     let server = subject.start();
     let mut client = Client::connect_with_receive_buffer(server.address(), 4096);
-    client.send(handshake("/ws/flood", ""));
+    client.send(handshake("/conformance/ws/flood", ""));
     assert_eq!(client.read_head().status, 101);
     let sent: usize = server
-        .ask("/report/flood/1")
+        .ask("/conformance/report/flood/1")
         .parse()
         .expect("the peer reports a number");
     assert!(sent < 13 * 1024 * 1024, "{sent} bytes were accepted");
@@ -727,19 +747,19 @@ fn a_client_that_does_not_read_stops_the_application(subject: &Subject) {
 
 fn an_application_that_does_not_receive_stops_the_client(subject: &Subject) {
     let server = subject.start();
-    let mut client = raw(&server, "/ws/deaf");
-    assert_eq!(server.ask("/report/deaf/1"), "waiting");
+    let mut client = raw(&server, "/conformance/ws/deaf");
+    assert_eq!(server.ask("/conformance/report/deaf/1"), "waiting");
     // One frame after the other, cut anywhere by the kernel: what is stuck is completed below.
     let message = frame(FIN | BINARY, &[0; 1016]);
     assert_eq!(message.len(), 1024);
     let sent = client.send_until_stuck(&message, 26 * 1024 * 1024, Duration::from_secs(1));
     assert!(sent < 13 * 1024 * 1024, "{sent} bytes were taken");
-    let _ = server.ask("/open/deaf");
+    let _ = server.ask("/conformance/open/deaf");
     client.send(&message[sent % message.len()..]);
     client.send(frame(FIN | CLOSE, &1000_u16.to_be_bytes()));
     let expected = (sent / message.len() + 1) * 1016;
     assert_eq!(
-        server.ask("/report/deaf/2"),
+        server.ask("/conformance/report/deaf/2"),
         format!("waiting\n{expected}"),
         "nothing is lost"
     );

@@ -5,9 +5,9 @@ use std::future::pending;
 use gateway_spec::types::{HeaderValue, StatusCode, header};
 use gateway_spec::{AppError, Done, Gone, Responder, ResponseHead, Scope};
 
-use super::{Peer, false_done};
+use super::{Routes, false_done};
 
-impl Peer {
+impl Routes {
     /// Lengths that are not the body's.
     pub(super) async fn length(
         &self,

@@ -10,7 +10,7 @@ use gateway_spec::types::StatusCode;
 use gateway_spec::{AppError, Done, Responder, Scope, SendError, Writer};
 use tokio::time::{sleep, timeout};
 
-use super::Peer;
+use super::Routes;
 
 /// The size of the parts that `/stall`, `/fill` and `/endless` write, in bytes.
 const PART: usize = 4 * 1024;
@@ -25,7 +25,7 @@ const WORK: Duration = Duration::from_millis(50);
 /// What `/fill` gives up at, in bytes: far over every bound, so that a server without one does not run out of memory.
 const RUNAWAY: usize = 64 * 1024 * 1024;
 
-impl Peer {
+impl Routes {
     /// Reports the first reason for which the client is gone, and answers all the same.
     pub(super) async fn gone(&self, responder: Responder) -> Result<Done, AppError> {
         self.reports.say("gone", "waiting");

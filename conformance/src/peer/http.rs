@@ -9,17 +9,21 @@ use gateway_spec::{
     AppError, Done, FileRegion, Http, RequestBody, Responder, Response, ResponseHead, Scope,
 };
 
-use super::Peer;
 use super::describe::describe;
 use super::lifespan::Greeting;
+use super::{PREFIX, Routes, public};
 
 /// Where `/read-all` stops reading, in bytes.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
 
-impl Peer {
+impl Routes {
     pub(super) async fn http(&self, http: Http) -> Result<Done, AppError> {
         let path = http.scope.path().to_owned();
-        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let Some(route) = path.strip_prefix(PREFIX) else {
+            self.called(&http.scope);
+            return public::http(http).await;
+        };
+        let segments: Vec<&str> = route.split('/').collect();
         match segments[..] {
             // What the cases ask over a second connection; these calls are not recorded.
             ["report", name, count] => {
@@ -31,11 +35,15 @@ impl Peer {
                 http.responder.respond("opened").await
             }
             _ => {
-                self.reports
-                    .say("calls", format_args!("{} {path}", http.scope.method));
+                self.called(&http.scope);
                 self.recorded(&segments, http).await
             }
         }
+    }
+
+    fn called(&self, scope: &Scope) {
+        let line = format_args!("{} {}", scope.method, scope.path());
+        self.reports.say("calls", line);
     }
 
     async fn recorded(&self, segments: &[&str], http: Http) -> Result<Done, AppError> {
@@ -45,7 +53,7 @@ impl Peer {
             responder,
         } = http;
         match *segments {
-            ["" | "hello"] => responder.respond("Hello, world!").await,
+            ["hello"] => responder.respond("Hello, world!").await,
             ["scope"] => responder.respond(describe(&scope)).await,
             ["state"] => responder.respond(state(&scope)).await,
             ["label"] => {
@@ -187,7 +195,7 @@ impl Peer {
     }
 }
 
-async fn echo(mut body: RequestBody, responder: Responder) -> Result<Done, AppError> {
+pub(super) async fn echo(mut body: RequestBody, responder: Responder) -> Result<Done, AppError> {
     let mut writer = responder.start(StatusCode::OK).await?;
     while let Some(chunk) = body.chunk().await? {
         writer.write(chunk).await?;

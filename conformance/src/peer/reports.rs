@@ -16,6 +16,8 @@ pub(super) struct Reports {
 struct Boards {
     lines: HashMap<String, Vec<String>>,
     permits: HashMap<String, usize>,
+    /// Nobody waits any more.
+    abandoned: bool,
 }
 
 impl Reports {
@@ -33,7 +35,7 @@ impl Reports {
     pub(super) async fn lines(&self, name: &str, count: usize) -> Vec<String> {
         self.wait(|boards| {
             let lines = boards.lines.get(name).cloned().unwrap_or_default();
-            (lines.len() >= count).then_some(lines)
+            (lines.len() >= count || boards.abandoned).then_some(lines)
         })
         .await
     }
@@ -44,9 +46,18 @@ impl Reports {
         self.changed.notify_waiters();
     }
 
+    /// Opens all gates for all, for ever.
+    pub(super) fn open_all(&self) {
+        self.boards().abandoned = true;
+        self.changed.notify_waiters();
+    }
+
     /// Waits until the gate is opened for this caller.
     pub(super) async fn pass(&self, gate: &str) {
         self.wait(|boards| {
+            if boards.abandoned {
+                return Some(());
+            }
             let permits = boards.permits.get_mut(gate)?;
             *permits = permits.checked_sub(1)?;
             Some(())

@@ -8,7 +8,7 @@ use gateway_spec::{
 };
 use tokio::time::timeout;
 
-use super::{Peer, false_done};
+use super::{PREFIX, Routes, false_done};
 
 /// A sender that could not send for so long counts as stalled.
 const STALLED: Duration = Duration::from_millis(500);
@@ -16,7 +16,7 @@ const STALLED: Duration = Duration::from_millis(500);
 /// The size of the messages that `/ws/flood` sends, in bytes.
 const MESSAGE: usize = 16 * 1024;
 
-impl Peer {
+impl Routes {
     pub(super) async fn websocket(&self, websocket: WebSocket) -> Result<Done, AppError> {
         let WebSocket {
             scope,
@@ -25,10 +25,15 @@ impl Peer {
         } = websocket;
         let path = scope.path().to_owned();
         self.reports.say("calls", format_args!("WEBSOCKET {path}"));
-        let Some(how) = path.strip_prefix("/ws/") else {
+        // On any other path: what public testers expect, an echo.
+        let how = path
+            .strip_prefix(PREFIX)
+            .and_then(|route| route.strip_prefix("ws/"))
+            .unwrap_or("echo");
+        if how == "refuse" {
             let websocket = WebSocket::new(scope, subprotocols, handshake);
             return Connection::WebSocket(websocket).refuse().await;
-        };
+        }
         match how {
             "deny" => {
                 let name = HeaderName::from_static("x-reason");

@@ -3,21 +3,26 @@
 
 use std::sync::Arc;
 
-use conformance::Subject;
+use conformance::{Outcome, Subject};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() {
-    let program = env!("CARGO_BIN_EXE_conformance-peer");
+    let program = env!("CARGO_BIN_EXE_conformance");
     let subjects = [
-        Subject::new("raw", program, &["--server", "raw"]),
-        Subject::new("hyper", program, &["--server", "hyper"]),
+        Subject::new("raw", program, &["peer", "--server", "raw"]),
+        Subject::new("hyper", program, &["peer", "--server", "hyper"]),
     ];
     let trials = subjects.into_iter().map(Arc::new).flat_map(|subject| {
         conformance::cases().into_iter().map(move |case| {
             let subject = Arc::clone(&subject);
-            Trial::test(format!("{}::{}", subject.name, case.name), move || {
-                case.check(&subject)
-                    .map_err(|failure| Failed::from(failure.to_string()))
+            let name = format!("{}::{}", subject.name(), case.name);
+            Trial::test(name, move || match case.run(&subject) {
+                Outcome::Passed => Ok(()),
+                Outcome::Failed(evidence) => {
+                    let clauses = case.clauses.join(", ");
+                    Err(Failed::from(format!("[{clauses}] {evidence}")))
+                }
+                outcome => Err(Failed::from(format!("{outcome:?}"))),
             })
         })
     });

@@ -2,8 +2,8 @@
 //!
 //! The launcher has no flags for the times that a server waits. Cases that need short ones set them by the environment, and
 //! the server is then started below the launcher.
-#![forbid(unsafe_code)]
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,19 +13,39 @@ use server_host::{Listening, Settings, Timeouts};
 use server_hyper::Hyper;
 use server_raw::Raw;
 
-fn main() -> ExitCode {
+pub(super) fn serve(flags: Vec<OsString>) -> ExitCode {
     match std::env::var(TIMEOUTS) {
-        Ok(times) => serve(&times),
-        Err(_) => gateway::run(Peer::new()),
+        Ok(times) => serve_timed(&flags, &times),
+        Err(_) => {
+            let peer = Peer::new().started_by(this_command(&flags));
+            let program = OsString::from("conformance peer");
+            gateway::run_from(peer, [program].into_iter().chain(flags))
+        }
     }
 }
 
-fn serve(times: &str) -> ExitCode {
+/// This program with the same server; of the other flags, the cases give those that they need.
+fn this_command(flags: &[OsString]) -> Vec<String> {
+    let server = flags
+        .windows(2)
+        .find(|pair| pair[0] == "--server")
+        .and_then(|pair| pair[1].to_str())
+        .unwrap_or("raw");
+    match std::env::current_exe() {
+        Ok(file) => {
+            let file = file.to_string_lossy().into_owned();
+            let words = ["peer", "--server", server].map(str::to_owned);
+            [file].into_iter().chain(words).collect()
+        }
+        Err(_) => Vec::new(),
+    }
+}
+
+fn serve_timed(flags: &[OsString], times: &str) -> ExitCode {
     let mut settings = Settings::default();
     settings.bind = vec![([127, 0, 0, 1], 0).into()];
     set(&mut settings.timeouts, times);
-    let raw = std::env::args().any(|argument| argument == "raw");
-    let served = if raw {
+    let served = if flags.iter().any(|flag| flag == "raw") {
         server_host::serve(Raw, Peer::new(), settings, announce)
     } else {
         server_host::serve(Hyper, Peer::new(), settings, announce)
