@@ -340,6 +340,17 @@ impl Client {
         }
     }
 
+    /// Everything until the connection's end, or until the server is silent for so long; then there is no end.
+    pub fn read_until_quiet(&mut self, quiet: Duration) -> (Vec<u8>, Option<End>) {
+        loop {
+            match self.fill(Instant::now() + quiet) {
+                Ok(None) => {}
+                Ok(Some(end)) => return (std::mem::take(&mut self.input), Some(end)),
+                Err(TooLate) => return (std::mem::take(&mut self.input), None),
+            }
+        }
+    }
+
     /// Sees that the server closes in order and sends nothing more.
     ///
     /// # Panics
@@ -392,6 +403,12 @@ impl Client {
         self.stream
             .shutdown(Shutdown::Write)
             .expect("the connection is open");
+    }
+
+    /// As [`half_close`](Self::half_close); the server may have ended the connection.
+    pub fn try_half_close(&mut self) {
+        // An error says that there is nothing left to close.
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Resets the connection (RST).

@@ -24,6 +24,7 @@
 //! - [`Subject`], [`Server`]: a child process, its signals, its log and its end.
 //! - [`Peer`]: the application that the cases talk to.
 //! - `cases/`: the cases, in the order of SPEC.md.
+//! - [`Log`], [`corpus()`]: two servers compared, without an opinion on what is right.
 //! - [`Report`]: what came out, by clause; [`clauses()`]: what there is to hold to.
 //! - [`KNOWN`]: where a server differs and is known to; an entry that no longer holds is a failure.
 #![forbid(unsafe_code)]
@@ -31,6 +32,7 @@
 mod case;
 mod cases;
 mod client;
+mod differential;
 mod evidence;
 mod known;
 mod peer;
@@ -42,6 +44,7 @@ mod spec;
 pub use case::{Case, Outcome};
 pub use cases::cases;
 pub use client::{Client, End, PATIENCE};
+pub use differential::{Log, Recording, corpus};
 pub use evidence::Evidence;
 pub use known::{Difference, KNOWN};
 pub use peer::{LIFESPAN, Peer};

@@ -13,6 +13,7 @@ mod http;
 mod lifespan;
 mod public;
 mod reports;
+mod trace;
 mod websocket;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +27,8 @@ pub use lifespan::LIFESPAN;
 /// Where the routes of the cases lie.
 const PREFIX: &str = "/conformance/";
 
-/// Forgets all reports and opens all gates: how a case begins on a server that another case has used.
+/// Forgets all reports and opens all gates: how a case begins on a server that another case has used. With `?traced`, the
+/// events of each further exchange are reported too.
 pub(crate) const RESET: &str = "/conformance/reset";
 
 /// Says how this server can be started again, a word a line; nothing if nobody knows.
@@ -64,9 +66,9 @@ impl Peer {
         Arc::clone(&self.reports.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn reset(&self) {
+    fn reset(&self, new: Reports) {
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = std::mem::take(&mut *reports);
+        let left = std::mem::replace(&mut *reports, Arc::new(new));
         drop(reports);
         left.open_all();
     }
@@ -79,7 +81,12 @@ impl Application for Peer {
         };
         match connection {
             Connection::Http(http) if http.scope.path() == RESET => {
-                self.reset();
+                let traced = http.scope.query() == Some("traced");
+                self.reset(if traced {
+                    Reports::traced()
+                } else {
+                    Reports::default()
+                });
                 http.responder.respond("reset").await
             }
             Connection::Http(http) if http.scope.path() == START => {

@@ -110,12 +110,16 @@ impl Subject {
         let Some(address) = self.running else {
             return self.start_with(Options::new());
         };
-        let server = Server {
-            name: self.name.clone(),
-            address: Some(address),
-            process: None,
-        };
+        let server = Server::running(address);
         let _ = server.ask(RESET);
+        server
+    }
+
+    /// The running server, with all forgotten that was reported before, and the events of each further exchange reported.
+    #[track_caller]
+    pub(crate) fn start_traced(&self) -> Server {
+        let server = Server::running(self.running.expect("traces are of running servers"));
+        let _ = server.ask(&format!("{RESET}?traced"));
         server
     }
 
@@ -226,6 +230,15 @@ struct Process {
 }
 
 impl Server {
+    /// One that is known by its address alone.
+    fn running(address: SocketAddr) -> Self {
+        Self {
+            name: address.to_string(),
+            address: Some(address),
+            process: None,
+        }
+    }
+
     /// What can only be done to a child of ours.
     #[track_caller]
     fn process(&self) -> &Process {

@@ -4,6 +4,7 @@
 //! the application must not have been called for a request that the server could not frame.
 
 use crate::case::Case;
+use crate::differential::Recording;
 use crate::response::{Method, Parser, Step};
 use crate::server::Subject;
 
@@ -197,16 +198,29 @@ pub(super) fn cases() -> Vec<Case> {
     .collect()
 }
 
+/// What each row sends.
+pub(super) fn recordings() -> impl Iterator<Item = Recording> {
+    ROWS.iter().map(|row| Recording::new(row.name, wire(row)))
+}
+
+fn wire(row: &Row) -> Vec<u8> {
+    let behind = match row.outcome {
+        HeadRefused(_) | BodyRefused => SMUGGLED,
+        Answered(_) => LAST,
+    };
+    [row.before.as_bytes(), row.wire, behind].concat()
+}
+
 fn check(subject: &Subject, row: &Row) {
     for whole in [true, false] {
         let server = subject.start();
         let mut client = server.connect();
-        let (behind, expected) = match row.outcome {
-            HeadRefused(status) => (SMUGGLED, vec![status]),
-            BodyRefused => (SMUGGLED, vec![400]),
-            Answered(statuses) => (LAST, statuses.to_vec()),
+        let expected = match row.outcome {
+            HeadRefused(status) => vec![status],
+            BodyRefused => vec![400],
+            Answered(statuses) => statuses.to_vec(),
         };
-        let wire = [row.before.as_bytes(), row.wire, behind].concat();
+        let wire = wire(row);
         let how = if whole {
             // The server may have answered and closed before it had everything.
             let _ = client.try_send(&wire);

@@ -17,6 +17,7 @@ mod upgrade;
 mod websocket;
 
 use crate::case::Case;
+use crate::differential::Recording;
 
 /// Writes a chapter's table: each case is a function, followed by the clauses that it is for.
 macro_rules! chapter {
@@ -52,6 +53,11 @@ pub fn cases() -> Vec<Case> {
         cases.into_iter().map(|case| case.within(chapter)).collect()
     };
     chapters.into_iter().flat_map(within).collect()
+}
+
+/// What the rows of the cases send, for two servers to be compared by.
+pub(crate) fn recordings() -> impl Iterator<Item = Recording> {
+    framing::recordings()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use gateway_spec::{
 
 use super::describe::describe;
 use super::lifespan::Greeting;
-use super::{PREFIX, Routes, public};
+use super::{PREFIX, Routes, public, trace};
 
 /// Where `/read-all` stops reading, in bytes.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
@@ -20,8 +20,7 @@ impl Routes {
     pub(super) async fn http(&self, http: Http) -> Result<Done, AppError> {
         let path = http.scope.path().to_owned();
         let Some(route) = path.strip_prefix(PREFIX) else {
-            self.called(&http.scope);
-            return public::http(http).await;
+            return public::http(self.called(http)).await;
         };
         let segments: Vec<&str> = route.split('/').collect();
         match segments[..] {
@@ -34,16 +33,18 @@ impl Routes {
                 self.reports.open(gate);
                 http.responder.respond("opened").await
             }
-            _ => {
-                self.called(&http.scope);
-                self.recorded(&segments, http).await
-            }
+            _ => self.recorded(&segments, self.called(http)).await,
         }
     }
 
-    fn called(&self, scope: &Scope) {
-        let line = format_args!("{} {}", scope.method, scope.path());
+    fn called(&self, http: Http) -> Http {
+        let line = format_args!("{} {}", http.scope.method, http.scope.path());
         self.reports.say("calls", line);
+        if self.reports.is_traced() {
+            trace::traced(http, &self.reports)
+        } else {
+            http
+        }
     }
 
     async fn recorded(&self, segments: &[&str], http: Http) -> Result<Done, AppError> {

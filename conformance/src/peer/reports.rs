@@ -1,6 +1,7 @@
 //! What the application tells of itself, and the gates that it waits at: both by name.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -10,6 +11,9 @@ use tokio::sync::Notify;
 pub(super) struct Reports {
     boards: Mutex<Boards>,
     changed: Notify,
+    /// Whether each exchange's events are written down too.
+    traced: bool,
+    exchanges: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -21,6 +25,23 @@ struct Boards {
 }
 
 impl Reports {
+    /// With the events of each exchange written down.
+    pub(super) fn traced() -> Self {
+        Self {
+            traced: true,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is_traced(&self) -> bool {
+        self.traced
+    }
+
+    /// The number of a further exchange.
+    pub(super) fn next(&self) -> usize {
+        self.exchanges.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Adds a line under a name.
     pub(super) fn say(&self, name: &str, line: impl ToString) {
         self.boards()
