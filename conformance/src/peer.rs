@@ -11,6 +11,7 @@ mod faults;
 mod flow;
 mod http;
 mod lifespan;
+mod panics;
 mod public;
 mod reports;
 mod trace;
@@ -23,6 +24,7 @@ use gateway_spec::{AppError, Application, Connection, Done, Http, Scope};
 use reports::Reports;
 
 pub use lifespan::LIFESPAN;
+pub(crate) use panics::{AFTER as PANICS_AFTER, BEFORE as PANICS_BEFORE};
 
 /// Where the routes of the cases lie.
 const PREFIX: &str = "/conformance/";

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
-use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, pidfd_open, pidfd_send_signal, prlimit};
 
 use crate::client::{Client, PATIENCE};
 use crate::evidence::{self, needs_its_own};
@@ -291,6 +291,42 @@ impl Server {
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         pidfd_send_signal(&self.process().handle, signal).expect("the server is running");
+    }
+
+    /// Leaves it room for so many descriptors more than it has.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
+    #[track_caller]
+    pub fn limit_descriptors(&self, more: usize) {
+        let pid = Pid::from_child(&self.process().child);
+        let open = std::fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero()));
+        let open = open.expect("the server is running").count();
+        let limit = u64::try_from(open + more).expect("they are few");
+        let limit = Rlimit {
+            current: Some(limit),
+            maximum: Some(limit),
+        };
+        prlimit(Some(pid), Resource::Nofile, limit).expect("the child is ours");
+    }
+
+    /// The memory that it has of its own right now, in KiB.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
+    #[track_caller]
+    #[must_use]
+    pub fn resident_kib(&self) -> usize {
+        let pid = Pid::from_child(&self.process().child);
+        let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero()));
+        let status = status.expect("the server is running");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
+        kib.expect("the kernel says so")
     }
 
     /// Waits until it ends by itself.

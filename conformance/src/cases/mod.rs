@@ -4,6 +4,7 @@ mod access_log;
 mod backpressure;
 mod body;
 mod disconnect;
+mod endurance;
 mod expect;
 mod faults;
 mod framing;
@@ -32,7 +33,7 @@ use chapter;
 /// All cases.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    let chapters: [(&str, Vec<Case>); 15] = [
+    let chapters: [(&str, Vec<Case>); 16] = [
         ("head", head::cases()),
         ("framing", framing::cases()),
         ("body", body::cases()),
@@ -44,6 +45,7 @@ pub fn cases() -> Vec<Case> {
         ("lifespan", lifespan::cases()),
         ("disconnect", disconnect::cases()),
         ("faults", faults::cases()),
+        ("endurance", endurance::cases()),
         ("backpressure", backpressure::cases()),
         ("timers", timers::cases()),
         ("shutdown", shutdown::cases()),

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use gateway_spec::{AppError, Done, Responder, Scope, SendError, Writer};
 use tokio::time::{sleep, timeout};
 
 use super::Routes;
+use super::reports::Reports;
 
 /// The size of the parts that `/stall`, `/fill` and `/endless` write, in bytes.
 const PART: usize = 4 * 1024;
@@ -32,6 +34,15 @@ impl Routes {
         self.reports
             .say("gone", format_args!("{:?}", responder.gone().await));
         responder.respond("answered all the same").await
+    }
+
+    /// Never answers and never returns; says when its client leaves, and when it is dropped.
+    pub(super) async fn never(&self, responder: Responder) -> Result<Done, AppError> {
+        let _guard = Dropped(Arc::clone(&self.reports));
+        self.reports.say("never", "waiting");
+        let gone = responder.gone().await;
+        self.reports.say("never", format_args!("gone: {gone}"));
+        std::future::pending().await
     }
 
     /// Reports each reason until the final one.
@@ -187,4 +198,14 @@ async fn write_until_stalled<K>(writer: &mut Writer<K>) -> Result<usize, SendErr
 
 fn part() -> Bytes {
     Bytes::from_static(&[b'x'; PART])
+}
+
+/// Tells of a future that was dropped. By the log too: while the server drains no second connection can ask.
+struct Dropped(Arc<Reports>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.say("never", "dropped");
+        eprintln!("peer: dropped");
+    }
 }

@@ -11,6 +11,7 @@ use gateway_spec::{
 
 use super::describe::describe;
 use super::lifespan::Greeting;
+use super::panics::panics;
 use super::{PREFIX, Routes, public, trace};
 
 /// Where `/read-all` stops reading, in bytes.
@@ -33,6 +34,7 @@ impl Routes {
                 self.reports.open(gate);
                 http.responder.respond("opened").await
             }
+            ["panic", point] => panics(point, self.called(http)).await,
             _ => self.recorded(&segments, self.called(http)).await,
         }
     }
@@ -78,6 +80,7 @@ impl Routes {
             ["forbidden"] => responder.respond(StatusCode::FORBIDDEN).await,
             ["work"] => self.work(responder).await,
             ["gone"] => self.gone(responder).await,
+            ["never"] => self.never(responder).await,
             ["gone", "final"] => self.gone_for_good(responder).await,
             ["chunks", count] => self.chunks(count.parse()?, responder).await,
             ["endless"] => self.endless(responder).await,
