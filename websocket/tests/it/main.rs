@@ -28,3 +28,5 @@ mod differential;
 
 // The socket over an upgraded exchange.
 mod exchange;
+
+mod machine;
