@@ -18,7 +18,7 @@ fn the_tables_are_total_and_every_state_can_be_reached() {
     reaches_all(&TABLE, &[State::Silent, State::Asked]);
     assert_eq!(websocket::TABLE.check(SPEC), 14 * 21);
     reaches_all(&websocket::TABLE, &[websocket::State::Handshake]);
-    assert_eq!(lifespan::TABLE.check(SPEC), 10 * 9);
+    assert_eq!(lifespan::TABLE.check(SPEC), 13 * 9);
     reaches_all(&lifespan::TABLE, &[lifespan::State::Starting]);
 }
 

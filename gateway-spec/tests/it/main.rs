@@ -11,7 +11,10 @@ mod layer;
 mod lifespan;
 mod machines;
 mod memory;
-#[allow(dead_code, reason = "some machines of the model are driven in other packages")]
+#[allow(
+    dead_code,
+    reason = "some machines of the model are driven in other packages"
+)]
 mod model;
 mod response;
 mod scope;

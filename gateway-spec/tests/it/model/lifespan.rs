@@ -11,12 +11,18 @@ pub(crate) enum State {
     Mute,
     /// Up, with a state for every scope.
     Serving,
+    /// Up, and the application has said already that it has stopped; its call goes on.
+    Hasty,
+    /// Up, and the handle was dropped; the call goes on.
+    Careless,
     /// Up, without a lifespan.
     Without,
     /// The exchanges have ended, and the application is asked to stop.
     Stopping,
-    /// The application says that it has stopped, and its call goes on.
+    /// It has said that it has stopped; its call goes on.
     Stopped,
+    /// The handle was dropped before it said so; the call goes on.
+    Unsaid,
     // The ends, by how the process ends.
     /// Exit code zero.
     Clean,
@@ -28,8 +34,8 @@ pub(crate) enum State {
     FailedShutdown,
 }
 use State::{
-    Clean, EndedEarly, FailedShutdown, FailedStartup, Mute, Serving, Starting, Stopped, Stopping,
-    Without,
+    Careless, Clean, EndedEarly, FailedShutdown, FailedStartup, Hasty, Mute, Serving, Starting,
+    Stopped, Stopping, Unsaid, Without,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +58,7 @@ use Event::{AsksToStop, Drop, Fails, IsLate, Panics, Refuse, Returns, SaysStoppe
 
 #[rustfmt::skip]
 pub(crate) const STATES: &[State] = &[
-    Starting, Mute, Serving, Without, Stopping, Stopped, Clean, FailedStartup, EndedEarly, FailedShutdown,
+    Starting, Mute, Serving, Hasty, Careless, Without, Stopping, Stopped, Unsaid, Clean, FailedStartup, EndedEarly, FailedShutdown,
 ];
 
 #[rustfmt::skip]
@@ -71,21 +77,26 @@ const ROWS: &[Row<State, Event>] = &[
     row(&[Starting, Mute], &[SaysStopped, AsksToStop], Stays, "", "LIFE-1"),
     row(&[Mute], &[Started, Refuse, Drop], Stays, "", "LIFE-9"),
 
-    row(&[Serving], &[Returns, Fails, Panics], Goes(EndedEarly), "", "LIFE-4"),
+    row(&[Serving, Hasty, Careless], &[Returns, Fails, Panics], Goes(EndedEarly), "", "LIFE-4"),
+    row(&[Serving, Hasty, Careless], &[Started, Refuse, IsLate], Stays, "", "LIFE-1"),
+    row(&[Serving], &[SaysStopped], Goes(Hasty), "", "LIFE-7"),
+    row(&[Serving], &[Drop], Goes(Careless), "", "LIFE-9"),
     row(&[Serving], &[AsksToStop], Goes(Stopping), "R", "LIFE-6"),
-    row(&[Serving], &[Started, Refuse, IsLate], Stays, "", "LIFE-1"),
-    row(&[Serving], &[Drop, SaysStopped], Stays, "", "LIFE-4"),
+    row(&[Hasty], &[AsksToStop], Goes(Stopped), "", "LIFE-7"),
+    row(&[Careless], &[AsksToStop], Goes(Unsaid), "", "LIFE-7"),
+    row(&[Hasty, Careless], &[SaysStopped, Drop], Stays, "", "LIFE-9"),
 
     // What has no lifespan owes none: however its call ends, it has said all.
     row(&[Without], &[Returns, Fails, Panics, IsLate, Started, Refuse, SaysStopped, Drop], Stays, "", "LIFE-2"),
     row(&[Without], &[AsksToStop], Goes(Clean), "", "LIFE-2"),
 
     row(&[Stopping], &[SaysStopped], Goes(Stopped), "", "LIFE-7"),
-    row(&[Stopping], &[Returns, Fails, Panics, IsLate], Goes(FailedShutdown), "", "LIFE-7"),
-    row(&[Stopping], &[Started, Refuse, Drop, AsksToStop], Stays, "", "LIFE-9"),
+    row(&[Stopping], &[Drop], Goes(Unsaid), "", "LIFE-9"),
+    row(&[Stopping, Unsaid], &[Returns, Fails, Panics, IsLate], Goes(FailedShutdown), "", "LIFE-7"),
     row(&[Stopped], &[Returns], Goes(Clean), "", "LIFE-7"),
     row(&[Stopped], &[Fails, Panics, IsLate], Goes(FailedShutdown), "", "LIFE-7"),
-    row(&[Stopped], &[Started, Refuse, SaysStopped, Drop, AsksToStop], Stays, "", "LIFE-7"),
+    row(&[Stopped, Unsaid], &[SaysStopped, Drop], Stays, "", "LIFE-9"),
+    row(&[Stopping, Stopped, Unsaid], &[Started, Refuse, AsksToStop], Stays, "", "LIFE-6"),
 
     row(ENDS, EVENTS, Stays, "", "LIFE-7"),
 ];
