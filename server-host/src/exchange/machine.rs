@@ -10,12 +10,8 @@ use super::{
     BodyAllowed, Exchange, Facts, Informational, Outgoing, TrailersTaken, Turn, UpgradeAsked,
 };
 
-#[allow(dead_code, reason = "other machines of the model have other drivers")]
-#[path = "../../../gateway-spec/tests/it/model.rs"]
-mod model;
-
-use model::Subject;
-use model::http::{EVENTS, Event, State, walk};
+use crate::model::Subject;
+use crate::model::http::{EVENTS, Event, State, walk};
 
 #[test]
 fn an_exchange_does_what_the_table_says() {

@@ -12,12 +12,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-#[allow(dead_code, reason = "other machines of the model have other drivers")]
-#[path = "../../../gateway-spec/tests/it/model.rs"]
-mod model;
-
-use model::Subject;
-use model::lifespan::{EVENTS, Event, State, TABLE};
+use crate::model::lifespan::{EVENTS, Event, State, TABLE};
+use crate::model::{self, Subject};
 
 #[test]
 fn a_lifespan_does_what_the_table_says() {
