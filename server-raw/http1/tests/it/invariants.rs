@@ -166,7 +166,7 @@ pub(crate) fn replies_read_back(choices: &[u8]) {
         sent = data.and_then(|()| connection.send_end(Some(&trailers), out));
     }
     let closes = connection.after_reply() == AfterReply::Close;
-    let replies = read_replies(&server.out, &[method.clone()]);
+    let replies = read_replies(&server.out, std::slice::from_ref(&method));
     if sent.is_err() {
         // Of what is refused, nothing was written.
         assert!(replies.iter().all(|reply| body.starts_with(&reply.body)));
