@@ -332,25 +332,29 @@ pub(crate) fn handshakes_are_judged_alike(lines: &[u8]) {
     let Ok(request) = request.body(()) else {
         return;
     };
-    // It looks at the first of these, in ASCII and with one protocol alone; we at all.
+    // Sixteen bytes in base64; the spare bits of the last letter may be set, as in the example of RFC 6455 section 4.1.
+    let key = request.headers().get("sec-websocket-key");
+    let (digits, padding) = key.expect("it was accepted").as_bytes().split_at(22);
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
+    assert!(digits.iter().all(is_digit) && padding == b"==");
+
+    // It looks at the first of these, in ASCII, without tabs and with one protocol alone, we at all; and it wants no spare bit set.
     let one = |name: &str| {
         let mut all = request.headers().get_all(name).iter();
         let first = all.next().and_then(|value| value.to_str().ok());
         first.filter(|_| all.next().is_none())
     };
     let alone = one("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
-    if one("connection").is_some() && alone {
+    if one("connection").is_some_and(|value| !value.contains('\t'))
+        && alone
+        && b"AQgw".contains(&digits[21])
+    {
         let theirs = create_response(&request).expect("no stricter than we are");
         let accept = theirs.headers().get("sec-websocket-accept");
         let ours = accepted.headers.iter();
         let ours = ours.filter(|(name, _)| name == "sec-websocket-accept");
         assert!(accept.into_iter().eq(ours.map(|(_, value)| value)));
     }
-    // Sixteen bytes in base64; the spare bits of the last letter may be set, as in the example of RFC 6455 section 4.1.
-    let key = request.headers().get("sec-websocket-key");
-    let (digits, padding) = key.expect("it was accepted").as_bytes().split_at(22);
-    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
-    assert!(digits.iter().all(is_digit) && padding == b"==");
 }
 
 /// Decisions, a byte each; the first of the choices when there are no more bytes.
