@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use gateway_spec::{Abort, BodyLength, Events, Gone, Http, HttpSend, HttpTransport, SendError};
 
 use crate::model::http::{Event, State, TABLE, walk};
-use crate::model::{Subject, Table, lifespan, websocket};
+use crate::model::{Subject, Table, body, lifespan, websocket};
 use crate::support::scope;
 
 const SPEC: &str = include_str!("../../SPEC.md");
@@ -16,6 +16,8 @@ const SPEC: &str = include_str!("../../SPEC.md");
 fn the_tables_are_total_and_every_state_can_be_reached() {
     assert_eq!(TABLE.check(SPEC), 17 * 32);
     reaches_all(&TABLE, &[State::Silent, State::Asked]);
+    assert_eq!(body::TABLE.check(SPEC), 7 * 8);
+    reaches_all(&body::TABLE, &[body::State::Coming]);
     assert_eq!(websocket::TABLE.check(SPEC), 14 * 21);
     reaches_all(&websocket::TABLE, &[websocket::State::Handshake]);
     assert_eq!(lifespan::TABLE.check(SPEC), 13 * 9);

@@ -9,6 +9,8 @@ use std::fmt::Debug;
 
 use gateway_spec::SendError;
 
+#[path = "model/body.rs"]
+pub(crate) mod body;
 #[path = "model/http.rs"]
 pub(crate) mod http;
 #[path = "model/lifespan.rs"]

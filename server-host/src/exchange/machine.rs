@@ -2,16 +2,19 @@
 //! gets for it; and what the application receives.
 
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
-use gateway_spec::{Abort, AppError, BodyLength, Gone, HttpTransport, SendError};
+use gateway_spec::{
+    Abort, AppError, BodyError, BodyLength, Gone, HttpReceive, HttpTransport, SendError,
+};
+use http::HeaderMap;
 
 use super::{
     BodyAllowed, Exchange, Facts, Informational, Outgoing, TrailersTaken, Turn, UpgradeAsked,
 };
 
-use crate::model::Subject;
 use crate::model::http::{EVENTS, Event, State, walk};
+use crate::model::{self, Subject, body};
 
 #[test]
 fn an_exchange_does_what_the_table_says() {
@@ -97,5 +100,85 @@ fn letter(outgoing: &Outgoing) -> &'static str {
         Outgoing::Shutdown => "s",
         Outgoing::Close => "c",
         Outgoing::Abort => "a",
+    }
+}
+
+#[test]
+fn a_body_comes_as_the_table_says() {
+    let steps = model::walk(
+        &body::TABLE,
+        body::State::Coming,
+        body::EVENTS,
+        Receiving::new,
+        |_, _, given| assert!(body::is_legal(given), "{given}"),
+    );
+    assert!(steps > 1_000, "{steps}");
+}
+
+/// An exchange whose application receives all that there is.
+struct Receiving {
+    exchange: Arc<Exchange>,
+    is_over: bool,
+}
+
+impl Receiving {
+    fn new() -> Self {
+        let mut exchange = Exchange::new();
+        exchange.begin(Facts::default(), BodyLength::Unknown, 1_000);
+        Self {
+            exchange: Arc::new(exchange),
+            is_over: false,
+        }
+    }
+}
+
+impl Subject<body::Event> for Receiving {
+    fn apply(&mut self, event: body::Event) -> Result<(), SendError> {
+        use body::Event::{Answers, End, Failure, HalfCloses, Leaves, Part, Stops, Trailers};
+        match event {
+            // A wire discards what comes behind the answer, and a connection that is lost brings nothing.
+            Part | End | Trailers | Failure if self.is_over => {}
+            Part => self.exchange.push_body("x".into()),
+            End => self.exchange.end_body(None),
+            Trailers => self.exchange.end_body(Some(HeaderMap::new())),
+            Failure => self.exchange.fail_body(BodyError::Malformed),
+            HalfCloses => self.exchange.half_close(),
+            Leaves => {
+                self.exchange.set_gone(Gone::PeerReset);
+                self.is_over = true;
+            }
+            Stops => self.exchange.stop_receiving(),
+            Answers => {
+                let whole = Event::Whole.to_send().expect("it is sent");
+                // A second one, or one to nobody, changes nothing.
+                let _ = self.exchange.send(whole);
+                self.is_over = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn given(&mut self) -> String {
+        let mut given = String::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(event) = self.exchange.poll_receive(&mut cx) {
+            given += match event {
+                HttpReceive::Body { more: true, .. } => "p",
+                HttpReceive::Body { more: false, .. } => "l",
+                HttpReceive::Trailers(_) => "t",
+                HttpReceive::Failed(_) => "f",
+                HttpReceive::Disconnect(Gone::HalfClosed) => "h",
+                HttpReceive::Disconnect(gone) => {
+                    let again = self.exchange.poll_receive(&mut cx);
+                    assert!(
+                        matches!(again, Poll::Ready(HttpReceive::Disconnect(same)) if same == gone)
+                    );
+                    given.push(if gone == Gone::Finished { 'x' } else { 'g' });
+                    break;
+                }
+                other => panic!("{other:?}"),
+            };
+        }
+        given
     }
 }
