@@ -121,6 +121,7 @@ impl Driven {
         let mut given = String::new();
         let mut cx = Context::from_waker(Waker::noop());
         while let Poll::Ready(event) = self.transport.poll_receive(&mut cx) {
+            assert!(given.len() < 10, "{given} without an end");
             given += match event {
                 WebSocketReceive::Message(_) => "M",
                 WebSocketReceive::Ping(_) => "P",
