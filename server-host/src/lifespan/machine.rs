@@ -204,7 +204,8 @@ async fn obey(
             (Some(Event::Drop), _) => Held::Nothing,
             // Only a terminal call yields a `Done`, but nothing says of which connection (SRV-12).
             (Some(Event::Returns), held) => {
-                let _kept = held;
+                // The handle lives on elsewhere; one that is dropped before has an event of its own.
+                std::mem::forget(held);
                 return Ok(done_of_another());
             }
             (Some(Event::Fails), held) => {
