@@ -23,6 +23,11 @@ mod error;
 mod exchange;
 mod lifespan;
 mod listener;
+// The contract's own tables, along which the machines here are driven.
+#[cfg(test)]
+#[allow(dead_code, reason = "the WebSocket's table is driven in its package")]
+#[path = "../../gateway-spec/tests/it/model.rs"]
+mod model;
 mod output;
 mod protocol;
 mod serve;

@@ -9,6 +9,9 @@ use gateway_spec::{
 };
 use tokio::task::JoinHandle;
 
+#[cfg(test)]
+mod machine;
+
 /// A lifespan that has started, or that the application does not have.
 #[derive(Debug)]
 pub(crate) struct Running {

@@ -9,7 +9,13 @@ mod compile_fail;
 mod examples;
 mod layer;
 mod lifespan;
+mod machines;
 mod memory;
+#[allow(
+    dead_code,
+    reason = "some machines of the model are driven in other packages"
+)]
+mod model;
 mod response;
 mod scope;
 mod sizes;

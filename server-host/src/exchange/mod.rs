@@ -12,6 +12,8 @@
 
 mod files;
 mod inbound;
+#[cfg(test)]
+mod machine;
 mod reply;
 #[cfg(test)]
 mod tests;

@@ -251,10 +251,13 @@ impl Reply {
                 suppressed,
                 ..
             } => {
-                count(declared, bytes.len() as u64, *suppressed)?;
+                // A part that is refused for its end is not counted either.
+                let mut counted = *declared;
+                count(&mut counted, bytes.len() as u64, *suppressed)?;
                 if !more {
-                    complete(*declared, *suppressed)?;
+                    complete(counted, *suppressed)?;
                 }
+                *declared = counted;
                 if !*suppressed && !bytes.is_empty() {
                     self.bytes += bytes.len() as u64;
                     send(Outgoing::Data(bytes));

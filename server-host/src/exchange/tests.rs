@@ -227,6 +227,20 @@ fn a_declared_length_is_kept_to_the_byte() {
 }
 
 #[test]
+fn a_last_part_that_is_refused_is_not_counted() {
+    let exchange = exchange(PLAIN, BodyLength::Empty);
+    exchange
+        .send(start(200, Some("2"), "", true))
+        .expect("in order");
+    for _ in 0..2 {
+        let too_short = exchange.send(part("x", false));
+        assert_eq!(too_short, Err(SendError::TooLittle { missing: 1 }));
+    }
+    exchange.send(part("xy", false)).expect("the whole body");
+    assert_eq!(taken(&exchange), ["head 200 b\"\"", "data b\"xy\"", "end"]);
+}
+
+#[test]
 fn where_no_body_may_be_its_length_is_not_held_against_the_application() {
     check(
         HEAD,

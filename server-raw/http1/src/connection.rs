@@ -377,7 +377,8 @@ impl Connection {
         self.state.on(Input::Switched)
     }
 
-    /// Writes the whole reply to an error of the peer, after which the connection closes: its text says what was wrong.
+    /// Writes the whole reply to an error of the peer, after which the connection closes: its text says what was wrong, but to
+    /// HEAD.
     ///
     /// # Errors
     ///
@@ -388,9 +389,23 @@ impl Connection {
         date: &[u8; 29],
         out: &mut Vec<u8>,
     ) -> Result<(), UsageError> {
+        let is_head = matches!(
+            &self.state,
+            State::Exchange(Exchange {
+                request: Request {
+                    method: MethodKind::Head,
+                    ..
+                },
+                ..
+            })
+        );
         self.state.on(Input::Refused)?;
         self.persistence = Persistence::Close;
-        reply_head::write_closing_reply(error.status(), error.text(), date, out);
+        if is_head {
+            reply_head::write_closing_head(error.status(), error.text(), date, out);
+        } else {
+            reply_head::write_closing_reply(error.status(), error.text(), date, out);
+        }
         Ok(())
     }
 

@@ -150,13 +150,23 @@ pub(crate) fn write_connected(
 /// assert!(out.ends_with(b"\r\n\r\nthe head took too long\n"));
 /// ```
 pub fn write_closing_reply(status: StatusCode, text: &str, date: &[u8; 29], out: &mut Vec<u8>) {
+    write_closing_head(status, text, date, out);
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'\n');
+}
+
+/// The head of a [closing reply](write_closing_reply): all of it that a HEAD gets.
+pub(crate) fn write_closing_head(
+    status: StatusCode,
+    text: &str,
+    date: &[u8; 29],
+    out: &mut Vec<u8>,
+) {
     put_status(out, status);
     out.extend_from_slice(b"content-type: text/plain; charset=utf-8\r\n");
     put_length(out, text.len() as u64 + 1);
     out.extend_from_slice(b"connection: close\r\n");
     end_with_date(out, &Given::default(), date);
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'\n');
 }
 
 /// What the application's fields said that the server itself needs.

@@ -7,6 +7,12 @@
 
 mod support;
 
+mod peer;
+
+mod invariants;
+
+mod seeds;
+
 // RFC 6455: section 4 and RFC 8441; 5.2, 5.3 and 5.7; 5.4 to 5.6 and 8.1; 5.5.1 and 7.
 mod handshake;
 
@@ -26,5 +32,9 @@ mod hostile;
 
 mod differential;
 
+mod properties;
+
 // The socket over an upgraded exchange.
 mod exchange;
+
+mod machine;

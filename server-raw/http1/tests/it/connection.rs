@@ -276,3 +276,20 @@ fn an_error_in_a_body_leaves_the_reply_to_the_caller() {
     connection.send_end(None, out).unwrap();
     assert_eq!(connection.after_reply(), AfterReply::Close);
 }
+
+/// RFC 9110 section 9.3.2: a client would take the text for its next reply.
+#[test]
+fn an_error_is_answered_to_head_without_its_text() {
+    let wire = "HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx";
+    let mut server = Server::asked(wire);
+    assert_eq!(server.next(), Err(PeerError::ChunkSize));
+    server
+        .connection
+        .error_reply(PeerError::ChunkSize, DATE, &mut server.out)
+        .unwrap();
+    let written = server.written();
+    assert!(
+        written.starts_with("HTTP/1.1 400 ") && written.ends_with("\r\n\r\n"),
+        "{written}"
+    );
+}

@@ -3,6 +3,9 @@
 
 mod support;
 
+mod invariants;
+mod seeds;
+
 mod attacks;
 mod body;
 mod connection;

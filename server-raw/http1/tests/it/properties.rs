@@ -1,11 +1,13 @@
-//! No bytes make a connection panic, and however a byte string is cut, it yields the same events or the same error.
+//! The [invariants](crate::invariants), with inputs at random: no bytes make a connection panic, however they are cut they mean the
+//! same, nothing is accepted that another reader refuses, and nothing is written that is no reply.
 
 use http1::{Connection, Limits, RequestHead};
 use proptest::collection::vec;
-use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::sample::{Index, select};
 
-use crate::support::{Then, seen};
+use crate::invariants;
+use crate::seeds::WIRES;
 
 /// What requests are made of, right and wrong, so that random strings of them get past the first byte.
 const PIECES: &[&str] = &[
@@ -45,44 +47,53 @@ fn wire() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
-/// Small ones, so that they are met.
-fn limits() -> impl Strategy<Value = Limits> {
-    let small = Limits::default()
-        .with_head_bytes(100)
-        .with_target_bytes(8)
-        .with_fields(3)
-        .with_trailer_bytes(8)
-        .with_trailer_fields(1)
-        .with_chunk_extension_bytes(4);
-    select(vec![Limits::default(), small])
+/// What once was an attack, or a plain request, with some bytes changed.
+fn mutant() -> impl Strategy<Value = Vec<u8>> {
+    let change = (
+        any::<Index>(),
+        prop_oneof![any::<u8>().prop_map(|byte| vec![byte]), wire()],
+    );
+    (select(WIRES), vec(change, 0..4)).prop_map(|(seed, changes)| {
+        let mut wire = seed.to_vec();
+        for (place, with) in changes {
+            let start = place.index(wire.len() + 1);
+            let end = (start + with.len().min(2)).min(wire.len());
+            wire.splice(start..end, with);
+        }
+        wire
+    })
 }
 
-fn cut<'a>(wire: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
-    let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(wire.len() + 1)).collect();
-    places.extend([0, wire.len()]);
-    places.sort_unstable();
-    places
-        .windows(2)
-        .map(|pair| &wire[pair[0]..pair[1]])
-        .collect()
+fn any_wire() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![4 => wire(), 4 => mutant(), 1 => vec(any::<u8>(), 0..300)]
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn cuts_change_nothing(wire in wire(), cuts in vec(any::<Index>(), 0..6), limits in limits()) {
-        for then in [Then::Wait, Then::Leave] {
-            let whole = seen([&wire[..]], limits, then);
-            prop_assert_eq!(seen(cut(&wire, &cuts), limits, then), &whole[..]);
-            prop_assert_eq!(seen(wire.chunks(1), limits, then), whole);
-        }
+    fn cuts_change_nothing(wire in any_wire()) {
+        invariants::cuts_change_nothing(&wire);
     }
 
     #[test]
-    fn any_bytes_are_read_without_a_panic(wire in vec(any::<u8>(), 0..300)) {
-        let whole = seen([&wire[..]], Limits::default(), Then::Leave);
-        prop_assert_eq!(seen(wire.chunks(1), Limits::default(), Then::Leave), whole);
+    fn events_fit_their_head(wire in any_wire()) {
+        invariants::events_fit_their_head(&wire);
+    }
+
+    #[test]
+    fn no_laxer_than_httparse(wire in any_wire()) {
+        invariants::no_laxer_than_httparse(&wire);
+    }
+
+    #[test]
+    fn replies_read_back(choices in vec(any::<u8>(), 0..60)) {
+        invariants::replies_read_back(&choices);
+    }
+
+    #[test]
+    fn operations_in_any_order(choices in vec(any::<u8>(), 0..300)) {
+        invariants::operations_in_any_order(&choices);
     }
 
     /// What is left in the input while more is asked for is bounded, whoever sends it.
@@ -99,5 +110,15 @@ proptest! {
             }
             assert!(input.len() < Limits::default().head_bytes);
         }
+    }
+}
+
+/// What the fuzzer begins with.
+#[test]
+fn the_seeds_hold_too() {
+    for wire in WIRES {
+        invariants::cuts_change_nothing(wire);
+        invariants::events_fit_their_head(wire);
+        invariants::no_laxer_than_httparse(wire);
     }
 }

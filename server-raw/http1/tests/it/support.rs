@@ -66,7 +66,7 @@ pub(crate) fn check_with(limits: Limits, wire: impl AsRef<[u8]>, then: Then, exp
 }
 
 /// A small generator is enough, and the same cuts come every time.
-fn cut_at_random(mut wire: &[u8], seed: u64) -> Vec<&[u8]> {
+pub(crate) fn cut_at_random(mut wire: &[u8], seed: u64) -> Vec<&[u8]> {
     let mut state = seed;
     let mut pieces = Vec::new();
     while !wire.is_empty() {
