@@ -90,6 +90,17 @@ pub struct Progress {
     pub wanted: Wanted,
 }
 
+/// What an exchange knows of its client's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Life {
+    /// Changes when something comes, received by the application or not.
+    pub(crate) heard: u32,
+    /// Whether what the client sends is read: not if the application leaves so much that there is no room.
+    pub(crate) is_read: bool,
+    /// Whether the kernel has all that was sent to it.
+    pub(crate) has_all: bool,
+}
+
 /// One request and its reply.
 #[derive(Debug)]
 pub struct Exchange {
@@ -107,6 +118,8 @@ struct State {
     unsent: usize,
     gone: Option<Gone>,
     half_closed: bool,
+    /// Grows with each part that the wire brings; it may wrap.
+    heard: u32,
     /// The grace period is over: that is why this exchange ends, whatever the wire comes to say.
     forced: bool,
     signal: Option<Signal<Gone>>,
@@ -142,6 +155,7 @@ impl Exchange {
         state.unsent = 0;
         state.gone = None;
         state.half_closed = false;
+        state.heard = 0;
         state.forced = false;
         state.signal = None;
         state.receiver = None;
@@ -234,7 +248,13 @@ impl Exchange {
 
     /// Brings a part of the body, or bytes of the tunnel.
     pub fn push_body(&self, bytes: Bytes) {
-        self.inbound(|inbound| inbound.push(bytes));
+        let receiver = {
+            let mut state = self.lock();
+            state.heard = state.heard.wrapping_add(1);
+            state.inbound.push(bytes);
+            state.receiver.take()
+        };
+        wake([receiver]);
     }
 
     /// Brings the end of the body, or of the client's direction of the tunnel.
@@ -262,6 +282,16 @@ impl Exchange {
     #[must_use]
     pub fn body_failed(&self) -> bool {
         self.lock().inbound.has_failed()
+    }
+
+    /// What is known of the client's life.
+    pub(crate) fn life(&self) -> Life {
+        let state = self.lock();
+        Life {
+            heard: state.heard,
+            is_read: !state.inbound.wanted().is_full(),
+            has_all: state.is_flushed(),
+        }
     }
 
     fn inbound(&self, change: impl FnOnce(&mut Inbound)) {
