@@ -272,8 +272,11 @@ impl Connection {
             Phase::Http1(_) if head_has_begun && shutdown == Shutdown::Forced => {
                 return Err(Over(Gone::Shutdown));
             }
-            // Hyper would close now. It is told when the request is there.
-            Phase::Http1(_) if head_has_begun => self.waits.context.hurry(),
+            // Told to shut down, hyper would close now.
+            Phase::Http1(_) if head_has_begun => {
+                self.waits.context.hurry();
+                self.serving.lock().close_after_reply();
+            }
             Phase::Http1(hyper) => Pin::new(hyper).graceful_shutdown(),
             Phase::Http2(http2) => http2.graceful_shutdown(),
         }

@@ -90,7 +90,11 @@ fn a_head_that_does_not_end_does_not_hold_it(subject: &Subject) {
 }
 
 fn a_head_that_has_begun_is_served(subject: &Subject) {
-    let mut server = subject.start();
+    let mut server = subject.start_with(Options::new().arguments(&["--workers", "1"]));
+    // Its application says when the worker drains.
+    let mut open = server.connect();
+    open.send("GET /drain HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(open.read_head().status, 200);
     let mut first = server.connect();
     first.send("GET /hello HTTP/1.1\r\nho");
     let mut second = server.connect();
@@ -98,10 +102,12 @@ fn a_head_that_has_begun_is_served(subject: &Subject) {
     second.send("GET /hello HTTP/1.1\r\nho");
     let _ = server.ask("/hello");
     server.signal(Signal::TERM);
-    let _ = server.wait_for_log("shutting down");
+    let _ = server.wait_for_log("peer: draining");
     for client in [&mut first, &mut second] {
         client.send("st: a\r\n\r\n");
-        assert_eq!(client.read_response().status, 200);
+        let response = client.read_response();
+        assert_eq!(response.status, 200);
+        assert!(response.closes(), "the client is told");
         client.expect_end();
     }
     assert_eq!(server.wait().code(), Some(0));
