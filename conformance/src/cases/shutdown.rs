@@ -63,14 +63,14 @@ fn idle_connections_do_not_hold_it(subject: &Subject) {
 fn a_head_that_does_not_end_does_not_hold_it(subject: &Subject) {
     let mut server = subject.start();
     let mut first = server.connect();
-    first.send("GET /hello HTTP/1.1\r\nho");
+    first.send("GET /conformance/hello HTTP/1.1\r\nho");
     let mut second = server.connect();
-    assert_eq!(second.get("/hello").status, 200);
-    second.send("GET /hello HTTP/1.1\r\nho");
+    assert_eq!(second.get("/conformance/hello").status, 200);
+    second.send("GET /conformance/hello HTTP/1.1\r\nho");
     let mut short = server.connect();
     // As long as it may be the beginning of HTTP/2.
     short.send("P");
-    let _ = server.ask("/hello");
+    let _ = server.ask("/conformance/hello");
     let start = Instant::now();
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
@@ -93,14 +93,14 @@ fn a_head_that_has_begun_is_served(subject: &Subject) {
     let mut server = subject.start_with(Options::new().arguments(&["--workers", "1"]));
     // Its application says when the worker drains.
     let mut open = server.connect();
-    open.send("GET /drain HTTP/1.1\r\nhost: a\r\n\r\n");
+    open.send("GET /conformance/drain HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(open.read_head().status, 200);
     let mut first = server.connect();
-    first.send("GET /hello HTTP/1.1\r\nho");
+    first.send("GET /conformance/hello HTTP/1.1\r\nho");
     let mut second = server.connect();
-    assert_eq!(second.get("/hello").status, 200);
-    second.send("GET /hello HTTP/1.1\r\nho");
-    let _ = server.ask("/hello");
+    assert_eq!(second.get("/conformance/hello").status, 200);
+    second.send("GET /conformance/hello HTTP/1.1\r\nho");
+    let _ = server.ask("/conformance/hello");
     server.signal(Signal::TERM);
     let _ = server.wait_for_log("peer: draining");
     for client in [&mut first, &mut second] {

@@ -150,7 +150,7 @@ fn a_slow_reader_gets_the_last_answer_whole(subject: &Subject) {
     // More than the kernels hold, so that the end of the answer waits in the server when the exchange is over.
     let body = vec![b'x'; 16 * 1024 * 1024];
     client.send(format!(
-        "POST /read-all HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         body.len()
     ));
     client.send(&body);
@@ -170,7 +170,7 @@ fn assert_ping(client: &mut Client) {
 fn a_silent_websocket_is_pinged_and_given_up(subject: &Subject) {
     let server = start_for_sockets(subject);
     let start = Instant::now();
-    let mut client = raw(&server, "/ws/report");
+    let mut client = raw(&server, "/conformance/ws/report");
     assert_ping(&mut client);
     assert_not_before(start.elapsed(), 300);
     let (first, payload) = read_frame(&mut client);
@@ -179,7 +179,7 @@ fn a_silent_websocket_is_pinged_and_given_up(subject: &Subject) {
         (first, &payload[..2]),
         (FIN | CLOSE, &1011_u16.to_be_bytes()[..])
     );
-    let reported = server.ask("/report/socket/1");
+    let reported = server.ask("/conformance/report/socket/1");
     assert!(
         reported.starts_with("closed 1006 \"\" Timeout"),
         "{reported}"
@@ -189,7 +189,7 @@ fn a_silent_websocket_is_pinged_and_given_up(subject: &Subject) {
 
 fn a_websocket_that_says_anything_stays(subject: &Subject) {
     let server = start_for_sockets(subject);
-    let mut client = raw(&server, "/ws/echo");
+    let mut client = raw(&server, "/conformance/ws/echo");
     // A pong, then a message whose bytes come one at a time, each as the answer to a ping.
     assert_ping(&mut client);
     client.send(frame(FIN | PONG, b""));
@@ -202,8 +202,8 @@ fn a_websocket_that_says_anything_stays(subject: &Subject) {
 
 fn a_websocket_that_is_not_received_stays(subject: &Subject) {
     let server = start_for_sockets(subject);
-    let mut client = raw(&server, "/ws/deaf");
-    assert_eq!(server.ask("/report/deaf/1"), "waiting");
+    let mut client = raw(&server, "/conformance/ws/deaf");
+    assert_eq!(server.ask("/conformance/report/deaf/1"), "waiting");
     let message = frame(FIN | BINARY, &[0; 1016]);
     let sent = client.send_until_stuck(&message, 26 * 1024 * 1024, Duration::from_secs(1));
     // No pong of this client could come through, for longer than it may be silent.
@@ -213,12 +213,12 @@ fn a_websocket_that_is_not_received_stays(subject: &Subject) {
             assert_ping(&mut client);
         }
     }
-    let _ = server.ask("/open/deaf");
+    let _ = server.ask("/conformance/open/deaf");
     client.send(&message[sent % message.len()..]);
     client.send(frame(FIN | CLOSE, &1000_u16.to_be_bytes()));
     let expected = (sent / message.len() + 1) * 1016;
     assert_eq!(
-        server.ask("/report/deaf/2"),
+        server.ask("/conformance/report/deaf/2"),
         format!("waiting\n{expected}"),
         "nothing is lost"
     );
@@ -226,7 +226,7 @@ fn a_websocket_that_is_not_received_stays(subject: &Subject) {
 
 fn a_close_frame_is_not_waited_for_for_ever(subject: &Subject) {
     let server = start_for_sockets(subject);
-    let mut client = raw(&server, "/ws/close");
+    let mut client = raw(&server, "/conformance/ws/close");
     let (first, _) = read_frame(&mut client);
     assert_eq!(first, FIN | CLOSE);
     let start = Instant::now();
@@ -238,7 +238,7 @@ fn a_close_frame_is_not_waited_for_for_ever(subject: &Subject) {
 fn a_websocket_that_closes_and_does_not_read_is_given_up(subject: &Subject) {
     let server = start_for_sockets(subject);
     let mut client = Client::connect_with_receive_buffer(server.address(), 4096);
-    client.send(super::websocket::handshake("/ws/flood", ""));
+    client.send(super::websocket::handshake("/conformance/ws/flood", ""));
     assert_eq!(client.read_head().status, 101);
     client.send(frame(FIN | CLOSE, &1000_u16.to_be_bytes()));
     let start = Instant::now();

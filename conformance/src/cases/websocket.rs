@@ -534,14 +534,14 @@ fn a_lost_connection_is_1006(subject: &Subject) {
 
 fn what_came_before_the_end_is_received_late(subject: &Subject) {
     let server = subject.start();
-    let mut client = raw(&server, "/ws/deaf");
-    assert_eq!(server.ask("/report/deaf/1"), "waiting");
+    let mut client = raw(&server, "/conformance/ws/deaf");
+    assert_eq!(server.ask("/conformance/report/deaf/1"), "waiting");
     let count = 300;
     client.send(frame(FIN | BINARY, &[0; 1016]).repeat(count));
     client.half_close();
-    let _ = server.ask("/open/deaf");
+    let _ = server.ask("/conformance/open/deaf");
     assert_eq!(
-        server.ask("/report/deaf/2"),
+        server.ask("/conformance/report/deaf/2"),
         format!("waiting\n{}", count * 1016),
         "nothing is lost"
     );
@@ -550,10 +550,10 @@ fn what_came_before_the_end_is_received_late(subject: &Subject) {
 
 fn a_half_close_without_a_close_frame_is_1006(subject: &Subject) {
     let server = subject.start();
-    let mut client = raw(&server, "/ws/report");
+    let mut client = raw(&server, "/conformance/ws/report");
     client.send(frame(FIN | TEXT, b"last"));
     client.half_close();
-    let reported = server.ask("/report/socket/2");
+    let reported = server.ask("/conformance/report/socket/2");
     assert!(
         reported.starts_with("text \"last\"\nclosed 1006 \"\" Lost"),
         "{reported}"
@@ -759,10 +759,9 @@ fn offers_that_are_odd_harm_nobody(subject: &Subject) {
 const FLOOD: usize = 16 * 1024;
 const FLOOD_FRAME: usize = FLOOD + 4;
 
-/// What a server may hold of an exchange (SRV-5), as those of this workspace document it: 64 KiB and one event to the client, and twice
-/// 64 KiB to the application, once before it and once behind the socket.
-const OUTBOUND: usize = 64 * 1024;
-const INBOUND: usize = 2 * 64 * 1024;
+/// Bytes that a server may hold in one direction, without what the kernels hold (SRV-5): twice what those of this workspace
+/// document, which is 64 KiB and one event to the client, and 128 KiB from it, on the wire's and the application's side.
+const HELD: usize = 256 * 1024;
 
 fn a_client_that_does_not_read_stops_the_application(subject: &Subject) {
     let server = subject.start();
@@ -773,12 +772,14 @@ fn a_client_that_does_not_read_stops_the_application(subject: &Subject) {
         .ask("/conformance/report/flood/1")
         .parse()
         .expect("the peer reports a number");
-    let kernels = Kernels::between(&server, &client);
-    let held = (sent / FLOOD * FLOOD_FRAME).saturating_sub(kernels.to_client());
-    assert!(
-        held <= OUTBOUND + FLOOD_FRAME,
-        "of {sent} bytes the server holds {held}, and {kernels:?}"
-    );
+    assert!(sent < 13 * 1024 * 1024, "{sent} bytes were accepted");
+    if let Some(kernels) = Kernels::between(&server, &client) {
+        let held = (sent / FLOOD * FLOOD_FRAME).saturating_sub(kernels.to_client());
+        assert!(
+            held <= HELD,
+            "of {sent} bytes the server holds {held}, and {kernels:?}"
+        );
+    }
     let mut received = 0;
     loop {
         let (first, payload) = read_frame(&mut client);
@@ -799,13 +800,15 @@ fn an_application_that_does_not_receive_stops_the_client(subject: &Subject) {
     let message = frame(FIN | BINARY, &[0; 1016]);
     assert_eq!(message.len(), 1024);
     let sent = client.send_until_stuck(&message, 26 * 1024 * 1024, Duration::from_secs(1));
-    let kernels = Kernels::between(&server, &client);
-    let held = sent.saturating_sub(kernels.to_server());
-    assert!(
-        held <= INBOUND,
-        "of {sent} bytes the server holds {held}, and {kernels:?}"
-    );
-    let _ = server.ask("/open/deaf");
+    assert!(sent < 13 * 1024 * 1024, "{sent} bytes were taken");
+    if let Some(kernels) = Kernels::between(&server, &client) {
+        let held = sent.saturating_sub(kernels.to_server());
+        assert!(
+            held <= HELD,
+            "of {sent} bytes the server holds {held}, and {kernels:?}"
+        );
+    }
+    let _ = server.ask("/conformance/open/deaf");
     client.send(&message[sent % message.len()..]);
     client.send(frame(FIN | CLOSE, &1000_u16.to_be_bytes()));
     let expected = (sent / message.len() + 1) * 1016;
