@@ -47,6 +47,9 @@ chapter! {
     an_application_that_does_not_receive_stops_the_client: "WS-17";
     what_came_before_the_end_is_received_late: "WS-12", "WS-7";
     a_half_close_without_a_close_frame_is_1006: "WS-13", "SRV-3";
+    compression_frees_one_bit_of_data_frames_alone: "WS-16";
+    nothing_is_answered_behind_a_close: "WS-12", "WS-19";
+    a_client_that_only_pings_and_does_not_read_is_not_read: "WS-9", "WS-17";
 }
 
 /// A socket of the independent client.
@@ -818,4 +821,98 @@ fn an_application_that_does_not_receive_stops_the_client(subject: &Subject) {
         "nothing is lost"
     );
     assert_eq!(closed_with(&mut client), 1000);
+}
+
+fn compression_frees_one_bit_of_data_frames_alone(subject: &Subject) {
+    const RSV1: u8 = 0x40;
+    let server = subject.start();
+    let open = || {
+        let mut client = server.connect();
+        let offer = "sec-websocket-extensions: permessage-deflate\r\n";
+        client.send(handshake("/conformance/ws/echo", offer));
+        let agreed = client.read_head();
+        assert_eq!(agreed.status, 101);
+        agreed
+            .field("sec-websocket-extensions")
+            .is_some()
+            .then_some(client)
+    };
+    for (what, bytes, code) in [
+        // bandit#651, where the extension is agreed on.
+        ("a compressed ping", frame(FIN | RSV1 | PING, b"x"), 1002),
+        (
+            "a compressed close",
+            frame(FIN | RSV1 | CLOSE, &1000_u16.to_be_bytes()),
+            1002,
+        ),
+        (
+            "a compressed continuation",
+            [frame(TEXT, b"x"), frame(FIN | RSV1 | CONTINUATION, b"x")].concat(),
+            1002,
+        ),
+        ("another bit", frame(FIN | 0x20 | TEXT, b"x"), 1002),
+        // RFC 7692 leaves the code to the server; RFC 6455 has it for data that does not fit its type.
+        (
+            "what does not inflate",
+            frame(FIN | RSV1 | BINARY, &[0xff; 8]),
+            1007,
+        ),
+    ] {
+        let Some(mut client) = open() else {
+            // Compression is not a clause.
+            return;
+        };
+        let _ = client.try_send(&bytes);
+        let told = closed_with(&mut client);
+        assert!(
+            told == code || (code == 1007 && told == 1002),
+            "{what}: {told}"
+        );
+    }
+}
+
+fn nothing_is_answered_behind_a_close(subject: &Subject) {
+    let server = subject.start();
+    let mut client = raw(&server, "/conformance/ws/report");
+    client.send(
+        [
+            frame(FIN | CLOSE, &1000_u16.to_be_bytes()),
+            frame(FIN | PING, b"late"),
+            frame(FIN | TEXT, b"late"),
+            frame(FIN | CLOSE, &1001_u16.to_be_bytes()),
+        ]
+        .concat(),
+    );
+    assert_eq!(
+        read_frame(&mut client),
+        (FIN | CLOSE, 1000_u16.to_be_bytes().to_vec())
+    );
+    client.expect_end();
+    let reported = server.ask("/conformance/report/socket/3");
+    let told = "closed 1000 \"\" Remote";
+    assert!(
+        reported.starts_with(&format!("{told}\n{told}\n")),
+        "{reported}"
+    );
+}
+
+fn a_client_that_only_pings_and_does_not_read_is_not_read(subject: &Subject) {
+    let server = subject.start();
+    let mut client = Client::connect_with_receive_buffer(server.address(), 4096);
+    client.send(handshake("/conformance/ws/echo", ""));
+    assert_eq!(client.read_head().status, 101);
+    // CVE-2020-35896 by another way: pongs must not pile up.
+    let ping = frame(FIN | PING, &[7; 118]);
+    assert_eq!(ping.len(), 124);
+    let sent = client.send_until_stuck(&ping, 40 * 1024 * 1024, Duration::from_secs(1));
+    assert!(sent < 26 * 1024 * 1024, "{sent} bytes were taken");
+    if let Some(kernels) = Kernels::between(&server, &client) {
+        // What was read was answered by frames that are four bytes shorter.
+        let read = sent - kernels.to_server();
+        let held = (read / 124 * 120).saturating_sub(kernels.to_client());
+        assert!(held <= 2 * HELD, "of {sent} bytes the server holds {held}");
+    }
+    for _ in 0..sent / ping.len() {
+        assert_eq!(read_frame(&mut client), (FIN | PONG, vec![7; 118]));
+    }
 }

@@ -35,11 +35,12 @@ pub use reply::{
     BodyAllowed, Facts, Informational, Sent, TrailersTaken, UpgradeAsked, may_be_trailer,
 };
 
-/// Bytes of a response that are kept for a client that is slower than the application (SRV-5). 64 KiB: a window that
+/// Bytes of a response that are kept for a client that is slower than the application (SRV-5), and the event that passes them. 64 KiB: a window that
 /// keeps a fast network busy, and little enough for tens of thousands of slow readers.
 pub const OUTBOUND_BYTES: usize = 64 * 1024;
 
-/// Bytes of a request's body that are kept for an application that is slower than the client (SRV-5).
+/// Bytes of a request's body, or of a tunnel, that are kept for an application that is slower than the client (SRV-5). A wire
+/// holds at most as many again that it has read and not brought.
 pub const INBOUND_BYTES: usize = 64 * 1024;
 
 /// What the wire has to send next, in order. Already checked: the wire decides nothing.
@@ -95,7 +96,8 @@ pub struct Progress {
 pub(crate) struct Life {
     /// Changes when something comes, received by the application or not.
     pub(crate) heard: u32,
-    /// Whether what the client sends is read: not if the application leaves so much that there is no room.
+    /// Whether what the client sends is read: not if the application leaves so much that there is no room, or nothing can come
+    /// any more.
     pub(crate) is_read: bool,
     /// Whether the kernel has all that was sent to it.
     pub(crate) has_all: bool,
@@ -289,7 +291,7 @@ impl Exchange {
         let state = self.lock();
         Life {
             heard: state.heard,
-            is_read: !state.inbound.wanted().is_full(),
+            is_read: state.gone.is_none() && state.inbound.wanted().room() > 0,
             has_all: state.is_flushed(),
         }
     }

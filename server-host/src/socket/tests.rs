@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use bytes::{Bytes, BytesMut};
 use gateway_spec::{
-    Accept, Capabilities, Cause, CloseCode, ConnectionInfo, Http, HttpScope, Incoming, Scope,
+    Accept, Capabilities, Cause, CloseCode, ConnectionInfo, Gone, Http, HttpScope, Incoming, Scope,
     Socket,
 };
 use http::{HeaderName, HeaderValue};
@@ -286,5 +286,28 @@ fn the_client_s_close_frame_is_waited_for_but_not_for_ever() {
             stage.exchange.next_output(),
             Some(Outgoing::Close)
         ));
+    }
+}
+
+#[test]
+fn a_client_that_left_is_not_taken_for_a_silent_one() {
+    for half in [true, false] {
+        let mut stage = Stage::open(TIMES);
+        stage.pass(secs(21));
+        assert_eq!(stage.sent(), ping());
+        if half {
+            stage.exchange.end_body(None);
+        } else {
+            stage.exchange.set_gone(Gone::PeerReset);
+        }
+        let _ = stage.turn();
+        for _ in 0..10 {
+            stage.pass(secs(11));
+        }
+        let mut socket = stage.socket.take().expect("it is the application's");
+        let Some(Incoming::Closed(told)) = now(socket.receive()) else {
+            panic!("it is not told");
+        };
+        assert_eq!((told.code, told.cause), (1006, Cause::Lost), "half: {half}");
     }
 }
