@@ -1,17 +1,18 @@
 //! The application as a connection sees it: erased once, its future kept in one place and filled again.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use gateway_spec::{AppError, Application, Connection, Done, Http, Signal, Wait};
-use websocket::{Upgrade, Watch};
+use gateway_spec::{AppError, Application, Connection, Done, Http, Signal};
+use websocket::Upgrade;
 
-use crate::Settings;
+use crate::clock::Clock;
+use crate::socket::{Keeper, Times};
+use crate::{Exchange, Settings};
 
 /// An application of any type, shared by all connections.
 #[derive(Clone)]
@@ -20,32 +21,39 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// `forced` is raised when the grace period is over: sockets that are open then are closed.
+    /// `forced` is raised when the grace period is over: sockets that are open then are closed. `clock` is the worker's.
     pub(crate) fn new(
         app: Arc<impl Application>,
         settings: &Settings,
         forced: &Signal<()>,
+        clock: &Arc<Clock>,
     ) -> Self {
         let shared = Arc::new(Shared {
             app,
             websocket: settings.websocket,
-            close: settings.timeouts.close,
+            times: Times::of(&settings.timeouts),
             forced: forced.clone(),
+            clock: Arc::clone(clock),
         });
-        let call = move |http| {
+        let call = move |http, tunnel: Option<Arc<Exchange>>| {
             let shared = Arc::clone(&shared);
             async move {
-                match websocket::upgrade(http, &shared.websocket) {
-                    Upgrade::Http(http) => shared.app.call(Connection::Http(http)).await,
-                    Upgrade::WebSocket(socket, watch) => {
-                        let call = shared.app.call(Connection::WebSocket(socket));
-                        let result = until_forced(call, shared.forced.wait(), &watch).await;
-                        // The client's close frame is still to come, or will never. Its lack is not the application's
-                        // error.
-                        let _ = tokio::time::timeout(shared.close, watch).await;
-                        result
+                match (websocket::upgrade(http, &shared.websocket), tunnel) {
+                    (Upgrade::Http(http), tunnel) => {
+                        drop(tunnel);
+                        shared.app.call(Connection::Http(http)).await
                     }
-                    Upgrade::Refused(http, error) => http.responder.respond(error).await,
+                    (Upgrade::WebSocket(socket, watch), Some(exchange)) => {
+                        let call = shared.app.call(Connection::WebSocket(socket));
+                        Keeper::new(watch, exchange, &shared.clock, shared.times)
+                            .keep(call, shared.forced.wait())
+                            .await
+                    }
+                    (Upgrade::WebSocket(socket, _), None) => {
+                        // Nothing else than a denial will be taken.
+                        shared.app.call(Connection::WebSocket(socket)).await
+                    }
+                    (Upgrade::Refused(http, error), _) => http.responder.respond(error).await,
                 }
             }
         };
@@ -70,32 +78,15 @@ impl fmt::Debug for App {
 struct Shared<A> {
     app: Arc<A>,
     websocket: websocket::Settings,
-    close: Duration,
+    times: Times,
     forced: Signal<()>,
-}
-
-/// A call for a socket that is closed when the grace period is over, which the call learns by its disconnect.
-async fn until_forced(
-    call: impl Future<Output = Result<Done, AppError>>,
-    mut forced: Wait<()>,
-    watch: &Watch,
-) -> Result<Done, AppError> {
-    let mut call = pin!(call);
-    let mut told = false;
-    poll_fn(|cx| {
-        if !told && Pin::new(&mut forced).poll(cx).is_ready() {
-            told = true;
-            watch.shut_down();
-        }
-        call.as_mut().poll(cx)
-    })
-    .await
+    clock: Arc<Clock>,
 }
 
 /// A place for the future of one call: allocated once, filled for each request.
 pub(crate) trait Slot: Send {
-    /// Starts a call, in the place of the last one.
-    fn start(&mut self, http: Http);
+    /// Starts a call, in the place of the last one. `tunnel` is its exchange, if that may become a tunnel.
+    fn start(&mut self, http: Http, tunnel: Option<Arc<Exchange>>);
 
     /// Polls the call; `Ready` empties the slot. A panic comes out as its text.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Result<Done, AppError>, Panic>>;
@@ -110,7 +101,7 @@ pub(crate) struct Panic(pub(crate) String);
 
 fn slots<M, F>(make: Arc<M>) -> Arc<dyn Fn() -> Box<dyn Slot> + Send + Sync>
 where
-    M: Fn(Http) -> F + Send + Sync + 'static,
+    M: Fn(Http, Option<Arc<Exchange>>) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Done, AppError>> + Send + 'static,
 {
     Arc::new(move || {
@@ -128,11 +119,11 @@ struct TypedSlot<M, F> {
 
 impl<M, F> Slot for TypedSlot<M, F>
 where
-    M: Fn(Http) -> F + Send + Sync + 'static,
+    M: Fn(Http, Option<Arc<Exchange>>) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Done, AppError>> + Send + 'static,
 {
-    fn start(&mut self, http: Http) {
-        let future = (self.make)(http);
+    fn start(&mut self, http: Http, tunnel: Option<Arc<Exchange>>) {
+        let future = (self.make)(http, tunnel);
         self.future.set(Some(future));
     }
 

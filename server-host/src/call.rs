@@ -9,7 +9,7 @@ use std::time::Instant;
 use gateway_spec::{AppError, BodyError, BodyLength, ConnectionInfo, Gone, Http, HttpScope, Scope};
 
 use crate::app::{Panic, Slot};
-use crate::exchange::{Exchange, Facts, Progress, Turn, Verdict};
+use crate::exchange::{Exchange, Facts, Progress, Turn, UpgradeAsked, Verdict};
 use crate::worker::Worker;
 
 /// A place for calls of the application, one at a time, whose allocations are used again.
@@ -81,7 +81,12 @@ impl Call {
             });
         }
         let http = Http::new(self.scope.clone(), Arc::clone(&self.exchange) as _);
-        self.slot.start(http);
+        // Where no tunnel can be, nobody looks after one.
+        let tunnel = match facts.upgrade {
+            UpgradeAsked::Yes => Some(Arc::clone(&self.exchange)),
+            UpgradeAsked::No => None,
+        };
+        self.slot.start(http, tunnel);
         self.phase = Phase::Running;
     }
 

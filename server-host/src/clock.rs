@@ -21,7 +21,7 @@ pub(crate) struct Clock {
     alarms: Mutex<Vec<Arc<Alarm>>>,
 }
 
-/// The one deadline of a connection, and the way to wake it.
+/// The one deadline of a connection, or of its socket, and the way to wake it.
 #[derive(Debug)]
 pub(crate) struct Alarm {
     /// In ticks; 0 is none.
@@ -51,7 +51,7 @@ impl Clock {
         self.now().saturating_add(ticks).saturating_add(1)
     }
 
-    /// An alarm of a new connection; it is forgotten when its owner drops it.
+    /// An alarm of a new connection or socket; it is forgotten when its owner drops it.
     pub(crate) fn alarm(&self) -> Arc<Alarm> {
         let alarm = Arc::new(Alarm {
             deadline: AtomicU32::new(0),

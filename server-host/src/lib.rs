@@ -32,6 +32,7 @@ mod output;
 mod protocol;
 mod serve;
 mod settings;
+mod socket;
 mod stream;
 mod worker;
 

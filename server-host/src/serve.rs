@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::app::App;
-use crate::clock::Ticker;
+use crate::clock::{Clock, Ticker};
 use crate::listener::{self, Bound};
 use crate::worker::Worker;
 use crate::{Protocol, ServeError, Settings, lifespan};
@@ -87,13 +87,14 @@ async fn host<P: Protocol>(
     let (ended, mut all_ended) = mpsc::channel::<io::Result<()>>(workers);
     let mut all = Vec::with_capacity(workers);
     for (number, listeners) in by_worker(bound, workers).into_iter().enumerate() {
-        let forced = Signal::new();
+        let (forced, clock) = (Signal::new(), Arc::new(Clock::new()));
         let worker = Arc::new(Worker::new(
-            App::new(Arc::clone(&app), &settings, &forced),
+            App::new(Arc::clone(&app), &settings, &forced, &clock),
             state.clone(),
             Arc::clone(&settings),
             capabilities,
             forced,
+            clock,
         ));
         all.push(Arc::clone(&worker));
         let (protocol, shutdown, ended) = (Arc::clone(&protocol), shutdown.clone(), ended.clone());

@@ -86,7 +86,7 @@ impl Default for Limits {
     }
 }
 
-/// Times after which a peer is given up. All are met late by at most a [tick](crate::TICK).
+/// Times after which a peer is given up, or asked whether it lives. All are met late by at most a [tick](crate::TICK).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Timeouts {
@@ -98,9 +98,18 @@ pub struct Timeouts {
     pub idle: Duration,
     /// Without a byte of a body that the application waits for. 30 seconds.
     pub body: Duration,
-    /// Without a byte that the peer takes of a response. 30 seconds.
+    /// Without a byte that the peer takes of a response. 30 seconds. On Linux the kernel keeps it too, for what it has and
+    /// the peer's system does not acknowledge (`TCP_USER_TIMEOUT`).
     pub write: Duration,
-    /// From our close frame of a WebSocket to the client's. 5 seconds: a page that lives answers at once.
+    /// Silence of a WebSocket's client after which it is pinged (WS-9); any byte ends the silence. 20 seconds, as Python's
+    /// `websockets` and uvicorn: most proxies drop a connection that is silent for 60. `None`: no pings.
+    pub ping_interval: Option<Duration>,
+    /// From a ping to whatever comes from the client. 20 seconds, as Python's `websockets` and uvicorn: a phone may take that long
+    /// to find its network. A client that is not read, because the application does not receive, is not timed; nor is
+    /// one that still takes what was sent before the ping, for `write` times that. `None`: nobody is given up for silence.
+    pub ping_timeout: Option<Duration>,
+    /// From our close frame of a WebSocket, once the client has taken it, to the client's. 5 seconds: a page that lives
+    /// answers at once.
     pub close: Duration,
     /// How long a closing connection is still read so that the peer sees the answer (RFC 9112 section 9.6). 2 seconds.
     pub linger: Duration,
@@ -113,6 +122,8 @@ impl Default for Timeouts {
             idle: Duration::from_secs(60),
             body: Duration::from_secs(30),
             write: Duration::from_secs(30),
+            ping_interval: Some(Duration::from_secs(20)),
+            ping_timeout: Some(Duration::from_secs(20)),
             close: Duration::from_secs(5),
             linger: Duration::from_secs(2),
         }

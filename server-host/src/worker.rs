@@ -4,7 +4,7 @@ use std::io;
 use std::net::TcpListener;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use gateway_spec::{Address, Capabilities, ConnectionInfo, Signal, State, WorkerThread};
@@ -28,12 +28,14 @@ pub(crate) struct Worker {
     pub(crate) drain: Signal<Instant>,
     /// Raised when the grace period is over.
     forced: Signal<()>,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) dates: Dates,
     pub(crate) buffers: Buffers,
     pub(crate) access_log: AccessLog,
     /// [`SERVING`], [`DRAINING`] or [`FORCED`].
     phase: AtomicU8,
+    /// The tick until which a head that has begun is waited for.
+    heads_until: AtomicU32,
     open: AtomicUsize,
     closed: Notify,
 }
@@ -45,6 +47,7 @@ impl Worker {
         settings: Arc<Settings>,
         capabilities: Capabilities,
         forced: Signal<()>,
+        clock: Arc<Clock>,
     ) -> Self {
         Self {
             app,
@@ -53,7 +56,8 @@ impl Worker {
             capabilities,
             drain: Signal::new(),
             forced,
-            clock: Clock::new(),
+            clock,
+            heads_until: AtomicU32::new(u32::MAX),
             dates: Dates::new(),
             buffers: Buffers::default(),
             access_log: AccessLog::default(),
@@ -106,9 +110,13 @@ impl Worker {
             accepting.push(tokio::spawn(accept));
         }
         let deadline = shutdown.wait().await;
+        let farewell = farewell(deadline.saturating_duration_since(Instant::now()));
+        // A head is one packet or a few: who began one is served, and who does not end it holds nobody up.
+        self.heads_until
+            .store(self.clock.deadline(farewell), Ordering::Relaxed);
         self.phase.store(DRAINING, Ordering::Relaxed);
         // Applications are told of the time that is theirs; the rest is for goodbyes.
-        let force_at = deadline - farewell(deadline.saturating_duration_since(Instant::now()));
+        let force_at = deadline - farewell;
         self.drain.raise(force_at);
         for task in accepting {
             // It sees the drain, takes what the kernel has accepted for it, and ends.
@@ -166,6 +174,11 @@ impl Worker {
         }
     }
 
+    /// The tick until which a head that has begun is waited for: far off, until a shutdown begins.
+    pub(crate) fn heads_until(&self) -> u32 {
+        self.heads_until.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn now_if_logging(&self) -> Option<Instant> {
         (self.settings.access_log == AccessLogging::On).then(Instant::now)
     }
@@ -175,7 +188,8 @@ const SERVING: u8 = 0;
 const DRAINING: u8 = 1;
 const FORCED: u8 = 2;
 
-/// The end of the grace period that is kept for goodbyes: close frames and last writes.
+/// The end of the grace period that is kept for goodbyes: close frames and last writes. Heads that have begun get as much
+/// of its beginning.
 fn farewell(grace: Duration) -> Duration {
     (grace / 10).min(Duration::from_secs(1))
 }
@@ -216,6 +230,9 @@ fn open<P: Protocol>(
 ) {
     // Answers are written whole, so waiting to join small segments would only delay them.
     let _ = tcp.set_nodelay(true);
+    // A peer whose system is gone takes nothing: of what the kernel holds for it, only the kernel can know.
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(&tcp).set_tcp_user_timeout(Some(worker.settings.timeouts.write));
     let mut info = ConnectionInfo::new(worker.capabilities).with_client(Address::Tcp(client));
     if let Ok(local) = tcp.local_addr() {
         info = info.with_server(Address::Tcp(local));

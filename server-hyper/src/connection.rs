@@ -100,7 +100,7 @@ impl Connection {
 
     fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
         self.waits.context.register(task.waker());
-        self.look_at_shutdown()?;
+        self.look_at_shutdown(task)?;
         self.look_at_deadlines()?;
         for _ in 0..TURNS {
             if self.turn(task)? == Turn::Rest {
@@ -246,22 +246,36 @@ impl Connection {
         Ok(Turn::Again)
     }
 
-    fn look_at_shutdown(&mut self) -> Result<(), Over> {
+    fn look_at_shutdown(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
         let shutdown = self.waits.context.shutdown();
         if shutdown == Shutdown::No {
             return Ok(());
         }
+        if let Phase::Opening = self.phase {
+            // The kernel took its request before the shutdown began, it may be.
+            self.io.lock().poll_read(task, &self.waits.context)?;
+        }
+        let head_has_begun = self.waits.head == News::Bytes;
         match &mut self.phase {
-            Phase::Opening if self.io.lock().input.is_empty() => {
+            Phase::Opening if self.io.lock().input.is_empty() || shutdown == Shutdown::Forced => {
                 return Err(Over(Gone::Shutdown));
             }
-            Phase::Opening | Phase::Tunnel | Phase::Lingering { .. } => {}
+            Phase::Opening => self.waits.context.hurry(),
+            Phase::Tunnel | Phase::Lingering { .. } => {}
             Phase::Http1(_)
                 if self.waits.head == News::None
                     && self.serving.lock().is_idle()
                     && self.io.lock().output.is_empty() =>
             {
                 return Err(Over(Gone::Shutdown));
+            }
+            Phase::Http1(_) if head_has_begun && shutdown == Shutdown::Forced => {
+                return Err(Over(Gone::Shutdown));
+            }
+            // Told to shut down, hyper would close now.
+            Phase::Http1(_) if head_has_begun => {
+                self.waits.context.hurry();
+                self.serving.lock().close_after_reply();
             }
             Phase::Http1(hyper) => Pin::new(hyper).graceful_shutdown(),
             Phase::Http2(http2) => http2.graceful_shutdown(),
@@ -435,6 +449,8 @@ impl Waits {
                     look_at_peer(io, serving, task)?;
                 }
             }
+            // Until then the peer is waited for by what it takes.
+            Phase::Lingering { .. } if !io.is_shut_down() => self.context.expect_nothing(),
             Phase::Lingering { .. } => self.context.expect(Reading::Linger),
         }
         self.context.watch(watching);

@@ -38,6 +38,7 @@ pub(crate) struct Serving {
     /// A request that came while the application is still at the one before, whose response hyper has already.
     held: Option<Request<Incoming>>,
     served: Served,
+    next: Next,
     brought: News,
     gave: News,
 }
@@ -111,6 +112,13 @@ pub(crate) enum Served {
     Request,
 }
 
+/// Whether another request may follow on the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Welcome,
+    Unwanted,
+}
+
 /// Whether hyper should have another turn at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
@@ -149,6 +157,7 @@ impl Serving {
             refused: None,
             held: None,
             served: Served::Nothing,
+            next: Next::Welcome,
             brought: News::None,
             gave: News::None,
         }
@@ -258,6 +267,11 @@ impl Serving {
         {
             self.body = None;
         }
+    }
+
+    /// The next response is the last of the connection.
+    pub(crate) fn close_after_reply(&mut self) {
+        self.next = Next::Unwanted;
     }
 
     /// Whether hyper waits for the socket to take something.

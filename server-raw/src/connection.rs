@@ -85,7 +85,7 @@ impl Connection {
 
     fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
         self.context.register(task.waker());
-        self.look_at_shutdown()?;
+        self.look_at_shutdown(task)?;
         self.look_at_deadlines()?;
         for _ in 0..TURNS {
             let could_read = self.may_read();
@@ -114,9 +114,6 @@ impl Connection {
             }
             Received::End => {
                 self.http1.end_of_input();
-                if self.phase == Phase::Tunnel {
-                    self.call.exchange().end_body(None);
-                }
                 if self.call.is_active() {
                     self.call.exchange().half_close();
                 }
@@ -388,24 +385,27 @@ impl Connection {
         Ok(written == Written::Bytes)
     }
 
-    fn look_at_shutdown(&mut self) -> Result<(), Over> {
-        match self.context.shutdown() {
-            Shutdown::No => {}
-            Shutdown::Draining | Shutdown::Forced
-                if self.phase == Phase::Http
-                    && !self.call.is_active()
-                    && self.io.input.is_empty() =>
-            {
-                if self.io.output.is_empty() {
-                    return Err(Over(Gone::Shutdown));
-                }
+    fn look_at_shutdown(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
+        let shutdown = self.context.shutdown();
+        if shutdown == Shutdown::No {
+            return Ok(());
+        }
+        self.http1.close_after_reply();
+        if self.phase == Phase::Http && !self.call.is_active() {
+            if self.fresh == Fresh::New {
+                // The kernel took its request before the shutdown began, it may be.
+                self.read(task)?;
+            }
+            if !self.io.input.is_empty() && shutdown == Shutdown::Draining {
+                self.context.hurry();
+            } else if self.io.output.is_empty() {
+                return Err(Over(Gone::Shutdown));
+            } else {
                 self.close()?;
             }
-            Shutdown::Draining => self.http1.close_after_reply(),
-            Shutdown::Forced => {
-                self.http1.close_after_reply();
-                self.call.force();
-            }
+        }
+        if shutdown == Shutdown::Forced {
+            self.call.force();
         }
         Ok(())
     }
@@ -473,6 +473,8 @@ impl Connection {
                 }
             }
             Phase::Discarding { .. } => self.context.expect(Reading::Body),
+            // Until then the peer is waited for by what it takes.
+            Phase::Lingering { .. } if !self.io.is_shut_down() => self.context.expect_nothing(),
             Phase::Lingering { .. } => self.context.expect(Reading::Linger),
         }
         self.context.watch(watching);

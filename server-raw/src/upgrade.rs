@@ -5,11 +5,14 @@ use server_host::{Exchange, Outgoing, Output};
 use crate::io::Io;
 use crate::reply::Effect;
 
-/// Brings what was read to the application, as far as it has room.
+/// Brings what was read to the application, as far as it has room, and the end behind it.
 pub(crate) fn bring(io: &mut Io, exchange: &Exchange) -> bool {
     let length = io.input.len().min(exchange.wanted().room());
     if length > 0 {
         exchange.push_body(io.input.split_to(length).freeze());
+    }
+    if io.read_ended() && io.input.is_empty() {
+        exchange.end_body(None);
     }
     length > 0
 }

@@ -23,8 +23,9 @@ use crate::{
     handshake::Offer,
     upgrade::Settings,
     waiting::{Slot, Waiting},
+    watch::Standing,
 };
-use socket::{Action, Next, Socket};
+use socket::{Action, Next, Readers, Socket};
 
 /// The socket of one exchange, shared by the application's handles and the server's [`Watch`](crate::Watch).
 pub(crate) struct Exchange {
@@ -70,30 +71,37 @@ impl Exchange {
 
     /// For the server: waits for the client's close frame, if ours is sent.
     pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let closing = || self.lock().socket.is_closing();
-        while closing() {
+        while self.standing() == Standing::Closing {
             // What comes now is skipped by the session; the disconnect ends the loop.
             drop(ready!(self.receive(&self.waiting.watcher, cx)));
         }
         Poll::Ready(())
     }
 
-    /// For the server: how often something came.
-    pub(crate) fn heard(&self) -> Option<u64> {
-        self.lock().socket.heard()
+    /// For the server: where the socket stands.
+    pub(crate) fn standing(&self) -> Standing {
+        self.lock().socket.standing()
     }
 
     /// For the server: pings, if there is credit.
-    pub(crate) fn ping(&self) {
-        if self.heard().is_none() {
-            return;
+    pub(crate) fn ping(&self) -> bool {
+        if self.standing() != Standing::Open {
+            return false;
         }
         // With the waker that wakes all, so nobody who waits for credit is forgotten.
         let credit = self.http.poll_ready(&mut Context::from_waker(&self.waker));
-        if let Poll::Ready(Ok(())) = credit {
-            // A socket that was closed meanwhile does not take it, and needs none.
-            drop(self.send(WebSocketSend::Ping(bytes::Bytes::new())));
-        }
+        let Poll::Ready(Ok(())) = credit else {
+            return false;
+        };
+        // A socket that was closed meanwhile does not take it, and needs none.
+        self.send(WebSocketSend::Ping(bytes::Bytes::new())).is_ok()
+    }
+
+    /// For the server: waits no longer for the client's close frame.
+    pub(crate) fn give_up(&self) {
+        let mut inner = self.lock();
+        inner.socket.stop_closing();
+        self.work_quietly(inner);
     }
 
     /// For the server: gives the client up.
@@ -181,9 +189,15 @@ impl Exchange {
                         return Poll::Ready(WebSocketReceive::Ping(payload));
                     }
                 }
-                Next::Read => {
+                Next::Read(readers) => {
                     Waiting::keep(slot, cx.waker());
-                    let event = ready!(self.http.poll_receive(cx));
+                    let event = match readers {
+                        Readers::One => self.http.poll_receive(cx),
+                        Readers::Two => self
+                            .http
+                            .poll_receive(&mut Context::from_waker(&self.waker)),
+                    };
+                    let event = ready!(event);
                     self.lock().socket.take(event);
                 }
                 Next::Answer => {

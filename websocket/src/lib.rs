@@ -61,4 +61,4 @@ pub use prepared::Prepared;
 pub use session::{Event, Role, Session, Step};
 pub use state::State;
 pub use upgrade::{Settings, Upgrade, upgrade};
-pub use watch::Watch;
+pub use watch::{Standing, Watch};

@@ -10,11 +10,27 @@ use std::{
 
 use crate::exchange::Exchange;
 
+/// Where a socket stands, as far as a server has to do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The handshake is not answered.
+    Handshake,
+    /// Messages go both ways: a client that is silent for long may be pinged.
+    Open,
+    /// Our close frame is sent and the client's is to come: for a bounded time.
+    Closing,
+    /// There is nothing to wait for.
+    Over,
+}
+
 /// The server's hold on a socket: to ping a silent client (WS-9), and to wait for a client's close frame (WS-19).
 ///
 /// As a future it waits for what is left when the application has returned: the client's answer to our close frame (RFC 6455
 /// §5.5.1). Then, or if there is nothing to wait for, it resolves, and the tunnel is closed. The server bounds the wait by a timer of
 /// its own.
+///
+/// A server that measures the time while the application still runs looks at [`standing`](Self::standing) after each of its turns, and
+/// polls for the end while the socket is [`Closing`](Standing::Closing).
 ///
 /// All of it is optional. Dropped, the tunnel is closed behind our close frame at once, which a client that has read it does not mind.
 ///
@@ -36,18 +52,25 @@ impl Watch {
         self.exchange.poll_closed(cx)
     }
 
-    /// A number that grows when something came from the client, of whatever kind; `None` when the socket is not open (any more).
-    ///
-    /// Bytes come while the application receives. Of an application that does not, the number says nothing about the client.
+    /// Where the socket stands, for whoever measures times.
     #[must_use]
-    pub fn heard(&self) -> Option<u64> {
-        self.exchange.heard()
+    pub fn standing(&self) -> Standing {
+        self.exchange.standing()
     }
 
-    /// Sends an empty ping, unless the socket is not open, or the client is so slow that there is no credit for it. The
-    /// application sees the pong.
-    pub fn ping(&self) {
-        self.exchange.ping();
+    /// Sends an empty ping, and says whether it did: not if the socket is not open, or the client is so slow that there is no
+    /// credit for it. The application sees the pong.
+    ///
+    /// Who is to be pinged, the server knows: it sees bytes come, received by the application or not.
+    #[must_use = "without credit nothing was asked, and no answer will come"]
+    pub fn ping(&self) -> bool {
+        self.exchange.ping()
+    }
+
+    /// Waits no longer for a client's close frame: the tunnel is closed behind what was sent. The application's disconnect has
+    /// the cause that our close frame had.
+    pub fn give_up(&self) {
+        self.exchange.give_up();
     }
 
     /// Gives up a client that was silent for too long: 1011 for it, [`Cause::Timeout`](gateway_spec::Cause::Timeout) for the application.
@@ -73,7 +96,7 @@ impl Future for Watch {
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch")
-            .field("heard", &self.heard())
+            .field("standing", &self.standing())
             .finish_non_exhaustive()
     }
 }

@@ -13,6 +13,8 @@ use crate::server::{Options, Signal, Subject};
 chapter! {
     an_idle_server_ends_at_once: "SRV-16";
     idle_connections_do_not_hold_it: "SRV-16";
+    a_head_that_does_not_end_does_not_hold_it: "SRV-16", "SRV-14";
+    a_head_that_has_begun_is_served: "SRV-16";
     a_streamed_answer_ends_whole: "SRV-4", "SRV-16";
     the_request_at_work_is_answered_and_its_connection_closed: "SRV-16";
     nobody_new_is_served: "SRV-16";
@@ -56,6 +58,59 @@ fn idle_connections_do_not_hold_it(subject: &Subject) {
     );
     used.expect_gone();
     silent.expect_gone();
+}
+
+fn a_head_that_does_not_end_does_not_hold_it(subject: &Subject) {
+    let mut server = subject.start();
+    let mut first = server.connect();
+    first.send("GET /conformance/hello HTTP/1.1\r\nho");
+    let mut second = server.connect();
+    assert_eq!(second.get("/conformance/hello").status, 200);
+    second.send("GET /conformance/hello HTTP/1.1\r\nho");
+    let mut short = server.connect();
+    // As long as it may be the beginning of HTTP/2.
+    short.send("P");
+    let _ = server.ask("/conformance/hello");
+    let start = Instant::now();
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "it took {:?}",
+        start.elapsed()
+    );
+    for mut client in [first, second, short] {
+        let (answer, _) = client.read_to_end();
+        assert!(
+            answer.is_empty() || answer.starts_with(b"HTTP/1.1 408 "),
+            "{}",
+            answer.escape_ascii()
+        );
+    }
+}
+
+fn a_head_that_has_begun_is_served(subject: &Subject) {
+    let mut server = subject.start_with(Options::new().arguments(&["--workers", "1"]));
+    // Its application says when the worker drains.
+    let mut open = server.connect();
+    open.send("GET /conformance/drain HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(open.read_head().status, 200);
+    let mut first = server.connect();
+    first.send("GET /conformance/hello HTTP/1.1\r\nho");
+    let mut second = server.connect();
+    assert_eq!(second.get("/conformance/hello").status, 200);
+    second.send("GET /conformance/hello HTTP/1.1\r\nho");
+    let _ = server.ask("/conformance/hello");
+    server.signal(Signal::TERM);
+    let _ = server.wait_for_log("peer: draining");
+    for client in [&mut first, &mut second] {
+        client.send("st: a\r\n\r\n");
+        let response = client.read_response();
+        assert_eq!(response.status, 200);
+        assert!(response.closes(), "the client is told");
+        client.expect_end();
+    }
+    assert_eq!(server.wait().code(), Some(0));
 }
 
 fn a_streamed_answer_ends_whole(subject: &Subject) {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::chapter;
+use super::websocket::{BINARY, CLOSE, FIN, PING, PONG, TEXT, frame, raw, read_frame};
 use crate::client::Client;
 use crate::response::Method;
 use crate::server::{Options, Server, Subject};
@@ -15,10 +16,23 @@ chapter! {
     a_body_that_stops_is_408: "SRV-14", "HTTP-7";
     a_client_that_does_not_read_is_given_up: "SRV-14", "SRV-2";
     an_application_that_takes_long_is_not_hurried: "SRV-14", "SRV-1";
+    a_slow_reader_gets_the_last_answer_whole: "SRV-14", "SRV-6";
+    a_silent_websocket_is_pinged_and_given_up: "WS-9", "SRV-14";
+    a_websocket_that_says_anything_stays: "WS-9";
+    a_websocket_that_is_not_received_stays: "WS-9", "WS-17";
+    a_close_frame_is_not_waited_for_for_ever: "WS-19", "SRV-14";
+    a_websocket_that_closes_and_does_not_read_is_given_up: "WS-19", "SRV-14";
 }
 
 /// The settings of all cases here, in milliseconds.
-const TIMES: &str = "head=400,idle=1500,body=500,write=500,linger=200";
+const TIMES: &str = "head=400,idle=1500,body=500,write=500,linger=100";
+
+/// Those of WebSockets.
+const SOCKET_TIMES: &str = "ping=300,pong=600,close=500,write=1000,linger=200";
+
+fn start_for_sockets(subject: &Subject) -> Server {
+    subject.start_with(Options::new().environment(crate::TIMEOUTS, SOCKET_TIMES))
+}
 
 fn start(subject: &Subject) -> Server {
     subject.start_with(Options::new().environment(crate::TIMEOUTS, TIMES))
@@ -128,4 +142,112 @@ fn an_application_that_takes_long_is_not_hurried(subject: &Subject) {
     );
     let _ = server.ask("/conformance/open/slow");
     assert_eq!(client.read_response().text(), "slow");
+}
+
+fn a_slow_reader_gets_the_last_answer_whole(subject: &Subject) {
+    let server = start(subject);
+    let mut client = Client::connect_with_receive_buffer(server.address(), 4096);
+    // More than the kernels hold, so that the end of the answer waits in the server when the exchange is over.
+    let body = vec![b'x'; 16 * 1024 * 1024];
+    client.send(format!(
+        "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    ));
+    client.send(&body);
+    assert_eq!(client.read_head().status, 200);
+    // A pause that is longer than the lingering, and shorter than the write time.
+    let mut other = server.connect();
+    let _ = other.poll_read(Duration::from_millis(350));
+    assert_eq!(client.read_bytes(body.len()), body);
+    client.expect_end();
+}
+
+#[track_caller]
+fn assert_ping(client: &mut Client) {
+    assert_eq!(read_frame(client), (FIN | PING, vec![]));
+}
+
+fn a_silent_websocket_is_pinged_and_given_up(subject: &Subject) {
+    let server = start_for_sockets(subject);
+    let start = Instant::now();
+    let mut client = raw(&server, "/conformance/ws/report");
+    assert_ping(&mut client);
+    assert_not_before(start.elapsed(), 300);
+    let (first, payload) = read_frame(&mut client);
+    assert_not_before(start.elapsed(), 900);
+    assert_eq!(
+        (first, &payload[..2]),
+        (FIN | CLOSE, &1011_u16.to_be_bytes()[..])
+    );
+    let reported = server.ask("/conformance/report/socket/1");
+    assert!(
+        reported.starts_with("closed 1006 \"\" Timeout"),
+        "{reported}"
+    );
+    client.expect_end();
+}
+
+fn a_websocket_that_says_anything_stays(subject: &Subject) {
+    let server = start_for_sockets(subject);
+    let mut client = raw(&server, "/conformance/ws/echo");
+    // A pong, then a message whose bytes come one at a time, each as the answer to a ping.
+    assert_ping(&mut client);
+    client.send(frame(FIN | PONG, b""));
+    for byte in frame(FIN | TEXT, b"") {
+        assert_ping(&mut client);
+        client.send([byte]);
+    }
+    assert_eq!(read_frame(&mut client), (FIN | TEXT, vec![]));
+}
+
+fn a_websocket_that_is_not_received_stays(subject: &Subject) {
+    let server = start_for_sockets(subject);
+    let mut client = raw(&server, "/conformance/ws/deaf");
+    assert_eq!(server.ask("/conformance/report/deaf/1"), "waiting");
+    let message = frame(FIN | BINARY, &[0; 1016]);
+    let sent = client.send_until_stuck(&message, 26 * 1024 * 1024, Duration::from_secs(1));
+    // No pong of this client could come through, for longer than it may be silent.
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(2500) {
+        if client.poll_read(Duration::from_millis(100)) && !client.unread().is_empty() {
+            assert_ping(&mut client);
+        }
+    }
+    let _ = server.ask("/conformance/open/deaf");
+    client.send(&message[sent % message.len()..]);
+    client.send(frame(FIN | CLOSE, &1000_u16.to_be_bytes()));
+    let expected = (sent / message.len() + 1) * 1016;
+    assert_eq!(
+        server.ask("/conformance/report/deaf/2"),
+        format!("waiting\n{expected}"),
+        "nothing is lost"
+    );
+}
+
+fn a_close_frame_is_not_waited_for_for_ever(subject: &Subject) {
+    let server = start_for_sockets(subject);
+    let mut client = raw(&server, "/conformance/ws/close");
+    let (first, _) = read_frame(&mut client);
+    assert_eq!(first, FIN | CLOSE);
+    let start = Instant::now();
+    // RFC 6455 section 7.1.1: it is the server that closes the connection.
+    client.expect_end();
+    assert_not_before(start.elapsed(), 450);
+}
+
+fn a_websocket_that_closes_and_does_not_read_is_given_up(subject: &Subject) {
+    let server = start_for_sockets(subject);
+    let mut client = Client::connect_with_receive_buffer(server.address(), 4096);
+    client.send(super::websocket::handshake("/conformance/ws/flood", ""));
+    assert_eq!(client.read_head().status, 101);
+    client.send(frame(FIN | CLOSE, &1000_u16.to_be_bytes()));
+    let start = Instant::now();
+    let mut other = server.connect();
+    while client.try_send(frame(FIN | PONG, b"")).is_ok() {
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "the connection was kept"
+        );
+        let _ = other.poll_read(Duration::from_millis(100));
+    }
 }

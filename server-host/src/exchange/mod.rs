@@ -37,11 +37,12 @@ pub use reply::{
     BodyAllowed, Facts, Informational, Sent, TrailersTaken, UpgradeAsked, may_be_trailer,
 };
 
-/// Bytes of a response that are kept for a client that is slower than the application (SRV-5). 64 KiB: a window that
+/// Bytes of a response that are kept for a client that is slower than the application (SRV-5), and the event that passes them. 64 KiB: a window that
 /// keeps a fast network busy, and little enough for tens of thousands of slow readers.
 pub const OUTBOUND_BYTES: usize = 64 * 1024;
 
-/// Bytes of a request's body that are kept for an application that is slower than the client (SRV-5).
+/// Bytes of a request's body, or of a tunnel, that are kept for an application that is slower than the client (SRV-5). A wire
+/// holds at most as many again that it has read and not brought.
 pub const INBOUND_BYTES: usize = 64 * 1024;
 
 /// What the wire has to send next, in order. Already checked: the wire decides nothing.
@@ -92,6 +93,18 @@ pub struct Progress {
     pub wanted: Wanted,
 }
 
+/// What an exchange knows of its client's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Life {
+    /// Changes when something comes, received by the application or not.
+    pub(crate) heard: u32,
+    /// Whether what the client sends is read: not if the application leaves so much that there is no room, or nothing can come
+    /// any more.
+    pub(crate) is_read: bool,
+    /// Whether the kernel has all that was sent to it.
+    pub(crate) has_all: bool,
+}
+
 /// One request and its reply.
 #[derive(Debug)]
 pub struct Exchange {
@@ -109,6 +122,8 @@ struct State {
     unsent: usize,
     gone: Option<Gone>,
     half_closed: bool,
+    /// Grows with each part that the wire brings; it may wrap.
+    heard: u32,
     /// The grace period is over: that is why this exchange ends, whatever the wire comes to say.
     forced: bool,
     signal: Option<Signal<Gone>>,
@@ -144,6 +159,7 @@ impl Exchange {
         state.unsent = 0;
         state.gone = None;
         state.half_closed = false;
+        state.heard = 0;
         state.forced = false;
         state.signal = None;
         state.receiver = None;
@@ -236,7 +252,13 @@ impl Exchange {
 
     /// Brings a part of the body, or bytes of the tunnel.
     pub fn push_body(&self, bytes: Bytes) {
-        self.inbound(|inbound| inbound.push(bytes));
+        let receiver = {
+            let mut state = self.lock();
+            state.heard = state.heard.wrapping_add(1);
+            state.inbound.push(bytes);
+            state.receiver.take()
+        };
+        wake([receiver]);
     }
 
     /// Brings the end of the body, or of the client's direction of the tunnel.
@@ -264,6 +286,16 @@ impl Exchange {
     #[must_use]
     pub fn body_failed(&self) -> bool {
         self.lock().inbound.has_failed()
+    }
+
+    /// What is known of the client's life.
+    pub(crate) fn life(&self) -> Life {
+        let state = self.lock();
+        Life {
+            heard: state.heard,
+            is_read: state.gone.is_none() && state.inbound.wanted().room() > 0,
+            has_all: state.is_flushed(),
+        }
     }
 
     fn inbound(&self, change: impl FnOnce(&mut Inbound)) {

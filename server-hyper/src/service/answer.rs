@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Request, Response};
 use hyper::body::{Frame, Incoming};
 use server_host::{Outgoing, ReplyLength};
 
-use super::{App, BodyState, Hyper, Outlet, Reply, Serving, Then, Turn};
+use super::{App, BodyState, Hyper, Next, Outlet, Reply, Serving, Then, Turn};
 use crate::io::{News, Shared};
 use crate::reply::{self, CutOff, FRAME, Framing, ReplyBody};
 
@@ -143,8 +143,11 @@ impl Serving {
         fields.map(Headers::into_map).unwrap_or_default()
     }
 
-    /// Whether hyper can keep the connection, as far as the body is concerned.
+    /// Whether hyper can keep the connection, as far as this side is concerned.
     fn after_reply(&self, framing: &Framing, length: ReplyLength) -> AfterReply {
+        if self.next == Next::Unwanted {
+            return AfterReply::Close;
+        }
         let exchange = self.call.exchange();
         match (&self.body, framing) {
             (None, _) if self.body_state == BodyState::Whole => AfterReply::KeepOpen,

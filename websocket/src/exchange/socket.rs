@@ -18,6 +18,7 @@ use crate::{
     session::{Event, Role, Session, Step},
     state::State,
     upgrade::Settings,
+    watch::Standing,
 };
 
 /// One socket, from its handshake to its end.
@@ -53,8 +54,6 @@ pub(super) struct Open {
     unanswered: Option<Bytes>,
     /// Who ends the socket, once our close frame is sent.
     cause: Cause,
-    /// Pieces of the tunnel that came: a sign of life for whoever watches.
-    heard: u64,
 }
 
 /// The tunnel's way in.
@@ -77,9 +76,18 @@ pub(super) enum Next {
     /// Wait for credit, for the pong.
     Pong,
     /// Wait for bytes of the tunnel.
-    Read,
+    Read(Readers),
     /// Wait for the handshake's answer.
     Answer,
+}
+
+/// Who may wait for bytes of the tunnel. An exchange remembers one waker for them.
+#[derive(Clone, Copy)]
+pub(super) enum Readers {
+    /// The application.
+    One,
+    /// The application, and the server for the client's close frame.
+    Two,
 }
 
 /// Payloads from this size on are handed on as they are; copying a shorter one behind its header costs less than a second event.
@@ -160,7 +168,6 @@ impl Socket {
             tunnel: Tunnel::Open,
             unanswered: None,
             cause: Cause::Remote,
-            heard: 0,
         };
         self.phase = Phase::Left;
         Ok((head, open))
@@ -245,22 +252,29 @@ impl Socket {
         }
     }
 
-    /// Whether our close frame is sent and the client's is not read.
-    pub(super) fn is_closing(&self) -> bool {
-        matches!(&self.phase, Phase::Open(open) if open.session.state() == State::CloseSent)
+    /// Where the socket stands, for the server.
+    pub(super) fn standing(&self) -> Standing {
+        match &self.phase {
+            Phase::Handshake(_) => Standing::Handshake,
+            Phase::Open(open) => match open.session.state() {
+                State::Open => Standing::Open,
+                State::CloseSent => Standing::Closing,
+                _ => Standing::Over,
+            },
+            Phase::Left | Phase::GivenBack | Phase::Ended(_) => Standing::Over,
+        }
+    }
+
+    /// Ends a socket whose client does not answer our close frame.
+    pub(super) fn stop_closing(&mut self) {
+        if self.standing() == Standing::Closing {
+            self.lost(Gone::Finished);
+        }
     }
 
     /// Whether the tunnel is open.
     pub(super) fn has_tunnel(&self) -> bool {
         matches!(&self.phase, Phase::Open(_))
-    }
-
-    /// How many pieces of the tunnel came, while the socket is open.
-    pub(super) fn heard(&self) -> Option<u64> {
-        match &self.phase {
-            Phase::Open(open) if open.session.state() == State::Open => Some(open.heard),
-            _ => None,
-        }
     }
 
     /// The phase, for a log.
@@ -325,7 +339,6 @@ impl Socket {
         };
         match event {
             HttpReceive::Body { bytes, more } => {
-                open.heard += 1;
                 if open.input.is_empty() {
                     // No copy if nobody else has the bytes.
                     open.input = BytesMut::from(bytes);
@@ -391,7 +404,10 @@ impl Socket {
                         // A socket that waits owns no buffer.
                         open.input = BytesMut::new();
                     }
-                    Next::Read
+                    Next::Read(match open.session.state() {
+                        State::CloseSent => Readers::Two,
+                        _ => Readers::One,
+                    })
                 }
                 Tunnel::Ended(gone) => {
                     self.lost(gone);

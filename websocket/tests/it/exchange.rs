@@ -20,7 +20,9 @@ use gateway_spec::{
     Signal, Socket, SocketReceiver, WebSocket,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
-use websocket::{Agreement, Event, Limits, Role, Session, Settings, Step, Upgrade, Watch, upgrade};
+use websocket::{
+    Agreement, Event, Limits, Role, Session, Settings, Standing, Step, Upgrade, Watch, upgrade,
+};
 
 /// Polls once.
 fn poll<F: Future>(future: F) -> Poll<F::Output> {
@@ -594,24 +596,55 @@ fn what_came_before_the_loss_is_still_received() {
 fn a_server_may_ping_and_give_up_a_silent_client() {
     let mut pair = Pair::open();
     let watch = pair.watch.take().unwrap();
-    let before = watch.heard().unwrap();
-    watch.ping();
+    assert_eq!(watch.standing(), Standing::Open);
+    assert!(watch.ping());
     assert_eq!(pair.client.read(), Some(Event::Ping(Bytes::new())));
-    assert_eq!(watch.heard(), Some(before));
-    pair.client.send("here");
-    assert_eq!(pair.receive(), message("here"));
-    assert!(watch.heard().unwrap() > before);
 
     watch.time_out();
     let frame = close_frame(1011, "the client was silent for too long");
     assert_eq!(pair.client.read(), Some(frame));
     assert_eq!(pair.client.read(), None);
     assert_eq!(pair.receive(), end(1006, "", Cause::Timeout));
-    assert_eq!(watch.heard(), None);
+    assert_eq!(watch.standing(), Standing::Over);
     // Nothing happens to what is over.
-    watch.ping();
+    assert!(!watch.ping());
     watch.time_out();
+    watch.give_up();
     now(watch);
+}
+
+#[test]
+fn a_server_may_give_up_a_client_that_does_not_answer_its_close_frame() {
+    let mut pair = Pair::open();
+    let watch = pair.watch.take().unwrap();
+    watch.give_up();
+    assert_eq!(watch.standing(), Standing::Open, "nothing is closing");
+    let (sender, mut receiver) = pair.socket.take().unwrap().split();
+    let _done = now(sender.close(CloseCode::NORMAL, "bye")).unwrap();
+    assert_eq!(watch.standing(), Standing::Closing);
+
+    // The application and the server wait for it, and both are woken.
+    let (application, server) = (Arc::new(Count::default()), Arc::new(Count::default()));
+    let wakers = [&application, &server].map(|count| Waker::from(Arc::clone(count)));
+    let mut received = pin!(receiver.receive());
+    let [mut application_task, mut server_task] =
+        [0, 1].map(|task: usize| Context::from_waker(&wakers[task]));
+    assert!(received.as_mut().poll(&mut application_task).is_pending());
+    assert!(watch.poll_closed(&mut server_task).is_pending());
+    assert!(received.as_mut().poll(&mut application_task).is_pending());
+    pair.client.send("too late");
+    assert!(application.take() > 0 && server.take() > 0);
+    assert!(received.as_mut().poll(&mut application_task).is_pending());
+    assert!(watch.poll_closed(&mut server_task).is_pending());
+
+    watch.give_up();
+    assert!(application.take() > 0, "the application is told");
+    assert!(watch.poll_closed(&mut server_task).is_ready());
+    let told = now(received);
+    let Incoming::Closed(told) = told else {
+        panic!("{told:?}");
+    };
+    assert_eq!((told.code, told.cause), (1006, Cause::Local));
 }
 
 #[test]

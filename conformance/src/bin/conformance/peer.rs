@@ -73,6 +73,9 @@ fn set(timeouts: &mut Timeouts, times: &str) {
             "body" => &mut timeouts.body,
             "write" => &mut timeouts.write,
             "linger" => &mut timeouts.linger,
+            "close" => &mut timeouts.close,
+            "ping" => timeouts.ping_interval.get_or_insert_default(),
+            "pong" => timeouts.ping_timeout.get_or_insert_default(),
             _ => panic!("there is no time called {name}"),
         };
         *of_name = Duration::from_millis(milliseconds);
