@@ -13,6 +13,7 @@ use crate::field_lines::{self, FieldLines, Found};
 use crate::framing::{BodyFraming, Lengths};
 use crate::limits::Limits;
 use crate::scan;
+use crate::state::MethodKind;
 use crate::target::{self, Host};
 
 /// The head of a request, and what it implies.
@@ -93,11 +94,16 @@ impl Progress {
     pub(crate) const START: Self = Self::RequestLine { scanned: 0 };
 }
 
-/// A head that was read to its end.
+/// What was decided of a head that was read to its end.
 pub(crate) struct Finished {
     /// How many bytes it has, with the empty line before it if there was one.
     pub(crate) length: usize,
+    pub(crate) method: MethodKind,
     pub(crate) persistence: Persistence,
+    pub(crate) framing: BodyFraming,
+    pub(crate) upgrade: Upgrade,
+    expectation: Expectation,
+    trailers: Trailers,
 }
 
 /// Reads on, and writes the head into `head` when it is complete.
@@ -110,6 +116,59 @@ pub(crate) fn read(
     limits: &Limits,
     head: &mut RequestHead,
 ) -> Result<Option<Finished>, PeerError> {
+    let Some(section) = find_end(input, progress, limits, |place| index.push(place))? else {
+        return Ok(None);
+    };
+    let bytes = &input[..section.length];
+    let method = section.line.method(bytes)?;
+    target::fill(section.target(bytes)?, &mut head.uri)?;
+    let finished = section.decide(bytes)?;
+    head.method = method;
+    head.version = section.line.version;
+    head.framing = finished.framing;
+    head.expectation = finished.expectation;
+    head.upgrade = finished.upgrade;
+    head.trailers = finished.trailers;
+    head.headers.refill_validated(bytes, index);
+    Ok(Some(finished))
+}
+
+/// As `read`, for one who wants the verdict alone.
+pub(crate) fn check(
+    input: &[u8],
+    progress: &mut Progress,
+    limits: &Limits,
+) -> Result<Option<Finished>, PeerError> {
+    let Some(section) = find_end(input, progress, limits, |_| {})? else {
+        return Ok(None);
+    };
+    let bytes = &input[..section.length];
+    target::check(section.target(bytes)?)?;
+    section.decide(bytes).map(Some)
+}
+
+/// The method of the request that this begins with, whatever else is wrong with it.
+pub(crate) fn method_of(input: &[u8]) -> MethodKind {
+    let line = input.strip_prefix(b"\r\n").unwrap_or(input);
+    let method = line.split(|&byte| byte == b' ').next();
+    method.map_or(MethodKind::Other, MethodKind::of)
+}
+
+/// A head whose lines are all there and well-formed, each for itself.
+struct Section {
+    length: usize,
+    line: RequestLine,
+    facts: Facts,
+}
+
+/// Reads on to the end of the head.
+#[inline(always)]
+fn find_end(
+    input: &[u8],
+    progress: &mut Progress,
+    limits: &Limits,
+    mut note: impl FnMut(Field),
+) -> Result<Option<Section>, PeerError> {
     let window = &input[..input.len().min(limits.head_bytes)];
     let (line, mut lines, mut facts) = match *progress {
         Progress::Fields { line, lines, facts } => (line, lines, facts),
@@ -124,82 +183,96 @@ pub(crate) fn read(
         }
     };
     let end = lines.read(window, |field| {
-        if index.len() >= limits.fields {
+        if facts.fields >= limits.fields {
             return Err(PeerError::TooManyFields);
         }
         facts.note(&field);
-        index.push(field.place);
+        note(field.place);
         Ok(())
     })?;
     let Some(length) = end else {
         *progress = Progress::Fields { line, lines, facts };
         return incomplete(window, limits);
     };
-    let persistence = finish(&window[..length], line, facts, head)?;
-    head.headers.refill_validated(&window[..length], index);
-    Ok(Some(Finished {
+    Ok(Some(Section {
         length,
-        persistence,
+        line,
+        facts,
     }))
 }
 
-fn incomplete(window: &[u8], limits: &Limits) -> Result<Option<Finished>, PeerError> {
+fn incomplete<T>(window: &[u8], limits: &Limits) -> Result<Option<T>, PeerError> {
     if window.len() >= limits.head_bytes {
         return Err(PeerError::HeadTooLarge);
     }
     Ok(None)
 }
 
-/// Decides what only the whole head can tell.
-fn finish(
-    bytes: &[u8],
-    line: RequestLine,
-    facts: Facts,
-    head: &mut RequestHead,
-) -> Result<Persistence, PeerError> {
-    let method = line.method(bytes)?;
-    target::read(
-        &method,
-        line.version,
-        bytes,
-        line.target.into(),
-        facts.host,
-        &mut head.uri,
-    )?;
-    head.framing = facts.lengths.framing(line.version)?;
-    head.method = method;
-    head.version = line.version;
-    if line.version == Version::HTTP_10 {
-        // HTTP/1.0 knows none of these; what such a request says of them was meant for another hop.
-        head.expectation = Expectation::None;
-        head.upgrade = Upgrade::None;
-        head.trailers = Trailers::Unasked;
-        return Ok(match facts.connection {
-            Options {
-                close: false,
-                keep_alive: true,
-                ..
-            } => Persistence::KeepOpen,
-            Options { .. } => Persistence::Close,
-        });
+/// What only the whole head can tell.
+impl Section {
+    #[inline(always)]
+    fn target<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], PeerError> {
+        target::read(
+            self.line.method_name(bytes),
+            self.line.version,
+            bytes,
+            self.line.target.into(),
+            self.facts.host,
+        )
     }
-    head.expectation = match facts.expect {
-        Expect::Absent => Expectation::None,
-        // There is nothing to wait for without a body.
-        Expect::Continue if head.framing == BodyFraming::Empty => Expectation::None,
-        Expect::Continue => Expectation::Continue,
-        Expect::Unknown => return Err(PeerError::Expectation),
-    };
-    head.upgrade = match (facts.connection.upgrade, facts.upgrade) {
-        (true, UpgradeField::Present) => Upgrade::Offered,
-        (false, UpgradeField::Present) | (_, UpgradeField::Absent) => Upgrade::None,
-    };
-    head.trailers = facts.trailers;
-    Ok(if facts.connection.close {
-        Persistence::Close
-    } else {
-        Persistence::KeepOpen
-    })
+
+    #[inline(always)]
+    fn decide(&self, bytes: &[u8]) -> Result<Finished, PeerError> {
+        let method = MethodKind::of(self.line.method_name(bytes));
+        let (facts, version) = (&self.facts, self.line.version);
+        let framing = facts.lengths.framing(version)?;
+        if version == Version::HTTP_10 {
+            return Ok(self.decide_in_http10(method, framing));
+        }
+        Ok(Finished {
+            length: self.length,
+            method,
+            persistence: if facts.connection.close {
+                Persistence::Close
+            } else {
+                Persistence::KeepOpen
+            },
+            framing,
+            upgrade: match (facts.connection.upgrade, facts.upgrade) {
+                (true, UpgradeField::Present) => Upgrade::Offered,
+                (false, UpgradeField::Present) | (_, UpgradeField::Absent) => Upgrade::None,
+            },
+            expectation: match facts.expect {
+                Expect::Absent => Expectation::None,
+                // There is nothing to wait for without a body.
+                Expect::Continue if framing == BodyFraming::Empty => Expectation::None,
+                Expect::Continue => Expectation::Continue,
+                Expect::Unknown => return Err(PeerError::Expectation),
+            },
+            trailers: facts.trailers,
+        })
+    }
+
+    /// HTTP/1.0 knows neither upgrades nor expectations nor trailers; what such a request says of them was meant for
+    /// another hop.
+    fn decide_in_http10(&self, method: MethodKind, framing: BodyFraming) -> Finished {
+        Finished {
+            length: self.length,
+            method,
+            persistence: match self.facts.connection {
+                Options {
+                    close: false,
+                    keep_alive: true,
+                    ..
+                } => Persistence::KeepOpen,
+                Options { .. } => Persistence::Close,
+            },
+            framing,
+            upgrade: Upgrade::None,
+            expectation: Expectation::None,
+            trailers: Trailers::Unasked,
+        }
+    }
 }
 
 /// Where the parts of a request line lie (RFC 9112 section 3). Single spaces stand between them.
@@ -283,9 +356,14 @@ impl RequestLine {
         })
     }
 
+    #[inline(always)]
+    fn method_name<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[Range::from(self.method)]
+    }
+
     #[inline]
     fn method(&self, bytes: &[u8]) -> Result<Method, PeerError> {
-        match &bytes[Range::from(self.method)] {
+        match self.method_name(bytes) {
             b"GET" => Ok(Method::GET),
             other => Method::from_bytes(other).map_err(|_| PeerError::Method),
         }
@@ -311,6 +389,7 @@ impl From<Span> for Range<usize> {
 /// What the fields said that the server itself needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
+    fields: usize,
     host: Host,
     lengths: Lengths,
     connection: Options,
@@ -362,6 +441,7 @@ enum UpgradeField {
 impl Facts {
     #[inline(always)]
     fn note(&mut self, field: &Found<'_>) {
+        self.fields += 1;
         if may_matter(field.name) {
             self.note_one(field.name, field.value, field.place);
         }

@@ -67,6 +67,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod check;
 mod connection;
 mod state;
 
@@ -85,6 +86,7 @@ mod trailers;
 mod error;
 mod limits;
 
+pub use check::{Check, Passed, Verdict};
 pub use connection::Connection;
 pub use error::{PeerError, UsageError};
 pub use event::{AfterReply, Event, Payload, Step};

@@ -5,6 +5,7 @@ mod support;
 
 mod attacks;
 mod body;
+mod check;
 mod connection;
 mod fields;
 mod limits;
