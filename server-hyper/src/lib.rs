@@ -29,6 +29,7 @@
 
 mod body;
 mod connection;
+mod gate;
 mod http2;
 mod io;
 mod reply;

@@ -11,6 +11,15 @@ use server_host::{BodyAllowed, Facts, Informational, Limits, TrailersTaken, Upgr
 
 use crate::body::Continue;
 
+/// The limits of the operator, as the protocol package has them.
+pub(crate) fn limits(limits: &Limits) -> http1::Limits {
+    http1::Limits::default()
+        .with_head_bytes(limits.head_bytes)
+        .with_target_bytes(limits.target_bytes)
+        .with_fields(limits.header_fields)
+        .with_chunked_body_bytes(limits.body_bytes)
+}
+
 /// Bytes of a Host that is kept: names of the DNS have no more.
 const KNOWN_HOST: usize = 255;
 

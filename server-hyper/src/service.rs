@@ -225,7 +225,7 @@ impl Serving {
                 Brought::Nothing => return progress.output,
                 Brought::Some => self.brought = News::Bytes,
                 Brought::End => self.body = None,
-                Brought::Malformed => self.body_is_malformed(),
+                Brought::Malformed => self.fail_body(BodyError::Malformed),
                 Brought::Failed => self.body_failed(),
             }
         }
@@ -237,7 +237,15 @@ impl Serving {
                 self.call.exchange().set_gone(Gone::PeerReset);
                 self.body = None;
             }
-            Outlet::Socket(_) => self.body_is_malformed(),
+            Outlet::Socket(io) => {
+                let refused = io.lock().gate.refused_body();
+                self.fail_body(match refused {
+                    Some(PeerError::BodyTooLarge) => BodyError::TooLarge {
+                        limit: self.limits.body_bytes,
+                    },
+                    _ => BodyError::Malformed,
+                });
+            }
             Outlet::Stream => {
                 self.reply = Reply::Dropped;
                 self.body = None;
@@ -245,8 +253,8 @@ impl Serving {
         }
     }
 
-    fn body_is_malformed(&mut self) {
-        self.call.exchange().fail_body(BodyError::Malformed);
+    fn fail_body(&mut self, error: BodyError) {
+        self.call.exchange().fail_body(error);
         self.body_state = BodyState::Broken;
         self.body = None;
     }
