@@ -17,7 +17,7 @@ use server_host::{Call, Context, Limits, Wanted};
 
 use crate::body::{Brought, Continue, RequestBody};
 use crate::io::{Io, News, Shared};
-use crate::request::{self, KnownHost, Rare};
+use crate::request::{self, Rare};
 
 pub(crate) use answer::{Answer, OneAtATime};
 
@@ -25,7 +25,6 @@ pub(crate) use answer::{Answer, OneAtATime};
 pub(crate) struct Serving {
     pub(crate) call: Call,
     limits: Limits,
-    known_host: KnownHost,
     outlet: Outlet,
     body: Option<RequestBody>,
     body_state: BodyState,
@@ -138,7 +137,6 @@ impl Serving {
         Self {
             call: context.call(),
             limits: context.limits().clone(),
-            known_host: KnownHost::default(),
             outlet,
             body: None,
             body_state: BodyState::Whole,
@@ -171,8 +169,7 @@ impl Serving {
     fn begin_call(&mut self, request: &mut Request<Incoming>) -> Option<Continue> {
         let length = request::length(request.body());
         let rare = Rare::among(request.headers());
-        let known = &mut self.known_host;
-        let waits = match request::check(request, rare, length, &self.limits, known) {
+        let waits = match request::check(request, rare, length, &self.limits) {
             Ok(waits) => waits,
             Err(error) => {
                 self.refused = Some(error);
