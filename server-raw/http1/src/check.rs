@@ -3,7 +3,7 @@
 use crate::body_reader::{BodyReader, Checked};
 use crate::error::PeerError;
 use crate::framing::BodyFraming;
-use crate::head::{self, Finished, Persistence, Progress, Upgrade};
+use crate::head::{self, Count, Finished, Persistence, Progress, Upgrade};
 use crate::limits::Limits;
 use crate::reply_head;
 use crate::state::MethodKind;
@@ -63,7 +63,10 @@ pub enum Verdict {
 /// What the next bytes are of.
 #[derive(Clone, Debug)]
 enum Place {
-    Head(Progress),
+    Head {
+        progress: Progress,
+        fields: Count,
+    },
     Body {
         reader: BodyReader,
         behind: Behind,
@@ -79,6 +82,13 @@ enum Place {
     NoBody(PeerError),
 }
 
+impl Place {
+    const HEAD: Self = Self::Head {
+        progress: Progress::START,
+        fields: Count::NONE,
+    };
+}
+
 /// What follows a request.
 #[derive(Clone, Copy, Debug)]
 enum Behind {
@@ -92,7 +102,7 @@ impl Check {
     /// For a connection on which nothing was read.
     pub const fn new(limits: Limits) -> Self {
         Self {
-            place: Place::Head(Progress::START),
+            place: Place::HEAD,
             limits,
         }
     }
@@ -115,19 +125,21 @@ impl Check {
     #[inline(always)]
     fn step(&mut self, bytes: &[u8], passed: &mut usize) -> Option<Verdict> {
         match &mut self.place {
-            Place::Head(_) if bytes.len() == *passed => Some(Verdict::Right),
-            Place::Head(progress) => match head::check(&bytes[*passed..], progress, &self.limits) {
-                Ok(Some(finished)) => {
-                    *passed += finished.length;
-                    self.place = behind_head(&finished);
-                    None
+            Place::Head { .. } if bytes.len() == *passed => Some(Verdict::Right),
+            Place::Head { progress, fields } => {
+                match head::check(&bytes[*passed..], progress, fields, &self.limits) {
+                    Ok(Some(finished)) => {
+                        *passed += finished.length;
+                        self.place = behind_head(&finished);
+                        None
+                    }
+                    Ok(None) => Some(Verdict::Right),
+                    Err(error) => {
+                        self.refuse_head(error, &bytes[*passed..]);
+                        None
+                    }
                 }
-                Ok(None) => Some(Verdict::Right),
-                Err(error) => {
-                    self.refuse_head(error, &bytes[*passed..]);
-                    None
-                }
-            },
+            }
             Place::Body { reader, behind } => match reader.check(bytes, passed, &self.limits) {
                 Ok(Checked::End) => {
                     self.place = behind.place();
@@ -158,7 +170,7 @@ impl Check {
     pub const fn go_on(&mut self) {
         if let Place::Paused(persistence) = self.place {
             self.place = match persistence {
-                Persistence::KeepOpen => Place::Head(Progress::START),
+                Persistence::KeepOpen => Place::HEAD,
                 Persistence::Close => Place::Ended,
             };
         }
@@ -168,7 +180,7 @@ impl Check {
     /// does is for its reader to see.
     pub fn end_of_input(&mut self, left: &[u8]) -> Verdict {
         // The empty line that may stand before a request line is no request.
-        if let Place::Head(_) = self.place
+        if let Place::Head { .. } = self.place
             && !matches!(left, b"" | b"\r\n")
         {
             self.refuse_head(PeerError::TruncatedHead, left);
@@ -205,7 +217,7 @@ fn behind_head(finished: &Finished) -> Place {
 impl Behind {
     const fn place(self) -> Place {
         match self {
-            Self::Request => Place::Head(Progress::START),
+            Self::Request => Place::HEAD,
             Self::Tunnel(persistence) => Place::Paused(persistence),
             Self::Nothing => Place::Ended,
         }

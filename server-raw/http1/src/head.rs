@@ -116,35 +116,36 @@ pub(crate) fn read(
     limits: &Limits,
     head: &mut RequestHead,
 ) -> Result<Option<Finished>, PeerError> {
-    let Some(section) = find_end(input, progress, limits, |place| index.push(place))? else {
-        return Ok(None);
-    };
-    let bytes = &input[..section.length];
-    let method = section.line.method(bytes)?;
-    target::fill(section.target(bytes)?, &mut head.uri)?;
-    let finished = section.decide(bytes)?;
-    head.method = method;
-    head.version = section.line.version;
-    head.framing = finished.framing;
-    head.expectation = finished.expectation;
-    head.upgrade = finished.upgrade;
-    head.trailers = finished.trailers;
-    head.headers.refill_validated(bytes, index);
-    Ok(Some(finished))
+    let finished = find_end(input, progress, limits, index, |bytes, line, facts| {
+        let method = line.method(bytes)?;
+        target::fill(line.target(bytes, facts)?, &mut head.uri)?;
+        let finished = facts.decide(bytes, line)?;
+        head.method = method;
+        head.version = line.version;
+        head.framing = finished.framing;
+        head.expectation = finished.expectation;
+        head.upgrade = finished.upgrade;
+        head.trailers = finished.trailers;
+        Ok(finished)
+    })?;
+    if let Some(finished) = &finished {
+        head.headers
+            .refill_validated(&input[..finished.length], index);
+    }
+    Ok(finished)
 }
 
-/// As `read`, for one who wants the verdict alone.
+/// As `read`, for one who wants the verdict alone. `count` is nothing when a head begins.
 pub(crate) fn check(
     input: &[u8],
     progress: &mut Progress,
+    count: &mut Count,
     limits: &Limits,
 ) -> Result<Option<Finished>, PeerError> {
-    let Some(section) = find_end(input, progress, limits, |_| {})? else {
-        return Ok(None);
-    };
-    let bytes = &input[..section.length];
-    target::check(section.target(bytes)?)?;
-    section.decide(bytes).map(Some)
+    find_end(input, progress, limits, count, |bytes, line, facts| {
+        target::check(line.target(bytes, facts)?)?;
+        facts.decide(bytes, line)
+    })
 }
 
 /// The method of the request that this begins with, whatever else is wrong with it.
@@ -154,21 +155,53 @@ pub(crate) fn method_of(input: &[u8]) -> MethodKind {
     method.map_or(MethodKind::Other, MethodKind::of)
 }
 
-/// A head whose lines are all there and well-formed, each for itself.
-struct Section {
-    length: usize,
-    line: RequestLine,
-    facts: Facts,
+/// What becomes of the places of the fields.
+trait Index {
+    fn length(&self) -> usize;
+    fn push(&mut self, place: Field);
 }
 
-/// Reads on to the end of the head.
+impl Index for Vec<Field> {
+    #[inline(always)]
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    #[inline(always)]
+    fn push(&mut self, place: Field) {
+        self.push(place);
+    }
+}
+
+/// How many there are.
+#[derive(Clone, Debug)]
+pub(crate) struct Count(usize);
+
+impl Count {
+    pub(crate) const NONE: Self = Self(0);
+}
+
+impl Index for Count {
+    #[inline(always)]
+    fn length(&self) -> usize {
+        self.0
+    }
+
+    #[inline(always)]
+    fn push(&mut self, _: Field) {
+        self.0 += 1;
+    }
+}
+
+/// Reads on, notes each field, and at the end of the head has it finished.
 #[inline(always)]
 fn find_end(
     input: &[u8],
     progress: &mut Progress,
     limits: &Limits,
-    mut note: impl FnMut(Field),
-) -> Result<Option<Section>, PeerError> {
+    index: &mut impl Index,
+    finish: impl FnOnce(&[u8], &RequestLine, &Facts) -> Result<Finished, PeerError>,
+) -> Result<Option<Finished>, PeerError> {
     let window = &input[..input.len().min(limits.head_bytes)];
     let (line, mut lines, mut facts) = match *progress {
         Progress::Fields { line, lines, facts } => (line, lines, facts),
@@ -183,22 +216,18 @@ fn find_end(
         }
     };
     let end = lines.read(window, |field| {
-        if facts.fields >= limits.fields {
+        if index.length() >= limits.fields {
             return Err(PeerError::TooManyFields);
         }
         facts.note(&field);
-        note(field.place);
+        index.push(field.place);
         Ok(())
     })?;
     let Some(length) = end else {
         *progress = Progress::Fields { line, lines, facts };
         return incomplete(window, limits);
     };
-    Ok(Some(Section {
-        length,
-        line,
-        facts,
-    }))
+    finish(&window[..length], &line, &facts).map(Some)
 }
 
 fn incomplete<T>(window: &[u8], limits: &Limits) -> Result<Option<T>, PeerError> {
@@ -206,73 +235,6 @@ fn incomplete<T>(window: &[u8], limits: &Limits) -> Result<Option<T>, PeerError>
         return Err(PeerError::HeadTooLarge);
     }
     Ok(None)
-}
-
-/// What only the whole head can tell.
-impl Section {
-    #[inline(always)]
-    fn target<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], PeerError> {
-        target::read(
-            self.line.method_name(bytes),
-            self.line.version,
-            bytes,
-            self.line.target.into(),
-            self.facts.host,
-        )
-    }
-
-    #[inline(always)]
-    fn decide(&self, bytes: &[u8]) -> Result<Finished, PeerError> {
-        let method = MethodKind::of(self.line.method_name(bytes));
-        let (facts, version) = (&self.facts, self.line.version);
-        let framing = facts.lengths.framing(version)?;
-        if version == Version::HTTP_10 {
-            return Ok(self.decide_in_http10(method, framing));
-        }
-        Ok(Finished {
-            length: self.length,
-            method,
-            persistence: if facts.connection.close {
-                Persistence::Close
-            } else {
-                Persistence::KeepOpen
-            },
-            framing,
-            upgrade: match (facts.connection.upgrade, facts.upgrade) {
-                (true, UpgradeField::Present) => Upgrade::Offered,
-                (false, UpgradeField::Present) | (_, UpgradeField::Absent) => Upgrade::None,
-            },
-            expectation: match facts.expect {
-                Expect::Absent => Expectation::None,
-                // There is nothing to wait for without a body.
-                Expect::Continue if framing == BodyFraming::Empty => Expectation::None,
-                Expect::Continue => Expectation::Continue,
-                Expect::Unknown => return Err(PeerError::Expectation),
-            },
-            trailers: facts.trailers,
-        })
-    }
-
-    /// HTTP/1.0 knows neither upgrades nor expectations nor trailers; what such a request says of them was meant for
-    /// another hop.
-    fn decide_in_http10(&self, method: MethodKind, framing: BodyFraming) -> Finished {
-        Finished {
-            length: self.length,
-            method,
-            persistence: match self.facts.connection {
-                Options {
-                    close: false,
-                    keep_alive: true,
-                    ..
-                } => Persistence::KeepOpen,
-                Options { .. } => Persistence::Close,
-            },
-            framing,
-            upgrade: Upgrade::None,
-            expectation: Expectation::None,
-            trailers: Trailers::Unasked,
-        }
-    }
 }
 
 /// Where the parts of a request line lie (RFC 9112 section 3). Single spaces stand between them.
@@ -287,7 +249,7 @@ pub(crate) struct RequestLine {
 
 impl RequestLine {
     /// `None` when the line is not complete; `scanned` then says how far it has no end.
-    #[inline]
+    #[inline(always)]
     fn read(bytes: &[u8], scanned: &mut usize, limits: &Limits) -> Result<Option<Self>, PeerError> {
         // RFC 9112 section 2.2 asks servers to ignore at least one empty line here.
         let start = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
@@ -361,6 +323,17 @@ impl RequestLine {
         &bytes[Range::from(self.method)]
     }
 
+    #[inline(always)]
+    fn target<'a>(&self, bytes: &'a [u8], facts: &Facts) -> Result<&'a [u8], PeerError> {
+        target::read(
+            self.method_name(bytes),
+            self.version,
+            bytes,
+            self.target.into(),
+            facts.host,
+        )
+    }
+
     #[inline]
     fn method(&self, bytes: &[u8]) -> Result<Method, PeerError> {
         match self.method_name(bytes) {
@@ -389,7 +362,6 @@ impl From<Span> for Range<usize> {
 /// What the fields said that the server itself needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
-    fields: usize,
     host: Host,
     lengths: Lengths,
     connection: Options,
@@ -441,7 +413,6 @@ enum UpgradeField {
 impl Facts {
     #[inline(always)]
     fn note(&mut self, field: &Found<'_>) {
-        self.fields += 1;
         if may_matter(field.name) {
             self.note_one(field.name, field.value, field.place);
         }
@@ -463,6 +434,65 @@ impl Facts {
                 self.lengths.note_transfer_encoding(value)
             }
             _ => {}
+        }
+    }
+
+    /// Decides what only the whole head can tell.
+    #[inline(always)]
+    fn decide(&self, bytes: &[u8], line: &RequestLine) -> Result<Finished, PeerError> {
+        let method = MethodKind::of(line.method_name(bytes));
+        let length = bytes.len();
+        let framing = self.lengths.framing(line.version)?;
+        if line.version == Version::HTTP_10 {
+            return Ok(self.decide_in_http10(length, method, framing));
+        }
+        Ok(Finished {
+            length,
+            method,
+            persistence: if self.connection.close {
+                Persistence::Close
+            } else {
+                Persistence::KeepOpen
+            },
+            framing,
+            upgrade: match (self.connection.upgrade, self.upgrade) {
+                (true, UpgradeField::Present) => Upgrade::Offered,
+                (false, UpgradeField::Present) | (_, UpgradeField::Absent) => Upgrade::None,
+            },
+            expectation: match self.expect {
+                Expect::Absent => Expectation::None,
+                // There is nothing to wait for without a body.
+                Expect::Continue if framing == BodyFraming::Empty => Expectation::None,
+                Expect::Continue => Expectation::Continue,
+                Expect::Unknown => return Err(PeerError::Expectation),
+            },
+            trailers: self.trailers,
+        })
+    }
+
+    /// HTTP/1.0 knows neither upgrades nor expectations nor trailers; what such a request says of them was meant for
+    /// another hop.
+    fn decide_in_http10(
+        &self,
+        length: usize,
+        method: MethodKind,
+        framing: BodyFraming,
+    ) -> Finished {
+        Finished {
+            length,
+            method,
+            persistence: match self.connection {
+                Options {
+                    close: false,
+                    keep_alive: true,
+                    ..
+                } => Persistence::KeepOpen,
+                Options { .. } => Persistence::Close,
+            },
+            framing,
+            upgrade: Upgrade::None,
+            expectation: Expectation::None,
+            trailers: Trailers::Unasked,
         }
     }
 

@@ -34,6 +34,7 @@ impl Host {
     }
 
     /// The one Host that HTTP/1.1 must have and HTTP/1.0 may have.
+    #[inline(always)]
     fn read(self, bytes: &[u8], version: Version) -> Result<Option<Authority<'_>>, PeerError> {
         match self {
             Self::Once { start, end } => Authority::read(bytes, start..end)
@@ -49,7 +50,7 @@ impl Host {
 /// The target at `target` in `bytes`, if it has a form that the method takes and Host agrees with it.
 ///
 /// What may stand in a path or query is left to `fill` and `check`, which say the same.
-#[inline]
+#[inline(always)]
 pub(crate) fn read<'a>(
     method: &[u8],
     version: Version,
