@@ -121,15 +121,10 @@ fn line_of(response: &Response) -> String {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     fields.sort();
-    // A server says its own version (RFC 9110 section 6.2), and what the connection does after the answer goes by both.
-    let connection = response.all("connection").join(", ").to_ascii_lowercase();
-    let stays = match response.version.as_str() {
-        "HTTP/1.0" => connection == "keep-alive",
-        _ => connection != "close",
-    };
-    let then = if stays { "stays" } else { "closes" };
+    // Left out are the version, which is the server's own (RFC 9110 section 6.2), and whether the response says that the
+    // connection closes: what follows it shows whether it does.
     format!(
-        "{} [{}] {framing} {then} \"{}\"",
+        "{} [{}] {framing} \"{}\"",
         response.status,
         fields.join("; "),
         response.body.escape_ascii()

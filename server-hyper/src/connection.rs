@@ -9,15 +9,16 @@ use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
 use gateway_spec::Gone;
-use http1::PeerError;
 use hyper::server::conn::http1::{Builder, Connection as Http1};
 use hyper_util::rt::TokioIo;
 use server_host::{
     Context, Limits, OUTBOUND_BYTES, Overdue, PeerState, Reading, Shutdown, Stream, Watching,
 };
 
+use crate::gate::Gate;
 use crate::http2::Http2;
 use crate::io::{HyperIo, Io, News, Received, Shared};
+use crate::request;
 use crate::service::{OneAtATime, Outlet, Served, Serving, Standing, Turn};
 use crate::upgrade::{self, Tunnel};
 
@@ -100,9 +101,9 @@ impl Connection {
 
     fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
         self.waits.context.register(task.waker());
-        self.look_at_shutdown(task)?;
         self.look_at_deadlines()?;
         for _ in 0..TURNS {
+            self.look_at_shutdown(task)?;
             if self.turn(task)? == Turn::Rest {
                 return Ok(Poll::Pending);
             }
@@ -184,6 +185,7 @@ impl Connection {
             (Received::Bytes, true, ..24) => return Ok(Turn::Again),
             (_, true, 24..) => Phase::Http2(Box::new(Http2::new(hyper, context))),
             (_, _, _) => {
+                io.gate = Gate::checking(request::limits(context.limits()), &io.input);
                 let service = OneAtATime::new(self.serving.clone());
                 Phase::Http1(builder(context.limits()).serve_connection(hyper, service))
             }
@@ -212,11 +214,9 @@ impl Connection {
             (Standing::Open | Standing::Tunnel | Standing::Lost, _) => {
                 return Err(Over(Gone::PeerReset));
             }
-            (Standing::Over, Ok(())) => self.waits.close(io),
-            (Standing::Over, Err(error)) if error.is_incomplete_message() => {
-                let truncated = PeerError::TruncatedHead;
-                self.waits
-                    .refuse(truncated.status(), &truncated.to_string(), io)
+            (Standing::Over, Ok(())) => {
+                self.waits.answer_refused(io);
+                self.waits.close(io)
             }
             (Standing::Over, Err(error)) => {
                 if error.is_parse() {
@@ -255,18 +255,17 @@ impl Connection {
             // The kernel took its request before the shutdown began, it may be.
             self.io.lock().poll_read(task, &self.waits.context)?;
         }
-        let head_has_begun = self.waits.head == News::Bytes;
+        // Hyper is not given a head before it is whole.
+        let is_idle = self.serving.lock().is_idle();
+        let head_has_begun =
+            self.waits.head == News::Bytes || (is_idle && !self.io.lock().input.is_empty());
         match &mut self.phase {
             Phase::Opening if self.io.lock().input.is_empty() || shutdown == Shutdown::Forced => {
                 return Err(Over(Gone::Shutdown));
             }
             Phase::Opening => self.waits.context.hurry(),
             Phase::Tunnel | Phase::Lingering { .. } => {}
-            Phase::Http1(_)
-                if self.waits.head == News::None
-                    && self.serving.lock().is_idle()
-                    && self.io.lock().output.is_empty() =>
-            {
+            Phase::Http1(_) if is_idle && !head_has_begun && self.io.lock().output.is_empty() => {
                 return Err(Over(Gone::Shutdown));
             }
             Phase::Http1(_) if head_has_begun && shutdown == Shutdown::Forced => {
@@ -340,6 +339,15 @@ impl Waits {
             }
         }
         Ok(())
+    }
+
+    /// Answers the head that hyper was not given.
+    fn answer_refused(&self, io: &mut Io) {
+        if let Some((error, check)) = io.gate.refused() {
+            self.context.refused(error.status(), &error);
+            let date = self.context.date();
+            io.output.with(|out| check.error_reply(&date, out));
+        }
     }
 
     /// Answers a peer whose bytes are no request, and ends.
@@ -432,7 +440,7 @@ impl Waits {
             }
             Phase::Http1(_) if serving.is_discarding() => self.context.expect(Reading::Body),
             Phase::Http1(_) if !io.output.is_empty() => self.context.expect_nothing(),
-            Phase::Http1(_) => self.expect_request(),
+            Phase::Http1(_) => self.expect_request(io),
             Phase::Http2(http2)
                 if self.context.shutdown() == Shutdown::Forced
                     && http2.is_idle()
@@ -457,8 +465,13 @@ impl Waits {
         Ok(())
     }
 
-    fn expect_request(&mut self) {
-        match (self.head, self.fresh) {
+    fn expect_request(&mut self, io: &Io) {
+        let head = if io.input.is_empty() {
+            self.head
+        } else {
+            News::Bytes
+        };
+        match (head, self.fresh) {
             (News::None, Fresh::Served) => {
                 self.fresh = Fresh::Waiting;
                 self.context.expect_anew(Reading::Idle);

@@ -1,6 +1,6 @@
 //! Moves bytes: hyper's end of a connection, and the connection's own.
 //!
-//! Hyper reads through [`HyperIo`] straight from the socket, and writes into [`Output`]. The socket gets that from the
+//! Hyper reads through [`HyperIo`] straight from the socket, as far as its [`Gate`] lets it, and writes into [`Output`]. The socket gets that from the
 //! connection's task after hyper had its turn: one write for all the answers that one read brought. A body is given to
 //! hyper only as far as [`Io::room`] goes, so hyper never waits for a socket, and holds nothing back.
 
@@ -13,27 +13,30 @@ use bytes::{Buf, BytesMut};
 use server_host::{BY_REFERENCE, Context, OUTBOUND_BYTES, Output, PeerState, Stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
+use crate::gate::Gate;
+
 /// Room that a read must find, at the least.
-const READ_ROOM: usize = 4 * 1024;
+pub(crate) const READ_ROOM: usize = 4 * 1024;
 
 /// The two directions of a connection.
 #[derive(Debug)]
 pub(crate) struct Io<S = Stream> {
-    stream: S,
+    pub(crate) stream: S,
     /// What was read and is not hyper's yet. Empty, and without memory, while hyper reads.
     pub(crate) input: BytesMut,
-    holds_buffer: bool,
+    pub(crate) holds_buffer: bool,
     pub(crate) output: Output,
-    read: ReadSide,
+    pub(crate) gate: Gate,
+    pub(crate) read: ReadSide,
     write: WriteSide,
     /// Bytes of a body that hyper holds.
     in_hyper: usize,
-    received: News,
+    pub(crate) received: News,
     sent: News,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ReadSide {
+pub(crate) enum ReadSide {
     Open,
     Ended,
     Failed,
@@ -79,6 +82,7 @@ impl<S> Io<S> {
             input: BytesMut::new(),
             holds_buffer: false,
             output: Output::default(),
+            gate: Gate::Open,
             read: ReadSide::Open,
             write: WriteSide::Open,
             in_hyper: 0,
@@ -185,6 +189,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         }
     }
 
+    /// Reads for hyper what nobody checks.
+    pub(crate) fn poll_unchecked(
+        &mut self,
+        task: &mut Task<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.input.is_empty() {
+            let length = self.input.len().min(into.remaining());
+            into.put_slice(&self.input[..length]);
+            self.input.advance(length);
+            self.received = News::Bytes;
+            return Poll::Ready(Ok(()));
+        }
+        // What the peer does not take holds back what it asks for next.
+        if self.output.len() >= OUTBOUND_BYTES {
+            return Poll::Pending;
+        }
+        let before = into.filled().len();
+        match Pin::new(&mut self.stream).poll_read(task, into) {
+            Poll::Ready(Ok(())) if into.filled().len() > before => self.received = News::Bytes,
+            Poll::Ready(Ok(())) => self.read = ReadSide::Ended,
+            Poll::Ready(Err(error)) => {
+                self.read = ReadSide::Failed;
+                return Poll::Ready(Err(error));
+            }
+            Poll::Pending => return Poll::Pending,
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// What was put back comes first.
     fn take_buffer(&mut self, context: &Context) {
         let first = std::mem::replace(&mut self.input, context.take_buffer());
@@ -265,30 +299,7 @@ impl AsyncRead for HyperIo {
         task: &mut Task<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let io = &mut *self.io.lock();
-        if !io.input.is_empty() {
-            let length = io.input.len().min(into.remaining());
-            into.put_slice(&io.input[..length]);
-            io.input.advance(length);
-            io.received = News::Bytes;
-            return Poll::Ready(Ok(()));
-        }
-        // Answers that the peer does not take hold back its next request. The task asks hyper again when they are
-        // written.
-        if io.output.len() >= OUTBOUND_BYTES {
-            return Poll::Pending;
-        }
-        let before = into.filled().len();
-        match Pin::new(&mut io.stream).poll_read(task, into) {
-            Poll::Ready(Ok(())) if into.filled().len() > before => io.received = News::Bytes,
-            Poll::Ready(Ok(())) => io.read = ReadSide::Ended,
-            Poll::Ready(Err(error)) => {
-                io.read = ReadSide::Failed;
-                return Poll::Ready(Err(error));
-            }
-            Poll::Pending => return Poll::Pending,
-        }
-        Poll::Ready(Ok(()))
+        self.io.lock().poll_checked(task, into)
     }
 }
 

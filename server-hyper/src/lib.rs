@@ -3,20 +3,19 @@
 //! Choose it for HTTP/2 and for an engine that half the world runs. All that is not the wire is `server-host`'s. The
 //! files are those of `server-raw`, so that the two can be read side by side: `connection` drives, `request` turns
 //! heads into scopes, `reply` takes what the application sends, `body` brings it the request's body, `upgrade` carries
-//! tunnels, `io` moves bytes. Two have no likeness there: `service` is what hyper calls, and `http2` its streams.
+//! tunnels, `io` moves bytes. Three have no likeness there: `service` is what hyper calls, `http2` its streams, and `gate`
+//! what it may read.
+//!
+//! # What hyper does not see
+//!
+//! Its parser is kinder than the rules, and says of much that it passed over nothing. So `gate` has every byte of HTTP/1.1
+//! checked before hyper sees it, by the code that `server-raw` reads requests with: the verdicts are the same, and so are the
+//! answers to what is refused. A head is given to hyper when it is complete; one that is refused never is.
 //!
 //! # What hyper does not tell
 //!
-//! Requests are held to the rules of `server-raw`, as far as hyper lets them be seen. It reads the head itself, and of
-//! these says nothing, so that they are served here and refused there:
-//!
-//! - `Content-Length` beside `Transfer-Encoding`: hyper drops the former, and closes the connection after the answer;
-//! - a `Content-Length` that is repeated with the same value;
-//! - lines that end in a line feed alone, and several empty lines before a request;
-//! - a fragment in the target, which is dropped.
-//!
-//! What it refuses itself it answers without a text, and with 400 where `server-raw` knows better (505 for a version).
-//! Informational responses cannot be sent through it, and names have neither their order nor their case. It sends no
+//! Informational responses cannot be sent through it, and names have neither their order nor their case. It answers HTTP/1.0
+//! with its own version, and need not say that the connection then ends. It sends no
 //! `100 Continue` on HTTP/2, nor on HTTP/1.1 once the response has begun. Of an aborted HTTP/2 stream, what is queued
 //! is lost, and a tunnel there that the client cancels reads as one that it has closed.
 //!
@@ -29,6 +28,7 @@
 
 mod body;
 mod connection;
+mod gate;
 mod http2;
 mod io;
 mod reply;

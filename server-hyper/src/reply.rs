@@ -76,6 +76,12 @@ pub(crate) fn fill(
             response.headers_mut().remove(CONTENT_LENGTH);
             Framing::Suppressed
         }
+        (_, StatusCode::RESET_CONTENT) => {
+            // It may say that there is nothing, and nothing else (RFC 9110 section 15.3.6).
+            let nothing = HeaderValue::from_static("0");
+            response.headers_mut().insert(CONTENT_LENGTH, nothing);
+            Framing::Suppressed
+        }
         (_, StatusCode::NOT_MODIFIED) => {
             // Hyper's HTTP/1 lets the field stand only if there seems to be a body, for which it then never asks.
             if request.version != Version::HTTP_2

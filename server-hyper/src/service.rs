@@ -17,7 +17,7 @@ use server_host::{Call, Context, Limits, Wanted};
 
 use crate::body::{Brought, Continue, RequestBody};
 use crate::io::{Io, News, Shared};
-use crate::request::{self, KnownHost, Rare};
+use crate::request::{self, Rare};
 
 pub(crate) use answer::{Answer, OneAtATime};
 
@@ -25,7 +25,6 @@ pub(crate) use answer::{Answer, OneAtATime};
 pub(crate) struct Serving {
     pub(crate) call: Call,
     limits: Limits,
-    known_host: KnownHost,
     outlet: Outlet,
     body: Option<RequestBody>,
     body_state: BodyState,
@@ -146,7 +145,6 @@ impl Serving {
         Self {
             call: context.call(),
             limits: context.limits().clone(),
-            known_host: KnownHost::default(),
             outlet,
             body: None,
             body_state: BodyState::Whole,
@@ -180,8 +178,7 @@ impl Serving {
     fn begin_call(&mut self, request: &mut Request<Incoming>) -> Option<Continue> {
         let length = request::length(request.body());
         let rare = Rare::among(request.headers());
-        let known = &mut self.known_host;
-        let waits = match request::check(request, rare, length, &self.limits, known) {
+        let waits = match request::check(request, rare, length, &self.limits) {
             Ok(waits) => waits,
             Err(error) => {
                 self.refused = Some(error);
@@ -234,7 +231,7 @@ impl Serving {
                 Brought::Nothing => return progress.output,
                 Brought::Some => self.brought = News::Bytes,
                 Brought::End => self.body = None,
-                Brought::Malformed => self.body_is_malformed(),
+                Brought::Malformed => self.fail_body(BodyError::Malformed),
                 Brought::Failed => self.body_failed(),
             }
         }
@@ -246,7 +243,15 @@ impl Serving {
                 self.call.exchange().set_gone(Gone::PeerReset);
                 self.body = None;
             }
-            Outlet::Socket(_) => self.body_is_malformed(),
+            Outlet::Socket(io) => {
+                let refused = io.lock().gate.refused_body();
+                self.fail_body(match refused {
+                    Some(PeerError::BodyTooLarge) => BodyError::TooLarge {
+                        limit: self.limits.body_bytes,
+                    },
+                    _ => BodyError::Malformed,
+                });
+            }
             Outlet::Stream => {
                 self.reply = Reply::Dropped;
                 self.body = None;
@@ -254,8 +259,8 @@ impl Serving {
         }
     }
 
-    fn body_is_malformed(&mut self) {
-        self.call.exchange().fail_body(BodyError::Malformed);
+    fn fail_body(&mut self, error: BodyError) {
+        self.call.exchange().fail_body(error);
         self.body_state = BodyState::Broken;
         self.body = None;
     }

@@ -2,7 +2,7 @@
 
 use gateway_spec::BodyError;
 use http1::{Event, PeerError};
-use server_host::{Exchange, Wanted};
+use server_host::{Exchange, Limits, Wanted};
 
 /// What to do with the bytes of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,11 @@ pub(crate) fn bring(event: Event, exchange: &Exchange) -> usize {
 }
 
 /// The wire cannot read the body any further.
-pub(crate) fn fail(_error: PeerError, exchange: &Exchange) {
-    exchange.fail_body(BodyError::Malformed);
+pub(crate) fn fail(error: PeerError, exchange: &Exchange, limits: &Limits) {
+    exchange.fail_body(match error {
+        PeerError::BodyTooLarge => BodyError::TooLarge {
+            limit: limits.body_bytes,
+        },
+        _ => BodyError::Malformed,
+    });
 }

@@ -213,7 +213,7 @@ impl Connection {
             Ok(Step::NeedBytes | Step::Paused) => Ok(false),
             Ok(Step::Closed) => self.close(),
             Err(error) if self.call.is_active() => {
-                body::fail(error, self.call.exchange());
+                body::fail(error, self.call.exchange(), self.context.limits());
                 Ok(true)
             }
             Err(error) => self.refuse(error),

@@ -11,6 +11,7 @@ pub(crate) fn limits(limits: &Limits) -> http1::Limits {
         .with_head_bytes(limits.head_bytes)
         .with_target_bytes(limits.target_bytes)
         .with_fields(limits.header_fields)
+        .with_chunked_body_bytes(limits.body_bytes)
 }
 
 /// What of a request decides about its reply.

@@ -116,6 +116,8 @@ const ROWS: &[Row] = &[
     fields("a_no_break_space_before_a_coding", "CVE-2020-11077", b"Transfer-Encoding: \xa0chunked\r\n\r\n0\r\n\r\n"),
     whole("a_coding_in_http_1_0", "actix, CVE-2026-2835", b"POST /conformance/read-all HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", HeadRefused(400)),
     whole("a_coding_in_http_1_0_kept_alive", "actix#2794", b"POST /conformance/read-all HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", HeadRefused(400)),
+    fields("an_empty_coding", "", b"Transfer-Encoding:\r\n\r\n0\r\n\r\n"),
+    fields("a_coding_with_an_empty_member", "", b"Transfer-Encoding: chunked,\r\n\r\n0\r\n\r\n"),
     // Lines.
     whole("lines_ended_by_a_bare_line_feed", "CVE-2019-16785, CVE-2021-41136, CVE-2022-32214", b"GET / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\n", HeadRefused(400)),
     whole("a_head_ended_by_a_bare_line_feed", "CVE-2025-6442", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\n\n", HeadRefused(400)),
@@ -130,7 +132,14 @@ const ROWS: &[Row] = &[
     whole("an_empty_name", "", b"GET / HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n", HeadRefused(400)),
     whole("a_folded_line", "gunicorn", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n", HeadRefused(400)),
     whole("two_hosts", "bandit#620", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", HeadRefused(400)),
+    whole("two_carriage_returns_at_a_line_s_end", "", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\r\n\r\n", HeadRefused(400)),
+    whole("a_tab_before_a_line", "CVE-2024-27982", b"GET / HTTP/1.1\r\n\tContent-Length: 5\r\nHost: a\r\n\r\nhello", HeadRefused(400)),
+    whole("a_tab_before_a_colon", "CVE-2021-22959", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length\t: 5\r\n\r\nhello", HeadRefused(400)),
+    whole("two_spaces_in_a_request_line", "", b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", HeadRefused(400)),
+    whole("a_tab_in_a_request_line", "", b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", HeadRefused(400)),
+    whole("a_space_behind_a_request_line", "", b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", HeadRefused(400)),
     // Targets.
+    whole("a_fragment_in_a_target", "RFC 9112 section 3.2", b"GET /#f HTTP/1.1\r\nHost: a\r\n\r\n", HeadRefused(400)),
     whole("a_target_with_a_scheme_alone", "gunicorn 26.0", b"GET http:/a HTTP/1.1\r\nHost: a\r\n\r\n", HeadRefused(400)),
     whole("an_authority_as_a_target", "gunicorn 26.0", b"GET a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", HeadRefused(400)),
     whole("an_asterisk_outside_of_options", "gunicorn 26.0", b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", HeadRefused(400)),
@@ -151,6 +160,14 @@ const ROWS: &[Row] = &[
     chunks("a_line_feed_in_a_chunk_extension", "CVE-2021-22960, CVE-2022-24801", b"5;a\nb\r\nhello\r\n0\r\n\r\n"),
     chunks("a_trailer_without_a_colon", "CVE-2025-58068", b"0\r\nGET /trailer HTTP/1.1\r\nHost: a\r\n\r\n"),
     chunks("a_trailer_ended_by_a_line_feed", "CVE-2023-40175", b"0\r\nx: y\n\r\n"),
+    chunks("a_chunk_size_of_ten_with_a_plus", "CVE-2022-24761, bandit#631", b"+10\r\n0123456789abcdef\r\n0\r\n\r\n"),
+    chunks("a_carriage_return_alone_behind_a_chunk_size", "CVE-2023-30589", b"5\rhello\r\n0\r\n\r\n"),
+    chunks("a_space_behind_a_chunk_size", "", b"5 \r\nhello\r\n0\r\n\r\n"),
+    chunks("a_zero_byte_in_a_chunk_extension", "CVE-2022-24761", b"5;\0\r\nhello\r\n0\r\n\r\n"),
+    chunks("a_length_in_the_trailers", "gunicorn 26.0", b"0\r\nContent-Length: 5\r\n\r\n"),
+    chunks("a_coding_in_the_trailers", "gunicorn 26.0", b"0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    chunks("a_folded_trailer", "", b"0\r\nX: y\r\n z\r\n\r\n"),
+    chunks("a_trailer_section_ended_by_a_line_feed", "", b"0\r\n\n"),
     // What is right must stay so.
     whole("a_get_has_no_body", "CVE-2020-35863", b"GET /conformance/hello HTTP/1.1\r\nHost: a\r\n\r\n", Answered(&[200, 404])),
     whole("trailers_end_a_body", "CVE-2026-39806, CVE-2023-40175", b"POST /conformance/read-all HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n", Answered(&[200, 404])),
@@ -188,6 +205,21 @@ pub(super) fn cases() -> Vec<Case> {
             "a_chunk_size_of_all_bits",
             &["HTTP-4", "HTTP-7"],
             a_chunk_size_of_all_bits,
+        ),
+        Case::new(
+            "a_chunk_over_the_limit_is_refused_at_once",
+            &["HTTP-7"],
+            a_chunk_over_the_limit,
+        ),
+        Case::new(
+            "endless_chunk_extensions_are_refused",
+            &["HTTP-7"],
+            endless_chunk_extensions,
+        ),
+        Case::new(
+            "what_follows_a_bad_head_is_never_read",
+            &["HTTP-1"],
+            answers_before_a_bad_head,
         ),
         Case::new(
             "a_large_body_that_nobody_reads",
@@ -335,6 +367,63 @@ fn a_chunk_size_of_all_bits(subject: &Subject) {
         server.ask("/conformance/report/calls/0"),
         "POST /conformance/read-all"
     );
+}
+
+fn a_chunk_over_the_limit(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send(
+        "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
+    // No server takes so much (CVE-2026-39803); whoever waits for all of it before it says so, waits for ever.
+    client.send("5\r\nhello\r\n7fffffffffffffff\r\n");
+    assert_eq!(client.read_response().status, 413);
+    client.expect_gone();
+}
+
+fn endless_chunk_extensions(subject: &Subject) {
+    let server = subject.start();
+    let whole = "x".repeat(4 * 1024 * 1024);
+    // CVE-2024-21647, CVE-2024-22019: one that never ends, and one for each byte.
+    for chunks in [
+        format!("1;{whole}"),
+        format!("1;{}\r\nx\r\n", &whole[..8 * 1024]).repeat(512),
+    ] {
+        let mut client = server.connect();
+        client.send(
+            "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n",
+        );
+        // The server may have answered and closed before it had everything.
+        let _ = client.try_send(chunks);
+        let status = client.read_response().status;
+        assert!([400, 413].contains(&status), "it is answered by {status}");
+        client.expect_gone();
+    }
+}
+
+fn answers_before_a_bad_head(subject: &Subject) {
+    let good = "GET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n";
+    let bad = "GET /conformance/hello HTTP/1.1\r\n\r\n";
+    for wire in [
+        format!("{good}{good}{bad}{good}"),
+        format!(
+            "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx{good}{bad}{good}"
+        ),
+    ] {
+        let server = subject.start();
+        let mut client = server.connect();
+        client.send(wire);
+        for status in [200, 200, 400] {
+            assert_eq!(client.read_response().status, status);
+        }
+        client.expect_gone();
+        let calls = server.ask("/conformance/report/calls/0");
+        assert_eq!(
+            calls.lines().count(),
+            2,
+            "the application was called for {calls:?}"
+        );
+    }
 }
 
 fn a_large_body_that_nobody_reads(subject: &Subject) {

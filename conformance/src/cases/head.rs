@@ -23,6 +23,7 @@ chapter! {
     a_head_over_the_limit_is_431_however_it_comes: "HTTP-1";
     too_many_fields_are_431: "HTTP-1";
     a_control_byte_in_a_value_is_refused_at_once: "HTTP-1";
+    a_refusal_of_head_has_no_text: "HTTP-1", "SRV-6";
     a_connection_that_ends_within_a_head_has_no_answer_but_a_refusal: "HTTP-1";
 }
 
@@ -339,6 +340,23 @@ fn a_control_byte_in_a_value_is_refused_at_once(subject: &Subject) {
     ));
     assert_eq!(client.read_response().status, 400);
     client.expect_end();
+}
+
+fn a_refusal_of_head_has_no_text(subject: &Subject) {
+    let server = subject.start();
+    for (wire, status) in [
+        ("HEAD / HTTP/1.1\r\n\r\n", "400"),
+        ("HEAD / HTTP/1.1\r\nhost: a\r\nx : y\r\n\r\n", "400"),
+        ("HEAD / HTTP/1.1\r\nhost: a\r\nexpect: x\r\n\r\n", "417"),
+    ] {
+        let mut client = server.connect();
+        client.send(wire);
+        let (received, _) = client.read_to_end();
+        let text = received.escape_ascii().to_string();
+        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+        let end = text.find(r"\r\n\r\n");
+        assert_eq!(end.map(|end| &text[end..]), Some(r"\r\n\r\n"), "{text}");
+    }
 }
 
 fn a_connection_that_ends_within_a_head_has_no_answer_but_a_refusal(subject: &Subject) {

@@ -115,8 +115,16 @@ fn statuses_without_a_body_have_none(subject: &Subject) {
             );
         }
     }
-    let response = client.get("/conformance/status/205");
-    assert!(response.status == 205, "an ordinary status to the framing");
+    // It has none either, but framing of its own (RFC 9110 section 15.3.6).
+    for path in ["status", "stream-status"] {
+        let response = client.get(&format!("/conformance/{path}/205"));
+        assert_eq!((response.status, response.text()), (205, ""), "{path}");
+        assert_eq!(
+            client.get("/conformance/hello").text(),
+            "Hello, world!",
+            "after {path} of 205"
+        );
+    }
 }
 
 fn more_than_the_declared_length_is_refused_whole(subject: &Subject) {

@@ -204,7 +204,7 @@ impl Reply {
         let suppressed = self.facts.body == BodyAllowed::Head
             || matches!(
                 head.status,
-                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+                StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
             );
         let mut declared = content_length(head)?.map(|length| Declared {
             length,

@@ -109,7 +109,7 @@ impl Serving {
                     let scope = self.call.scope();
                     let framing =
                         reply::fill(&mut response, &mut head, length, &first, scope, this, spare);
-                    if self.after_reply(&framing, length) == AfterReply::Close {
+                    if self.after_reply(length) == AfterReply::Close {
                         reply::close_after(&mut response);
                     }
                     self.answered(framing, length, first);
@@ -144,20 +144,20 @@ impl Serving {
     }
 
     /// Whether hyper can keep the connection, as far as this side is concerned.
-    fn after_reply(&self, framing: &Framing, length: ReplyLength) -> AfterReply {
+    fn after_reply(&self, length: ReplyLength) -> AfterReply {
         if self.next == Next::Unwanted {
             return AfterReply::Close;
         }
         let exchange = self.call.exchange();
-        match (&self.body, framing) {
-            (None, _) if self.body_state == BodyState::Whole => AfterReply::KeepOpen,
-            (None, _) => AfterReply::Close,
-            (Some(_), _) if !exchange.can_keep_connection(length, self.limits.discard_bytes) => {
+        match &self.body {
+            None if self.body_state == BodyState::Whole => AfterReply::KeepOpen,
+            None => AfterReply::Close,
+            Some(_) if !exchange.can_keep_connection(length, self.limits.discard_bytes) => {
                 AfterReply::Close
             }
             // A peer that was not asked for its body by now may send it or not.
-            (Some(body), Framing::Complete) if body.is_held_back() => AfterReply::Close,
-            (Some(_), _) => AfterReply::KeepOpen,
+            Some(body) if body.is_held_back() => AfterReply::Close,
+            Some(_) => AfterReply::KeepOpen,
         }
     }
 

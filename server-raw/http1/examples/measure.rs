@@ -1,7 +1,7 @@
-//! Reads a browser's request and answers it, so many times: `measure 1000`.
+//! Checks a browser's request, reads it and answers it, so many times: `measure 1000`.
 //!
 //! For instruction counts: run it under callgrind with N and with 2N and subtract, so that start-up does not count, and look at
-//! `parse`, `reply_head` and `reply_body`.
+//! `parse`, `reply_head` and `reply_body`; and at `check`, which is what a server pays that has another parse.
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;
@@ -9,7 +9,7 @@ use std::hint::black_box;
 use bytes::BytesMut;
 use gateway_spec::Headers;
 use http::{HeaderValue, StatusCode, header};
-use http1::{Connection, Event, Limits, ReplyBody, RequestHead, Step};
+use http1::{Check, Connection, Event, Limits, ReplyBody, RequestHead, Step};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\
     Host: localhost:8080\r\n\
@@ -38,6 +38,7 @@ fn main() {
         .and_then(|times| times.parse().ok())
         .unwrap_or(1000);
     let mut connection = Connection::new(Limits::default());
+    let mut strict = Check::new(Limits::default());
     let mut head = RequestHead::default();
     let mut input = BytesMut::with_capacity(16 * 1024);
     let mut out = Vec::with_capacity(4 * 1024);
@@ -45,6 +46,7 @@ fn main() {
         .into_iter()
         .collect();
     for _ in 0..times {
+        check(&mut strict, black_box(REQUEST));
         input.clear();
         input.extend_from_slice(black_box(REQUEST));
         out.clear();
@@ -59,6 +61,11 @@ fn main() {
         head.headers.len(),
         out.len()
     );
+}
+
+#[inline(never)]
+fn check(check: &mut Check, request: &[u8]) {
+    assert_eq!(check.pass(request).bytes, request.len());
 }
 
 #[inline(never)]

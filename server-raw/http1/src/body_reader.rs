@@ -5,7 +5,6 @@ use gateway_spec::Field;
 use http::HeaderMap;
 
 use crate::error::PeerError;
-use crate::field_lines::FieldLines;
 use crate::limits::Limits;
 use crate::trailers;
 
@@ -25,11 +24,19 @@ pub(crate) enum Part {
     NeedBytes,
 }
 
+/// What is known of a body after the bytes that were looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    End,
+    NeedBytes,
+}
+
 impl BodyReader {
     pub(crate) const fn chunked() -> Self {
         Self::Chunked(Chunked {
             place: Place::Size { digits: 0, size: 0 },
             extension_bytes: 0,
+            body_bytes: 0,
         })
     }
 
@@ -41,20 +48,41 @@ impl BodyReader {
     ) -> Result<Part, PeerError> {
         match self {
             Self::Sized { left: 0 } => Ok(Part::End),
-            Self::Sized { left } => Ok(take(input, left)),
+            Self::Sized { left } => Ok(match there(input, left) {
+                0 => Part::NeedBytes,
+                length => Part::Data(input.split_to(length).freeze()),
+            }),
             Self::Chunked(chunked) => chunked.read(input, index, limits),
+        }
+    }
+
+    /// Looks at the bytes from `passed` on, and moves it behind those that are right and of this body. What is left must
+    /// be given again.
+    pub(crate) fn check(
+        &mut self,
+        bytes: &[u8],
+        passed: &mut usize,
+        limits: &Limits,
+    ) -> Result<Checked, PeerError> {
+        match self {
+            Self::Sized { left } => {
+                *passed += there(&bytes[*passed..], left);
+                Ok(if *left == 0 {
+                    Checked::End
+                } else {
+                    Checked::NeedBytes
+                })
+            }
+            Self::Chunked(chunked) => chunked.check(bytes, passed, limits),
         }
     }
 }
 
-/// As much of the next `left` bytes as is there.
-fn take(input: &mut BytesMut, left: &mut u64) -> Part {
+/// How many of the next `left` bytes are there; counts them off.
+fn there(input: &[u8], left: &mut u64) -> usize {
     let there = usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
-    if there == 0 {
-        return Part::NeedBytes;
-    }
     *left -= there as u64;
-    Part::Data(input.split_to(there).freeze())
+    there
 }
 
 /// A chunked body under way.
@@ -63,6 +91,8 @@ pub(crate) struct Chunked {
     place: Place,
     /// Bytes in all extensions so far.
     extension_bytes: usize,
+    /// Bytes in all chunks so far, the one under way included.
+    body_bytes: u64,
 }
 
 /// Between which bytes of the chunked coding the reading stands.
@@ -90,12 +120,25 @@ enum Place {
     /// Behind the data of a chunk.
     DataCarriageReturn,
     DataLineFeed,
-    Trailers(FieldLines),
+    Trailers(trailers::Section),
     End,
 }
 
 /// Digits in a size: sixteen are 64 bits.
 const MAX_DIGITS: u8 = 16;
+
+/// What stands next in a chunked body.
+enum Next {
+    /// So many bytes of data.
+    Data(usize),
+    /// So many bytes between data and data.
+    Line(usize),
+    /// Trailers of so many bytes, with the empty line behind them.
+    Trailers(usize),
+    End,
+    /// So many bytes of a line that goes on, or none.
+    NeedBytes(usize),
+}
 
 impl Chunked {
     fn read(
@@ -105,57 +148,97 @@ impl Chunked {
         limits: &Limits,
     ) -> Result<Part, PeerError> {
         loop {
-            match &mut self.place {
-                Place::Data { left: 0 } => self.place = Place::DataCarriageReturn,
-                Place::Data { left } => return Ok(take(input, left)),
-                Place::Trailers(lines) => {
-                    let Some(trailers) = trailers::read(input, lines, index, limits)? else {
-                        return Ok(Part::NeedBytes);
-                    };
-                    self.place = Place::End;
+            match self.next(input, limits, |place| index.push(place))? {
+                Next::Data(length) => return Ok(Part::Data(input.split_to(length).freeze())),
+                Next::Line(length) => input.advance(length),
+                Next::Trailers(length) => {
+                    let trailers = trailers::take(input, length, index);
                     if !trailers.is_empty() {
                         return Ok(Part::Trailers(trailers));
                     }
                 }
-                Place::End => return Ok(Part::End),
-                Place::Size { .. }
-                | Place::SpaceBeforeExtension { .. }
-                | Place::Extension { .. }
-                | Place::SizeLineFeed { .. }
-                | Place::DataCarriageReturn
-                | Place::DataLineFeed => {
-                    if !self.read_line(input, limits)? {
-                        return Ok(Part::NeedBytes);
-                    }
+                Next::End => return Ok(Part::End),
+                Next::NeedBytes(length) => {
+                    input.advance(length);
+                    return Ok(Part::NeedBytes);
                 }
             }
         }
     }
 
-    /// Takes the bytes between data and data, and says whether it came to the end of them.
-    fn read_line(&mut self, input: &mut BytesMut, limits: &Limits) -> Result<bool, PeerError> {
-        let mut taken = 0;
-        for &byte in input.iter() {
-            if matches!(self.place, Place::Data { .. } | Place::Trailers(_)) {
-                break;
-            }
-            self.place = self.place.on(byte)?;
-            if matches!(
-                self.place,
-                Place::SpaceBeforeExtension { .. } | Place::Extension { .. }
-            ) {
-                self.extension_bytes += 1;
-                if self.extension_bytes > limits.chunk_extension_bytes {
-                    return Err(PeerError::ChunkExtensionsTooLarge);
+    fn check(
+        &mut self,
+        bytes: &[u8],
+        passed: &mut usize,
+        limits: &Limits,
+    ) -> Result<Checked, PeerError> {
+        loop {
+            match self.next(&bytes[*passed..], limits, |_| {})? {
+                Next::Data(length) | Next::Line(length) | Next::Trailers(length) => {
+                    *passed += length
+                }
+                Next::End => return Ok(Checked::End),
+                Next::NeedBytes(length) => {
+                    *passed += length;
+                    return Ok(Checked::NeedBytes);
                 }
             }
-            taken += 1;
         }
-        input.advance(taken);
-        Ok(matches!(
-            self.place,
-            Place::Data { .. } | Place::Trailers(_)
-        ))
+    }
+
+    fn next(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+        note: impl FnMut(Field),
+    ) -> Result<Next, PeerError> {
+        match &mut self.place {
+            Place::Data { left: 1.. } if input.is_empty() => Ok(Next::NeedBytes(0)),
+            Place::Data { left: left @ 1.. } => Ok(Next::Data(there(input, left))),
+            Place::Data { left: 0 } => {
+                self.place = Place::DataCarriageReturn;
+                self.read_line(input, limits)
+            }
+            Place::Trailers(section) => match section.find_end(input, limits, note)? {
+                Some(length) => {
+                    self.place = Place::End;
+                    Ok(Next::Trailers(length))
+                }
+                None => Ok(Next::NeedBytes(0)),
+            },
+            Place::End => Ok(Next::End),
+            Place::Size { .. }
+            | Place::SpaceBeforeExtension { .. }
+            | Place::Extension { .. }
+            | Place::SizeLineFeed { .. }
+            | Place::DataCarriageReturn
+            | Place::DataLineFeed => self.read_line(input, limits),
+        }
+    }
+
+    /// Reads the bytes between data and data.
+    fn read_line(&mut self, input: &[u8], limits: &Limits) -> Result<Next, PeerError> {
+        for (at, &byte) in input.iter().enumerate() {
+            self.place = self.place.on(byte)?;
+            match self.place {
+                Place::SpaceBeforeExtension { .. } | Place::Extension { .. } => {
+                    self.extension_bytes += 1;
+                    if self.extension_bytes > limits.chunk_extension_bytes {
+                        return Err(PeerError::ChunkExtensionsTooLarge);
+                    }
+                }
+                Place::Data { left } => {
+                    self.body_bytes = self.body_bytes.saturating_add(left);
+                    if self.body_bytes > limits.chunked_body_bytes {
+                        return Err(PeerError::BodyTooLarge);
+                    }
+                    return Ok(Next::Line(at + 1));
+                }
+                Place::Trailers(_) => return Ok(Next::Line(at + 1)),
+                _ => {}
+            }
+        }
+        Ok(Next::NeedBytes(input.len()))
     }
 }
 
@@ -184,7 +267,7 @@ impl Place {
                 Ok(Self::Extension { size })
             }
             (Self::Extension { .. }, _) => Err(PeerError::ChunkExtension),
-            (Self::SizeLineFeed { size: 0 }, b'\n') => Ok(Self::Trailers(FieldLines::new(0))),
+            (Self::SizeLineFeed { size: 0 }, b'\n') => Ok(Self::Trailers(trailers::Section::START)),
             (Self::SizeLineFeed { size }, b'\n') => Ok(Self::Data { left: size }),
             (Self::SizeLineFeed { .. }, _) => Err(PeerError::BareCarriageReturn),
             (Self::DataCarriageReturn, b'\r') => Ok(Self::DataLineFeed),

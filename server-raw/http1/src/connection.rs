@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BytesMut};
 use gateway_spec::{Field, Headers};
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{HeaderMap, StatusCode, Version};
 
 use crate::body_reader::{BodyReader, Part};
 use crate::body_writer::BodyWriter;
@@ -25,6 +25,8 @@ pub struct Connection {
     /// Whether there can be another exchange. Once `Close`, always.
     persistence: Persistence,
     peer: Peer,
+    /// The method of the request whose head was refused.
+    refused: MethodKind,
     /// The index of the section being read; empty between sections.
     index: Vec<Field>,
 }
@@ -44,6 +46,7 @@ impl Connection {
             limits,
             persistence: Persistence::KeepOpen,
             peer: Peer::Sending,
+            refused: MethodKind::Other,
             index: Vec::new(),
         }
     }
@@ -67,6 +70,9 @@ impl Connection {
         if let Err(error) = found {
             self.persistence = Persistence::Close;
             self.index.clear();
+            if let State::Head(_) = self.state {
+                self.refused = head::method_of(input);
+            }
             // Refused where the error stands already.
             let _ = self.state.on(Input::PeerFailed(error));
         }
@@ -127,7 +133,7 @@ impl Connection {
             self.persistence = Persistence::Close;
         }
         let request = Request {
-            method: MethodKind::of(&head.method),
+            method: finished.method,
             version: head.version,
             upgrade: head.upgrade,
             expectation: head.expectation,
@@ -271,7 +277,7 @@ impl Connection {
     }
 
     /// Writes a part of the body, framed as the head said (ASGI: `http.response.body`). Nothing is written where the reply
-    /// has no body: to HEAD, and for 204 and 304.
+    /// has no body: to HEAD, and for 204, 205 and 304.
     ///
     /// # Errors
     ///
@@ -377,8 +383,8 @@ impl Connection {
         self.state.on(Input::Switched)
     }
 
-    /// Writes the whole reply to an error of the peer, after which the connection closes: its text says what was wrong, but to
-    /// HEAD.
+    /// Writes the whole reply to an error of the peer, after which the connection closes: its text, which the reply to a
+    /// HEAD does not have, says what was wrong.
     ///
     /// # Errors
     ///
@@ -389,23 +395,13 @@ impl Connection {
         date: &[u8; 29],
         out: &mut Vec<u8>,
     ) -> Result<(), UsageError> {
-        let is_head = matches!(
-            &self.state,
-            State::Exchange(Exchange {
-                request: Request {
-                    method: MethodKind::Head,
-                    ..
-                },
-                ..
-            })
-        );
+        let method = match &self.state {
+            State::Exchange(exchange) => exchange.request.method,
+            _ => self.refused,
+        };
         self.state.on(Input::Refused)?;
         self.persistence = Persistence::Close;
-        if is_head {
-            reply_head::write_closing_head(error.status(), error.text(), date, out);
-        } else {
-            reply_head::write_closing_reply(error.status(), error.text(), date, out);
-        }
+        reply_head::write_error(error, method, date, out);
         Ok(())
     }
 
@@ -428,16 +424,6 @@ impl Connection {
                 ..
             }) => Ok(writer),
             _ => Err(UsageError::OutOfOrder),
-        }
-    }
-}
-
-impl MethodKind {
-    fn of(method: &Method) -> Self {
-        match *method {
-            Method::HEAD => Self::Head,
-            Method::CONNECT => Self::Connect,
-            _ => Self::Other,
         }
     }
 }

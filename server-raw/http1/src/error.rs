@@ -68,6 +68,8 @@ pub enum PeerError {
     ChunkExtension,
     /// Chunk extensions over [`Limits::chunk_extension_bytes`](crate::Limits::chunk_extension_bytes).
     ChunkExtensionsTooLarge,
+    /// A chunk that takes the body over [`Limits::chunked_body_bytes`](crate::Limits::chunked_body_bytes).
+    BodyTooLarge,
     /// A chunk whose data is not followed by a line end.
     ChunkEnd,
     /// Trailers over [`Limits::trailer_bytes`](crate::Limits::trailer_bytes) or
@@ -89,7 +91,7 @@ impl PeerError {
             Self::HeadTooLarge | Self::TooManyFields | Self::TrailersTooLarge => {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
-            Self::ChunkExtensionsTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::ChunkExtensionsTooLarge | Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::MethodTooLong | Self::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
@@ -164,6 +166,7 @@ impl PeerError {
             Self::ChunkExtensionsTooLarge => {
                 "the chunk extensions are too large (RFC 9112 section 7.1.1)"
             }
+            Self::BodyTooLarge => "the request body is too large (RFC 9110 section 15.5.14)",
             Self::ChunkEnd => {
                 "the data of a chunk is not followed by a line end (RFC 9112 section 7.1)"
             }

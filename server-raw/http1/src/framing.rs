@@ -115,6 +115,8 @@ pub(crate) fn of_reply(
         (_, 100..200) => Err(UsageError::Status),
         (MethodKind::Connect, 200..300) => Err(UsageError::Tunnel),
         (_, 204) => Ok(ReplyFraming::Nothing { declared: None }),
+        // It may say that there is nothing, and nothing else (RFC 9110 section 15.3.6).
+        (_, 205) => Ok(ReplyFraming::Nothing { declared: Some(0) }),
         (_, 304) => Ok(ReplyFraming::Nothing {
             declared: content_length,
         }),

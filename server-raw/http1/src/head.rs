@@ -13,6 +13,7 @@ use crate::field_lines::{self, FieldLines, Found};
 use crate::framing::{BodyFraming, Lengths};
 use crate::limits::Limits;
 use crate::scan;
+use crate::state::MethodKind;
 use crate::target::{self, Host};
 
 /// The head of a request, and what it implies.
@@ -93,11 +94,16 @@ impl Progress {
     pub(crate) const START: Self = Self::RequestLine { scanned: 0 };
 }
 
-/// A head that was read to its end.
+/// What was decided of a head that was read to its end.
 pub(crate) struct Finished {
     /// How many bytes it has, with the empty line before it if there was one.
     pub(crate) length: usize,
+    pub(crate) method: MethodKind,
     pub(crate) persistence: Persistence,
+    pub(crate) framing: BodyFraming,
+    pub(crate) upgrade: Upgrade,
+    expectation: Expectation,
+    trailers: Trailers,
 }
 
 /// Reads on, and writes the head into `head` when it is complete.
@@ -109,6 +115,92 @@ pub(crate) fn read(
     index: &mut Vec<Field>,
     limits: &Limits,
     head: &mut RequestHead,
+) -> Result<Option<Finished>, PeerError> {
+    let finished = find_end(input, progress, limits, index, |bytes, line, facts| {
+        let method = line.method(bytes)?;
+        target::fill(line.target(bytes, facts)?, &mut head.uri)?;
+        let finished = facts.decide(bytes, line)?;
+        head.method = method;
+        head.version = line.version;
+        head.framing = finished.framing;
+        head.expectation = finished.expectation;
+        head.upgrade = finished.upgrade;
+        head.trailers = finished.trailers;
+        Ok(finished)
+    })?;
+    if let Some(finished) = &finished {
+        head.headers
+            .refill_validated(&input[..finished.length], index);
+    }
+    Ok(finished)
+}
+
+/// As `read`, for one who wants the verdict alone. `count` is nothing when a head begins.
+pub(crate) fn check(
+    input: &[u8],
+    progress: &mut Progress,
+    count: &mut Count,
+    limits: &Limits,
+) -> Result<Option<Finished>, PeerError> {
+    find_end(input, progress, limits, count, |bytes, line, facts| {
+        target::check(line.target(bytes, facts)?)?;
+        facts.decide(bytes, line)
+    })
+}
+
+/// The method of the request that this begins with, whatever else is wrong with it.
+pub(crate) fn method_of(input: &[u8]) -> MethodKind {
+    let line = input.strip_prefix(b"\r\n").unwrap_or(input);
+    let method = line.split(|&byte| byte == b' ').next();
+    method.map_or(MethodKind::Other, MethodKind::of)
+}
+
+/// What becomes of the places of the fields.
+trait Index {
+    fn length(&self) -> usize;
+    fn push(&mut self, place: Field);
+}
+
+impl Index for Vec<Field> {
+    #[inline(always)]
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    #[inline(always)]
+    fn push(&mut self, place: Field) {
+        self.push(place);
+    }
+}
+
+/// How many there are.
+#[derive(Clone, Debug)]
+pub(crate) struct Count(usize);
+
+impl Count {
+    pub(crate) const NONE: Self = Self(0);
+}
+
+impl Index for Count {
+    #[inline(always)]
+    fn length(&self) -> usize {
+        self.0
+    }
+
+    #[inline(always)]
+    fn push(&mut self, _: Field) {
+        self.0 += 1;
+    }
+}
+
+/// Reads on, notes each field, and at the end of the head has it finished.
+#[inline(always)]
+fn find_end(
+    input: &[u8],
+    progress: &mut Progress,
+    limits: &Limits,
+    index: &mut impl Index,
+    finish: impl FnOnce(&[u8], &RequestLine, &Facts) -> Result<Finished, PeerError>,
 ) -> Result<Option<Finished>, PeerError> {
     let window = &input[..input.len().min(limits.head_bytes)];
     let (line, mut lines, mut facts) = match *progress {
@@ -124,7 +216,7 @@ pub(crate) fn read(
         }
     };
     let end = lines.read(window, |field| {
-        if index.len() >= limits.fields {
+        if index.length() >= limits.fields {
             return Err(PeerError::TooManyFields);
         }
         facts.note(&field);
@@ -135,71 +227,14 @@ pub(crate) fn read(
         *progress = Progress::Fields { line, lines, facts };
         return incomplete(window, limits);
     };
-    let persistence = finish(&window[..length], line, facts, head)?;
-    head.headers.refill_validated(&window[..length], index);
-    Ok(Some(Finished {
-        length,
-        persistence,
-    }))
+    finish(&window[..length], &line, &facts).map(Some)
 }
 
-fn incomplete(window: &[u8], limits: &Limits) -> Result<Option<Finished>, PeerError> {
+fn incomplete<T>(window: &[u8], limits: &Limits) -> Result<Option<T>, PeerError> {
     if window.len() >= limits.head_bytes {
         return Err(PeerError::HeadTooLarge);
     }
     Ok(None)
-}
-
-/// Decides what only the whole head can tell.
-fn finish(
-    bytes: &[u8],
-    line: RequestLine,
-    facts: Facts,
-    head: &mut RequestHead,
-) -> Result<Persistence, PeerError> {
-    let method = line.method(bytes)?;
-    target::read(
-        &method,
-        line.version,
-        bytes,
-        line.target.into(),
-        facts.host,
-        &mut head.uri,
-    )?;
-    head.framing = facts.lengths.framing(line.version)?;
-    head.method = method;
-    head.version = line.version;
-    if line.version == Version::HTTP_10 {
-        // HTTP/1.0 knows none of these; what such a request says of them was meant for another hop.
-        head.expectation = Expectation::None;
-        head.upgrade = Upgrade::None;
-        head.trailers = Trailers::Unasked;
-        return Ok(match facts.connection {
-            Options {
-                close: false,
-                keep_alive: true,
-                ..
-            } => Persistence::KeepOpen,
-            Options { .. } => Persistence::Close,
-        });
-    }
-    head.expectation = match facts.expect {
-        Expect::Absent => Expectation::None,
-        // There is nothing to wait for without a body.
-        Expect::Continue if head.framing == BodyFraming::Empty => Expectation::None,
-        Expect::Continue => Expectation::Continue,
-        Expect::Unknown => return Err(PeerError::Expectation),
-    };
-    head.upgrade = match (facts.connection.upgrade, facts.upgrade) {
-        (true, UpgradeField::Present) => Upgrade::Offered,
-        (false, UpgradeField::Present) | (_, UpgradeField::Absent) => Upgrade::None,
-    };
-    head.trailers = facts.trailers;
-    Ok(if facts.connection.close {
-        Persistence::Close
-    } else {
-        Persistence::KeepOpen
-    })
 }
 
 /// Where the parts of a request line lie (RFC 9112 section 3). Single spaces stand between them.
@@ -214,7 +249,7 @@ pub(crate) struct RequestLine {
 
 impl RequestLine {
     /// `None` when the line is not complete; `scanned` then says how far it has no end.
-    #[inline]
+    #[inline(always)]
     fn read(bytes: &[u8], scanned: &mut usize, limits: &Limits) -> Result<Option<Self>, PeerError> {
         // RFC 9112 section 2.2 asks servers to ignore at least one empty line here.
         let start = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
@@ -283,9 +318,25 @@ impl RequestLine {
         })
     }
 
+    #[inline(always)]
+    fn method_name<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[Range::from(self.method)]
+    }
+
+    #[inline(always)]
+    fn target<'a>(&self, bytes: &'a [u8], facts: &Facts) -> Result<&'a [u8], PeerError> {
+        target::read(
+            self.method_name(bytes),
+            self.version,
+            bytes,
+            self.target.into(),
+            facts.host,
+        )
+    }
+
     #[inline]
     fn method(&self, bytes: &[u8]) -> Result<Method, PeerError> {
-        match &bytes[Range::from(self.method)] {
+        match self.method_name(bytes) {
             b"GET" => Ok(Method::GET),
             other => Method::from_bytes(other).map_err(|_| PeerError::Method),
         }
@@ -383,6 +434,65 @@ impl Facts {
                 self.lengths.note_transfer_encoding(value)
             }
             _ => {}
+        }
+    }
+
+    /// Decides what only the whole head can tell.
+    #[inline(always)]
+    fn decide(&self, bytes: &[u8], line: &RequestLine) -> Result<Finished, PeerError> {
+        let method = MethodKind::of(line.method_name(bytes));
+        let length = bytes.len();
+        let framing = self.lengths.framing(line.version)?;
+        if line.version == Version::HTTP_10 {
+            return Ok(self.decide_in_http10(length, method, framing));
+        }
+        Ok(Finished {
+            length,
+            method,
+            persistence: if self.connection.close {
+                Persistence::Close
+            } else {
+                Persistence::KeepOpen
+            },
+            framing,
+            upgrade: match (self.connection.upgrade, self.upgrade) {
+                (true, UpgradeField::Present) => Upgrade::Offered,
+                (false, UpgradeField::Present) | (_, UpgradeField::Absent) => Upgrade::None,
+            },
+            expectation: match self.expect {
+                Expect::Absent => Expectation::None,
+                // There is nothing to wait for without a body.
+                Expect::Continue if framing == BodyFraming::Empty => Expectation::None,
+                Expect::Continue => Expectation::Continue,
+                Expect::Unknown => return Err(PeerError::Expectation),
+            },
+            trailers: self.trailers,
+        })
+    }
+
+    /// HTTP/1.0 knows neither upgrades nor expectations nor trailers; what such a request says of them was meant for
+    /// another hop.
+    fn decide_in_http10(
+        &self,
+        length: usize,
+        method: MethodKind,
+        framing: BodyFraming,
+    ) -> Finished {
+        Finished {
+            length,
+            method,
+            persistence: match self.connection {
+                Options {
+                    close: false,
+                    keep_alive: true,
+                    ..
+                } => Persistence::KeepOpen,
+                Options { .. } => Persistence::Close,
+            },
+            framing,
+            upgrade: Upgrade::None,
+            expectation: Expectation::None,
+            trailers: Trailers::Unasked,
         }
     }
 

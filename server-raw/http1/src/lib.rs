@@ -32,6 +32,9 @@
 //! * **Amiss**: a [`PeerError`] knows its status, and [`error_reply`](Connection::error_reply) answers it. A [`UsageError`] is the
 //!   caller's, and nothing was written.
 //!
+//! A [`Check`] is for a server that has another read its requests: it is given the bytes first, and says how many of them a
+//! connection would take.
+//!
 //! # Strictness
 //!
 //! What two parties could read differently is refused, with 400 and a closed connection: bare line feeds and carriage returns,
@@ -67,6 +70,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod check;
 mod connection;
 mod state;
 
@@ -85,6 +89,7 @@ mod trailers;
 mod error;
 mod limits;
 
+pub use check::{Check, Passed, Verdict};
 pub use connection::Connection;
 pub use error::{PeerError, UsageError};
 pub use event::{AfterReply, Event, Payload, Step};

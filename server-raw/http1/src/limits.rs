@@ -2,7 +2,7 @@
 
 /// The bounds of what is kept for a peer, and of what it may make us look at. All are in force however the bytes arrive.
 ///
-/// How long a body may be is not here: bodies pass through, nothing of them is kept, so the caller counts.
+/// Bodies pass through, and nothing of them is kept; how long one may be is for the caller to say.
 ///
 /// # Examples
 ///
@@ -27,6 +27,9 @@ pub struct Limits {
     pub trailer_fields: usize,
     /// Bytes in all chunk extensions of a body together. 16 KiB: nothing reads them, but some clients sign each chunk.
     pub chunk_extension_bytes: usize,
+    /// Bytes in a body that comes in chunks: a chunk that goes beyond is refused where its size stands. The length of any
+    /// other body is in the head, and for the caller to judge. No bound but that of the number: it is the caller's to set.
+    pub chunked_body_bytes: u64,
 }
 
 impl Limits {
@@ -71,6 +74,13 @@ impl Limits {
         self.chunk_extension_bytes = bytes;
         self
     }
+
+    /// Sets [`chunked_body_bytes`](Self::chunked_body_bytes).
+    #[must_use]
+    pub const fn with_chunked_body_bytes(mut self, bytes: u64) -> Self {
+        self.chunked_body_bytes = bytes;
+        self
+    }
 }
 
 impl Default for Limits {
@@ -82,6 +92,7 @@ impl Default for Limits {
             trailer_bytes: 4 * 1024,
             trailer_fields: 32,
             chunk_extension_bytes: 16 * 1024,
+            chunked_body_bytes: u64::MAX,
         }
     }
 }

@@ -6,11 +6,11 @@
 use gateway_spec::Headers;
 use http::{StatusCode, Version};
 
-use crate::error::UsageError;
+use crate::error::{PeerError, UsageError};
 use crate::framing::{self, ReplyBody, ReplyFraming};
 use crate::head::Persistence;
 use crate::scan;
-use crate::state::Request;
+use crate::state::{MethodKind, Request};
 
 /// The head of a final reply, as asked for.
 pub(crate) struct ReplyHead<'a> {
@@ -155,13 +155,22 @@ pub fn write_closing_reply(status: StatusCode, text: &str, date: &[u8; 29], out:
     out.push(b'\n');
 }
 
-/// The head of a [closing reply](write_closing_reply): all of it that a HEAD gets.
-pub(crate) fn write_closing_head(
-    status: StatusCode,
-    text: &str,
+/// Writes the reply to an error of the peer, to HEAD without its text (RFC 9110 section 9.3.2).
+pub(crate) fn write_error(
+    error: PeerError,
+    method: MethodKind,
     date: &[u8; 29],
     out: &mut Vec<u8>,
 ) {
+    match method {
+        MethodKind::Head => write_closing_head(error.status(), error.text(), date, out),
+        MethodKind::Connect | MethodKind::Other => {
+            write_closing_reply(error.status(), error.text(), date, out);
+        }
+    }
+}
+
+fn write_closing_head(status: StatusCode, text: &str, date: &[u8; 29], out: &mut Vec<u8>) {
     put_status(out, status);
     out.extend_from_slice(b"content-type: text/plain; charset=utf-8\r\n");
     put_length(out, text.len() as u64 + 1);

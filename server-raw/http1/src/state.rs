@@ -49,6 +49,16 @@ pub(crate) enum MethodKind {
     Other,
 }
 
+impl MethodKind {
+    pub(crate) fn of(name: &[u8]) -> Self {
+        match name {
+            b"HEAD" => Self::Head,
+            b"CONNECT" => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
     Body(BodyReader),

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use bytes::Bytes;
-use http::{Method, Uri, Version};
+use http::{Uri, Version};
 
 use crate::error::PeerError;
 use crate::scan;
@@ -34,6 +34,7 @@ impl Host {
     }
 
     /// The one Host that HTTP/1.1 must have and HTTP/1.0 may have.
+    #[inline(always)]
     fn read(self, bytes: &[u8], version: Version) -> Result<Option<Authority<'_>>, PeerError> {
         match self {
             Self::Once { start, end } => Authority::read(bytes, start..end)
@@ -46,37 +47,54 @@ impl Host {
     }
 }
 
-/// Reads the target at `target` in `bytes` into `uri`, and checks that Host agrees with it.
+/// The target at `target` in `bytes`, if it has a form that the method takes and Host agrees with it.
 ///
-/// A URI that already is this target stays as it is, which saves its allocation.
-#[inline]
-pub(crate) fn read(
-    method: &Method,
+/// What may stand in a path or query is left to `fill` and `check`, which say the same.
+#[inline(always)]
+pub(crate) fn read<'a>(
+    method: &[u8],
     version: Version,
-    bytes: &[u8],
+    bytes: &'a [u8],
     target: Range<usize>,
     host: Host,
-    uri: &mut Uri,
-) -> Result<(), PeerError> {
+) -> Result<&'a [u8], PeerError> {
     let host = host.read(bytes, version)?;
     let text = &bytes[target.clone()];
     match text {
-        _ if method == Method::CONNECT => check_authority_form(bytes, target, host)?,
+        _ if method == b"CONNECT" => check_authority_form(bytes, target, host)?,
         [b'/', ..] => {}
-        b"*" if method == Method::OPTIONS => {}
+        b"*" if method == b"OPTIONS" => {}
         _ => check_absolute_form(bytes, target, host)?,
     }
-    if holds(uri, text) {
+    Ok(text)
+}
+
+/// Writes a target into `uri`. A URI that already is this target stays as it is, which saves its allocation.
+#[inline]
+pub(crate) fn fill(text: &[u8], uri: &mut Uri) -> Result<(), PeerError> {
+    if !holds(uri, text) {
+        *uri = to_uri(text)?;
+    }
+    Ok(())
+}
+
+/// Whether a target can be a URI.
+#[inline]
+pub(crate) fn check(text: &[u8]) -> Result<(), PeerError> {
+    if text.first() == Some(&b'/') && text.len() <= LONGEST_URI && scan::is_plain_target(text) {
         return Ok(());
     }
-    *uri = match text {
-        b"/" => Uri::default(),
-        _ if text.len() > LONGEST_URI => return Err(PeerError::TargetTooLong),
+    to_uri(text).map(drop)
+}
+
+fn to_uri(text: &[u8]) -> Result<Uri, PeerError> {
+    match text {
+        b"/" => Ok(Uri::default()),
+        _ if text.len() > LONGEST_URI => Err(PeerError::TargetTooLong),
         // `Uri` would drop a fragment.
-        _ if memchr::memchr(b'#', text).is_some() => return Err(PeerError::Target),
-        _ => Uri::from_maybe_shared(Bytes::copy_from_slice(text)).map_err(|_| PeerError::Target)?,
-    };
-    Ok(())
+        _ if memchr::memchr(b'#', text).is_some() => Err(PeerError::Target),
+        _ => Uri::from_maybe_shared(Bytes::copy_from_slice(text)).map_err(|_| PeerError::Target),
+    }
 }
 
 /// Bytes that a `Uri` can hold.
@@ -224,4 +242,32 @@ fn port(digits: &[u8]) -> Option<u16> {
         port = port * 10 + u32::from(digit);
     }
     u16::try_from(port).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Uri;
+
+    use super::{check, fill};
+
+    #[test]
+    fn a_target_that_is_checked_is_one_that_is_filled_in() {
+        for byte in 0..=u8::MAX {
+            for text in [
+                [b"/a".as_slice(), &[byte], b"b"].concat(),
+                [b"/a?".as_slice(), &[byte]].concat(),
+                [b"/", [byte].as_slice(), &[b'x'; 40]].concat(),
+                [b"/".as_slice(), &[b'x'; 40], &[byte]].concat(),
+                [b"http://a/".as_slice(), &[byte]].concat(),
+            ] {
+                let mut uri = Uri::default();
+                let filled = fill(&text, &mut uri);
+                assert_eq!(check(&text), filled, "{}", text.escape_ascii());
+                if filled.is_ok() && text[0] == b'/' {
+                    let held = uri.path_and_query().map(|held| held.as_str().as_bytes());
+                    assert_eq!(held, Some(&*text));
+                }
+            }
+        }
+    }
 }

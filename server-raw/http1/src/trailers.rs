@@ -8,38 +8,52 @@ use crate::error::PeerError;
 use crate::field_lines::FieldLines;
 use crate::limits::Limits;
 
-/// Reads the trailers that `input` begins with, and takes them out of it when they are complete.
-///
-/// `index` is empty when the section begins.
-pub(crate) fn read(
-    input: &mut BytesMut,
-    lines: &mut FieldLines,
-    index: &mut Vec<Field>,
-    limits: &Limits,
-) -> Result<Option<HeaderMap>, PeerError> {
-    let window = &input[..input.len().min(limits.trailer_bytes)];
-    let end = lines
-        .read(window, |field| {
-            if index.len() >= limits.trailer_fields {
+/// How far the trailers of a body were read. The bytes stay with the caller, who must not move them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Section {
+    lines: FieldLines,
+    fields: usize,
+}
+
+impl Section {
+    pub(crate) const START: Self = Self {
+        lines: FieldLines::new(0),
+        fields: 0,
+    };
+
+    /// How many bytes of `input` are the trailers that it begins with, if they are complete.
+    pub(crate) fn find_end(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+        mut note: impl FnMut(Field),
+    ) -> Result<Option<usize>, PeerError> {
+        let window = &input[..input.len().min(limits.trailer_bytes)];
+        let fields = &mut self.fields;
+        let end = self.lines.read(window, |field| {
+            if *fields >= limits.trailer_fields {
                 return Err(PeerError::TrailersTooLarge);
             }
             if is_forbidden(field.name) {
                 return Err(PeerError::ForbiddenTrailer);
             }
-            index.push(field.place);
+            *fields += 1;
+            note(field.place);
             Ok(())
-        })
-        .map_err(in_trailers)?;
-    let Some(length) = end else {
-        if window.len() >= limits.trailer_bytes {
-            return Err(PeerError::TrailersTooLarge);
+        });
+        match end.map_err(in_trailers)? {
+            None if window.len() >= limits.trailer_bytes => Err(PeerError::TrailersTooLarge),
+            end => Ok(end),
         }
-        return Ok(None);
-    };
+    }
+}
+
+/// Makes a map of the trailers that `input` begins with, and takes them out of it.
+pub(crate) fn take(input: &mut BytesMut, length: usize, index: &mut Vec<Field>) -> HeaderMap {
     let mut trailers = Headers::new();
-    trailers.refill_validated(&window[..length], index);
+    trailers.refill_validated(&input[..length], index);
     input.advance(length);
-    Ok(Some(trailers.into_map()))
+    trailers.into_map()
 }
 
 const fn in_trailers(error: PeerError) -> PeerError {

@@ -277,19 +277,46 @@ fn an_error_in_a_body_leaves_the_reply_to_the_caller() {
     assert_eq!(connection.after_reply(), AfterReply::Close);
 }
 
-/// RFC 9110 section 9.3.2: a client would take the text for its next reply.
 #[test]
-fn an_error_is_answered_to_head_without_its_text() {
-    let wire = "HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx";
-    let mut server = Server::asked(wire);
-    assert_eq!(server.next(), Err(PeerError::ChunkSize));
-    server
-        .connection
-        .error_reply(PeerError::ChunkSize, DATE, &mut server.out)
-        .unwrap();
-    let written = server.written();
-    assert!(
-        written.starts_with("HTTP/1.1 400 ") && written.ends_with("\r\n\r\n"),
-        "{written}"
-    );
+fn the_answer_to_a_head_request_has_no_text() {
+    let get = "GET / HTTP/1.1\r\n\r\n";
+    let mut server = Server::new(Limits::default());
+    server.input.extend_from_slice(get.as_bytes());
+    let error = server.next().expect_err("it has no Host");
+    let replied = server.connection.error_reply(error, DATE, &mut server.out);
+    assert_eq!(replied, Ok(()));
+    let answer = server.written();
+    let (head, text) = answer.split_at(answer.find("\r\n\r\n").expect("the end of the head") + 4);
+    assert_eq!(text, "the Host field is missing (RFC 9112 section 3.2)\n");
+
+    let post = "HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (wire, steps) in [
+        ("HEAD / HTTP/1.1\r\n\r\n", 0),
+        ("\r\nHEAD / HTTP/1.1\r\n\r\n", 0),
+        (&format!("{post}x"), 1),
+    ] {
+        for pieces in [vec![wire.as_bytes()], wire.as_bytes().chunks(1).collect()] {
+            let mut server = Server::new(Limits::default());
+            let mut seen = 0;
+            let mut failed = None;
+            for piece in pieces {
+                server.input.extend_from_slice(piece);
+                match server.next() {
+                    Ok(Step::Event(_)) => seen += 1,
+                    Ok(_) => {}
+                    Err(error) => failed = Some(error),
+                }
+            }
+            failed = failed.or_else(|| server.next().err());
+            let error = failed.expect("each of them is wrong");
+            assert_eq!(seen, steps);
+            let replied = server.connection.error_reply(error, DATE, &mut server.out);
+            assert_eq!(replied, Ok(()));
+            let answer = server.written();
+            assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+            if steps == 0 {
+                assert_eq!(answer, head);
+            }
+        }
+    }
 }

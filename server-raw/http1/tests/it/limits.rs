@@ -220,3 +220,20 @@ fn each_limit_has_its_status() {
         assert_eq!(error.status(), status, "{error}");
     }
 }
+
+#[test]
+fn a_chunk_that_goes_beyond_the_body_is_refused_where_its_size_stands() {
+    let limits = Limits::default().with_chunked_body_bytes(10);
+    let head = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+    let seen = "POST / HTTP/1.1 | host: a | transfer-encoding: chunked | Chunked";
+    let whole = format!("{head}5\r\nhello\r\n5\r\nhello\r\n0\r\n\r\n");
+    check(limits, whole, &[seen, "data hellohello", "end", "waits"]);
+    let beyond = format!("{head}5\r\nhello\r\n6\r\n");
+    check(limits, beyond, &[seen, "data hello", "BodyTooLarge"]);
+    for size in ["b", "ffffffffffffffff"] {
+        let beyond = format!("{head}{size}\r\n");
+        check(limits, beyond, &[seen, "BodyTooLarge"]);
+    }
+    let overflow = format!("{head}1\r\nx\r\nffffffffffffffff\r\n");
+    check(limits, overflow, &[seen, "data x", "BodyTooLarge"]);
+}

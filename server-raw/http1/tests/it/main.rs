@@ -8,6 +8,7 @@ mod seeds;
 
 mod attacks;
 mod body;
+mod check;
 mod connection;
 mod fields;
 mod limits;

@@ -164,7 +164,7 @@ fn a_stream_is_chunked_or_ends_with_the_connection() {
 }
 
 #[test]
-fn replies_to_head_and_204_and_304_have_no_body() {
+fn replies_to_head_and_204_and_205_and_304_have_no_body() {
     let (whole, stream) = (ReplyBody::Whole(5), ReplyBody::Stream);
     let length = [("content-length", "9")];
     for (request, status, fields, body, expected) in [
@@ -193,6 +193,20 @@ fn replies_to_head_and_204_and_304_have_no_body() {
         (HEAD, 204, &length, whole, "HTTP/1.1 204 No Content\r\n\r\n"),
         (GET, 204, &length, whole, "HTTP/1.1 204 No Content\r\n\r\n"),
         (GET, 204, &[], stream, "HTTP/1.1 204 No Content\r\n\r\n"),
+        (
+            GET,
+            205,
+            &[],
+            whole,
+            "HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n",
+        ),
+        (
+            GET,
+            205,
+            &length,
+            stream,
+            "HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n",
+        ),
         (GET, 304, &[], whole, "HTTP/1.1 304 Not Modified\r\n\r\n"),
         (
             GET,

@@ -4,7 +4,9 @@
 use bytes::BytesMut;
 use gateway_spec::Headers;
 use http::StatusCode;
-use http1::{AfterReply, Connection, Event, Limits, PeerError, RequestHead, Step};
+use http1::{
+    AfterReply, Check, Connection, Event, Limits, Passed, PeerError, RequestHead, Step, Verdict,
+};
 
 pub(crate) const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
@@ -82,11 +84,67 @@ pub(crate) fn cut_at_random(mut wire: &[u8], seed: u64) -> Vec<&[u8]> {
 }
 
 /// What a server that answers every request with 200 sees. Data is joined, since where it is cut is nobody's promise.
+///
+/// A check of the same bytes must have let through what it saw, and refuse what it refused.
 pub(crate) fn seen<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     limits: Limits,
     then: Then,
 ) -> Vec<String> {
+    let pieces: Vec<_> = pieces.into_iter().collect();
+    let lines = seen_by_connection(&pieces, limits, then);
+    let (passed, refused) = pass(&pieces, limits, then);
+    let behind = match refused {
+        Some(_) => Then::Wait,
+        None => then,
+    };
+    // With no room at all, a connection refuses even the bytes that there are not.
+    let some_room = limits.with_head_bytes(limits.head_bytes.max(1));
+    let mut seen_behind = seen_by_connection(&[&passed], some_room, behind);
+    if let Some(error) = refused {
+        assert_eq!(seen_behind.pop().as_deref(), Some("waits"));
+        seen_behind.push(format!("{error:?}"));
+    }
+    assert_eq!(
+        seen_behind,
+        lines,
+        "behind a check: {}",
+        passed.escape_ascii()
+    );
+    lines
+}
+
+/// What a check lets through of the pieces, as long as every request is answered by 200; and what it refuses then.
+fn pass(pieces: &[&[u8]], limits: Limits, then: Then) -> (Vec<u8>, Option<PeerError>) {
+    let mut check = Check::new(limits);
+    let mut passed = Vec::new();
+    let mut left = Vec::new();
+    for piece in pieces {
+        left.extend_from_slice(piece);
+        loop {
+            let Passed { bytes, verdict } = check.pass(&left);
+            passed.extend(left.drain(..bytes));
+            match verdict {
+                Verdict::Right => break,
+                Verdict::Paused => check.go_on(),
+                Verdict::Ended => return (passed, None),
+                Verdict::HeadRefused(error) | Verdict::BodyRefused(error) => {
+                    assert_eq!(check.pass(b"x").verdict, verdict, "an error stays");
+                    return (passed, Some(error));
+                }
+            }
+        }
+    }
+    match then {
+        Then::Wait => (passed, None),
+        Then::Leave => match check.end_of_input(&left) {
+            Verdict::HeadRefused(error) => (passed, Some(error)),
+            _ => (passed, None),
+        },
+    }
+}
+
+fn seen_by_connection(pieces: &[&[u8]], limits: Limits, then: Then) -> Vec<String> {
     let mut server = Server::new(limits);
     let mut lines = Vec::new();
     for piece in pieces {
