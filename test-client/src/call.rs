@@ -33,11 +33,7 @@ pub(crate) fn spawn(app: &BoxApplication, settings: Settings, http: Http, wire: 
 }
 
 /// As the servers: every exchange that asks for a WebSocket becomes one.
-async fn serve(
-    app: &BoxApplication,
-    settings: &Settings,
-    http: Http,
-) -> Result<Done, AppError> {
+async fn serve(app: &BoxApplication, settings: &Settings, http: Http) -> Result<Done, AppError> {
     match websocket::upgrade(http, settings) {
         Upgrade::Http(http) => app.call(Connection::Http(http)).await,
         Upgrade::Refused(http, error) => http.responder.respond(error).await,

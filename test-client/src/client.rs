@@ -53,7 +53,12 @@ impl TestClient {
     /// [given](Self::with_state).
     #[must_use]
     pub fn new(app: impl Application) -> Self {
-        Self::of(BoxApplication::new(app), Signal::new(), State::new(), Life::None)
+        Self::of(
+            BoxApplication::new(app),
+            Signal::new(),
+            State::new(),
+            Life::None,
+        )
     }
 
     /// Runs the application's lifespan as a server does, waits until it has started, and shows its state in every scope (LIFE-1,

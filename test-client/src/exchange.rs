@@ -176,7 +176,11 @@ impl Exchange {
                 }
             }
         }
-        let body = if rest.is_empty() { first } else { rest.freeze() };
+        let body = if rest.is_empty() {
+            first
+        } else {
+            rest.freeze()
+        };
         match self.take_reply(body) {
             Some(reply) => Ok(reply),
             None => Err(self.broken(Why::CutOff, BytesMut::new())),
@@ -282,7 +286,12 @@ impl Exchange {
             Phase::Ended(_) => return Ok(Step::End),
             Phase::Broken(why) => return Err(why),
         }
-        let output = match patiently(self.patience, read(&self.wire, &self.peer, self.read, &self.head)).await {
+        let output = match patiently(
+            self.patience,
+            read(&self.wire, &self.peer, self.read, &self.head),
+        )
+        .await
+        {
             Ok(Read::Output(output)) => output,
             Ok(Read::Left(Gone::Aborted | Gone::Finished)) => Output::CutOff,
             Ok(Read::Left(gone)) => {

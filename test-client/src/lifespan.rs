@@ -72,7 +72,9 @@ impl Lifespan {
         let lifespan = gateway_spec::Lifespan::new(scope, Arc::clone(&shared) as _);
         let (app, told) = (app.clone(), Arc::clone(&shared));
         drop(tokio::spawn(async move {
-            let error = outcome(app.call(Connection::Lifespan(lifespan))).await.err();
+            let error = outcome(app.call(Connection::Lifespan(lifespan)))
+                .await
+                .err();
             told.lock().call = Call::Returned(error);
             told.changed.raise(());
         }));

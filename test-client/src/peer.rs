@@ -90,7 +90,10 @@ impl Peer {
     /// If it is 0: that is [`stop_reading_after(0)`](Self::stop_reading_after).
     #[must_use]
     pub const fn read_per_second(mut self, bytes: u64) -> Self {
-        assert!(bytes > 0, "a client that never reads is `stop_reading_after(0)`");
+        assert!(
+            bytes > 0,
+            "a client that never reads is `stop_reading_after(0)`"
+        );
         self.bytes_per_second = Some(bytes);
         self
     }

@@ -7,9 +7,7 @@ use bytes::Bytes;
 use gateway_spec::{
     AppError, FileRegion, Gone, HttpScope, HttpSend, ResponseHead, SendError, TrailersPlan,
 };
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 /// What of a request decides about its response.
@@ -142,7 +140,10 @@ enum Phase {
 enum Body {
     /// HEAD, 204, 304: whatever is written counts as accepted and is not sent.
     Suppressed,
-    Declared { length: u64, left: u64 },
+    Declared {
+        length: u64,
+        left: u64,
+    },
     Undeclared,
 }
 
@@ -341,7 +342,11 @@ impl Rules {
         trailers: HeaderMap,
         mut send: impl FnMut(Output),
     ) -> Result<(), SendError> {
-        let Phase::Body { body, trailers: plan } = &self.phase else {
+        let Phase::Body {
+            body,
+            trailers: plan,
+        } = &self.phase
+        else {
             return Err(SendError::OutOfOrder);
         };
         let suppressed = matches!(body.after(0, More::No)?, Body::Suppressed);

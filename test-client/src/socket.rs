@@ -61,10 +61,7 @@ impl Handshake {
     }
 
     /// Offers these subprotocols, the favourite first.
-    pub fn subprotocols<S: Into<String>>(
-        mut self,
-        names: impl IntoIterator<Item = S>,
-    ) -> Self {
+    pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.subprotocols.extend(names.into_iter().map(Into::into));
         self
     }
@@ -314,6 +311,20 @@ impl Socket {
             return Err(self.end());
         }
         self.send_raw(out).await
+    }
+
+    /// Sends a message without waiting for room: more than the server would take at once. The bytes are the test's own.
+    ///
+    /// # Errors
+    ///
+    /// If the socket is closed.
+    pub fn send_now(&mut self, message: impl Into<Message>) -> Result<(), Closed> {
+        let mut out = BytesMut::new();
+        if self.session.send(&message.into(), &mut out).is_err() {
+            return Err(self.end());
+        }
+        self.exchange.push(out.freeze());
+        Ok(())
     }
 
     /// Sends a ping.

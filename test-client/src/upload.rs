@@ -102,7 +102,8 @@ impl Upload {
 
     /// The application asks for the body; whether the client waits for that.
     pub(crate) fn ask(&mut self) -> bool {
-        self.is_pending() && std::mem::replace(&mut self.expectation, Expectation::None) == Expectation::Waiting
+        self.is_pending()
+            && std::mem::replace(&mut self.expectation, Expectation::None) == Expectation::Waiting
     }
 
     const fn is_pending(&self) -> bool {

@@ -137,7 +137,10 @@ impl Wire {
             drop(state);
             return Poll::Ready(Read::Output(self.read_file(region, max.min(PIECE))));
         }
-        let is_data = matches!(state.output.front(), Some(Output::Data(_) | Output::File(_)));
+        let is_data = matches!(
+            state.output.front(),
+            Some(Output::Data(_) | Output::File(_))
+        );
         let next = if is_data && max == 0 {
             None
         } else {
@@ -253,7 +256,11 @@ impl Wire {
 
     fn read_file(&self, mut region: FileRegion, max: usize) -> Output {
         let mut piece = vec![0; usize::try_from(region.length).map_or(max, |left| left.min(max))];
-        if region.file.read_exact_at(&mut piece, region.offset).is_err() {
+        if region
+            .file
+            .read_exact_at(&mut piece, region.offset)
+            .is_err()
+        {
             // Shorter than it should be, or not readable (HTTP-25).
             let mut state = self.lock();
             state.output.clear();

@@ -133,7 +133,12 @@ async fn trailers_go_both_ways_and_only_to_those_who_take_them() {
     });
     let mut trailers = HeaderMap::new();
     trailers.append(&name, HeaderValue::from_static("7"));
-    let request = || client.post("/").body_chunks(["x"]).trailers(trailers.clone());
+    let request = || {
+        client
+            .post("/")
+            .body_chunks(["x"])
+            .trailers(trailers.clone())
+    };
     let taken = request().header("te", "trailers").send().await.unwrap();
     assert_eq!(taken.trailers.unwrap()[&name], "7");
     assert_eq!(taken.headers.get_str("trailer"), Some("x-sum"));
@@ -198,10 +203,22 @@ async fn what_an_application_does_not_answer_the_server_does() {
     let client = apps::http(serve);
     for (path, status, outcome) in [
         ("/error", 500, Some("failed: the disk is full")),
-        ("/status", 409, Some("failed: the application answers 409 Conflict")),
-        ("/limit", 413, Some("failed: the request body is larger than 1 bytes")),
+        (
+            "/status",
+            409,
+            Some("failed: the application answers 409 Conflict"),
+        ),
+        (
+            "/limit",
+            413,
+            Some("failed: the request body is larger than 1 bytes"),
+        ),
         ("/panic", 500, Some("panicked: a bug")),
-        ("/lie", 500, Some("returned without finishing its answer (SRV-12)")),
+        (
+            "/lie",
+            500,
+            Some("returned without finishing its answer (SRV-12)"),
+        ),
         ("/forgets", 500, None),
         ("/elsewhere", 500, None),
     ] {

@@ -71,7 +71,11 @@ async fn one_that_leaves_while_it_sends_leaves_a_body_without_an_end() {
     }
     let peer = Peer::new().reset_after_sending(9);
     let whole = client.post("/").body("12345678").peer(peer).send().await;
-    assert_eq!(whole.unwrap().text(), "whole", "it never comes to the ninth byte");
+    assert_eq!(
+        whole.unwrap().text(),
+        "whole",
+        "it never comes to the ninth byte"
+    );
 }
 
 #[tokio::test]
@@ -192,7 +196,12 @@ async fn a_call_goes_on_when_nobody_waits_for_it() {
 async fn patience_ends_a_wait_for_nothing() {
     let client = apps::http(async |_: Http| std::future::pending().await);
     let patience = Duration::from_secs(60);
-    let broken = client.with_patience(patience).get("/").send().await.unwrap_err();
+    let broken = client
+        .with_patience(patience)
+        .get("/")
+        .send()
+        .await
+        .unwrap_err();
     assert_eq!(broken.why(), Why::Silent(patience));
     assert_eq!(broken.to_string(), "nothing came for 60s");
 }

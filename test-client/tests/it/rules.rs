@@ -3,9 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use gateway_spec::{
-    BodyLength, HttpSend, HttpTransport, ResponseHead, SendError, TrailersPlan,
-};
+use gateway_spec::{BodyLength, HttpSend, HttpTransport, ResponseHead, SendError, TrailersPlan};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use server_host::{
     BodyAllowed, Exchange, Facts, Informational, Outgoing, TrailersTaken, UpgradeAsked,
@@ -202,7 +200,9 @@ async fn every_sequence_of_three_events_is_judged_as_the_servers_do() {
             let mut request = client
                 .request(case.method.clone(), "/")
                 .version(case.version)
-                .scope(|scope| drop(scope.extensions.insert(sequence)));
+                .scope(|scope| {
+                    scope.extensions.insert(sequence);
+                });
             for (name, value) in case.fields {
                 request = request.header(name, value);
             }

@@ -101,7 +101,11 @@ async fn a_socket_may_be_denied_refused_or_never_answered() {
     let by_hand = apps::websocket(async |socket: WebSocket| {
         let http = socket.handshake.into_http().unwrap();
         let head = StatusCode::SWITCHING_PROTOCOLS;
-        http.responder.upgrade(head, http.body).await?.finish().await
+        http.responder
+            .upgrade(head, http.body)
+            .await?
+            .finish()
+            .await
     });
     let bad = by_hand.websocket("/").connect().await.unwrap_err();
     assert!(matches!(bad, NotConnected::BadAnswer(_)), "{bad}");
@@ -125,7 +129,10 @@ async fn pings_are_seen_and_answered_by_both_sides() {
     });
     let mut socket = client.websocket("/").connect().await.unwrap();
     socket.ping("from the client").await.unwrap();
-    assert_eq!(socket.receive().await, Received::Ping("from the app".into()));
+    assert_eq!(
+        socket.receive().await,
+        Received::Ping("from the app".into())
+    );
     assert_eq!(
         socket.receive().await,
         Received::Pong("from the client".into())
@@ -144,7 +151,10 @@ async fn however_a_client_goes_the_application_has_one_end_with_its_cause() {
     assert_eq!(socket.outcome().await.to_string(), "failed: 3000 Remote");
 
     let outcome = connect().await.reset().outcome().await;
-    assert_eq!(outcome.to_string(), format!("failed: 1006 {:?}", Cause::Lost));
+    assert_eq!(
+        outcome.to_string(),
+        format!("failed: 1006 {:?}", Cause::Lost)
+    );
 
     let mut socket = connect().await;
     socket.half_close();
@@ -200,9 +210,7 @@ async fn a_client_that_does_not_read_makes_the_application_wait() {
 #[tokio::test]
 async fn compression_and_limits_are_those_of_a_server() {
     let client = apps::websocket(echo);
-    let handshake = client
-        .websocket("/")
-        .deflate(deflate::Settings::default());
+    let handshake = client.websocket("/").deflate(deflate::Settings::default());
     let mut socket = handshake.connect().await.unwrap();
     assert!(socket.deflate().is_some());
     socket.send("x".repeat(5000)).await.unwrap();
