@@ -236,6 +236,12 @@ impl TestClient {
         &self.state
     }
 
+    /// Whether the application has a lifespan, which [`start`](Self::start) has started.
+    #[must_use]
+    pub const fn has_lifespan(&self) -> bool {
+        matches!(self.life, Life::Running(_))
+    }
+
     /// Begins the drain: every scope shows that the server is about to stop, and by when (SRV-4). Nothing else ends.
     pub fn drain(&self, grace: Duration) {
         self.drain.raise(Instant::now() + grace);

@@ -238,7 +238,12 @@ impl Exchange {
     }
 
     /// The client leaves, and the application is told that this is why.
+    ///
+    /// # Panics
+    ///
+    /// With [`Gone::HalfClosed`], which is no leaving: see [`half_close`](Self::half_close).
     pub fn leave(self, gone: Gone) -> Left {
+        assert!(gone.is_final(), "half-closed is not gone");
         self.wire.leave(gone);
         Left {
             wire: Arc::clone(&self.wire),

@@ -36,12 +36,14 @@ pub(crate) struct Shared {
 
 struct Progress {
     phase: Phase,
+    /// What it started with, also if it has stopped since.
+    state: Option<State>,
     call: Call,
 }
 
 enum Phase {
     Starting,
-    Started(State),
+    Started,
     Refused,
     Stopped,
     Abandoned,
@@ -63,6 +65,7 @@ impl Lifespan {
         let shared = Arc::new(Shared {
             state: Mutex::new(Progress {
                 phase: Phase::Starting,
+                state: None,
                 call: Call::Pending,
             }),
             shutdown: Signal::new(),
@@ -84,16 +87,18 @@ impl Lifespan {
     /// Waits until it has started, was refused, or failed to.
     pub(crate) async fn started(self) -> Result<(Life, State), AppError> {
         self.shared
-            .wait(|progress| match (&progress.phase, &mut progress.call) {
-                (_, Call::Returned(error @ Some(_))) => error.take().map(Err),
-                (Phase::Started(state), _) => {
-                    Some(Ok((Life::Running(Arc::clone(&self.shared)), state.clone())))
+            .wait(|progress| {
+                if let Some(state) = progress.state.clone() {
+                    return Some(Ok((Life::Running(Arc::clone(&self.shared)), state)));
                 }
-                (Phase::Refused, _) => Some(Ok((Life::None, State::new()))),
-                (_, Call::Pending) => None,
-                (_, Call::Returned(None)) => Some(Err(AppError::message(
-                    "it dropped its lifespan without calling `started` or `refuse` (LIFE-3)",
-                ))),
+                match (&progress.phase, &mut progress.call) {
+                    (_, Call::Returned(error @ Some(_))) => error.take().map(Err),
+                    (Phase::Refused, _) => Some(Ok((Life::None, State::new()))),
+                    (_, Call::Pending) => None,
+                    (_, Call::Returned(None)) => Some(Err(AppError::message(
+                        "it dropped its lifespan without calling `started` or `refuse` (LIFE-3)",
+                    ))),
+                }
             })
             .await
     }
@@ -159,7 +164,8 @@ impl Shared {
 
 impl LifespanTransport for Shared {
     fn started(&self, state: State) {
-        self.become_(Phase::Started(state));
+        self.lock().state = Some(state);
+        self.become_(Phase::Started);
     }
 
     fn refuse(&self) {

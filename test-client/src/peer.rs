@@ -4,8 +4,8 @@ use gateway_spec::Gone;
 
 /// How the client behaves. The default reads and sends as fast as it can, and stays to the end.
 ///
-/// Bytes of a response are those of its body, or of a tunnel's frames; those of a request are those of its body. Of a request
-/// that names no point of its script the client never comes there, and stays.
+/// Bytes of a response are those of its body, or of a tunnel's frames; those of a request are those of its body. A point that
+/// an exchange does not reach is one where nothing happens.
 ///
 /// # Examples
 ///
@@ -115,6 +115,10 @@ impl Peer {
 
     /// What the application is told when the client leaves: [`Gone::PeerReset`] by default; [`Gone::StreamReset`] is what
     /// HTTP/2 says, [`Gone::WriteTimeout`] what a server says of a client that does not read.
+    ///
+    /// # Panics
+    ///
+    /// With [`Gone::HalfClosed`], which is no leaving.
     #[must_use]
     pub const fn leaving_as(mut self, gone: Gone) -> Self {
         assert!(gone.is_final(), "half-closed is not gone");

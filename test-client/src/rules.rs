@@ -470,12 +470,18 @@ impl Body {
 fn own_the_connection(head: &mut ResponseHead) {
     let headers = &mut head.headers;
     let closes = headers.contains_token(CONNECTION, "close");
-    for name in [TRANSFER_ENCODING, UPGRADE, CONNECTION] {
+    for name in [TRANSFER_ENCODING, CONNECTION] {
         headers.remove(&name);
     }
     headers.remove("keep-alive");
     if closes {
         headers.append(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if head.status != StatusCode::UPGRADE_REQUIRED {
+        headers.remove(UPGRADE);
+    } else if headers.contains(UPGRADE) {
+        // Which protocol to ask for is the application's to say (RFC 9110 section 15.5.22).
+        headers.append(CONNECTION, HeaderValue::from_static("upgrade"));
     }
 }
 

@@ -152,10 +152,7 @@ async fn a_slow_reader_is_closed_and_nobody_waits_for_it() {
     let bye = goodbye(&mut slow, 4008).await;
     assert_eq!(bye["reconnect"], true);
     let close = slow.closed().await;
-    assert_eq!(
-        (close.code, &*close.reason),
-        (4008, "too slow to keep up")
-    );
+    assert_eq!((close.code, &*close.reason), (4008, "too slow to keep up"));
 }
 
 #[tokio::test(start_paused = true)]

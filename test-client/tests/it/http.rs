@@ -291,8 +291,13 @@ async fn fields_that_are_the_servers_do_not_come_from_the_application() {
             let name = HeaderName::from_static(name);
             response = response.with_header(name, HeaderValue::from_static(value));
         }
+        if http.scope.path() == "/426" {
+            response = response.with_status(StatusCode::UPGRADE_REQUIRED);
+        }
         http.responder.respond(response).await
     });
+    let required = client.get("/426").send().await.unwrap();
+    assert_eq!(required.header("upgrade"), Some("h2c"));
     let reply = client.get("/").send().await.unwrap();
     let fields: Vec<_> = reply.headers.iter().collect();
     assert_eq!(
