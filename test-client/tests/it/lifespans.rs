@@ -87,6 +87,10 @@ async fn what_ends_early_or_badly_is_told() {
     let error = client.ended_early().await.unwrap_err();
     assert_eq!(error.to_string(), "it broke");
 
+    let at_once = async |lifespan: Lifespan| Ok(lifespan.started(State::new()).stopped());
+    let client = TestClient::start(app(at_once)).await.unwrap();
+    client.ended_early().await.unwrap();
+
     let never = async |lifespan: Lifespan| {
         let _running = lifespan.started(State::new());
         std::future::pending().await
