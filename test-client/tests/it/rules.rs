@@ -68,6 +68,7 @@ fn event(kind: usize) -> Option<HttpSend> {
         21 => HttpSend::Trailers(HeaderMap::new()),
         22 => HttpSend::Upgrade { head: head(101) },
         23 => HttpSend::Upgrade { head: head(404) },
+        24 => body("a", false),
         _ => return None,
     })
 }
