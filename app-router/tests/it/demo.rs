@@ -3,33 +3,34 @@
 use std::time::Duration;
 
 use app_router::demo;
-use gateway_spec::{Application, BodyLength, Connection, HttpReceive, HttpSend};
+use gateway_spec::CloseCode;
+use test_client::TestClient;
 
-use crate::support::{Wire, ask, get};
+use crate::support::Check;
 
 #[tokio::test]
 async fn the_page_links_to_what_exists_and_runs_no_code_but_its_own() {
-    let app = demo::app_with_nap(Duration::ZERO);
-    let page = get("/").send(&app).await;
+    let app = TestClient::new(demo::app_with_nap(Duration::ZERO));
+    let page = app.get("/").send().await.unwrap();
     let policy = page.headers.get_str("content-security-policy").unwrap();
     assert!(
         policy.starts_with("default-src 'none'; script-src 'self'"),
         "{policy}"
     );
     for forbidden in ["<style", " style=", " onclick=", "http:", "https:", "//"] {
-        let allowed = page.body.replace("http://host/echo", "");
+        let allowed = page.text().replace("http://host/echo", "");
         assert!(!allowed.contains(forbidden), "{forbidden}");
     }
     let links = ["href=\"", "src=\"", "data-get=\""]
         .iter()
-        .flat_map(|attribute| page.body.split(attribute).skip(1));
+        .flat_map(|attribute| page.text().split(attribute).skip(1));
     let mut tried = 0;
     for link in links
         .filter_map(|rest| rest.split('"').next())
         .filter(|link| !link.starts_with("data:"))
     {
         if link != "events" {
-            let answer = get(&format!("/{link}")).send(&app).await;
+            let answer = app.get(&format!("/{link}")).send().await.unwrap();
             let expected = if link.ends_with("seven") { 404 } else { 200 };
             assert_eq!(answer.status, expected, "{link}");
             tried += 1;
@@ -40,93 +41,56 @@ async fn the_page_links_to_what_exists_and_runs_no_code_but_its_own() {
 
 #[tokio::test]
 async fn a_user_is_json() {
-    let app = demo::app_with_nap(Duration::ZERO);
-    let answer = get("/api/user/7").send(&app).await;
+    let app = TestClient::new(demo::app_with_nap(Duration::ZERO));
+    let answer = app.get("/api/user/7").send().await.unwrap();
     answer.check(200, r#"{"id":7,"name":"user 7"}"#);
     assert_eq!(
         answer.headers.get_str("content-type"),
         Some("application/json")
     );
-    assert_eq!(get("/api/user/-1").send(&app).await.status, 404);
+    assert_eq!(app.get("/api/user/-1").send().await.unwrap().status, 404);
 }
 
 #[tokio::test]
 async fn the_echo_sends_each_part_before_the_next_comes() {
-    let app = demo::app_with_nap(Duration::ZERO);
-    let mut request = ask("POST", "/echo");
-    request.scope.body = BodyLength::Unknown;
-    let (http, mut events) = request.open();
-    let client = async {
-        let Some(HttpSend::Start {
-            head, more: true, ..
-        }) = events.sent().await
-        else {
-            panic!("no head")
-        };
-        assert_eq!(
-            head.headers.get_str("content-type"),
-            Some("application/octet-stream")
-        );
-        for text in ["one", "two", "three"] {
-            events.deliver(HttpReceive::Body {
-                bytes: text.into(),
-                more: true,
-            });
-            let Some(HttpSend::Body { bytes, more: true }) = events.sent().await else {
-                panic!("no echo")
-            };
-            assert_eq!(bytes, text);
-        }
-        events.deliver(HttpReceive::Body {
-            bytes: "end".into(),
-            more: false,
-        });
-        assert!(
-            matches!(events.sent().await, Some(HttpSend::Body { bytes, more: true }) if bytes == "end")
-        );
-        assert!(matches!(
-            events.sent().await,
-            Some(HttpSend::Body { more: false, .. })
-        ));
-    };
-    let (result, ()) = tokio::join!(app.call(Connection::Http(http)), client);
-    drop(result.unwrap());
+    let app = TestClient::new(demo::app_with_nap(Duration::ZERO));
+    let mut echo = app.post("/echo").body_to_come().stream().await.unwrap();
+    assert_eq!(
+        echo.response().unwrap().headers.get_str("content-type"),
+        Some("application/octet-stream")
+    );
+    for text in ["one", "two", "three"] {
+        echo.send(text).await.unwrap();
+        assert_eq!(echo.chunk().await.unwrap().unwrap(), text);
+    }
+    echo.finish();
+    assert_eq!(echo.chunk().await.unwrap(), None);
+    assert!(echo.outcome().await.is_done());
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_echo_receives_no_faster_than_the_client_reads() {
-    let app = demo::app_with_nap(Duration::ZERO);
-    let mut request = ask("POST", "/echo");
-    request.scope.body = BodyLength::Unknown;
-    let (http, mut events) = request.open();
+    let app = TestClient::new(demo::app_with_nap(Duration::ZERO));
+    let mut echo = app.post("/echo").body_to_come().open();
     const PART: usize = 32 * 1024;
-    for _ in 0..64 {
-        events.deliver(HttpReceive::Body {
-            bytes: vec![0; PART].into(),
-            more: true,
-        });
-    }
-    let mut call = Box::pin(app.call(Connection::Http(http)));
-    let stuck = tokio::time::timeout(Duration::from_secs(60), &mut call).await;
-    assert!(stuck.is_err());
-    let Some(HttpSend::Start { .. }) = events.sent().await else {
-        panic!("no head")
-    };
-    let mut waiting = 0;
-    while let Ok(Some(HttpSend::Body { bytes, .. })) =
-        tokio::time::timeout(Duration::from_secs(1), events.sent()).await
-    {
-        waiting += bytes.len();
-    }
+    let mut sent = 0;
+    let stuck = tokio::time::timeout(Duration::from_secs(60), async {
+        loop {
+            echo.send(vec![0; PART]).await.unwrap();
+            sent += PART;
+        }
+    });
+    assert!(stuck.await.is_err());
+    let waiting = echo.unread();
     assert!(
         waiting <= 4 * PART,
         "{waiting} bytes were received ahead of the client"
     );
+    assert!(sent - waiting <= 4 * PART, "{sent} bytes were sent");
 }
 
 #[tokio::test(start_paused = true)]
 async fn events_tick_and_go_on_after_the_last_one_that_the_client_has() {
-    let app = demo::app_with_nap(Duration::ZERO);
     for (last, expected) in [
         (None, "data: tick 1\nid: 1\n\ndata: tick 2\nid: 2\n\n"),
         (
@@ -139,47 +103,48 @@ async fn events_tick_and_go_on_after_the_last_one_that_the_client_has() {
         ),
         (Some("x"), "data: tick 1\nid: 1\n\ndata: tick 2\nid: 2\n\n"),
     ] {
-        let mut request = get("/events");
+        let app = TestClient::new(demo::app_with_nap(Duration::ZERO));
+        let mut request = app.get("/events");
         if let Some(last) = last {
-            request
-                .scope
-                .headers
-                .append("last-event-id".parse().unwrap(), last.parse().unwrap());
+            request = request.header("last-event-id", last);
         }
-        let drain = request.drain.clone();
         let stop = async {
             tokio::time::sleep(Duration::from_millis(1500)).await;
-            drain.raise(std::time::Instant::now());
+            app.drain(Duration::ZERO);
         };
-        let (answer, ()) = tokio::join!(request.send(&app), stop);
-        answer.check(200, expected);
+        let (answer, ()) = tokio::join!(request.send(), stop);
+        answer.unwrap().check(200, expected);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn naps_are_taken_where_they_say() {
-    let app = demo::app_with_nap(Duration::from_millis(1));
+    let app = TestClient::new(demo::app_with_nap(Duration::from_millis(1)));
     let thread = std::thread::current().name().unwrap().to_owned();
-    let sync = get("/sync").send(&app).await;
+    let sync = app.get("/sync").send().await.unwrap();
     assert!(
-        sync.body.starts_with("slept on thread router-"),
+        sync.text().starts_with("slept on thread router-"),
         "{}",
-        sync.body
+        sync.text()
     );
 
     let start = tokio::time::Instant::now();
-    let blocking = get("/sleep/blocking").send(&app).await;
+    let blocking = app.get("/sleep/blocking").send().await.unwrap();
     assert_eq!(start.elapsed(), Duration::ZERO, "it gave its worker away");
-    assert!(blocking.body.contains(&thread), "{}", blocking.body);
-    let waited = get("/sleep/async").send(&app).await;
+    assert!(blocking.text().contains(&thread), "{}", blocking.text());
+    let waited = app.get("/sleep/async").send().await.unwrap();
     assert!(start.elapsed() >= Duration::from_millis(1));
-    assert!(waited.body.contains(&thread), "{}", waited.body);
+    assert!(waited.text().contains(&thread), "{}", waited.text());
 }
 
 #[tokio::test]
 async fn the_socket_echoes() {
-    let app = demo::app_with_nap(Duration::ZERO);
-    let (connection, wire) = Wire::open(get("/ws"), &["a", "b"]);
-    drop(app.call(connection).await.unwrap());
-    assert_eq!(wire.texts(), ["a", "b"]);
+    let app = TestClient::new(demo::app_with_nap(Duration::ZERO));
+    let mut socket = app.websocket("/ws").connect().await.unwrap();
+    for text in ["a", "b"] {
+        socket.send(text).await.unwrap();
+        assert_eq!(socket.text().await.unwrap(), text);
+    }
+    socket.close(CloseCode::NORMAL, "").await;
+    assert!(socket.outcome().await.is_done());
 }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use app_router::{Event, Router, Routes, Sse};
-use gateway_spec::{AppError, Application, Connection, Events, Gone, HttpSend};
+use app_router::{Event, Router, Sse};
+use gateway_spec::{AppError, Gone};
+use test_client::{Exchange, Peer, TestClient, Why};
 
-use crate::support::{ask, get};
+use crate::support::{Check, client};
 
 /// Ticks each second, and says when its source was dropped.
-fn ticking() -> (Routes, Arc<AtomicBool>) {
+fn ticking() -> (TestClient, Arc<AtomicBool>) {
     let dropped = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&dropped);
     let ticks = move || {
@@ -28,7 +29,7 @@ fn ticking() -> (Routes, Arc<AtomicBool>) {
             })
         }
     };
-    (Router::new().get("/", ticks).build().unwrap(), dropped)
+    (client(Router::new().get("/", ticks)), dropped)
 }
 
 struct OnDrop(Arc<AtomicBool>);
@@ -39,94 +40,60 @@ impl Drop for OnDrop {
     }
 }
 
-async fn head(events: &mut Events) {
-    let Some(HttpSend::Start {
-        head,
-        body,
-        more: true,
-        ..
-    }) = events.sent().await
-    else {
-        panic!("no head");
-    };
+async fn stream(app: &TestClient, peer: Peer) -> Exchange {
+    let stream = app.get("/").peer(peer).stream().await.unwrap();
+    let head = stream.response().unwrap();
     assert_eq!(head.status, 200);
-    assert_eq!(
-        head.headers.get_str("content-type"),
-        Some("text/event-stream")
-    );
-    assert_eq!(head.headers.get_str("cache-control"), Some("no-cache"));
-    assert!(body.is_empty());
+    let field = |name: &str| head.headers.get_str(name);
+    assert_eq!(field("content-type"), Some("text/event-stream"));
+    assert_eq!(field("cache-control"), Some("no-cache"));
+    stream
 }
 
-async fn text(events: &mut Events) -> String {
-    match events.sent().await {
-        Some(HttpSend::Body { bytes, more: true }) => String::from_utf8(bytes.to_vec()).unwrap(),
-        other => panic!("{other:?}"),
-    }
+async fn text(stream: &mut Exchange) -> String {
+    let part = stream.chunk().await.unwrap().unwrap();
+    String::from_utf8(part.to_vec()).unwrap()
 }
 
-async fn ended(events: &mut Events) {
-    assert!(
-        matches!(events.sent().await, Some(HttpSend::Body { bytes, more: false }) if bytes.is_empty())
-    );
-    assert!(events.sent().await.is_none());
-    assert_eq!(events.aborted(), None);
+async fn ended(mut stream: Exchange) {
+    assert_eq!(stream.chunk().await.unwrap(), None);
+    assert!(stream.outcome().await.is_done());
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_event_is_sent_by_itself_and_drain_ends_the_stream_cleanly() {
     let (app, dropped) = ticking();
-    let request = get("/");
-    let drain = request.drain.clone();
-    let (http, mut events) = request.open();
-    let client = async {
-        head(&mut events).await;
-        assert_eq!(text(&mut events).await, "data: tick\ndata: 1\nid: 1\n\n");
-        assert_eq!(text(&mut events).await, "data: tick\ndata: 2\nid: 2\n\n");
-        assert!(!dropped.load(Ordering::Relaxed));
-        drain.raise(Instant::now());
-        ended(&mut events).await;
-    };
-    let (result, ()) = tokio::join!(app.call(Connection::Http(http)), client);
-    drop(result.unwrap());
+    let mut stream = stream(&app, Peer::new()).await;
+    assert_eq!(text(&mut stream).await, "data: tick\ndata: 1\nid: 1\n\n");
+    assert_eq!(text(&mut stream).await, "data: tick\ndata: 2\nid: 2\n\n");
+    assert!(!dropped.load(Ordering::Relaxed));
+    app.drain(Duration::ZERO);
+    ended(stream).await;
     assert!(dropped.load(Ordering::Relaxed));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_left_ends_the_stream_and_is_no_error_of_the_app() {
     let (app, dropped) = ticking();
-    let (http, mut events) = get("/").open();
-    let client = async {
-        head(&mut events).await;
-        text(&mut events).await;
-        // The stream is idle by then: it flushed, and waits for its source.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        events.disconnect(Gone::PeerReset);
-        let start = tokio::time::Instant::now();
-        (events, start)
-    };
-    let (result, (events, start)) = tokio::join!(app.call(Connection::Http(http)), client);
-    assert_eq!(result.unwrap_err().gone(), Some(Gone::PeerReset));
+    let mut stream = stream(&app, Peer::new()).await;
+    text(&mut stream).await;
+    // The stream is idle by then: it flushed, and waits for its source.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let start = tokio::time::Instant::now();
+    let outcome = stream.reset().outcome().await;
+    assert_eq!(outcome.gone(), Some(Gone::PeerReset));
     assert_eq!(
         start.elapsed(),
         Duration::ZERO,
         "it waited for the next event"
     );
     assert!(dropped.load(Ordering::Relaxed));
-    drop(events);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_stopped_sending_gets_a_clean_end() {
     let (app, _dropped) = ticking();
-    let (http, mut events) = get("/").open();
-    let client = async {
-        head(&mut events).await;
-        events.disconnect(Gone::HalfClosed);
-        ended(&mut events).await;
-    };
-    let (result, ()) = tokio::join!(app.call(Connection::Http(http)), client);
-    drop(result.unwrap());
+    ended(stream(&app, Peer::new().half_close_after_sending(0)).await).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,8 +107,8 @@ async fn silence_is_broken_by_comments() {
         });
         produce.with_keep_alive(Duration::from_secs(10))
     }
-    let app = Router::new().get("/", quiet).build().unwrap();
-    let answer = get("/").send(&app).await;
+    let app = client(Router::new().get("/", quiet));
+    let answer = app.get("/").send().await.unwrap();
     answer.check(200, ": keep-alive\n\n: keep-alive\n\ndata: late\n\n");
 }
 
@@ -153,19 +120,20 @@ async fn an_error_of_the_source_cuts_the_stream_off_after_what_was_sent() {
             Err(AppError::message("the source broke"))
         })
     }
-    let app = Router::new().get("/", fails).build().unwrap();
-    let answer = get("/").send(&app).await;
-    assert_eq!(answer.result.unwrap_err().to_string(), "the source broke");
-    assert_eq!(answer.body, "data: last\n\n");
+    let app = client(Router::new().get("/", fails));
+    let broken = app.get("/").send().await.unwrap_err();
+    assert_eq!(broken.why(), Why::CutOff);
+    assert_eq!(
+        broken.outcome().await.to_string(),
+        "failed: the source broke"
+    );
+    assert_eq!(broken.partial().unwrap().text(), "data: last\n\n");
 }
 
 #[tokio::test(start_paused = true)]
 async fn head_gets_the_head_of_a_stream_and_no_stream() {
     let (app, _dropped) = ticking();
-    let answer = ask("HEAD", "/").send(&app).await;
+    let answer = app.head("/").send().await.unwrap();
     answer.check(200, "");
-    assert_eq!(
-        answer.headers.get_str("content-type"),
-        Some("text/event-stream")
-    );
+    assert_eq!(answer.header("content-type"), Some("text/event-stream"));
 }

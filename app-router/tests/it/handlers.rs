@@ -7,8 +7,9 @@ use std::task::{Context, Poll, Waker};
 use app_router::{Json, Redirect, Rejection, Reply, Request, Router};
 use gateway_spec::{AppError, Application, Connection, Done, Http, State, application_fn};
 use http::StatusCode;
+use test_client::Answerer;
 
-use crate::support::{ask, get};
+use crate::support::{Check, client, exchange};
 
 #[tokio::test]
 async fn functions_and_closures_of_every_shape_serve() {
@@ -22,19 +23,19 @@ async fn functions_and_closures_of_every_shape_serve() {
         http.responder.respond("raw").await
     }
     let greeting = Arc::new(String::from("shared"));
-    let app = Router::new()
-        .get("/constant", constant)
-        .get("/replying", replying)
-        .get("/raw", raw)
-        .get("/closure", async |request: Request| {
-            request.scope.method.to_string()
-        })
-        .get("/captures", move || {
-            let greeting = Arc::clone(&greeting);
-            async move { greeting.to_string() }
-        })
-        .build()
-        .unwrap();
+    let app = client(
+        Router::new()
+            .get("/constant", constant)
+            .get("/replying", replying)
+            .get("/raw", raw)
+            .get("/closure", async |request: Request| {
+                request.scope.method.to_string()
+            })
+            .get("/captures", move || {
+                let greeting = Arc::clone(&greeting);
+                async move { greeting.to_string() }
+            }),
+    );
     for (path, expected) in [
         ("/constant", "constant"),
         ("/replying", "\"/replying\""),
@@ -42,7 +43,7 @@ async fn functions_and_closures_of_every_shape_serve() {
         ("/closure", "GET"),
         ("/captures", "shared"),
     ] {
-        get(path).send(&app).await.check(200, expected);
+        app.get(path).send().await.unwrap().check(200, expected);
     }
 }
 
@@ -56,19 +57,19 @@ async fn handlers_read_the_body_and_the_state() {
             request.scope.state.get::<u8>()
         ))
     }
-    let app = Router::new().post("/", count).build().unwrap();
-    let request = ask("POST", "/")
-        .with_body(&["abc", "de"])
-        .with_state(State::new().with(7_u8));
-    request.send(&app).await.check(200, "5 + Some(7)");
-    let too_large = ask("POST", "/")
-        .with_body(&["abcde", "fghi"])
-        .send(&app)
-        .await;
-    assert_eq!(
-        too_large.result.unwrap_err().status_code(),
-        StatusCode::PAYLOAD_TOO_LARGE
-    );
+    let app = client(Router::new().post("/", count));
+    let request = app
+        .post("/")
+        .body_chunks(["abc", "de"])
+        .state(State::new().with(7_u8));
+    request.send().await.unwrap().check(200, "5 + Some(7)");
+    let too_large = app
+        .post("/")
+        .body_chunks(["abcde", "fghi"])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(too_large.status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]
@@ -80,42 +81,46 @@ async fn a_parameter_that_does_not_parse_is_404_and_says_why() {
     async fn typo(request: Request) -> Result<String, AppError> {
         request.params.get("ID")
     }
-    let app = Router::new()
-        .get("/user/{id}", user)
-        .get("/typo/{id}", typo)
-        .build()
-        .unwrap();
-    get("/user/7").send(&app).await.check(200, "7");
-    get("/user/%37").send(&app).await.check(200, "7");
+    let app = client(
+        Router::new()
+            .get("/user/{id}", user)
+            .get("/typo/{id}", typo),
+    );
+    app.get("/user/7").send().await.unwrap().check(200, "7");
+    app.get("/user/%37").send().await.unwrap().check(200, "7");
     let text = "Not Found: the path's `id` is not valid: number too large to fit in target type";
-    get("/user/256").send(&app).await.check(404, text);
-    let typo = get("/typo/7").send(&app).await.result.unwrap_err();
-    assert_eq!(typo.status_code(), StatusCode::INTERNAL_SERVER_ERROR);
+    app.get("/user/256").send().await.unwrap().check(404, text);
+    let typo = app.get("/typo/7").send().await.unwrap();
+    assert_eq!(typo.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(
-        typo.to_string(),
-        "the route `/typo/{id}` has no parameter `ID`"
+        typo.outcome().await.to_string(),
+        "failed: the route `/typo/{id}` has no parameter `ID`"
     );
 }
 
 #[tokio::test]
 async fn rejections_are_answered_and_other_errors_are_the_servers() {
-    let app = Router::new()
-        .get("/conflict", async || {
-            Err::<(), _>(Rejection::new(StatusCode::CONFLICT, "taken")).map(|()| "")
-        })
-        .get("/broken", async || {
-            Err::<&str, _>(std::io::Error::other("disk"))
-        })
-        .get("/teapot", async || {
-            Err::<&str, _>(AppError::status(StatusCode::IM_A_TEAPOT))
-        })
-        .build()
-        .unwrap();
-    get("/conflict").send(&app).await.check(409, "taken");
+    let app = client(
+        Router::new()
+            .get("/conflict", async || {
+                Err::<(), _>(Rejection::new(StatusCode::CONFLICT, "taken")).map(|()| "")
+            })
+            .get("/broken", async || {
+                Err::<&str, _>(std::io::Error::other("disk"))
+            })
+            .get("/teapot", async || {
+                Err::<&str, _>(AppError::status(StatusCode::IM_A_TEAPOT))
+            }),
+    );
+    app.get("/conflict")
+        .send()
+        .await
+        .unwrap()
+        .check(409, "taken");
     for (path, status) in [("/broken", 500), ("/teapot", 418)] {
-        let answer = get(path).send(&app).await;
-        assert_eq!(answer.result.unwrap_err().status_code(), status);
-        assert_eq!(answer.body, "");
+        let answer = app.get(path).send().await.unwrap();
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.answerer, Answerer::Server);
     }
 }
 
@@ -129,15 +134,15 @@ async fn streamed_replies_are_written_and_head_does_not_start_them() {
             writer.finish().await
         })
     }
-    let app = Router::new()
-        .get("/", count)
-        .get("/see", async || Redirect::to("/"))
-        .build()
-        .unwrap();
+    let app = client(
+        Router::new()
+            .get("/", count)
+            .get("/see", async || Redirect::to("/")),
+    );
     let expected: String = (0..40).map(|n| format!("{n},")).collect();
-    get("/").send(&app).await.check(202, &expected);
-    ask("HEAD", "/").send(&app).await.check(202, "");
-    let see = get("/see").send(&app).await;
+    app.get("/").send().await.unwrap().check(202, &expected);
+    app.head("/").send().await.unwrap().check(202, "");
+    let see = app.get("/see").send().await.unwrap();
     see.check(303, "");
     assert_eq!(see.headers.get_str("location"), Some("/"));
 }
@@ -151,9 +156,9 @@ fn allocations(app: &impl Application, path: &str) -> u64 {
             other => panic!("{other:?}"),
         }
     };
-    let (first, _events) = get(path).open();
+    let (first, _events) = exchange(path);
     call(first);
-    let (second, _events) = get(path).open();
+    let (second, _events) = exchange(path);
     allocation_counter::measure(|| call(second)).count_total
 }
 

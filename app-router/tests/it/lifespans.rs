@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use app_router::{Request, Router, Routes};
 use gateway_spec::{AppError, Application, Connection, Done, Lifespan, State, application_fn};
+use test_client::TestClient;
 
-use crate::support::{Life, get};
+use crate::support::exchange;
 
 type Log = Arc<Mutex<Vec<String>>>;
 
@@ -90,7 +91,7 @@ async fn live(
 
 /// A `Done` of something else.
 async fn gateway_done() -> Done {
-    let (http, _events) = get("/").open();
+    let (http, _events) = exchange("/");
     http.responder.abort()
 }
 
@@ -102,30 +103,6 @@ fn routes(log: &Log, children: &[(&'static str, &'static str, Does)]) -> Routes 
         router = router.mount(prefix, app(name, *does, log));
     }
     router.build().unwrap()
-}
-
-/// Runs the lifespan to its end; `serve` runs once it has started.
-async fn run(
-    app: &Routes,
-    life: &Arc<Life>,
-    serve: impl Future<Output = ()>,
-) -> Result<(), AppError> {
-    let call = app.call(life.open());
-    let serve = async {
-        while life.said().is_empty() {
-            tokio::task::yield_now().await;
-        }
-        serve.await;
-        life.stop();
-    };
-    let mut call = std::pin::pin!(call);
-    let mut serve = std::pin::pin!(serve);
-    tokio::select! {
-        biased;
-        result = &mut call => return result.map(drop),
-        () = &mut serve => {}
-    }
-    call.await.map(drop)
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,26 +125,19 @@ async fn they_start_in_order_stop_in_reverse_and_each_has_its_own_state() {
         .mount("/b", app("b", Does::Lives, &log))
         .build()
         .unwrap();
-    let life = Arc::new(Life::default());
-    let serve = async {
-        let state = life.state.lock().unwrap().clone();
-        for (path, expected) in [
-            ("/", "Some(7)"),
-            ("/a", "Some(\"a\")"),
-            ("/quiet", "None"),
-            ("/inner", "None"),
-            ("/inner/x", "Some(\"inner\")"),
-            ("/b", "Some(\"b\")"),
-        ] {
-            get(path)
-                .with_state(state.clone())
-                .send(&app)
-                .await
-                .check(200, expected);
-        }
-    };
-    run(&app, &life, serve).await.unwrap();
-    assert_eq!(life.said(), ["started", "stopped"]);
+    let app = TestClient::start(app).await.unwrap();
+    for (path, expected) in [
+        ("/", "Some(7)"),
+        ("/a", "Some(\"a\")"),
+        ("/quiet", "None"),
+        ("/inner", "None"),
+        ("/inner/x", "Some(\"inner\")"),
+        ("/b", "Some(\"b\")"),
+    ] {
+        let answer = app.get(path).send().await.unwrap();
+        assert_eq!(answer.text(), expected, "{path}");
+    }
+    app.shutdown().await.unwrap();
     let expected = [
         "a starts",
         "a started",
@@ -204,10 +174,8 @@ async fn a_failed_start_stops_those_before_it_and_starts_none_after() {
                 ("/c", "c", Does::Lives),
             ],
         );
-        let life = Arc::new(Life::default());
-        let error = run(&app, &life, async {}).await.unwrap_err();
+        let error = TestClient::start(app).await.unwrap_err();
         assert_eq!(error.to_string(), why);
-        assert_eq!(life.said(), ["aborted"]);
         assert_eq!(
             *log.lock().unwrap(),
             ["a starts", "a started", "b starts", "a stops", "a stopped"]
@@ -217,20 +185,15 @@ async fn a_failed_start_stops_those_before_it_and_starts_none_after() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_ends_while_serving_ends_them_all() {
-    for (does, result, said) in [
-        (Does::EndsAtOnce, Ok(()), ["started", "stopped"]),
-        (
-            Does::FailsWhileServing,
-            Err("b broke".to_owned()),
-            ["started", "aborted"],
-        ),
+    for (does, result) in [
+        (Does::EndsAtOnce, Ok(())),
+        (Does::FailsWhileServing, Err("b broke".to_owned())),
     ] {
         let log = Log::default();
         let app = routes(&log, &[("/a", "a", Does::Lives), ("/b", "b", does)]);
-        let life = Arc::new(Life::default());
-        let ended = run(&app, &life, std::future::pending()).await;
+        let app = TestClient::start(app).await.unwrap();
+        let ended = app.ended_early().await;
         assert_eq!(ended.map_err(|error| error.to_string()), result);
-        assert_eq!(life.said(), said);
         let log = log.lock().unwrap();
         assert_eq!(log[4..], ["a stops", "a stopped"]);
     }
@@ -247,8 +210,8 @@ async fn a_failed_stop_is_an_error_and_the_others_stop_all_the_same() {
     ] {
         let log = Log::default();
         let app = routes(&log, &[("/a", "a", Does::Lives), ("/b", "b", does)]);
-        let life = Arc::new(Life::default());
-        let error = run(&app, &life, async {}).await.unwrap_err();
+        let app = TestClient::start(app).await.unwrap();
+        let error = app.shutdown().await.unwrap_err();
         assert_eq!(error.to_string(), why);
         assert_eq!(
             log.lock().unwrap()[4..],
@@ -259,8 +222,6 @@ async fn a_failed_stop_is_an_error_and_the_others_stop_all_the_same() {
 
 #[tokio::test]
 async fn a_router_with_nothing_to_start_has_no_lifespan() {
-    let app = routes(&Log::default(), &[]);
-    let life = Arc::new(Life::default());
-    drop(app.call(life.open()).await.unwrap());
-    assert_eq!(life.said(), ["refused"]);
+    let app = TestClient::start(routes(&Log::default(), &[]));
+    assert!(!app.await.unwrap().has_lifespan());
 }

@@ -1,4 +1,4 @@
-//! The router as its users see it: through [`gateway_spec::Http::in_memory`], with no server and no socket.
+//! The router as its users see it: through the client in the process, with no server and no socket.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::unwrap_used,

@@ -3,7 +3,7 @@
 use app_router::{Request, Router};
 use gateway_spec::{Application, Connection, application_fn};
 
-use crate::support::get;
+use crate::support::{Check, client};
 
 async fn paths(request: Request) -> String {
     format!("{} | {}", request.scope.root_path(), request.scope.path())
@@ -21,15 +21,15 @@ fn foreign() -> impl Application {
 
 #[tokio::test]
 async fn a_mount_has_everything_below_its_prefix_and_routes_win() {
-    let app = Router::new()
-        .get("/app/own", async || "own")
-        .get("/app/{x}/own", async || "own too")
-        .post("/app/post", async || "posted")
-        .mount("/app", foreign())
-        .mount("/app/deeper", foreign())
-        .mount("/é", foreign())
-        .build()
-        .unwrap();
+    let app = client(
+        Router::new()
+            .get("/app/own", async || "own")
+            .get("/app/{x}/own", async || "own too")
+            .post("/app/post", async || "posted")
+            .mount("/app", foreign())
+            .mount("/app/deeper", foreign())
+            .mount("/é", foreign()),
+    );
     for (path, expected, label) in [
         ("/app", "/app + /", "/app"),
         ("/app/", "/app + /", "/app"),
@@ -41,13 +41,13 @@ async fn a_mount_has_everything_below_its_prefix_and_routes_win() {
         ("/app/deeper/x", "/app/deeper + /x", "/app/deeper"),
         ("/%C3%A9/x", "/%C3%A9 + /x", "/é"),
     ] {
-        let answer = get(path).send(&app).await;
+        let answer = app.get(path).send().await.unwrap();
         answer.check(200, expected);
-        assert_eq!(answer.label.as_deref(), Some(label), "{path}");
+        assert_eq!(answer.label(), Some(label), "{path}");
     }
-    assert_eq!(get("/app/post").send(&app).await.status, 405);
+    assert_eq!(app.get("/app/post").send().await.unwrap().status, 405);
     for path in ["/apple", "/ap", "/"] {
-        get(path).send(&app).await.check(404, "Not Found");
+        app.get(path).send().await.unwrap().check(404, "Not Found");
     }
 }
 
@@ -59,27 +59,31 @@ async fn a_router_in_a_router_has_the_whole_label() {
         .build()
         .unwrap();
     let inner = Router::new().mount("/b", innermost).build().unwrap();
-    let app = Router::new().mount("/a", inner).build().unwrap();
+    let app = client(Router::new().mount("/a", inner));
     for (path, expected, label) in [
         ("/a/b", "/a/b | /", "/a/b/"),
         ("/a/b/x/7", "/a/b | /x/7", "/a/b/x/{y}"),
     ] {
-        let answer = get(path).send(&app).await;
+        let answer = app.get(path).send().await.unwrap();
         answer.check(200, expected);
-        assert_eq!(answer.label.as_deref(), Some(label));
+        assert_eq!(answer.label(), Some(label));
     }
-    get("/a/c").send(&app).await.check(404, "Not Found");
+    app.get("/a/c")
+        .send()
+        .await
+        .unwrap()
+        .check(404, "Not Found");
 }
 
 #[tokio::test]
 async fn a_mount_at_the_root_has_what_no_route_has() {
-    let app = Router::new()
-        .get("/", async || "page")
-        .get("/{x}", async || "one")
-        .mount("/", foreign())
-        .build()
-        .unwrap();
-    get("/").send(&app).await.check(200, "page");
-    get("/a").send(&app).await.check(200, "one");
-    get("/a/b").send(&app).await.check(200, " + /a/b");
+    let app = client(
+        Router::new()
+            .get("/", async || "page")
+            .get("/{x}", async || "one")
+            .mount("/", foreign()),
+    );
+    app.get("/").send().await.unwrap().check(200, "page");
+    app.get("/a").send().await.unwrap().check(200, "one");
+    app.get("/a/b").send().await.unwrap().check(200, " + /a/b");
 }

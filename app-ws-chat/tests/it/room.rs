@@ -143,5 +143,5 @@ async fn typing_is_told_to_the_others_and_never_answered() {
         bea.send(json!({ "t": "typing", "room": "lobby" }).to_string());
     }
     bea.nothing().await;
-    assert_eq!(ada.unread(), 4, "the burst is five");
+    assert_eq!(ada.unread().await, 4, "the burst is five");
 }

@@ -2,7 +2,9 @@
 
 use http::StatusCode;
 
-use crate::support::House;
+use test_client::{NotConnected, Reply};
+
+use crate::support::{Fields, House};
 
 const HOST: (&str, &str) = ("host", "chat.example");
 
@@ -14,11 +16,9 @@ async fn a_socket_is_accepted_with_its_subprotocol() {
         &[HOST],
         &[HOST, ("origin", "https://chat.example")],
     ] {
-        let mut client = house.shake_hands(house.scope("/ws", fields), &["other", "chat.v1"]);
-        assert_eq!(
-            client.accepted().await.subprotocol.as_deref(),
-            Some("chat.v1")
-        );
+        let client = house.shake_hands("/ws", fields, &["other", "chat.v1"]);
+        let client = client.await.unwrap();
+        assert_eq!(client.socket.subprotocol(), Some("chat.v1"));
         client.leave().await;
     }
 }
@@ -43,14 +43,22 @@ async fn strangers_are_denied_and_told_why() {
         ("/", vec![HOST, own], "chat.v1", StatusCode::NOT_FOUND),
     ];
     for (path, fields, subprotocol, status) in rows {
-        let mut client = house.shake_hands(house.scope(path, &fields), &[subprotocol]);
-        let response = client.denied().await;
-        assert_eq!(
-            response.head.status, status,
-            "{path} {fields:?} {subprotocol}"
-        );
-        assert!(!response.body.is_empty());
+        let reply = denied(&house, path, &fields, &[subprotocol]).await;
+        assert_eq!(reply.status, status, "{path} {fields:?} {subprotocol}");
+        assert!(!reply.body.is_empty());
     }
-    let mut client = house.shake_hands(house.scope("/ws", &[]), &[]);
-    assert_eq!(client.denied().await.head.status, StatusCode::BAD_REQUEST);
+    let reply = denied(&house, "/ws", &[], &[]).await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+}
+
+async fn denied(
+    house: &House,
+    path: &str,
+    fields: Fields<'_>,
+    subprotocols: &[&'static str],
+) -> Box<Reply> {
+    match house.shake_hands(path, fields, subprotocols).await {
+        Err(NotConnected::Denied(reply)) => reply,
+        _ => panic!("not denied: {path} {fields:?}"),
+    }
 }
