@@ -23,6 +23,7 @@ chapter! {
     a_head_over_the_limit_is_431_however_it_comes: "HTTP-1";
     too_many_fields_are_431: "HTTP-1";
     a_control_byte_in_a_value_is_refused_at_once: "HTTP-1";
+    who_does_not_speak_http_gets_no_answer: "HTTP-1";
     a_refusal_of_head_has_no_text: "HTTP-1", "SRV-6";
     a_connection_that_ends_within_a_head_has_no_answer_but_a_refusal: "HTTP-1";
 }
@@ -319,6 +320,24 @@ fn too_many_fields_are_431(subject: &Subject) {
     client.send(format!("GET / HTTP/1.1\r\nhost: a\r\n{fields}\r\n"));
     assert_eq!(client.read_response().status, 431);
     client.expect_end();
+    assert_eq!(
+        server.ask("/conformance/report/calls/0"),
+        "",
+        "the application was called"
+    );
+}
+
+fn who_does_not_speak_http_gets_no_answer(subject: &Subject) {
+    let server = subject.start();
+    // What tests HTTP/2's preface by a wrong one looks for (RFC 9113 section 3.4).
+    for cuts in [vec![], (1..30).collect()] {
+        let mut client = server.connect();
+        client.send_cut("INVALID CONNECTION PREFACE\r\n\r\n", &cuts);
+        client.expect_end();
+    }
+    let mut client = server.connect();
+    client.send("GET / PREFACE\r\n\r\n");
+    assert_eq!(client.read_response().status, 400, "it named a target");
     assert_eq!(
         server.ask("/conformance/report/calls/0"),
         "",

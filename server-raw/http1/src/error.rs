@@ -12,6 +12,9 @@ use http::StatusCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PeerError {
+    /// A first line of three words that has neither a target nor the version of a protocol. Whoever sends it does not speak
+    /// HTTP/1.1 and would not understand an answer, so there is none (RFC 9113 section 3.4 has it so for a broken preface).
+    NotHttp,
     /// A request line that is not `method SP target SP version`.
     RequestLine,
     /// A method that is not a token.
@@ -95,7 +98,8 @@ impl PeerError {
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::MethodTooLong | Self::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            Self::RequestLine
+            Self::NotHttp
+            | Self::RequestLine
             | Self::Method
             | Self::Target
             | Self::BareCarriageReturn
@@ -124,6 +128,7 @@ impl PeerError {
 
     pub(crate) const fn text(self) -> &'static str {
         match self {
+            Self::NotHttp => "the first line is not one of HTTP/1.1 (RFC 9112 section 3)",
             Self::RequestLine => "the request line is malformed (RFC 9112 section 3)",
             Self::Method => "the method is not a token (RFC 9112 section 3.1)",
             Self::MethodTooLong => "the method is too long (RFC 9112 section 3)",

@@ -265,6 +265,23 @@ impl RequestLine {
         Self::cut(bytes, start..end, limits).map(Some)
     }
 
+    /// What to say of a line that has no version of HTTP in its place.
+    #[cold]
+    fn stranger(behind_method: &[u8]) -> PeerError {
+        let mut words = behind_method.split(|&byte| byte == b' ');
+        match (words.next(), words.next(), words.next()) {
+            (Some([first, target @ ..]), Some(version), None)
+                if first.is_ascii_alphabetic()
+                    && !target.iter().any(|byte| b"/:.*".contains(byte))
+                    && !version.is_empty()
+                    && !version.contains(&b'/') =>
+            {
+                PeerError::NotHttp
+            }
+            _ => PeerError::RequestLine,
+        }
+    }
+
     fn cut(bytes: &[u8], line: Range<usize>, limits: &Limits) -> Result<Self, PeerError> {
         let method_end = if bytes[line.start..].starts_with(b"GET ") {
             line.start + 3
@@ -296,7 +313,7 @@ impl RequestLine {
                 b'.',
                 b'0'..=b'9',
             ] => return Err(PeerError::Version),
-            _ => return Err(PeerError::RequestLine),
+            _ => return Err(Self::stranger(&bytes[method_end + 1..line.end])),
         };
         if target.is_empty() {
             return Err(PeerError::RequestLine);

@@ -155,13 +155,17 @@ pub fn write_closing_reply(status: StatusCode, text: &str, date: &[u8; 29], out:
     out.push(b'\n');
 }
 
-/// Writes the reply to an error of the peer, to HEAD without its text (RFC 9110 section 9.3.2).
+/// Writes the reply to an error of the peer, to HEAD without its text (RFC 9110 section 9.3.2), and to who does not speak
+/// HTTP/1.1 none.
 pub(crate) fn write_error(
     error: PeerError,
     method: MethodKind,
     date: &[u8; 29],
     out: &mut Vec<u8>,
 ) {
+    if error == PeerError::NotHttp {
+        return;
+    }
     match method {
         MethodKind::Head => write_closing_head(error.status(), error.text(), date, out),
         MethodKind::Connect | MethodKind::Other => {

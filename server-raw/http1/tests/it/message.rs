@@ -68,5 +68,20 @@ fn a_peer_may_leave_between_requests_and_not_within() {
 fn what_is_not_http_is_refused_at_its_first_line() {
     check_refused(b"\x16\x03\x01\x02\x00", &[], PeerError::ControlByte);
     check_refused("SSH-2.0-OpenSSH_9.9\r\n", &[], PeerError::RequestLine);
+    for greeting in [
+        "INVALID CONNECTION PREFACE\r\n\r\n",
+        "LOGIN user password\r\n",
+    ] {
+        check_refused(greeting, &[], PeerError::NotHttp);
+    }
+    // Whoever names a target or a version meant to speak HTTP.
+    for wrong in [
+        "GET / PREFACE",
+        "GET a:80 PREFACE",
+        "GET a RTSP/1.0",
+        "GET a b c",
+    ] {
+        check_refused(format!("{wrong}\r\n\r\n"), &[], PeerError::RequestLine);
+    }
     check_refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[], PeerError::Version);
 }
