@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use gateway_spec::{
-    AppError, BodyError, BodyLength, ConnectionInfo, Gone, Http, HttpScope, HttpSend, HttpTransport,
-    ResponseHead, Scope, TrailersPlan,
+    AppError, BodyError, BodyLength, ConnectionInfo, Gone, Http, HttpScope, HttpSend,
+    HttpTransport, ResponseHead, Scope, TrailersPlan,
 };
 use http::{HeaderValue, StatusCode, header};
 
