@@ -9,8 +9,10 @@ use libtest_mimic::{Arguments, Trial};
 use tungstenite::Message;
 use tungstenite::client::IntoClientRequest;
 
+type Test = fn(&Subject);
+
 fn main() {
-    let tests: [(&str, fn(&Subject)); 9] = [
+    let tests: [(&str, Test); 9] = [
         ("a_websocket_on_any_path_is_an_echo", websockets),
         ("echo_shows_the_fields", echo),
         ("cookie_shows_the_cookies", cookie),

@@ -1,7 +1,7 @@
 //! Synchronous applications, through the adapter: mounted at `/conformance/sync/`, and on a pool of one thread with one place
 //! in its queue at `/conformance/sync/small/`.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -11,7 +11,7 @@ use gateway_spec::bytes::Bytes;
 use gateway_spec::types::StatusCode;
 use gateway_spec::{
     AppError, Application, Connection, Done, DrainSignal, Http, Lifespan, LifespanTransport,
-    Response, ResponseHead, Signal, State, SyncApplication, SyncHttp, WorkerThread,
+    Response, ResponseHead, Signal, State, SyncApplication, SyncHttp, SyncWriter, WorkerThread,
 };
 
 use super::Routes;
@@ -239,17 +239,10 @@ impl SyncApplication for Blocking {
             ["parts", how] => parts(how, &reports, responder),
             ["endless"] => {
                 let mut writer = responder.start(ResponseHead::new(StatusCode::OK))?;
-                writer.flush()?;
                 reports.say("sync", "started");
-                let mut written = 0_usize;
-                let error = loop {
-                    match writer.write_all(&[b'x'; PART]) {
-                        Ok(()) => written += PART,
-                        Err(error) => break error,
-                    }
-                    if written.is_multiple_of(16 * PART) {
-                        reports.say("sync-written", written);
-                    }
+                let error = match writer.flush() {
+                    Ok(()) => write_until_gone(&mut writer, &reports),
+                    Err(error) => error,
                 };
                 reports.say("sync", format_args!("{:?}", AppError::from(error).gone()));
                 Ok(writer.abort())
@@ -262,6 +255,20 @@ impl SyncApplication for Blocking {
             ["panic"] => panic!("the synchronous peer panics on purpose"),
             ["hello"] => responder.respond("Hello, world!"),
             _ => responder.respond(StatusCode::NOT_FOUND),
+        }
+    }
+}
+
+/// Why it could not write any more.
+fn write_until_gone(writer: &mut SyncWriter, reports: &Reports) -> io::Error {
+    let mut written = 0_usize;
+    loop {
+        if let Err(error) = writer.write_all(&[b'x'; PART]) {
+            return error;
+        }
+        written += PART;
+        if written.is_multiple_of(16 * PART) {
+            reports.say("sync-written", written);
         }
     }
 }

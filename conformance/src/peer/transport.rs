@@ -193,7 +193,6 @@ impl Routes {
             while transport.poll_ready(&mut cx).is_ready() {
                 transport.send(body(vec![b'x'; 16 * 1024], true))?;
             }
-            drop(cx);
             drop(waker);
         }
         let waker = Waker::from(Arc::new(Curious(Arc::downgrade(transport))));
