@@ -95,7 +95,7 @@ impl Worker {
     /// A call that was counted has returned, or was dropped.
     pub(crate) fn call_ended(&self) {
         let calls = self.calls.load(Ordering::Relaxed);
-        self.calls.store(calls.saturating_sub(1), Ordering::Relaxed);
+        self.calls.store(calls.wrapping_sub(1), Ordering::Relaxed);
     }
 
     /// Runs on a thread of its own until the drain has ended. `shutdown` is raised with the deadline.
