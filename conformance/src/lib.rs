@@ -54,9 +54,12 @@ pub use response::{Cut, Framing, Method, Response};
 pub use server::{Options, Server, Signal, Subject};
 pub use spec::{Clause, clauses};
 
-/// The variable of the environment that sets a server's times, in milliseconds: `head=400,idle=600,body=500,write=500,
-/// linger=200`, in any order, without spaces.
+/// The variable of the environment that sets a server's times, in milliseconds: `head=400,idle=600,body=500,write=500,ping=1000,pong=500,
+/// close=300,linger=200,startup=900`, in any order, without spaces.
 pub const TIMEOUTS: &str = "PEER_TIMEOUTS";
+
+/// The variable of the environment that sets a server's limits: `exchanges=2`, as [`TIMEOUTS`]. The server has one worker then.
+pub const LIMITS: &str = "PEER_LIMITS";
 
 /// Runs all cases on one server, one after the other.
 #[must_use]

@@ -10,11 +10,15 @@ mod describe;
 mod faults;
 mod flow;
 mod http;
+mod layers;
 mod lifespan;
 mod panics;
 mod public;
 mod reports;
+mod scopes;
+mod synchronous;
 mod trace;
+mod transport;
 mod websocket;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gateway_spec::{AppError, Application, Connection, Done, Http, Scope};
 
 use reports::Reports;
+use synchronous::Mounts;
 
 pub use lifespan::LIFESPAN;
 pub(crate) use panics::{AFTER as PANICS_AFTER, BEFORE as PANICS_BEFORE};
@@ -46,6 +51,7 @@ pub(crate) const START: &str = "/conformance/start";
 pub struct Peer {
     reports: Arc<Mutex<Arc<Reports>>>,
     start: Arc<[String]>,
+    synchronous: Mounts,
 }
 
 impl Peer {
@@ -80,6 +86,7 @@ impl Application for Peer {
     async fn call(&self, connection: Connection) -> Result<Done, AppError> {
         let routes = Routes {
             reports: self.reports(),
+            synchronous: self.synchronous.clone(),
         };
         match connection {
             Connection::Http(http) if http.scope.path() == RESET => {
@@ -96,7 +103,7 @@ impl Application for Peer {
             }
             Connection::Http(http) => routes.http(http).await,
             Connection::WebSocket(socket) => routes.websocket(socket).await,
-            Connection::Lifespan(lifespan) => lifespan::run(lifespan).await,
+            Connection::Lifespan(lifespan) => lifespan::run(lifespan, &self.synchronous).await,
             other => other.refuse().await,
         }
     }
@@ -105,6 +112,7 @@ impl Application for Peer {
 /// The routes of one call.
 struct Routes {
     reports: Arc<Reports>,
+    synchronous: Mounts,
 }
 
 /// A `Done` that proves nothing: what an application lies with.

@@ -6,7 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use gateway_spec::{AppError, BodyError, BodyLength, ConnectionInfo, Gone, Http, HttpScope, Scope};
+use bytes::Bytes;
+use gateway_spec::{
+    AppError, BodyError, BodyLength, ConnectionInfo, Gone, Http, HttpScope, HttpSend,
+    HttpTransport, ResponseHead, Scope, TrailersPlan,
+};
+use http::{HeaderValue, StatusCode, header};
 
 use crate::app::{Panic, Slot};
 use crate::exchange::{Exchange, Facts, Progress, Turn, UpgradeAsked, Verdict};
@@ -26,6 +31,9 @@ pub struct Call {
     forced: bool,
     began: Option<Instant>,
 }
+
+/// Seconds after which a refused client may ask again: exchanges end all the time.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -80,6 +88,9 @@ impl Call {
                 limit: self.worker.settings.limits.body_bytes,
             });
         }
+        if !self.worker.call_begins() {
+            return self.refuse_for_now();
+        }
         let http = Http::new(self.scope.clone(), Arc::clone(&self.exchange) as _);
         // Where no tunnel can be, nobody looks after one.
         let tunnel = match facts.upgrade {
@@ -88,6 +99,21 @@ impl Call {
         };
         self.slot.start(http, tunnel);
         self.phase = Phase::Running;
+    }
+
+    /// Answers that there are too many calls already (HTTP-3).
+    #[cold]
+    fn refuse_for_now(&mut self) {
+        self.phase = Phase::Returned;
+        let head = ResponseHead::new(StatusCode::SERVICE_UNAVAILABLE)
+            .with_header(header::RETRY_AFTER, RETRY_AFTER);
+        // A fresh exchange takes its first event.
+        let _ = self.exchange.send(HttpSend::Start {
+            head,
+            body: Bytes::new(),
+            more: false,
+            trailers: TrailersPlan::None,
+        });
     }
 
     /// Answers in the application's place.
@@ -127,7 +153,11 @@ impl Call {
             return self.exchange.leave(Turn::Over).0;
         }
         self.exchange.enter(cx.waker());
-        match self.slot.poll(cx) {
+        let polled = self.slot.poll(cx);
+        if polled.is_ready() {
+            self.worker.call_ended();
+        }
+        match polled {
             Poll::Pending if self.forced => self.exchange.leave(Turn::Forced).0,
             Poll::Pending => {
                 let (progress, verdict) = self.exchange.leave(Turn::Pending);
@@ -201,6 +231,9 @@ impl Drop for Call {
         if self.phase != Phase::Idle {
             self.exchange.set_gone(Gone::Shutdown);
         }
+        if self.phase == Phase::Running {
+            self.worker.call_ended();
+        }
     }
 }
 
@@ -223,7 +256,7 @@ fn report(scope: &Scope, error: &AppError) {
     }
 }
 
-/// A call that goes on after its exchange is over. It counts in the drain.
+/// A call that goes on after its exchange is over. It counts in the drain, and as a call.
 struct Trailing {
     worker: Arc<Worker>,
     slot: Box<dyn Slot>,
@@ -258,6 +291,7 @@ impl Future for Trailing {
 
 impl Drop for Trailing {
     fn drop(&mut self) {
+        self.worker.call_ended();
         self.worker.closed();
     }
 }

@@ -1,7 +1,7 @@
 //! The application's lifespan: started before the first connection is accepted, stopped after the last one is closed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gateway_spec::{
     AppError, Application, Connection, DrainSignal, Lifespan, LifespanScope, LifespanTransport,
@@ -36,8 +36,21 @@ enum Progress {
     Abandoned,
 }
 
-/// Starts the application's lifespan and waits until it is up. Runs on the host's own runtime.
+/// Starts the application's lifespan and waits until it is up, for so long. Runs on the host's own runtime.
 pub(crate) async fn start(
+    app: Arc<impl Application>,
+    scope: LifespanScope,
+    patience: Duration,
+) -> Result<(Running, State), AppError> {
+    match tokio::time::timeout(patience, until_started(app, scope)).await {
+        Ok(started) => started,
+        Err(_elapsed) => Err(AppError::message(format!(
+            "it did not start within {patience:?} (LIFE-8)"
+        ))),
+    }
+}
+
+async fn until_started(
     app: Arc<impl Application>,
     scope: LifespanScope,
 ) -> Result<(Running, State), AppError> {

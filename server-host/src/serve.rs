@@ -77,7 +77,9 @@ async fn host<P: Protocol>(
     let shutdown = Signal::new();
     let scope = LifespanScope::new(capabilities).with_drain(shutdown.clone());
     let (mut running, state) = tokio::select! {
-        started = lifespan::start(Arc::clone(&app), scope) => started.map_err(ServeError::Startup)?,
+        started = lifespan::start(Arc::clone(&app), scope, settings.timeouts.startup) => {
+            started.map_err(ServeError::Startup)?
+        }
         // Nothing is served yet, so there is nothing to drain.
         () = signals.next() => return Ok(()),
     };

@@ -70,6 +70,10 @@ pub struct Limits {
     pub streams: u32,
     /// Connections of one worker. 16,384: below the usual limit of open files; above it new ones wait in the kernel.
     pub connections: usize,
+    /// Exchanges that one worker runs at once, WebSockets and calls that go on after their answer among them. 16,384: as
+    /// many as connections, so what meets it are HTTP/2's streams and work that is left behind. 503 with `Retry-After`
+    /// above it, and the application is not called (HTTP-3).
+    pub exchanges: usize,
 }
 
 impl Default for Limits {
@@ -82,11 +86,13 @@ impl Default for Limits {
             discard_bytes: 256 * 1024,
             streams: 100,
             connections: 16 * 1024,
+            exchanges: 16 * 1024,
         }
     }
 }
 
-/// Times after which a peer is given up, or asked whether it lives. All are met late by at most a [tick](crate::TICK).
+/// Times after which a peer is given up, or asked whether it lives, and a startup has failed. Those of peers are all met late
+/// by at most a [tick](crate::TICK).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Timeouts {
@@ -113,6 +119,10 @@ pub struct Timeouts {
     pub close: Duration,
     /// How long a closing connection is still read so that the peer sees the answer (RFC 9112 section 9.6). 2 seconds.
     pub linger: Duration,
+    /// From the process's start to the application's `started`; what takes longer is a failed startup (LIFE-8). 60 seconds:
+    /// long for pools and caches, and shorter than the 90 after which systemd kills without a reason in the log. A
+    /// startup that blocks its thread cannot be seen.
+    pub startup: Duration,
 }
 
 impl Default for Timeouts {
@@ -126,6 +136,7 @@ impl Default for Timeouts {
             ping_timeout: Some(Duration::from_secs(20)),
             close: Duration::from_secs(5),
             linger: Duration::from_secs(2),
+            startup: Duration::from_secs(60),
         }
     }
 }

@@ -37,6 +37,9 @@ pub(crate) struct Worker {
     /// The tick until which a head that has begun is waited for.
     heads_until: AtomicU32,
     open: AtomicUsize,
+    /// Calls of the application under way. Written by the worker's own thread alone, so it is loaded and stored: no
+    /// request pays for a locked instruction.
+    calls: AtomicUsize,
     closed: Notify,
 }
 
@@ -63,6 +66,7 @@ impl Worker {
             access_log: AccessLog::default(),
             phase: AtomicU8::new(SERVING),
             open: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
             closed: Notify::new(),
         }
     }
@@ -76,6 +80,22 @@ impl Worker {
     pub(crate) fn closed(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
         self.closed.notify_waiters();
+    }
+
+    /// Counts a call, if one more may run (HTTP-3).
+    pub(crate) fn call_begins(&self) -> bool {
+        let calls = self.calls.load(Ordering::Relaxed);
+        let may = calls < self.settings.limits.exchanges;
+        if may {
+            self.calls.store(calls + 1, Ordering::Relaxed);
+        }
+        may
+    }
+
+    /// A call that was counted has returned, or was dropped.
+    pub(crate) fn call_ended(&self) {
+        let calls = self.calls.load(Ordering::Relaxed);
+        self.calls.store(calls.wrapping_sub(1), Ordering::Relaxed);
     }
 
     /// Runs on a thread of its own until the drain has ended. `shutdown` is raised with the deadline.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gateway_spec::{BodyLength, Handshake, Http, HttpScope, Response, WebSocket};
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, Version, header};
 
 use crate::{
     deflate::{self, Context},
@@ -113,10 +113,12 @@ fn offer(scope: &HttpScope) -> Option<Result<Offer, HandshakeError>> {
         let websocket = scope.protocol.as_deref() == Some("websocket");
         return websocket.then(|| handshake::connect(&scope.headers));
     }
-    // A body would stand where the tunnel begins. An Upgrade may be ignored, and this one is (RFC 9110 §7.8).
+    // In HTTP/1.0 an Upgrade must be ignored (RFC 9110 §7.8). Elsewhere it may be, and is beside a body, which would stand
+    // where the tunnel begins.
     let bodiless = matches!(scope.body, BodyLength::Empty | BodyLength::Known(0));
     // A look-up is cheaper than a walk along a browser's fifteen fields, and nearly every request ends here.
-    let asked = bodiless && scope.headers.contains(header::UPGRADE);
+    let asked =
+        bodiless && scope.version == Version::HTTP_11 && scope.headers.contains(header::UPGRADE);
     if !asked || !handshake::is_upgrade(&scope.method, &scope.headers) {
         return None;
     }

@@ -22,10 +22,13 @@ impl Waiting {
     /// Remembers who waits; the last one counts.
     pub(crate) fn keep(slot: &Slot, waker: &Waker) {
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*slot {
-            Some(kept) if kept.will_wake(waker) => {}
-            _ => *slot = Some(waker.clone()),
-        }
+        let unused = match &*slot {
+            Some(kept) if kept.will_wake(waker) => None,
+            _ => slot.replace(waker.clone()),
+        };
+        // Not dropped under the lock: that may run code of the application, which may ask again (SRV-13).
+        drop(slot);
+        drop(unused);
     }
 
     /// Wakes whoever waits.

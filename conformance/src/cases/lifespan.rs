@@ -11,6 +11,10 @@ chapter! {
     the_application_stops_after_the_last_exchange: "LIFE-6", "LIFE-7";
     a_lifespan_that_ends_early_ends_the_server: "LIFE-4";
     a_failed_shutdown_is_told: "LIFE-7";
+    a_startup_that_takes_too_long_has_failed: "LIFE-8", "LIFE-3";
+    a_dropped_lifespan_is_told: "LIFE-9", "LIFE-3";
+    a_dropped_life_is_told: "LIFE-9", "LIFE-4";
+    a_mount_runs_lives_of_its_own: "LIFE-10", "SYNC-9", "LIFE-5";
     a_signal_while_starting_ends_the_server: "LIFE-3";
 }
 
@@ -98,4 +102,48 @@ fn a_signal_while_starting_ends_the_server(subject: &Subject) {
     assert!(!server.wait_for_log("peer: starting").is_empty());
     server.signal(Signal::TERM);
     let _ = server.wait();
+}
+
+fn a_startup_that_takes_too_long_has_failed(subject: &Subject) {
+    let options = plan("hang").environment(crate::TIMEOUTS, "startup=300");
+    let mut server = subject.launch(options);
+    assert_eq!(server.wait().code(), Some(1));
+    let log = server.log().join("\n");
+    assert!(log.contains("LIFE-8"), "the log does not say why: {log}");
+    assert_eq!(server.output(), Vec::<String>::new(), "nobody is accepted");
+}
+
+fn a_dropped_lifespan_is_told(subject: &Subject) {
+    let mut server = subject.launch(plan("drop"));
+    assert_eq!(server.wait().code(), Some(1));
+    let log = server.log();
+    let _ = position(&log, "peer: the lifespan was aborted");
+    let _ = position(&log, "the peer has dropped its lifespan");
+}
+
+fn a_dropped_life_is_told(subject: &Subject) {
+    let mut server = subject.launch(plan("drop-late"));
+    assert_eq!(server.wait().code(), Some(1));
+    let log = server.log();
+    let started = position(&log, "peer: started");
+    assert!(started < position(&log, "peer: the lifespan was aborted"));
+}
+
+fn a_mount_runs_lives_of_its_own(subject: &Subject) {
+    let mut server = subject.start_with(Options::new());
+    let child = server.ask("/conformance/sync/state");
+    assert_eq!(child, "made by the child, the parent's false");
+    assert_eq!(server.ask("/conformance/state"), "made at startup");
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    let log = server.log();
+    let startup = position(&log, "peer: synchronous startup, on a worker: false");
+    let shutdown = position(&log, "peer: synchronous shutdown, on a worker: false");
+    assert!(startup < position(&log, "peer: started"));
+    assert!(position(&log, "peer: asked to stop") < shutdown);
+    let times = |text: &str| log.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(
+        (times("synchronous startup"), times("synchronous shutdown")),
+        (1, 1)
+    );
 }

@@ -17,6 +17,8 @@ chapter! {
     an_independent_client_is_echoed: "WS-1", "WS-7";
     the_answer_to_the_handshake_proves_it: "WS-1";
     a_handshake_that_is_not_valid_is_refused: "WS-1";
+    an_upgrade_of_what_is_no_handshake_is_ignored: "WS-1", "HTTP-30";
+    a_websocket_has_the_scope_of_its_request: "WS-2";
     a_handshake_is_answered_when_the_application_does: "WS-3";
     subprotocols_are_offered_in_order: "WS-4";
     an_acceptance_that_was_not_offered_is_refused: "WS-5";
@@ -50,6 +52,7 @@ chapter! {
     compression_frees_one_bit_of_data_frames_alone: "WS-16";
     nothing_is_answered_behind_a_close: "WS-12", "WS-19";
     a_client_that_only_pings_and_does_not_read_is_not_read: "WS-9", "WS-17";
+    what_was_accepted_need_not_arrive: "WS-20", "WS-11";
 }
 
 /// A socket of the independent client.
@@ -244,14 +247,10 @@ fn a_handshake_that_is_not_valid_is_refused(subject: &Subject) {
             whole.replace("sec-websocket-version: 13\r\n", ""),
             400,
         ),
-        // An Upgrade that cannot be meant is ignored (RFC 9110 section 7.8), and the path has nothing else.
-        ("another method", whole.replace("GET ", "POST "), 404),
     ] {
         let response = ask(&server, &request);
-        // No version is a version that is not spoken too, and what is no GET need not be taken for a handshake at all.
-        let right = response.status == status
-            || (what, response.status) == ("no version", 426)
-            || (what, response.status) == ("another method", 404);
+        // No version is a version that is not spoken too.
+        let right = response.status == status || (what, response.status) == ("no version", 426);
         assert!(right, "{what} is answered by {}", response.status);
         if response.status == 426 {
             assert_eq!(
@@ -919,4 +918,59 @@ fn a_client_that_only_pings_and_does_not_read_is_not_read(subject: &Subject) {
     for _ in 0..sent / ping.len() {
         assert_eq!(read_frame(&mut client), (FIN | PONG, vec![7; 118]));
     }
+}
+
+fn an_upgrade_of_what_is_no_handshake_is_ignored(subject: &Subject) {
+    let server = subject.start();
+    let whole = handshake("/conformance/hello", "");
+    for (what, request) in [
+        ("another method", whole.replace("GET ", "PUT ")),
+        ("HTTP/1.0", whole.replace("HTTP/1.1", "HTTP/1.0")),
+        (
+            "content",
+            whole.replace("host: a\r\n", "host: a\r\ncontent-length: 2\r\n") + "hi",
+        ),
+        (
+            "another protocol",
+            whole.replace("upgrade: websocket", "upgrade: other"),
+        ),
+    ] {
+        let response = ask(&server, &request);
+        let answer = (response.status, response.text());
+        assert_eq!(answer, (200, "Hello, world!"), "{what}");
+    }
+}
+
+fn a_websocket_has_the_scope_of_its_request(subject: &Subject) {
+    let server = subject.start();
+    let mut socket = open(&server, "/conformance/ws/scope?a=%2F&b");
+    let described = text(&mut socket);
+    for line in [
+        "method GET\n",
+        "uri /conformance/ws/scope?a=%2F&b\n",
+        "path /conformance/ws/scope\n",
+        "query a=%2F&b\n",
+        "version HTTP/1.1\n",
+        "body empty\n",
+    ] {
+        assert!(described.contains(line), "{line} is not in {described}");
+    }
+    let described = described.to_lowercase();
+    assert!(described.contains("field sec-websocket-version=13\n"));
+    assert!(described.contains("field upgrade=websocket\n"));
+    assert_eq!(text(&mut socket), "made at startup");
+}
+
+fn what_was_accepted_need_not_arrive(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send(handshake("/conformance/ws/unheard", ""));
+    assert_eq!(client.read_head().status, 101);
+    assert_eq!(server.ask("/conformance/report/unheard/1"), "Ok(())");
+    client.reset();
+    let _ = server.ask("/conformance/open/unheard");
+    let told = server.ask("/conformance/report/unheard/3");
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines[1].starts_with("Gone("), "sending says it: {told}");
+    assert!(lines[2].starts_with("Err("), "flushing says it: {told}");
 }

@@ -19,6 +19,7 @@ pub(super) fn describe(scope: &Scope) -> String {
     line("uri", &scope.uri.to_string());
     line("path", scope.path());
     line("query", scope.query().unwrap_or("-"));
+    line("protocol", scope.protocol.as_deref().unwrap_or("-"));
     line("version", &format!("{:?}", scope.version));
     line("scheme", scope.connection.scheme.as_str());
     line("authority", scope.authority().unwrap_or("-"));

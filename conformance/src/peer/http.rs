@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gateway_spec::bytes::Bytes;
 use gateway_spec::types::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -12,6 +13,7 @@ use gateway_spec::{
 use super::describe::describe;
 use super::lifespan::Greeting;
 use super::panics::panics;
+use super::scopes::{representation, runtime};
 use super::{PREFIX, Routes, public, trace};
 
 /// Where `/read-all` stops reading, in bytes.
@@ -34,6 +36,9 @@ impl Routes {
                 self.reports.open(gate);
                 http.responder.respond("opened").await
             }
+            ["layers", ref layers @ ..] => self.layers(layers, self.called(http)).await,
+            ["transport", ref how @ ..] => self.transport(how, self.called(http)).await,
+            ["sync", ref how @ ..] => self.synchronous(how, self.called(http)).await,
             ["panic", point] => panics(point, self.called(http)).await,
             _ => self.recorded(&segments, self.called(http)).await,
         }
@@ -49,15 +54,35 @@ impl Routes {
         }
     }
 
-    async fn recorded(&self, segments: &[&str], http: Http) -> Result<Done, AppError> {
+    pub(super) async fn recorded(&self, segments: &[&str], http: Http) -> Result<Done, AppError> {
+        if let ["transport", ref how @ ..] = *segments {
+            return self.transport(how, http).await;
+        }
         let Http {
             scope,
-            body,
+            mut body,
             responder,
         } = http;
         match *segments {
             ["hello"] => responder.respond("Hello, world!").await,
             ["scope"] => responder.respond(describe(&scope)).await,
+            ["scope", status] => {
+                let described = Response::text(describe(&scope)).with_status(status.parse()?);
+                responder.respond(described).await
+            }
+            ["kept"] => self.kept(scope, responder).await,
+            ["split"] => self.split(scope, body, responder).await,
+            ["block", milliseconds] => {
+                std::thread::sleep(Duration::from_millis(milliseconds.parse()?));
+                responder.respond("blocked").await
+            }
+            ["runtime"] => runtime(responder).await,
+            ["representation"] => representation(responder).await,
+            ["collect", limit] => {
+                let all = body.collect(limit.parse()?).await?;
+                responder.respond(Response::text(all)).await
+            }
+            ["dropped-chunks"] => self.dropped_chunks(body, responder).await,
             ["state"] => responder.respond(state(&scope)).await,
             ["label"] => {
                 scope.label.set("the-label");
@@ -269,7 +294,7 @@ async fn file(responder: Responder) -> Result<Done, AppError> {
     writer.finish().await
 }
 
-fn state(scope: &Scope) -> &'static str {
+pub(super) fn state(scope: &Scope) -> &'static str {
     scope
         .state
         .get::<Greeting>()

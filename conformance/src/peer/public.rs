@@ -1,11 +1,13 @@
 //! What testers that others wrote expect of a server's application, on every path that is not a case's.
 
+use gateway_spec::types::{Method, StatusCode};
 use gateway_spec::{AppError, BodyLength, Done, Http, Scope};
 
 use super::http::echo;
 
 /// `/echo` shows the fields as they came, `/cookie` the cookies; a body comes back as the server's framing delivered it;
-/// and all else is fine.
+/// `GET /` is `OK`, and so is its HEAD; and all else is a greeting: `OPTIONS *` too, and TRACE, which shows nothing of its
+/// request. Only CONNECT is declined.
 pub(super) async fn http(http: Http) -> Result<Done, AppError> {
     let Http {
         scope,
@@ -13,10 +15,14 @@ pub(super) async fn http(http: Http) -> Result<Done, AppError> {
         responder,
     } = http;
     match (scope.path(), scope.body) {
+        // A success would begin a tunnel (RFC 9110 section 9.3.6), and there is no one behind it.
+        _ if scope.method == Method::CONNECT => responder.respond(StatusCode::NOT_FOUND).await,
         ("/echo", _) => responder.respond(fields(&scope)).await,
         ("/cookie", _) => responder.respond(cookies(&scope)).await,
         (_, BodyLength::Known(1..) | BodyLength::Unknown) => echo(body, responder).await,
-        ("/", _) => responder.respond("OK").await,
+        ("/", _) if matches!(scope.method, Method::GET | Method::HEAD) => {
+            responder.respond("OK").await
+        }
         _ => responder.respond("Hello, world!").await,
     }
 }

@@ -1,10 +1,22 @@
 //! What the application tells of itself, and the gates that it waits at: both by name.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Wake, Waker};
+use std::thread::{self, Thread};
 
 use tokio::sync::Notify;
+
+/// Wakes a thread that waits.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
 
 /// Lines and permits by name, shared by all connections.
 #[derive(Debug, Default)]
@@ -84,6 +96,16 @@ impl Reports {
             Some(())
         })
         .await;
+    }
+
+    /// Waits as [`pass`](Self::pass) does, on a thread that may block.
+    pub(super) fn pass_blocking(&self, gate: &str) {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut cx = Context::from_waker(&waker);
+        let mut pass = pin!(self.pass(gate));
+        while pass.as_mut().poll(&mut cx).is_pending() {
+            thread::park();
+        }
     }
 
     async fn wait<T>(&self, mut look: impl FnMut(&mut Boards) -> Option<T>) -> T {

@@ -8,6 +8,8 @@ use gateway_spec::{
 };
 use tokio::time::timeout;
 
+use super::describe::describe;
+use super::http::state;
 use super::{PREFIX, Routes, false_done};
 
 /// A sender that could not send for so long counts as stalled.
@@ -90,6 +92,12 @@ impl Routes {
     async fn open(&self, how: &str, mut socket: Socket, scope: &Scope) -> Result<Done, AppError> {
         match how {
             "report" => self.report(socket).await,
+            "scope" => {
+                socket.send(describe(scope)).await?;
+                socket.send(state(scope)).await?;
+                socket.close(CloseCode::NORMAL, "").await
+            }
+            "unheard" => self.unheard(socket).await,
             "close" => socket.close(CloseCode::new(4001), "as asked").await,
             "last-words" => {
                 for n in 0..3 {
@@ -154,6 +162,22 @@ impl Routes {
                 let late = socket.send("too late").await;
                 self.reports
                     .say("socket", format_args!("sending gives {late:?}"));
+                return socket.close(CloseCode::NORMAL, "").await;
+            }
+        }
+    }
+
+    /// Reports what is said of messages that nobody hears.
+    async fn unheard(&self, mut socket: Socket) -> Result<Done, AppError> {
+        socket.send("heard").await?;
+        self.reports
+            .say("unheard", format_args!("{:?}", socket.flush().await));
+        self.reports.pass("unheard").await;
+        loop {
+            if let Err(error) = socket.send(vec![0; MESSAGE]).await {
+                self.reports.say("unheard", format_args!("{error:?}"));
+                self.reports
+                    .say("unheard", format_args!("{:?}", socket.flush().await));
                 return socket.close(CloseCode::NORMAL, "").await;
             }
         }

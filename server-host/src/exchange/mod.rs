@@ -174,7 +174,9 @@ impl Exchange {
     pub(crate) fn enter(&self, waker: &Waker) {
         let mut state = self.lock();
         state.polling = true;
-        keep(&mut state.wire, waker);
+        let unused = keep(&mut state.wire, waker);
+        drop(state);
+        drop(unused);
     }
 
     /// After the application was polled: decides what the client gets if the call has returned, or has dropped its
@@ -450,7 +452,7 @@ impl HttpTransport for Exchange {
         if state.inbound.is_over() && state.half_closed && state.inbound.tell_half_closed() {
             return Poll::Ready(HttpReceive::Disconnect(Gone::HalfClosed));
         }
-        keep(&mut state.receiver, cx.waker());
+        let unused = keep(&mut state.receiver, cx.waker());
         let asked_first = state.inbound.ask();
         let wire = if asked_first {
             state.wire_waker()
@@ -458,6 +460,7 @@ impl HttpTransport for Exchange {
             None
         };
         drop(state);
+        drop(unused);
         wake([wire]);
         Poll::Pending
     }
@@ -479,7 +482,9 @@ impl HttpTransport for Exchange {
         if state.has_credit() {
             return Poll::Ready(Ok(()));
         }
-        keep(&mut state.sender, cx.waker());
+        let unused = keep(&mut state.sender, cx.waker());
+        drop(state);
+        drop(unused);
         Poll::Pending
     }
 
@@ -524,7 +529,9 @@ impl HttpTransport for Exchange {
                 return Poll::Ready(Err(SendError::Gone(gone)));
             }
             if !state.has_credit() {
-                keep(&mut state.sender, cx.waker());
+                let unused = keep(&mut state.sender, cx.waker());
+                drop(state);
+                drop(unused);
                 return Poll::Pending;
             }
             OUTBOUND_BYTES - (state.queued + state.unsent)
@@ -545,7 +552,9 @@ impl HttpTransport for Exchange {
             None if state.is_flushed() => return Poll::Ready(Ok(())),
             None => {}
         }
-        keep(&mut state.flusher, cx.waker());
+        let unused = keep(&mut state.flusher, cx.waker());
+        drop(state);
+        drop(unused);
         Poll::Pending
     }
 
@@ -557,13 +566,14 @@ impl HttpTransport for Exchange {
         if let Some(gone) = state.gone {
             return Poll::Ready(Err(gone));
         }
-        keep(&mut state.receiver, cx.waker());
+        let unused = keep(&mut state.receiver, cx.waker());
         let wire = if state.inbound.ask() {
             state.wire_waker()
         } else {
             None
         };
         drop(state);
+        drop(unused);
         wake([wire]);
         Poll::Pending
     }
@@ -612,10 +622,12 @@ fn weight(outgoing: &Outgoing) -> usize {
     }
 }
 
-fn keep(slot: &mut Option<Waker>, waker: &Waker) {
+/// Keeps a waker. The one before is to be dropped without the lock: that may run code of the application (SRV-13).
+#[must_use = "drop it without the lock"]
+fn keep(slot: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
     match slot {
-        Some(kept) if kept.will_wake(waker) => {}
-        _ => *slot = Some(waker.clone()),
+        Some(kept) if kept.will_wake(waker) => None,
+        _ => slot.replace(waker.clone()),
     }
 }
 

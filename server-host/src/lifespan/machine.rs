@@ -145,7 +145,9 @@ async fn host(
     stopping: oneshot::Receiver<()>,
 ) -> State {
     let scope = LifespanScope::new(Capabilities::new("test"));
-    let Ok((mut running, state)) = super::start(Arc::new(app), scope).await else {
+    let Ok((mut running, state)) =
+        super::start(Arc::new(app), scope, Duration::from_secs(60)).await
+    else {
         return State::FailedStartup;
     };
     *seen.lock().expect("whole") += if state.is_empty() { "U" } else { "US" };

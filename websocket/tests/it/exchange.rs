@@ -204,11 +204,14 @@ fn an_ordinary_request_is_left_alone() {
     with_body.body = BodyLength::Known(3);
     let mut tunnel = scope(&[], &Signal::new());
     tunnel.method = Method::CONNECT;
+    let mut slow = scope(&HANDSHAKE, &Signal::new());
+    slow.version = Version::HTTP_10;
     for scope in [
         scope(&[("host", "a")], &Signal::new()),
         scope(&[("upgrade", "h2c")], &Signal::new()),
         post,
         with_body,
+        slow,
         tunnel,
     ] {
         let (Upgrade::Http(http), mut events) = look(scope) else {
@@ -226,12 +229,9 @@ fn a_bad_handshake_is_answered_with_its_status() {
         .insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("8"));
     let mut keyless = scope(&HANDSHAKE, &Signal::new());
     keyless.headers.remove(header::SEC_WEBSOCKET_KEY);
-    let mut slow = scope(&HANDSHAKE, &Signal::new());
-    slow.version = Version::HTTP_10;
     for (scope, status, version) in [
         (old, StatusCode::UPGRADE_REQUIRED, Some("13")),
         (keyless, StatusCode::BAD_REQUEST, None),
-        (slow, StatusCode::BAD_REQUEST, None),
     ] {
         let (Upgrade::Refused(http, error), mut events) = look(scope) else {
             panic!("not refused");
