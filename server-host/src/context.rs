@@ -216,6 +216,12 @@ impl Context {
         }
     }
 
+    /// Whether this is waited for from the peer.
+    #[must_use]
+    pub fn waits_for(&self, reading: Reading) -> bool {
+        self.reading.is_some_and(|(kind, _)| kind == reading)
+    }
+
     /// Waits for nothing from the peer.
     pub fn expect_nothing(&mut self) {
         if self.reading.take().is_some() {
