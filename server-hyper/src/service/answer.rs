@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Request, Response};
 use hyper::body::{Frame, Incoming};
 use server_host::{Outgoing, ReplyLength};
 
-use super::{App, BodyState, Hyper, Next, Outlet, Reply, Serving, Then, Turn};
+use super::{App, BodyState, End, Hyper, Next, Outlet, Reply, Serving, Then, Turn};
 use crate::io::{News, Shared};
 use crate::reply::{self, CutOff, FRAME, Framing, ReplyBody};
 
@@ -109,8 +109,14 @@ impl Serving {
                     let scope = self.call.scope();
                     let framing =
                         reply::fill(&mut response, &mut head, length, &first, scope, this, spare);
-                    if self.after_reply(length) == AfterReply::Close {
-                        reply::close_after(&mut response);
+                    match self.outlet {
+                        Outlet::Socket(_) if self.after_reply(length) == AfterReply::Close => {
+                            reply::close_after(&mut response);
+                        }
+                        Outlet::Stream if reply::take_connection(&mut response) => {
+                            self.end = End::Asked;
+                        }
+                        Outlet::Socket(_) | Outlet::Stream => {}
                     }
                     self.answered(framing, length, first);
                     return Poll::Ready(Ok(response));
