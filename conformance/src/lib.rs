@@ -34,6 +34,7 @@ mod cases;
 mod client;
 mod differential;
 mod evidence;
+mod http2_client;
 mod kernel;
 mod known;
 mod peer;

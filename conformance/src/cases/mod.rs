@@ -9,6 +9,7 @@ mod expect;
 mod faults;
 mod framing;
 mod head;
+mod http2;
 mod keep_alive;
 mod lifespan;
 mod response;
@@ -42,6 +43,7 @@ pub fn cases() -> Vec<Case> {
         ("expect", expect::cases()),
         ("upgrade", upgrade::cases()),
         ("websocket", websocket::cases()),
+        ("http2", http2::cases()),
         ("lifespan", lifespan::cases()),
         ("disconnect", disconnect::cases()),
         ("faults", faults::cases()),
