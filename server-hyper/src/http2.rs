@@ -14,6 +14,7 @@ use hyper::service::Service;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use server_host::{Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Resets, Shutdown};
+use tokio::task::AbortHandle;
 
 use crate::connection::{Over, TURNS};
 use crate::io::{HyperIo, Io, News, Shared};
@@ -43,6 +44,8 @@ struct State {
     free: Vec<Shared<Serving>>,
     /// The stream that hyper is about to spawn: it asks the service, and then the executor.
     starting: Option<Starting>,
+    /// What hyper has just spawned for a stream that became a tunnel.
+    beside: Option<AbortHandle>,
     open: usize,
     served: News,
     /// Streams that the peer has cancelled since the connection looked last.
@@ -75,6 +78,7 @@ impl Http2 {
             context: of_streams,
             free: Vec::new(),
             starting: None,
+            beside: None,
             open: 0,
             served: News::Bytes,
             resets: 0,
@@ -195,13 +199,17 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Executor<F> for Streams {
                     hyper,
                     upgrade,
                     tunnel: None,
+                    beside: None,
                     serving,
                     context,
                     streams,
                 });
             }
             // What hyper needs beside, for a stream that became a tunnel.
-            None => drop(tokio::spawn(hyper)),
+            None => {
+                let beside = tokio::spawn(hyper).abort_handle();
+                self.0.lock().beside = Some(beside);
+            }
         }
     }
 }
@@ -211,6 +219,8 @@ struct Stream<F> {
     hyper: Option<F>,
     upgrade: Option<OnUpgrade>,
     tunnel: Option<Io<TokioIo<Upgraded>>>,
+    /// Hyper's part of the tunnel, which has its direction to the peer.
+    beside: Option<AbortHandle>,
     serving: Shared<Serving>,
     context: Context,
     streams: Streams,
@@ -242,6 +252,7 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
             && Pin::new(hyper).poll(task).is_ready()
         {
             self.hyper = None;
+            self.beside = self.streams.0.lock().beside.take();
         }
         let mut serving = self.serving.lock();
         let turn = serving.after_hyper(task);
@@ -349,6 +360,12 @@ impl<F: Future<Output = ()> + Unpin> Future for Stream<F> {
             Err(Over(gone)) => {
                 // Hyper's part resets the stream if it is not at its end.
                 me.hyper = None;
+                if gone != Gone::Finished
+                    && let Some(beside) = &me.beside
+                {
+                    // Else it ends its direction as if all were well.
+                    beside.abort();
+                }
                 me.tunnel = None;
                 if gone == Gone::StreamReset {
                     me.streams.note_reset();

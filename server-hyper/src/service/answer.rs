@@ -6,7 +6,7 @@ use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
 use gateway_spec::Headers;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::{Frame, Incoming};
 use server_host::{Outgoing, ReplyLength};
 
@@ -121,7 +121,14 @@ impl Serving {
                     self.answered(framing, length, first);
                     return Poll::Ready(Ok(response));
                 }
-                Outgoing::Upgrade(head) => {
+                Outgoing::Upgrade(mut head) => {
+                    if matches!(self.outlet, Outlet::Stream)
+                        && head.status == StatusCode::SWITCHING_PROTOCOLS
+                    {
+                        // HTTP/2 has none (RFC 9113 section 8.6): an application need not know by which version it was
+                        // asked.
+                        head.status = StatusCode::OK;
+                    }
                     let response = reply::switch(head);
                     self.reply = match response {
                         Ok(_) => Reply::Switched,

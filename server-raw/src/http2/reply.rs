@@ -59,6 +59,10 @@ pub(super) fn head(
 pub(super) fn tunnel(head: ResponseHead, date: &HttpDate) -> Response<()> {
     let (mut response, _) = response(head, date);
     response.headers_mut().remove(CONTENT_LENGTH);
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // HTTP/2 has none (RFC 9113 section 8.6): an application need not know by which version it was asked.
+        *response.status_mut() = StatusCode::OK;
+    }
     response
 }
 

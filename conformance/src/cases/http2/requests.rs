@@ -2,7 +2,6 @@
 
 use super::{ask, frames, route};
 use crate::case::Case;
-use crate::cases::chapter;
 use crate::http2_client::session::{Session, converse, request as ordinary};
 use crate::http2_client::{Frames, block, code, flag, kind, request};
 use crate::server::Subject;
@@ -88,6 +87,29 @@ const S: (&str, &str) = (":scheme", "http");
 const P: (&str, &str) = (":path", "/hello");
 const A: (&str, &str) = (":authority", "a");
 
+mod table {
+    use super::{
+        a_body_over_its_length, a_body_under_its_length, a_refused_request_leaves_its_connection,
+        a_second_head_that_does_not_end_is_refused, an_expectation_that_is_not_known_is_417,
+        fields_that_are_no_trailers_are_refused, pseudo_fields_in_trailers_are_refused,
+        targets_and_heads_have_limits, the_authority_is_given_as_host, what_is_allowed_passes,
+    };
+    use crate::cases::chapter;
+
+    chapter! {
+        what_is_allowed_passes: "SCOPE-7", "SCOPE-8", "SCOPE-3";
+        the_authority_is_given_as_host: "SCOPE-6", "SCOPE-7";
+        an_expectation_that_is_not_known_is_417: "SRV-8", "HTTP-1";
+        targets_and_heads_have_limits: "HTTP-1";
+        a_refused_request_leaves_its_connection: "HTTP-1", "HTTP-2";
+        a_body_over_its_length: "HTTP-8", "HTTP-4";
+        a_body_under_its_length: "HTTP-8", "HTTP-4";
+        pseudo_fields_in_trailers_are_refused: "HTTP-6";
+        fields_that_are_no_trailers_are_refused: "HTTP-6";
+        a_second_head_that_does_not_end_is_refused: "HTTP-6";
+    }
+}
+
 pub(super) fn cases() -> Vec<Case> {
     let fields = FIELDS.into_iter().map(|(name, field, value)| {
         Case::new(name, &["HTTP-1"], move |subject| {
@@ -99,26 +121,7 @@ pub(super) fn cases() -> Vec<Case> {
             refused_head(subject, head)
         })
     });
-    fields.chain(heads).chain(others()).collect()
-}
-
-fn others() -> Vec<Case> {
-    mod table {
-        use super::*;
-        chapter! {
-            what_is_allowed_passes: "SCOPE-7", "SCOPE-8", "SCOPE-3";
-            the_authority_is_given_as_host: "SCOPE-6", "SCOPE-7";
-            an_expectation_that_is_not_known_is_417: "SRV-8", "HTTP-1";
-            targets_and_heads_have_limits: "HTTP-1";
-            a_refused_request_leaves_its_connection: "HTTP-1", "HTTP-2";
-            a_body_over_its_length: "HTTP-8", "HTTP-4";
-            a_body_under_its_length: "HTTP-8", "HTTP-4";
-            pseudo_fields_in_trailers_are_refused: "HTTP-6";
-            fields_that_are_no_trailers_are_refused: "HTTP-6";
-            a_second_head_that_does_not_end_is_refused: "HTTP-6";
-        }
-    }
-    table::cases()
+    fields.chain(heads).chain(table::cases()).collect()
 }
 
 #[track_caller]
@@ -299,9 +302,9 @@ fn a_refused_request_leaves_its_connection(subject: &Subject) {
     differs.push(("host", b"b"));
     client.send_head(1, flag::END_STREAM, &differs);
     client.expect_status(1, 400);
-    let mut upper = request("GET", &path);
-    upper.push(("X", b"1"));
-    client.send_head(3, flag::END_STREAM, &upper);
+    let mut closing = request("GET", &path);
+    closing.push(("connection", b"close"));
+    client.send_head(3, flag::END_STREAM, &closing);
     client.expect_reset(3, &[code::PROTOCOL_ERROR]);
     client.get(5, &path);
     client.expect_status(5, 200);
