@@ -97,11 +97,27 @@ impl Connection {
         Self::Http1(Http1::new(stream, context))
     }
 
-    /// What was read so far is HTTP/2's.
-    fn become_http2(&mut self) {
-        if let Self::Http1(Http1 { io, context, .. }) = std::mem::replace(self, Self::Over) {
-            *self = Self::Http2(Box::new(Http2::new(io, context)));
+    // Out of line, so that what each request of HTTP/1 runs through stays in one place.
+    #[cold]
+    fn poll_http2(&mut self, task: &mut Task<'_>) -> Poll<()> {
+        match self {
+            Self::Http2(http2) => http2.poll(task),
+            Self::Http1(_) | Self::Over => Poll::Ready(()),
         }
+    }
+
+    #[cold]
+    fn leave_http1(&mut self, over: Over, task: &mut Task<'_>) -> Poll<()> {
+        if let Self::Http1(mut http1) = std::mem::replace(self, Self::Over) {
+            match over {
+                Over::Gone(gone) => http1.end(gone),
+                // What was read so far is its.
+                Over::Http2 => {
+                    *self = Self::Http2(Box::new(Http2::new(http1.io, http1.context)));
+                }
+            }
+        }
+        self.poll_http2(task)
     }
 }
 
@@ -118,6 +134,7 @@ impl Http1 {
         }
     }
 
+    #[inline]
     fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
         self.context.register(task.waker());
         self.look_at_shutdown(task)?;
@@ -564,22 +581,15 @@ impl Http1 {
 impl Future for Connection {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
         let me = &mut *self;
-        loop {
-            let http1 = match me {
-                Self::Http1(http1) => http1,
-                Self::Http2(http2) => return http2.poll(task),
-                Self::Over => return Poll::Ready(()),
-            };
-            match http1.drive(task) {
-                Ok(poll) => return poll,
-                Err(Over::Gone(gone)) => {
-                    http1.end(gone);
-                    return Poll::Ready(());
-                }
-                Err(Over::Http2) => me.become_http2(),
-            }
+        let Self::Http1(http1) = me else {
+            return me.poll_http2(task);
+        };
+        match http1.drive(task) {
+            Ok(poll) => poll,
+            Err(over) => me.leave_http1(over, task),
         }
     }
 }

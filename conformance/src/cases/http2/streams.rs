@@ -137,7 +137,7 @@ fn an_unread_upload_holds_back_no_other_stream(subject: &Subject) {
         let mut stuck = Vec::new();
         for _ in 0..40 {
             let (response, mut stream) = session.begin(request("POST", &route("/read-late"))).await;
-            stuck.push(response);
+            stuck.push(tokio::spawn(Answer::read(response)));
             tokio::spawn(async move { send_all(&mut stream, vec![b'x'; 200_000].into()).await });
         }
         let _ = session.ask(get("/report/read-late/40")).await;
@@ -147,8 +147,8 @@ fn an_unread_upload_holds_back_no_other_stream(subject: &Subject) {
         for _ in &stuck {
             let _ = ask(&server, "/open/read-late");
         }
-        for response in stuck {
-            let answer = Answer::read(response).await.expect("an answer");
+        for answer in stuck {
+            let answer = answer.await.expect("it is read").expect("an answer");
             assert_eq!(answer.body.len(), 200_000);
         }
     });
