@@ -439,7 +439,7 @@ impl Frames {
 impl Drop for Frames {
     fn drop(&mut self) {
         if thread::panicking() {
-            evidence::add(format!("--- the last frames\n{}", self.log.join("\n")));
+            evidence::add_conversation(format!("--- the last frames\n{}", self.log.join("\n")));
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::http2_client::Frames;
 use crate::server::{Options, Server, Subject};
 
 /// Where the peer's routes lie.
-const ROUTES: &str = "";
+const ROUTES: &str = "/conformance";
 
 /// What a server may hold for an exchange in one direction: far over any bound that a server states, and far below what
 /// shows that there is none.

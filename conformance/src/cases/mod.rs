@@ -34,7 +34,7 @@ use chapter;
 /// All cases.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    let chapters: [(&str, Vec<Case>); 16] = [
+    let chapters: [(&str, Vec<Case>); 17] = [
         ("head", head::cases()),
         ("framing", framing::cases()),
         ("body", body::cases()),
@@ -74,9 +74,9 @@ mod tests {
 
     /// The clauses with MUST that no case is for yet.
     const UNCOVERED: &[&str] = &[
-        "APP-1", "APP-2", "APP-7", "APP-8", "APP-9", "SCOPE-13", "SCOPE-14", "HTTP-3", "HTTP-10",
-        "HTTP-15", "HTTP-18", "HTTP-20", "HTTP-33", "WS-2", "WS-20", "LIFE-8", "SYNC-1", "SYNC-2",
-        "SYNC-3", "SYNC-9", "SRV-11", "SRV-13", "MW-2", "MW-3", "MW-4", "MW-5", "MW-10",
+        "APP-1", "APP-2", "APP-7", "APP-8", "APP-9", "HTTP-3", "HTTP-10", "HTTP-15", "HTTP-18",
+        "HTTP-20", "HTTP-33", "WS-2", "WS-20", "LIFE-8", "SYNC-1", "SYNC-2", "SYNC-3", "SYNC-9",
+        "SRV-11", "SRV-13", "MW-2", "MW-3", "MW-4", "MW-5", "MW-10",
     ];
 
     #[test]

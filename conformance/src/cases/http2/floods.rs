@@ -6,9 +6,9 @@ use crate::http2_client::{Frames, block, code, flag, frame, kind, request, strin
 use crate::server::Subject;
 
 chapter! {
-    streams_that_are_cancelled_in_one_breath: "HTTP-3", "SRV-5";
-    streams_that_are_cancelled_after_their_call: "HTTP-3", "SRV-1";
-    streams_that_the_server_is_made_to_reset: "HTTP-3", "SRV-5";
+    streams_that_are_cancelled_in_one_breath: "SRV-5";
+    streams_that_are_cancelled_after_their_call: "SRV-5", "SRV-1";
+    streams_that_the_server_is_made_to_reset: "SRV-5";
     a_head_without_an_end: "HTTP-1", "SRV-5";
     a_head_of_empty_continuations: "HTTP-1", "SRV-5";
     a_body_of_empty_frames_that_nobody_reads: "SRV-5", "HTTP-11";

@@ -10,7 +10,7 @@ chapter! {
     a_preface_may_come_byte_by_byte: "SCOPE-14", "HTTP-1";
     a_broken_preface_is_closed_quietly: "HTTP-1";
     http_1_is_served_on_the_same_port: "SCOPE-14";
-    the_settings_say_what_is_spoken: "SCOPE-13", "HTTP-3";
+    the_settings_say_what_is_spoken: "SCOPE-13", "SRV-5";
     an_offer_of_h2c_is_an_ordinary_request: "HTTP-30";
     pings_are_answered: "HTTP-2";
     frames_and_settings_that_are_not_known_are_passed_over: "HTTP-1";

@@ -15,7 +15,7 @@ chapter! {
     a_body_may_come_in_many_pieces_and_with_padding: "HTTP-4", "HTTP-5";
     streams_do_not_wait_for_each_other: "HTTP-2", "SCOPE-1";
     many_streams_at_once: "HTTP-2", "SCOPE-1";
-    streams_over_the_limit_are_refused: "HTTP-3";
+    streams_over_the_limit_are_refused: "SRV-5";
     an_unread_upload_holds_back_no_other_stream: "HTTP-2", "HTTP-11";
     trailers_go_both_ways: "HTTP-6", "HTTP-27", "HTTP-28";
     what_has_no_body_ends_with_its_head: "SRV-6";
