@@ -47,6 +47,8 @@ chapter! {
     a_head_that_never_ends_is_given_up: "SRV-14";
     a_shutdown_lets_streams_finish: "SRV-4", "SRV-16";
     a_shutdown_ends_idle_connections: "SRV-16";
+    a_stream_that_stays_is_ended_with_the_grace: "SRV-4", "SRV-16";
+    a_connection_that_opens_no_window_is_given_up: "SRV-14", "HTTP-35";
     work_after_the_answer_holds_nobody_back: "SRV-9";
     a_body_over_its_announced_limit_is_413: "HTTP-7";
 }
@@ -671,6 +673,27 @@ fn a_shutdown_ends_idle_connections(subject: &Subject) {
     // It does not answer what the server asks then.
     client.expect_goaway(&[code::NO_ERROR]);
     assert!(server.wait().success());
+}
+
+fn a_stream_that_stays_is_ended_with_the_grace(subject: &Subject) {
+    let mut server = subject.start_with(Options::new().arguments(&["--grace", "1"]));
+    let mut client = frames(&server);
+    client.get(1, &route("/drain/ignored"));
+    client.expect_status(1, 200);
+    server.signal(Signal::TERM);
+    let _ = server.wait_for_log("peer: gone by Shutdown");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+/// The windows of its streams are open; that of the connection is not.
+fn a_connection_that_opens_no_window_is_given_up(subject: &Subject) {
+    let server = impatient(subject);
+    let mut client = Frames::connect_with(server.address(), &[(4, 0x7fff_ffff)]);
+    client.get(1, &route("/endless"));
+    client.get(3, &route("/endless"));
+    let told = ask(&server, "/report/endless/4");
+    assert_eq!(told.matches("Gone(WriteTimeout)").count(), 2, "{told}");
+    client.ping();
 }
 
 fn work_after_the_answer_holds_nobody_back(subject: &Subject) {

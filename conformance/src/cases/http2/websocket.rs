@@ -8,7 +8,7 @@ use tungstenite::{Message, WebSocket};
 use super::{QUIET, SERVER, ask, frames, route};
 use crate::cases::chapter;
 use crate::http2_client::{Frame, Frames, Tunnel, code, flag, kind};
-use crate::server::{Server, Signal, Subject};
+use crate::server::{Options, Server, Signal, Subject};
 
 chapter! {
     a_stream_becomes_a_websocket: "WS-1", "WS-7", "SCOPE-13";
@@ -34,6 +34,7 @@ chapter! {
     an_application_that_does_not_receive_stops_the_client: "WS-17";
     a_client_that_does_not_read_stops_the_application: "WS-17";
     a_shutdown_lets_sockets_go_on: "WS-18", "SRV-4";
+    a_socket_that_stays_is_closed_with_the_grace: "WS-18";
 }
 
 type Socket = WebSocket<Tunnel>;
@@ -412,6 +413,15 @@ fn a_client_that_does_not_read_stops_the_application(subject: &Subject) {
     // Beyond its first window this client gives none.
     let sent: usize = ask(&server, "/report/flood/1").parse().expect("a number");
     assert!(sent < 2 * SERVER, "{sent} bytes were accepted");
+}
+
+fn a_socket_that_stays_is_closed_with_the_grace(subject: &Subject) {
+    let mut server = subject.start_with(Options::new().arguments(&["--grace", "1"]));
+    let mut socket = open(&server, "/ws/stay");
+    server.signal(Signal::TERM);
+    assert_eq!(closed(&mut socket), Some(1012));
+    let _ = socket.flush();
+    assert_eq!(server.wait().code(), Some(0));
 }
 
 fn a_shutdown_lets_sockets_go_on(subject: &Subject) {
