@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::evidence::{self, Ending, Evidence};
-use crate::known::{Difference, KNOWN};
 use crate::server::Subject;
 
 /// A case: one behaviour that every server must show.
@@ -19,7 +18,7 @@ pub struct Case {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The server does what the clauses say, or differs as [`KNOWN`] says.
+    /// The server does what the clauses say.
     Passed,
     /// It does not.
     Failed(Evidence),
@@ -51,31 +50,14 @@ impl Case {
     /// Runs the case: on the server that runs already, if the case can; else on one of its own.
     #[must_use]
     pub fn run(&self, subject: &Subject) -> Outcome {
-        self.run_against(KNOWN, subject)
-    }
-
-    fn run_against(&self, known: &[Difference], subject: &Subject) -> Outcome {
-        let known = known
-            .iter()
-            .find(|known| known.server == subject.name() && known.case == self.name);
         let mut ending = evidence::gather(|| (self.test)(subject));
         if let (Ending::NeedsItsOwn(_), Some(own)) = (&ending, subject.to_start()) {
             ending = evidence::gather(|| (self.test)(&own));
         }
-        match (ending, known) {
-            (Ending::NeedsItsOwn(what_for), _) => Outcome::NotRun(what_for),
-            (Ending::Passed, None) | (Ending::Failed(_), Some(_)) => Outcome::Passed,
-            (Ending::Failed(evidence), None) => Outcome::Failed(evidence),
-            (Ending::Passed, Some(known)) => {
-                let unmet = format!(
-                    "it passes: take it out of the known differences ({})",
-                    known.why
-                );
-                Outcome::Failed(Evidence {
-                    unmet,
-                    ..Evidence::default()
-                })
-            }
+        match ending {
+            Ending::Passed => Outcome::Passed,
+            Ending::Failed(evidence) => Outcome::Failed(evidence),
+            Ending::NeedsItsOwn(what_for) => Outcome::NotRun(what_for),
         }
     }
 }
@@ -109,23 +91,6 @@ mod tests {
         assert!(evidence.unmet.contains("the sum"), "{evidence}");
         assert!(evidence.place.contains("case.rs"), "{evidence}");
         assert_eq!(evidence.conversations, ["what was said"]);
-    }
-
-    #[test]
-    fn a_known_difference_must_still_differ() {
-        let known = [Difference {
-            server: "some",
-            case: "odd",
-            why: "its wire cannot do it",
-        }];
-        let passes =
-            |case: Case, name| matches!(case.run_against(&known, &subject(name)), Outcome::Passed);
-        let good = || Case::new("odd", &[], |_| {});
-        let bad = || Case::new("odd", &[], |_| panic!("it differs"));
-        assert!(!passes(good(), "some"));
-        assert!(passes(bad(), "some"));
-        assert!(passes(good(), "another"));
-        assert!(!passes(bad(), "another"));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Gathers what explains a failed case: the panic, the conversations and the logs of what was dropped by it.
 //!
-//! Without this, cases that run beside each other would print into each other's lines, and known differences would fill
-//! the terminal with failures that are none.
+//! Without this, cases that run beside each other would print into each other's lines.
 
 use std::cell::RefCell;
 use std::fmt;

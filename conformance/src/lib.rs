@@ -26,7 +26,6 @@
 //! - `cases/`: the cases, in the order of SPEC.md.
 //! - [`Log`], [`corpus()`]: two servers compared, without an opinion on what is right.
 //! - [`Report`]: what came out, by clause; [`clauses()`]: what there is to hold to.
-//! - [`KNOWN`]: where a server differs and is known to; an entry that no longer holds is a failure.
 #![forbid(unsafe_code)]
 
 mod case;
@@ -34,8 +33,8 @@ mod cases;
 mod client;
 mod differential;
 mod evidence;
+mod http2_client;
 mod kernel;
-mod known;
 mod peer;
 mod report;
 mod response;
@@ -47,7 +46,6 @@ pub use cases::cases;
 pub use client::{Client, End, PATIENCE};
 pub use differential::{Log, Recording, corpus};
 pub use evidence::Evidence;
-pub use known::{Difference, KNOWN};
 pub use peer::{LIFESPAN, Peer};
 pub use report::Report;
 pub use response::{Cut, Framing, Method, Response};

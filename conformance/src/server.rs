@@ -41,7 +41,7 @@ struct Program {
 impl Subject {
     /// A program that serves [`Peer`](crate::Peer), started with these arguments and `--bind 127.0.0.1:0` for each case.
     ///
-    /// The name is what reports and the table of known differences call it, such as `server-raw`.
+    /// The name is what reports call it, such as `server-raw`.
     #[must_use]
     pub fn new(name: impl Into<String>, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
         Self {

@@ -11,7 +11,7 @@ use server_host::{AccessLogging, Settings};
 #[derive(Debug, Parser)]
 #[command(version, about = None, disable_help_subcommand = true)]
 pub(crate) struct Flags {
-    /// The server: `raw` speaks HTTP/1.1 by hand and is the fastest; `hyper` has HTTP/2 too
+    /// The server: `raw` speaks HTTP/1.1 by hand and is the fastest; `hyper` is the engine that half the world runs
     #[arg(long, value_enum, default_value_t = ServerChoice::Raw)]
     pub(crate) server: ServerChoice,
 

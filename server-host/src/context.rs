@@ -22,6 +22,23 @@ pub struct Context {
     alarm: Arc<Alarm>,
     reading: Option<(Reading, u32)>,
     writing: Option<u32>,
+    resets: ResetCount,
+}
+
+/// How often the peer has cancelled, until when it is counted.
+#[derive(Debug, Clone, Copy, Default)]
+struct ResetCount {
+    resets: u32,
+    until: u32,
+}
+
+/// Whether a peer cancels more than an operator allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resets {
+    /// No more.
+    Allowed,
+    /// More: [`Limits::resets`] were passed within [`Timeouts::resets`](crate::Timeouts::resets).
+    Excessive,
 }
 
 /// What a connection waits for from its peer; each has its time.
@@ -67,6 +84,7 @@ impl Context {
             alarm,
             reading: None,
             writing: None,
+            resets: ResetCount::default(),
         }
     }
 
@@ -81,6 +99,7 @@ impl Context {
             alarm: self.worker.clock.alarm(),
             reading: None,
             writing: None,
+            resets: ResetCount::default(),
         }
     }
 
@@ -88,6 +107,28 @@ impl Context {
     #[must_use]
     pub fn info(&self) -> &Arc<ConnectionInfo> {
         &self.info
+    }
+
+    /// Says what the server offers on this connection alone; calls made from now on show it.
+    pub fn set_capabilities(&mut self, capabilities: Capabilities) {
+        Arc::make_mut(&mut self.info).capabilities = capabilities;
+    }
+
+    /// Notes that the peer has cancelled so many more streams.
+    pub fn note_resets(&mut self, resets: u32) -> Resets {
+        let now = self.worker.clock.now();
+        if now >= self.resets.until {
+            self.resets = ResetCount {
+                resets: 0,
+                until: self.deadline(self.worker.settings.timeouts.resets),
+            };
+        }
+        self.resets.resets = self.resets.resets.saturating_add(resets);
+        if self.resets.resets > self.worker.settings.limits.resets {
+            Resets::Excessive
+        } else {
+            Resets::Allowed
+        }
     }
 
     /// What the server offers.
@@ -173,6 +214,12 @@ impl Context {
             *at = (*at).min(self.worker.heads_until());
             self.set_alarm();
         }
+    }
+
+    /// Whether this is waited for from the peer.
+    #[must_use]
+    pub fn waits_for(&self, reading: Reading) -> bool {
+        self.reading.is_some_and(|(kind, _)| kind == reading)
     }
 
     /// Waits for nothing from the peer.

@@ -21,6 +21,7 @@ mod context;
 mod date;
 mod error;
 mod exchange;
+pub mod http2;
 mod lifespan;
 mod listener;
 // The contract's own tables, along which the machines here are driven.
@@ -38,7 +39,7 @@ mod worker;
 
 pub use call::Call;
 pub use clock::TICK;
-pub use context::{Context, Overdue, Reading, Shutdown, Watching};
+pub use context::{Context, Overdue, Reading, Resets, Shutdown, Watching};
 pub use date::HttpDate;
 pub use error::ServeError;
 pub use exchange::{

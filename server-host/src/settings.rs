@@ -68,6 +68,16 @@ pub struct Limits {
     pub discard_bytes: u64,
     /// Requests that an HTTP/2 connection may have open at a time. 100: the least that RFC 9113 section 6.5.2 recommends.
     pub streams: u32,
+    /// Streams of an HTTP/2 connection that its peer may cancel within [`Timeouts::resets`]. 500: five times all that it
+    /// may have open. A cancelled call goes on to its end, so without a bound one connection could start any number of
+    /// them (CVE-2023-44487). Above it the connection is closed.
+    pub resets: u32,
+    /// Streams of an HTTP/2 connection that its peer may cancel before the server has looked at them. 20, as h2 has
+    /// it: who asks and cancels in one breath wants no answer. Above it the connection is closed.
+    pub unseen_resets: usize,
+    /// Streams of an HTTP/2 connection that the server resets for what the peer does wrong on them. 100: a peer that is
+    /// wrong so often is not mistaken (CVE-2025-8671). Above it the connection is closed.
+    pub error_resets: usize,
     /// Connections of one worker. 16,384: below the usual limit of open files; above it new ones wait in the kernel.
     pub connections: usize,
     /// Exchanges that one worker runs at once, WebSockets and calls that go on after their answer among them. 16,384: as
@@ -85,6 +95,9 @@ impl Default for Limits {
             body_bytes: 1024 * 1024 * 1024,
             discard_bytes: 256 * 1024,
             streams: 100,
+            resets: 500,
+            unseen_resets: 20,
+            error_resets: 100,
             connections: 16 * 1024,
             exchanges: 16 * 1024,
         }
@@ -123,6 +136,8 @@ pub struct Timeouts {
     /// long for pools and caches, and shorter than the 90 after which systemd kills without a reason in the log. A
     /// startup that blocks its thread cannot be seen.
     pub startup: Duration,
+    /// The time for which [`Limits::resets`] counts. 10 seconds: longer than any burst of a page that is left.
+    pub resets: Duration,
 }
 
 impl Default for Timeouts {
@@ -137,6 +152,7 @@ impl Default for Timeouts {
             close: Duration::from_secs(5),
             linger: Duration::from_secs(2),
             startup: Duration::from_secs(60),
+            resets: Duration::from_secs(10),
         }
     }
 }

@@ -11,6 +11,7 @@ use std::task::{Context as Task, Poll};
 use gateway_spec::Gone;
 use hyper::server::conn::http1::{Builder, Connection as Http1};
 use hyper_util::rt::TokioIo;
+use server_host::http2::Opening;
 use server_host::{
     Context, Limits, OUTBOUND_BYTES, Overdue, PeerState, Reading, Shutdown, Stream, Watching,
 };
@@ -24,9 +25,6 @@ use crate::upgrade::{self, Tunnel};
 
 /// Turns of one poll: after so many the other connections of the worker have theirs.
 pub(crate) const TURNS: usize = 16;
-
-/// What an HTTP/2 connection begins with (RFC 9113 section 3.4).
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Hyper's smallest read buffer, and its number of fields without an allocation.
 const HYPER_BUFFER: usize = 8 * 1024;
@@ -146,7 +144,7 @@ impl Connection {
                 Poll::Ready(result) => self.hyper_ended(result, task),
             },
             Phase::Http2(http2) => {
-                if http2.poll(task).is_ready() {
+                if http2.poll(&mut self.waits.context, task)?.is_ready() {
                     // If there are streams left, this is why they end.
                     http2.end(Gone::PeerReset);
                     self.phase = self.waits.close(&mut self.io.lock());
@@ -175,16 +173,16 @@ impl Connection {
         let mut io = self.io.lock();
         let context = &self.waits.context;
         let received = io.poll_read(task, context)?;
-        let seen = io.input.len().min(PREFACE.len());
-        let may_be_http2 = io.input[..seen] == PREFACE[..seen];
         let hyper = TokioIo::new(HyperIo::new(self.io.clone()));
-        self.phase = match (received, may_be_http2, seen) {
-            (Received::Nothing, _, 0) => return Ok(Turn::Rest),
-            (Received::End, _, 0) => return Err(Over(Gone::PeerReset)),
-            (Received::Nothing, true, ..24) => return Ok(Turn::Rest),
-            (Received::Bytes, true, ..24) => return Ok(Turn::Again),
-            (_, true, 24..) => Phase::Http2(Box::new(Http2::new(hyper, context))),
-            (_, _, _) => {
+        self.phase = match (Opening::of(&io.input), received) {
+            (Opening::Undecided, Received::Nothing) => return Ok(Turn::Rest),
+            (Opening::Undecided, Received::Bytes) => return Ok(Turn::Again),
+            (Opening::Undecided, Received::End) if io.input.is_empty() => {
+                return Err(Over(Gone::PeerReset));
+            }
+            (Opening::Http2, _) => Phase::Http2(Box::new(Http2::new(hyper, context))),
+            (Opening::Broken, _) => self.waits.close(&mut io),
+            (Opening::Undecided | Opening::Http1, _) => {
                 io.gate = Gate::checking(request::limits(context.limits()), &io.input);
                 let service = OneAtATime::new(self.serving.clone());
                 Phase::Http1(builder(context.limits()).serve_connection(hyper, service))

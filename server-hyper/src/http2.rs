@@ -13,7 +13,8 @@ use hyper::server::conn::http2::{Builder, Connection};
 use hyper::service::Service;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use server_host::{Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Shutdown};
+use server_host::{Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Resets, Shutdown};
+use tokio::task::AbortHandle;
 
 use crate::connection::{Over, TURNS};
 use crate::io::{HyperIo, Io, News, Shared};
@@ -23,6 +24,9 @@ use crate::upgrade::{self, Tunnel};
 
 /// Places for exchanges that are kept for the next streams: what a browser asks for at once.
 const KEPT: usize = 16;
+
+/// RFC 9113 section 6.9.1.
+const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 
 /// Hyper's connection, and its streams.
 pub(crate) struct Http2 {
@@ -40,12 +44,24 @@ struct State {
     free: Vec<Shared<Serving>>,
     /// The stream that hyper is about to spawn: it asks the service, and then the executor.
     starting: Option<Starting>,
+    /// What hyper has just spawned for a stream that became a tunnel.
+    beside: Option<AbortHandle>,
     open: usize,
     served: News,
+    /// Streams that the peer has cancelled since the connection looked last.
+    resets: u32,
+    end: End,
     /// Why the connection is over.
     gone: Option<Gone>,
     /// The connection's task, which waits for the last stream to end.
     connection: Option<Waker>,
+}
+
+/// Whether an application asked for the connection's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    NotAsked,
+    Asked,
 }
 
 struct Starting {
@@ -56,22 +72,33 @@ struct Starting {
 
 impl Http2 {
     pub(crate) fn new(io: TokioIo<HyperIo>, context: &Context) -> Self {
+        let mut of_streams = context.for_stream();
+        of_streams.set_capabilities(context.capabilities().with_continue_on_read(false));
         let streams = Streams(Shared::new(State {
-            context: context.for_stream(),
+            context: of_streams,
             free: Vec::new(),
             starting: None,
+            beside: None,
             open: 0,
             served: News::Bytes,
+            resets: 0,
+            end: End::NotAsked,
             gone: None,
             connection: None,
         }));
         let limits = context.limits();
         let mut builder = Builder::new(streams.clone());
+        let all_windows = u64::from(limits.streams.max(1)) * INBOUND_BYTES as u64;
+        let all_windows = u32::try_from(all_windows).unwrap_or(LARGEST_WINDOW);
         builder
             .max_concurrent_streams(limits.streams)
             .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
             .initial_stream_window_size(INBOUND_BYTES as u32)
+            // Streams whose applications do not read hold back no others.
+            .initial_connection_window_size(all_windows.min(LARGEST_WINDOW))
             .max_send_buf_size(OUTBOUND_BYTES)
+            .max_pending_accept_reset_streams(limits.unseen_resets)
+            .max_local_error_reset_streams(limits.error_resets)
             .enable_connect_protocol();
         Self {
             hyper: builder.serve_connection(io, streams.clone()),
@@ -80,7 +107,11 @@ impl Http2 {
     }
 
     /// Ready when hyper is done with the connection.
-    pub(crate) fn poll(&mut self, task: &mut Task<'_>) -> Poll<()> {
+    pub(crate) fn poll(
+        &mut self,
+        context: &mut Context,
+        task: &mut Task<'_>,
+    ) -> Result<Poll<()>, Over> {
         let waker = task.waker();
         let mut state = self.streams.0.lock();
         if !state
@@ -90,8 +121,16 @@ impl Http2 {
         {
             state.connection = Some(waker.clone());
         }
+        let (resets, end) = (std::mem::take(&mut state.resets), state.end);
         drop(state);
-        Pin::new(&mut self.hyper).poll(task).map(|_result| ())
+        if resets > 0 && context.note_resets(resets) == Resets::Excessive {
+            // Hyper has no words for it.
+            return Err(Over(Gone::PeerReset));
+        }
+        if end == End::Asked {
+            self.graceful_shutdown();
+        }
+        Ok(Pin::new(&mut self.hyper).poll(task).map(|_result| ()))
     }
 
     pub(crate) fn graceful_shutdown(&mut self) {
@@ -107,6 +146,8 @@ impl Http2 {
         let served = std::mem::replace(&mut state.served, News::None);
         match (state.open, served) {
             (0, News::Bytes) => context.expect_anew(Reading::Idle),
+            // A peer that was told to leave has its time.
+            (0, News::None) if context.waits_for(Reading::Linger) => {}
             (0, News::None) => context.expect(Reading::Idle),
             _ => context.expect_nothing(),
         }
@@ -158,13 +199,17 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Executor<F> for Streams {
                     hyper,
                     upgrade,
                     tunnel: None,
+                    beside: None,
                     serving,
                     context,
                     streams,
                 });
             }
             // What hyper needs beside, for a stream that became a tunnel.
-            None => drop(tokio::spawn(hyper)),
+            None => {
+                let beside = tokio::spawn(hyper).abort_handle();
+                self.0.lock().beside = Some(beside);
+            }
         }
     }
 }
@@ -174,6 +219,8 @@ struct Stream<F> {
     hyper: Option<F>,
     upgrade: Option<OnUpgrade>,
     tunnel: Option<Io<TokioIo<Upgraded>>>,
+    /// Hyper's part of the tunnel, which has its direction to the peer.
+    beside: Option<AbortHandle>,
     serving: Shared<Serving>,
     context: Context,
     streams: Streams,
@@ -205,9 +252,13 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
             && Pin::new(hyper).poll(task).is_ready()
         {
             self.hyper = None;
+            self.beside = self.streams.0.lock().beside.take();
         }
         let mut serving = self.serving.lock();
         let turn = serving.after_hyper(task);
+        if serving.take_end_asked() {
+            self.streams.ask_for_end();
+        }
         if let Some(error) = serving.take_refused() {
             self.context.refused(error.status(), &error);
         }
@@ -309,7 +360,16 @@ impl<F: Future<Output = ()> + Unpin> Future for Stream<F> {
             Err(Over(gone)) => {
                 // Hyper's part resets the stream if it is not at its end.
                 me.hyper = None;
+                if gone != Gone::Finished
+                    && let Some(beside) = &me.beside
+                {
+                    // Else it ends its direction as if all were well.
+                    beside.abort();
+                }
                 me.tunnel = None;
+                if gone == Gone::StreamReset {
+                    me.streams.note_reset();
+                }
                 let mut serving = me.serving.lock();
                 serving.call.exchange().set_gone(gone);
                 serving.end(gone);
@@ -327,15 +387,35 @@ impl<F> Drop for Stream<F> {
         if state.free.len() < KEPT && !self.serving.lock().call.is_active() {
             state.free.push(self.serving.clone());
         }
-        if state.open == 0
-            && let Some(waker) = state.connection.take()
-        {
+        if state.open == 0 {
+            state.wake();
+        }
+    }
+}
+
+impl State {
+    fn wake(&mut self) {
+        if let Some(waker) = self.connection.take() {
             waker.wake();
         }
     }
 }
 
 impl Streams {
+    /// A stream was cancelled by the peer.
+    fn note_reset(&self) {
+        let mut state = self.0.lock();
+        state.resets += 1;
+        state.wake();
+    }
+
+    /// An application asks for the connection's end after its answer (HTTP-23).
+    fn ask_for_end(&self) {
+        let mut state = self.0.lock();
+        state.end = End::Asked;
+        state.wake();
+    }
+
     /// Why a stream is over that was not at its end.
     fn gone(&self) -> Gone {
         self.0.lock().gone.unwrap_or(Gone::StreamReset)

@@ -1,10 +1,10 @@
 //! The wire by hyper: HTTP/1.1, and HTTP/2 by prior knowledge on the same port.
 //!
-//! Choose it for HTTP/2 and for an engine that half the world runs. All that is not the wire is `server-host`'s. The
+//! Choose it for an engine that half the world runs. All that is not the wire is `server-host`'s. The
 //! files are those of `server-raw`, so that the two can be read side by side: `connection` drives, `request` turns
 //! heads into scopes, `reply` takes what the application sends, `body` brings it the request's body, `upgrade` carries
-//! tunnels, `io` moves bytes. Three have no likeness there: `service` is what hyper calls, `http2` its streams, and `gate`
-//! what it may read.
+//! tunnels, `io` moves bytes, `http2` has the streams. Two have no likeness there: `service` is what hyper calls, and
+//! `gate` what it may read.
 //!
 //! # What hyper does not see
 //!
@@ -17,7 +17,8 @@
 //! Informational responses cannot be sent through it, and names have neither their order nor their case. It answers HTTP/1.0
 //! with its own version, and need not say that the connection then ends. It sends no
 //! `100 Continue` on HTTP/2, nor on HTTP/1.1 once the response has begun. Of an aborted HTTP/2 stream, what is queued
-//! is lost, and a tunnel there that the client cancels reads as one that it has closed.
+//! is lost, and a tunnel there that the client cancels reads as one that it has closed. A peer that cancels more streams
+//! than it may is not told why its connection ends.
 //!
 //! # What is not asked of hyper
 //!

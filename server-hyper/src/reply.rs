@@ -11,13 +11,12 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Response, StatusCode, Version};
-use http1::PeerError;
 use hyper::body::{Body, Frame, SizeHint};
 use server_host::ReplyLength;
 
 use crate::io::Shared;
 use crate::request::lists;
-use crate::service::Serving;
+use crate::service::{Refused, Serving};
 
 /// Bytes of a body that hyper gets at a time: it copies them behind the head, and keeps the memory.
 pub(crate) const FRAME: usize = 16 * 1024;
@@ -125,6 +124,14 @@ pub(crate) fn close_after(response: &mut Response<ReplyBody>) {
     response.headers_mut().append(CONNECTION, close);
 }
 
+/// Takes the field out that HTTP/2 does not have; whether it asks for the connection's end.
+pub(crate) fn take_connection(response: &mut Response<ReplyBody>) -> bool {
+    let fields = response.headers_mut();
+    let closes = lists(fields, CONNECTION, b"close");
+    fields.remove(CONNECTION);
+    closes
+}
+
 /// The response that makes the connection, or the stream, a tunnel.
 pub(crate) fn switch(mut head: ResponseHead) -> Result<Response<ReplyBody>, CutOff> {
     let protocol = head.headers.get(UPGRADE).map(HeaderValue::from_bytes);
@@ -143,12 +150,14 @@ pub(crate) fn switch(mut head: ResponseHead) -> Result<Response<ReplyBody>, CutO
 }
 
 /// The answer to a peer whose bytes are no request.
-pub(crate) fn refusal(error: PeerError) -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::Whole(format!("{error}\n").into()));
-    *response.status_mut() = error.status();
+pub(crate) fn refusal(refused: Refused) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::Whole(format!("{refused}\n").into()));
+    *response.status_mut() = refused.status();
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);
-    close_after(&mut response);
+    if let Refused::Http1(_) = refused {
+        close_after(&mut response);
+    }
     response
 }
 

@@ -6,14 +6,16 @@
 
 mod answer;
 
+use std::fmt;
 use std::task::Context as Task;
 
 use bytes::Bytes;
 use gateway_spec::{BodyError, BodyLength, Gone, Headers};
-use http::{Request, Uri};
+use http::{Request, StatusCode, Uri, Version};
 use http1::PeerError;
 use hyper::body::Incoming;
-use server_host::{Call, Context, Limits, Wanted};
+use server_host::http2::{self, Expectation};
+use server_host::{Call, Context, Facts, Informational, Limits, Wanted};
 
 use crate::body::{Brought, Continue, RequestBody};
 use crate::io::{Io, News, Shared};
@@ -33,13 +35,46 @@ pub(crate) struct Serving {
     rest: Bytes,
     app: App,
     hyper: Hyper,
-    refused: Option<PeerError>,
+    refused: Option<Refused>,
     /// A request that came while the application is still at the one before, whose response hyper has already.
     held: Option<Request<Incoming>>,
     served: Served,
     next: Next,
+    end: End,
     brought: News,
     gave: News,
+}
+
+/// Why a request is refused, by the rules of its version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Http1(PeerError),
+    Http2(http2::Refusal),
+}
+
+impl Refused {
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::Http1(error) => error.status(),
+            Self::Http2(refusal) => refusal.status(),
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http1(error) => error.fmt(f),
+            Self::Http2(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+/// Whether an application asked for the connection's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    NotAsked,
+    Asked,
 }
 
 /// Where a response goes.
@@ -156,6 +191,7 @@ impl Serving {
             held: None,
             served: Served::Nothing,
             next: Next::Welcome,
+            end: End::NotAsked,
             brought: News::None,
             gave: News::None,
         }
@@ -177,15 +213,17 @@ impl Serving {
     /// Begins the call, unless the request is refused; whether there is a body, and its peer waits.
     fn begin_call(&mut self, request: &mut Request<Incoming>) -> Option<Continue> {
         let length = request::length(request.body());
-        let rare = Rare::among(request.headers());
-        let waits = match request::check(request, rare, length, &self.limits) {
-            Ok(waits) => waits,
-            Err(error) => {
-                self.refused = Some(error);
+        let checked = match request.version() {
+            Version::HTTP_2 => self.check_http2(request, length),
+            _ => Self::check_http1(request, length),
+        };
+        let (facts, waits) = match checked {
+            Ok(checked) => checked,
+            Err(refused) => {
+                self.refused = Some(refused);
                 return None;
             }
         };
-        let facts = request::facts(request, rare, length);
         self.call
             .begin(facts, |scope| request::fill(scope, request, length));
         self.body_state = BodyState::Whole;
@@ -195,6 +233,29 @@ impl Serving {
             BodyLength::Empty => None,
             BodyLength::Known(_) | BodyLength::Unknown => Some(waits),
         }
+    }
+
+    fn check_http1(
+        request: &Request<Incoming>,
+        length: BodyLength,
+    ) -> Result<(Facts, Continue), Refused> {
+        let rare = Rare::among(request.headers());
+        let waits = request::check(request, rare, length).map_err(Refused::Http1)?;
+        Ok((request::facts(request, rare, length), waits))
+    }
+
+    fn check_http2(
+        &self,
+        request: &mut Request<Incoming>,
+        length: BodyLength,
+    ) -> Result<(Facts, Continue), Refused> {
+        let waits = match http2::check(request, length, &self.limits) {
+            // Hyper cannot tell a peer to go on: it is left to its own patience.
+            Ok(Expectation::Continue | Expectation::Nothing) => Continue::NotExpected,
+            Err(refusal) => return Err(Refused::Http2(refusal)),
+        };
+        let facts = http2::facts(request.method(), Informational::Dropped);
+        Ok((facts, waits))
     }
 
     /// The reply is on its way; what is left is the rest of the request.
@@ -316,8 +377,13 @@ impl Serving {
     }
 
     /// A request that was refused since this was asked last.
-    pub(crate) fn take_refused(&mut self) -> Option<PeerError> {
+    pub(crate) fn take_refused(&mut self) -> Option<Refused> {
         self.refused.take()
+    }
+
+    /// Whether the application asked for the connection's end since this was asked last.
+    pub(crate) fn take_end_asked(&mut self) -> bool {
+        std::mem::replace(&mut self.end, End::NotAsked) == End::Asked
     }
 
     /// Whether a request came since this was asked last.

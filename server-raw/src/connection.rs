@@ -1,4 +1,5 @@
-//! Drives one connection: reads, asks the protocol what it was, polls the application, writes.
+//! Drives one connection: sees which protocol it speaks, reads, asks the protocol what it was, polls the application,
+//! writes. HTTP/2 has a connection of its own.
 //!
 //! It decides nothing about HTTP and nothing about the application: the former is `http1`'s, the latter
 //! `server-host`'s. Its own matter is the order of the steps and when to stop.
@@ -11,25 +12,39 @@ use std::task::{Context as Task, Poll};
 use gateway_spec::Gone;
 use http::Version;
 use http1::{AfterReply, BodyFraming, Event, PeerError, RequestHead, Step};
+use server_host::http2::Opening;
 use server_host::{
     Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Reading, Shutdown,
     Stream, Wanted, Watching,
 };
 
 use crate::body::{self, Intake};
+use crate::http2::Http2;
 use crate::io::{Io, Received, Written};
 use crate::reply::{self, Effect};
 use crate::{request, upgrade};
 
 /// Turns of one poll: after so many the other connections of the worker have theirs.
-const TURNS: usize = 16;
+pub(crate) const TURNS: usize = 16;
 
 /// Bytes that are read ahead of a request that is being answered: enough to see a pipelining client, and by reading
 /// on to see one that leaves.
 const READ_AHEAD: usize = 16 * 1024;
 
 /// One connection, as a task.
-pub(crate) struct Connection {
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each connection, and nearly all are of HTTP/1"
+)]
+pub(crate) enum Connection {
+    Http1(Http1),
+    Http2(Box<Http2>),
+    /// It is over.
+    Over,
+}
+
+/// A connection that speaks HTTP/1, or does not show yet what it speaks.
+pub(crate) struct Http1 {
     io: Io,
     http1: http1::Connection,
     head: RequestHead,
@@ -42,6 +57,8 @@ pub(crate) struct Connection {
 /// What the bytes of the connection are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    /// Of a protocol that is still to be seen.
+    Opening,
     /// Requests, and the replies to them.
     Http,
     /// What is left of a request that was answered without being read: so many bytes more are thrown away.
@@ -60,29 +77,64 @@ enum Fresh {
     Served,
 }
 
-/// The connection is over.
+/// HTTP/1 is over on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Over(Gone);
+enum Over {
+    /// With the connection, and why.
+    Gone(Gone),
+    /// Before it began: the connection speaks HTTP/2.
+    Http2,
+}
 
 impl From<io::Error> for Over {
     fn from(_: io::Error) -> Self {
-        Self(Gone::PeerReset)
+        Self::Gone(Gone::PeerReset)
     }
 }
 
 impl Connection {
     pub(crate) fn new(stream: Stream, context: Context) -> Self {
+        Self::Http1(Http1::new(stream, context))
+    }
+
+    // Out of line, so that what each request of HTTP/1 runs through stays in one place.
+    #[cold]
+    fn poll_http2(&mut self, task: &mut Task<'_>) -> Poll<()> {
+        match self {
+            Self::Http2(http2) => http2.poll(task),
+            Self::Http1(_) | Self::Over => Poll::Ready(()),
+        }
+    }
+
+    #[cold]
+    fn leave_http1(&mut self, over: Over, task: &mut Task<'_>) -> Poll<()> {
+        if let Self::Http1(mut http1) = std::mem::replace(self, Self::Over) {
+            match over {
+                Over::Gone(gone) => http1.end(gone),
+                // What was read so far is its.
+                Over::Http2 => {
+                    *self = Self::Http2(Box::new(Http2::new(http1.io, http1.context)));
+                }
+            }
+        }
+        self.poll_http2(task)
+    }
+}
+
+impl Http1 {
+    fn new(stream: Stream, context: Context) -> Self {
         Self {
             io: Io::new(stream),
             http1: http1::Connection::new(request::limits(context.limits())),
             head: RequestHead::default(),
             call: context.call(),
             context,
-            phase: Phase::Http,
+            phase: Phase::Opening,
             fresh: Fresh::New,
         }
     }
 
+    #[inline]
     fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
         self.context.register(task.waker());
         self.look_at_shutdown(task)?;
@@ -125,7 +177,7 @@ impl Connection {
 
     fn may_read(&self) -> bool {
         match self.phase {
-            Phase::Discarding { .. } | Phase::Lingering { .. } => true,
+            Phase::Opening | Phase::Discarding { .. } | Phase::Lingering { .. } => true,
             Phase::Tunnel => {
                 self.io.input.len() < INBOUND_BYTES && self.call.exchange().wanted().room() > 0
             }
@@ -150,6 +202,7 @@ impl Connection {
     /// One step of protocol and application; whether there may be another.
     fn advance(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
         match self.phase {
+            Phase::Opening => self.open(),
             Phase::Http => {
                 let parsed = self.parse()?;
                 let had_room = self.intake() != Intake::Leave;
@@ -169,15 +222,28 @@ impl Connection {
             Phase::Lingering { left } => {
                 let left = left
                     .checked_sub(self.io.input.len() as u64)
-                    .ok_or(Over(Gone::Finished))?;
+                    .ok_or(Over::Gone(Gone::Finished))?;
                 self.io.input.clear();
                 self.phase = Phase::Lingering { left };
                 if self.io.read_ended() && self.io.is_shut_down() {
-                    Err(Over(Gone::Finished))
+                    Err(Over::Gone(Gone::Finished))
                 } else {
                     Ok(false)
                 }
             }
+        }
+    }
+
+    /// Sees which protocol the connection speaks.
+    fn open(&mut self) -> Result<bool, Over> {
+        match Opening::of(&self.io.input) {
+            Opening::Undecided if !self.io.read_ended() => Ok(false),
+            Opening::Undecided | Opening::Http1 => {
+                self.phase = Phase::Http;
+                Ok(true)
+            }
+            Opening::Http2 => Err(Over::Http2),
+            Opening::Broken => self.close(),
         }
     }
 
@@ -326,7 +392,7 @@ impl Connection {
             && self.io.output.is_empty()
             && self.io.input.is_empty()
         {
-            return Err(Over(Gone::PeerReset));
+            return Err(Over::Gone(Gone::PeerReset));
         }
         self.context.refused(error.status(), &error);
         let date = self.context.date();
@@ -357,7 +423,7 @@ impl Connection {
         if self.call.scope().version == Version::HTTP_10 {
             let _ = self.io.poll_write(task);
             self.io.reset_on_close();
-            return Err(Over(Gone::Aborted));
+            return Err(Over::Gone(Gone::Aborted));
         }
         self.call.end(Gone::Aborted);
         self.close()
@@ -380,7 +446,7 @@ impl Connection {
         if let (Phase::Lingering { .. }, true, true) =
             (self.phase, self.io.is_shut_down(), self.io.read_ended())
         {
-            return Err(Over(Gone::Finished));
+            return Err(Over::Gone(Gone::Finished));
         }
         Ok(written == Written::Bytes)
     }
@@ -391,7 +457,7 @@ impl Connection {
             return Ok(());
         }
         self.http1.close_after_reply();
-        if self.phase == Phase::Http && !self.call.is_active() {
+        if matches!(self.phase, Phase::Opening | Phase::Http) && !self.call.is_active() {
             if self.fresh == Fresh::New {
                 // The kernel took its request before the shutdown began, it may be.
                 self.read(task)?;
@@ -399,7 +465,7 @@ impl Connection {
             if !self.io.input.is_empty() && shutdown == Shutdown::Draining {
                 self.context.hurry();
             } else if self.io.output.is_empty() {
-                return Err(Over(Gone::Shutdown));
+                return Err(Over::Gone(Gone::Shutdown));
             } else {
                 self.close()?;
             }
@@ -415,10 +481,10 @@ impl Connection {
             None => {}
             Some(Overdue::Write) => {
                 self.io.reset_on_close();
-                return Err(Over(Gone::WriteTimeout));
+                return Err(Over::Gone(Gone::WriteTimeout));
             }
             Some(Overdue::Read(Reading::Body)) if !self.call.is_active() => {
-                return Err(Over(Gone::Finished));
+                return Err(Over::Gone(Gone::Finished));
             }
             Some(Overdue::Read(Reading::Body)) => {
                 self.context.expect_nothing();
@@ -431,7 +497,7 @@ impl Connection {
                 self.refuse_slow_head()?;
             }
             Some(Overdue::Read(Reading::Head | Reading::Idle | Reading::Linger)) => {
-                return Err(Over(Gone::Finished));
+                return Err(Over::Gone(Gone::Finished));
             }
         }
         Ok(())
@@ -454,6 +520,7 @@ impl Connection {
     fn set_deadlines(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
         let mut watching = Watching::Events;
         match self.phase {
+            Phase::Opening => self.expect_request(),
             Phase::Http if !self.call.is_active() => self.expect_request(),
             Phase::Http | Phase::Tunnel => {
                 let intake = if self.phase == Phase::Tunnel {
@@ -492,6 +559,12 @@ impl Connection {
         }
     }
 
+    fn end(&mut self, gone: Gone) {
+        self.call.exchange().set_gone(gone);
+        self.call.end(gone);
+        self.io.give_back(&self.context);
+    }
+
     /// A peer that is not read may leave all the same.
     fn look_at_peer(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
         match self.io.peer_state(task) {
@@ -500,7 +573,7 @@ impl Connection {
                 self.call.exchange().half_close();
                 Ok(())
             }
-            PeerState::Broken => Err(Over(Gone::PeerReset)),
+            PeerState::Broken => Err(Over::Gone(Gone::PeerReset)),
         }
     }
 }
@@ -508,16 +581,15 @@ impl Connection {
 impl Future for Connection {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
         let me = &mut *self;
-        match me.drive(task) {
+        let Self::Http1(http1) = me else {
+            return me.poll_http2(task);
+        };
+        match http1.drive(task) {
             Ok(poll) => poll,
-            Err(Over(gone)) => {
-                me.call.exchange().set_gone(gone);
-                me.call.end(gone);
-                me.io.give_back(&me.context);
-                Poll::Ready(())
-            }
+            Err(over) => me.leave_http1(over, task),
         }
     }
 }

@@ -67,6 +67,11 @@ impl Io {
         }
     }
 
+    /// The socket, and what was read from it.
+    pub(crate) fn into_parts(self) -> (Stream, BytesMut) {
+        (self.stream, self.input)
+    }
+
     pub(crate) fn read_ended(&self) -> bool {
         self.read == ReadSide::Ended
     }

@@ -1,15 +1,24 @@
-//! The wire by hand: HTTP/1.1 by the sans-I/O [`http1`] package, on tokio's sockets.
+//! The wire by hand: HTTP/1.1 by the sans-I/O [`http1`] package, on tokio's sockets; and HTTP/2, by prior knowledge on
+//! the same port, by the `h2` crate.
 //!
-//! Choose it for speed: a plain request costs no allocation, no spawn and no wake. It has HTTP/1.0, HTTP/1.1 and what
-//! is upgraded from them; HTTP/2 is `server-hyper`'s.
+//! Choose it for speed: a plain request of HTTP/1 costs no allocation, no spawn and no wake.
 //!
 //! All that is not the wire is `server-host`'s. The files are those of `server-hyper`, so that the two can be read
 //! side by side: `connection` drives, `request` turns heads into scopes, `reply` takes what the application sends,
-//! `body` brings it the request's body, `upgrade` carries tunnels, `io` moves bytes.
+//! `body` brings it the request's body, `upgrade` carries tunnels, `io` moves bytes, `http2` has the streams. What
+//! hyper has between it and a stream is here in the folder `http2`.
+//!
+//! # What HTTP/2 does otherwise
+//!
+//! Each stream is a task. Names come in lower case, as they are on the wire there, and without their order across names.
+//! What was accepted before an abort is sent before the stream is reset. A request that breaks the rules of RFC 9113 is
+//! reset by `h2`; one that breaks those of HTTP is answered, with 400 or what fits better. A fragment in `:path` is
+//! dropped.
 #![forbid(unsafe_code)]
 
 mod body;
 mod connection;
+mod http2;
 mod io;
 mod reply;
 mod request;
@@ -20,7 +29,7 @@ use server_host::{Context, Protocol, Stream};
 
 use connection::Connection;
 
-/// HTTP/1.1 by hand, for [`server_host::serve`].
+/// HTTP/1.1 by hand and HTTP/2 by `h2`, for [`server_host::serve`].
 ///
 /// # Examples
 ///

@@ -43,6 +43,10 @@ pub(super) fn describe(scope: &Scope) -> String {
     line("wire-order", &capabilities.wire_order().to_string());
     line("wire-case", &capabilities.wire_case().to_string());
     line("informational", &capabilities.informational().to_string());
+    line(
+        "continue-on-read",
+        &capabilities.continue_on_read().to_string(),
+    );
     for (name, value) in &scope.headers {
         line("field", &format!("{name}={}", value.escape_ascii()));
     }

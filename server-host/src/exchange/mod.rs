@@ -433,8 +433,10 @@ impl HttpTransport for Exchange {
         let mut state = self.lock();
         let before = state.inbound.wanted();
         if let Some(event) = state.inbound.next() {
-            // A full buffer that is emptied lets the wire read on.
-            let wire = if before.is_full() {
+            // A full buffer that is emptied lets the wire read on, and a window is given back when half of it is free.
+            let half = INBOUND_BYTES / 2;
+            let freed = before.room() < half && state.inbound.wanted().room() >= half;
+            let wire = if before.is_full() || freed {
                 state.wire_waker()
             } else {
                 None

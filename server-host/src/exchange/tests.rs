@@ -610,6 +610,27 @@ fn a_full_inbound_buffer_holds_the_wire_back_until_the_application_reads() {
 }
 
 #[test]
+fn the_wire_is_woken_when_half_of_a_window_can_be_given_back() {
+    let (exchange, app, wire) = (
+        exchange(PLAIN, BodyLength::Unknown),
+        Task::new(),
+        Task::new(),
+    );
+    exchange.enter(&wire.waker);
+    exchange.leave(Turn::Pending);
+    let quarter = INBOUND_BYTES / 4;
+    for _ in 0..4 {
+        exchange.push_body(vec![0; quarter].into());
+    }
+    for (left, wakes) in [(3, 1), (2, 2), (1, 2), (0, 2)] {
+        assert!(app.receive(&exchange).is_some());
+        let room = INBOUND_BYTES - left * quarter;
+        assert_eq!(exchange.wanted().room(), room);
+        assert_eq!(wire.wakes(), wakes, "with {left} quarters left");
+    }
+}
+
+#[test]
 fn a_body_over_the_limit_fails_and_stays_failed() {
     let (exchange, app) = (exchange(PLAIN, BodyLength::Unknown), Task::new());
     exchange.push_body(vec![0; 1_000_001].into());

@@ -6,11 +6,11 @@ use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
 use gateway_spec::Headers;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::{Frame, Incoming};
 use server_host::{Outgoing, ReplyLength};
 
-use super::{App, BodyState, Hyper, Next, Outlet, Reply, Serving, Then, Turn};
+use super::{App, BodyState, End, Hyper, Next, Outlet, Reply, Serving, Then, Turn};
 use crate::io::{News, Shared};
 use crate::reply::{self, CutOff, FRAME, Framing, ReplyBody};
 
@@ -109,13 +109,26 @@ impl Serving {
                     let scope = self.call.scope();
                     let framing =
                         reply::fill(&mut response, &mut head, length, &first, scope, this, spare);
-                    if self.after_reply(length) == AfterReply::Close {
-                        reply::close_after(&mut response);
+                    match self.outlet {
+                        Outlet::Socket(_) if self.after_reply(length) == AfterReply::Close => {
+                            reply::close_after(&mut response);
+                        }
+                        Outlet::Stream if reply::take_connection(&mut response) => {
+                            self.end = End::Asked;
+                        }
+                        Outlet::Socket(_) | Outlet::Stream => {}
                     }
                     self.answered(framing, length, first);
                     return Poll::Ready(Ok(response));
                 }
-                Outgoing::Upgrade(head) => {
+                Outgoing::Upgrade(mut head) => {
+                    if matches!(self.outlet, Outlet::Stream)
+                        && head.status == StatusCode::SWITCHING_PROTOCOLS
+                    {
+                        // HTTP/2 has none (RFC 9113 section 8.6): an application need not know by which version it was
+                        // asked.
+                        head.status = StatusCode::OK;
+                    }
                     let response = reply::switch(head);
                     self.reply = match response {
                         Ok(_) => Reply::Switched,

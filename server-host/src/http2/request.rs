@@ -1,0 +1,326 @@
+//! Which requests are refused, and what of a request decides about its reply.
+
+use std::fmt;
+
+use gateway_spec::BodyLength;
+use http::header::{CONTENT_LENGTH, EXPECT, HOST};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+
+use super::authority::Authority;
+use crate::exchange::{BodyAllowed, Facts, Informational, TrailersTaken, UpgradeAsked};
+use crate::settings::Limits;
+
+/// Bytes in a method, at the most, as in HTTP/1: the longest registered, `UPDATEREDIRECTREF`, has 17.
+const METHOD_BYTES: usize = 32;
+
+/// Why a request of HTTP/2 is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A method longer than any that is known.
+    MethodTooLong,
+    /// A `:path` that does not begin with a slash and is no `*` of OPTIONS; a CONNECT without a port; a scheme that is
+    /// not HTTP's; user information in `:authority`.
+    Target,
+    /// A `:path` over [`Limits::target_bytes`].
+    TargetTooLong,
+    /// More fields than [`Limits::header_fields`].
+    TooManyFields,
+    /// Neither `:authority` nor Host.
+    MissingHost,
+    /// More than one Host.
+    RepeatedHost,
+    /// A Host that is not a host with an optional port.
+    Host,
+    /// A Host that is not `:authority`.
+    HostDiffers,
+    /// More than one Content-Length.
+    RepeatedContentLength,
+    /// A value that begins or ends with a space or a tab.
+    FieldValue,
+    /// An Expect other than `100-continue`.
+    Expectation,
+}
+
+impl Refusal {
+    /// The status to answer with.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::MethodTooLong => StatusCode::NOT_IMPLEMENTED,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Expectation => StatusCode::EXPECTATION_FAILED,
+            Self::Target
+            | Self::MissingHost
+            | Self::RepeatedHost
+            | Self::Host
+            | Self::HostDiffers
+            | Self::RepeatedContentLength
+            | Self::FieldValue => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MethodTooLong => "the method is too long",
+            Self::Target => "the request target is malformed (RFC 9113 section 8.3.1)",
+            Self::TargetTooLong => "the request target is too long",
+            Self::TooManyFields => "there are too many fields",
+            Self::MissingHost => "there is neither `:authority` nor Host (RFC 9113 section 8.3.1)",
+            Self::RepeatedHost => "there is more than one Host (RFC 9110 section 7.2)",
+            Self::Host => "Host is not a host with an optional port (RFC 9110 section 7.2)",
+            Self::HostDiffers => "Host differs from `:authority` (RFC 9113 section 8.3.1)",
+            Self::RepeatedContentLength => "there is more than one Content-Length",
+            Self::FieldValue => "a value begins or ends with white space (RFC 9113 section 8.2.1)",
+            Self::Expectation => "the expectation is not known (RFC 9110 section 10.1.1)",
+        })
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Whether a peer waits for `100 Continue` before it sends its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expectation {
+    /// It does.
+    Continue,
+    /// It does not.
+    Nothing,
+}
+
+/// Checks a request as the `h2` crate gives it, and names its `:authority` as Host (SCOPE-7).
+///
+/// # Errors
+///
+/// Why the request is refused, and with which status.
+pub fn check<B>(
+    request: &mut Request<B>,
+    body: BodyLength,
+    limits: &Limits,
+) -> Result<Expectation, Refusal> {
+    if request.method().as_str().len() > METHOD_BYTES {
+        return Err(Refusal::MethodTooLong);
+    }
+    let target = request.uri().path_and_query();
+    if target.is_some_and(|target| target.as_str().len() > limits.target_bytes) {
+        return Err(Refusal::TargetTooLong);
+    }
+    if request.headers().len() > limits.header_fields {
+        return Err(Refusal::TooManyFields);
+    }
+    check_target(request.method(), request.uri())?;
+    let expectation = check_fields(request.headers(), body)?;
+    check_host(request)?;
+    Ok(expectation)
+}
+
+fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
+    if !matches!(uri.scheme_str(), None | Some("http" | "https")) {
+        return Err(Refusal::Target);
+    }
+    match uri.path_and_query().map(|target| target.as_str()) {
+        // A plain CONNECT has no `:path` (RFC 9113 section 8.5), and needs a port.
+        None if method == Method::CONNECT => match uri.port_u16() {
+            Some(_) => Ok(()),
+            None => Err(Refusal::Target),
+        },
+        Some(path) if path.starts_with('/') => Ok(()),
+        Some("*") if method == Method::OPTIONS => Ok(()),
+        Some(_) | None => Err(Refusal::Target),
+    }
+}
+
+fn check_fields(headers: &HeaderMap, body: BodyLength) -> Result<Expectation, Refusal> {
+    if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+        return Err(Refusal::RepeatedContentLength);
+    }
+    let padded = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let mut values = headers.values().map(HeaderValue::as_bytes);
+    if values.any(|value| padded(value.first()) || padded(value.last())) {
+        return Err(Refusal::FieldValue);
+    }
+    let mut expects = headers.get_all(EXPECT).iter();
+    let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    match (headers.contains_key(EXPECT), body) {
+        (true, _) if !expects.all(known) => Err(Refusal::Expectation),
+        (false, _) | (true, BodyLength::Empty) => Ok(Expectation::Nothing),
+        (true, BodyLength::Known(_) | BodyLength::Unknown) => Ok(Expectation::Continue),
+    }
+}
+
+/// One Host, which says the same as `:authority`; it is added if only that is there.
+fn check_host<B>(request: &mut Request<B>) -> Result<(), Refusal> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (host, None) = (hosts.next(), hosts.next()) else {
+        return Err(Refusal::RepeatedHost);
+    };
+    let host = match host {
+        Some(host) => Some(Authority::read(host.as_bytes()).ok_or(Refusal::Host)?),
+        None => None,
+    };
+    let uri = request.uri();
+    let authority = match uri.authority() {
+        Some(authority) => {
+            let text = authority.as_str().as_bytes();
+            Some((text, Authority::read(text).ok_or(Refusal::Target)?))
+        }
+        None => None,
+    };
+    let default_port = match uri.scheme_str() {
+        Some("https") => 443,
+        _ => 80,
+    };
+    match (host, authority) {
+        (None, None) => Err(Refusal::MissingHost),
+        (Some(_), None) => Ok(()),
+        (Some(host), Some((_, authority))) if host.agrees_with(authority, default_port) => Ok(()),
+        (Some(_), Some(_)) => Err(Refusal::HostDiffers),
+        (None, Some((text, _))) => {
+            let host = HeaderValue::from_bytes(text).map_err(|_| Refusal::Target)?;
+            request.headers_mut().insert(HOST, host);
+            Ok(())
+        }
+    }
+}
+
+/// What of a request decides about its reply.
+#[must_use]
+pub fn facts(method: &Method, informational: Informational) -> Facts {
+    Facts {
+        body: if method == Method::HEAD {
+            BodyAllowed::Head
+        } else {
+            BodyAllowed::Yes
+        },
+        upgrade: if method == Method::CONNECT {
+            UpgradeAsked::Yes
+        } else {
+            UpgradeAsked::No
+        },
+        informational,
+        trailers: TrailersTaken::All,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request as `h2` gives it: `GET http://a/path`, and its fields one a line.
+    fn request(line: &str, fields: &str) -> Request<()> {
+        let (method, target) = line.split_once(' ').expect("a method and a target");
+        let mut request = Request::builder().method(method).uri(target);
+        for field in fields.lines() {
+            let (name, value) = field.split_once(": ").expect("a name and a value");
+            request = request.header(name, value);
+        }
+        request.body(()).expect("what h2 lets pass")
+    }
+
+    #[track_caller]
+    fn check_head(line: &str, fields: &str, expected: Result<(), Refusal>) {
+        let mut request = request(line, fields);
+        let checked = check(&mut request, BodyLength::Empty, &Limits::default());
+        assert_eq!(checked.map(drop), expected, "{line} {fields}");
+    }
+
+    #[test]
+    fn a_request_names_where_it_goes_once() {
+        use Refusal::{Host, HostDiffers, MissingHost, RepeatedHost, Target};
+        for (line, fields, expected) in [
+            ("GET http://a/", "", Ok(())),
+            ("GET http://a/", "host: a:80", Ok(())),
+            ("GET https://A/", "host: a:443", Ok(())),
+            ("GET http://a/", "host: b", Err(HostDiffers)),
+            ("GET http://a/", "host: a:81", Err(HostDiffers)),
+            ("GET http://a/", "host: a\nhost: a", Err(RepeatedHost)),
+            ("GET http://a/", "host: a b", Err(Host)),
+            ("GET http://u@a/", "", Err(Target)),
+            ("GET ftp://a/", "", Err(Target)),
+            ("GET /", "host: a", Ok(())),
+            ("GET /", "", Err(MissingHost)),
+            ("CONNECT a:80", "", Ok(())),
+            ("CONNECT a", "", Err(Target)),
+            ("CONNECT http://a/chat", "", Ok(())),
+            ("OPTIONS *", "host: a", Ok(())),
+            ("GET *", "host: a", Err(Target)),
+        ] {
+            check_head(line, fields, expected);
+        }
+    }
+
+    #[test]
+    fn the_authority_is_given_as_host() {
+        let mut request = request("GET http://a:81/", "accept: */*");
+        let limits = Limits::default();
+        assert!(check(&mut request, BodyLength::Empty, &limits).is_ok());
+        assert_eq!(request.headers()[HOST], "a:81");
+    }
+
+    #[test]
+    fn fields_have_bounds_and_no_padding() {
+        let many = vec!["x: y"; Limits::default().header_fields];
+        check_head("GET http://a/", &many.join("\n"), Ok(()));
+        let more = format!("{}\nx: y", many.join("\n"));
+        check_head("GET http://a/", &more, Err(Refusal::TooManyFields));
+        check_head("GET http://a/", "x:  y", Err(Refusal::FieldValue));
+        check_head("GET http://a/", "x: y\t", Err(Refusal::FieldValue));
+        check_head("GET http://a/", "x: ", Ok(()));
+        let twice = "content-length: 1\ncontent-length: 1";
+        check_head("POST http://a/", twice, Err(Refusal::RepeatedContentLength));
+    }
+
+    #[test]
+    fn methods_and_targets_have_bounds() {
+        let method = "M".repeat(METHOD_BYTES);
+        check_head(&format!("{method} http://a/"), "", Ok(()));
+        check_head(
+            &format!("{method}M http://a/"),
+            "",
+            Err(Refusal::MethodTooLong),
+        );
+        let target = "/".repeat(Limits::default().target_bytes);
+        check_head(&format!("GET http://a{target}"), "", Ok(()));
+        check_head(
+            &format!("GET http://a{target}/"),
+            "",
+            Err(Refusal::TargetTooLong),
+        );
+    }
+
+    #[test]
+    fn only_a_continue_is_expected_and_only_for_a_body() {
+        use Expectation::{Continue, Nothing};
+        let (some, none) = (BodyLength::Known(1), BodyLength::Empty);
+        for (expect, body, expected) in [
+            ("expect: 100-Continue", some, Ok(Continue)),
+            ("expect: 100-continue", none, Ok(Nothing)),
+            ("accept: */*", some, Ok(Nothing)),
+            ("expect: magic", none, Err(Refusal::Expectation)),
+            (
+                "expect: 100-continue\nexpect: x",
+                some,
+                Err(Refusal::Expectation),
+            ),
+        ] {
+            let mut request = request("POST http://a/", expect);
+            let checked = check(&mut request, body, &Limits::default());
+            assert_eq!(checked, expected, "{expect}");
+        }
+    }
+
+    #[test]
+    fn facts_follow_the_method() {
+        let head = facts(&Method::HEAD, Informational::Sent);
+        assert_eq!(head.body, BodyAllowed::Head);
+        let connect = facts(&Method::CONNECT, Informational::Dropped);
+        assert_eq!(connect.upgrade, UpgradeAsked::Yes);
+        assert_eq!(
+            facts(&Method::GET, Informational::Sent).upgrade,
+            UpgradeAsked::No
+        );
+    }
+}

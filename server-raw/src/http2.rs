@@ -1,0 +1,349 @@
+//! An HTTP/2 connection: accepts its streams, each of which is a task of its own, and keeps the deadlines of the whole.
+//!
+//! Frames, windows and header compression are the `h2` crate's. What a stream does with its exchange is
+//! [`stream`]'s.
+
+mod body;
+mod part;
+mod reply;
+mod request;
+mod socket;
+mod stream;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as Task, Poll, Waker};
+
+use gateway_spec::Gone;
+use h2::server::{Builder, Connection, Handshake};
+use server_host::{
+    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Resets, Shutdown,
+};
+
+use crate::connection::TURNS;
+use crate::io::Io;
+use part::Part;
+use socket::{SharedSocket, Written};
+use stream::Stream;
+
+/// Places for calls that are kept for the next streams: what a browser asks for at once.
+const KEPT: usize = 16;
+
+/// One connection, as a task.
+pub(crate) struct Http2 {
+    phase: Phase,
+    socket: SharedSocket,
+    streams: Streams,
+    context: Context,
+}
+
+enum Phase {
+    /// Until `h2` has read the preface, which lies there.
+    Opening(Handshake<SharedSocket, Part>),
+    /// Frames.
+    Open(Connection<SharedSocket, Part>),
+    /// Thrown away, until the peer has seen our end.
+    Lingering { left: u64 },
+}
+
+/// Whether bytes went their way since somebody asked last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    None,
+    Bytes,
+}
+
+/// What the connection and its streams share. Only tasks of one worker lock it, so it never waits.
+#[derive(Clone)]
+pub(crate) struct Streams(Arc<Mutex<State>>);
+
+struct State {
+    free: Vec<Call>,
+    open: usize,
+    served: News,
+    /// Streams that the peer has cancelled since the connection looked last.
+    resets: u32,
+    end: End,
+    /// Why the connection is over.
+    gone: Option<Gone>,
+    /// The connection's task, which waits for the last stream to end.
+    connection: Option<Waker>,
+}
+
+/// Whether an application asked for the connection's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    NotAsked,
+    Asked,
+}
+
+/// The connection is over.
+struct Over(Gone);
+
+impl Http2 {
+    /// A connection whose preface was read.
+    pub(crate) fn new(io: Io, mut context: Context) -> Self {
+        // What HPACK gives is put together by name.
+        context.set_capabilities(context.capabilities().with_wire_order(false));
+        let (stream, first) = io.into_parts();
+        let socket = SharedSocket::new(stream, first);
+        Self {
+            phase: Phase::Opening(builder(&context).handshake(socket.clone())),
+            socket,
+            streams: Streams::new(),
+            context,
+        }
+    }
+
+    pub(crate) fn poll(&mut self, task: &mut Task<'_>) -> Poll<()> {
+        match self.drive(task) {
+            Ok(poll) => poll,
+            Err(Over(gone)) => {
+                self.streams.end(gone);
+                // Without it, streams that wait for their windows learn that it is over.
+                self.phase = Phase::Lingering { left: 0 };
+                Poll::Ready(())
+            }
+        }
+    }
+
+    fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
+        self.context.register(task.waker());
+        self.streams.register(task.waker());
+        self.look_at_shutdown();
+        self.look_at_deadlines()?;
+        self.look_at_streams();
+        for _ in 0..TURNS {
+            if self.advance(task)?.is_pending() {
+                self.set_deadlines()?;
+                return Ok(Poll::Pending);
+            }
+        }
+        task.waker().wake_by_ref();
+        Ok(Poll::Pending)
+    }
+
+    /// One step of the protocol; pending when there is none left.
+    fn advance(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
+        match &mut self.phase {
+            Phase::Opening(handshake) => match std::pin::Pin::new(handshake).poll(task) {
+                Poll::Ready(Ok(connection)) => self.phase = Phase::Open(connection),
+                Poll::Ready(Err(_)) => self.linger(),
+                Poll::Pending => return Ok(Poll::Pending),
+            },
+            Phase::Open(connection) => match connection.poll_accept(task) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    let context = self.context.for_stream();
+                    tokio::spawn(Stream::new(request, respond, context, &self.streams));
+                }
+                Poll::Ready(Some(Err(_)) | None) => self.linger(),
+                Poll::Pending => return Ok(Poll::Pending),
+            },
+            Phase::Lingering { left } => {
+                let read = self
+                    .socket
+                    .discard(task)
+                    .map_err(|_| Over(Gone::PeerReset))?;
+                match read {
+                    Poll::Ready(0) => return Err(Over(Gone::Finished)),
+                    Poll::Ready(length) => {
+                        let after = left.checked_sub(length as u64);
+                        *left = after.ok_or(Over(Gone::Finished))?;
+                    }
+                    Poll::Pending => return Ok(Poll::Pending),
+                }
+            }
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// `h2` has said its last, and why. A peer that may still be sending is let finish for a while: a close now would
+    /// make its system throw away what was said.
+    fn linger(&mut self) {
+        self.streams.end(Gone::PeerReset);
+        self.phase = Phase::Lingering {
+            left: 64 * self.context.limits().discard_bytes,
+        };
+    }
+
+    fn look_at_shutdown(&mut self) {
+        if self.context.shutdown() != Shutdown::No {
+            self.go_away();
+        }
+    }
+
+    /// Lets open streams finish and takes no new ones.
+    fn go_away(&mut self) {
+        if let Phase::Open(connection) = &mut self.phase {
+            connection.graceful_shutdown();
+        }
+    }
+
+    fn look_at_deadlines(&mut self) -> Result<(), Over> {
+        match self.context.overdue() {
+            None => {}
+            Some(Overdue::Write) => {
+                self.socket.reset_on_close();
+                return Err(Over(Gone::WriteTimeout));
+            }
+            Some(Overdue::Read(Reading::Idle)) => {
+                self.go_away();
+                self.context.expect(Reading::Linger);
+            }
+            Some(Overdue::Read(_)) => return Err(Over(Gone::Finished)),
+        }
+        Ok(())
+    }
+
+    /// What the streams tell.
+    fn look_at_streams(&mut self) {
+        let (resets, end) = {
+            let mut state = self.streams.lock();
+            (std::mem::take(&mut state.resets), state.end)
+        };
+        if end == End::Asked {
+            self.go_away();
+        }
+        if resets > 0
+            && self.context.note_resets(resets) == Resets::Excessive
+            && let Phase::Open(connection) = &mut self.phase
+        {
+            connection.abrupt_shutdown(h2::Reason::ENHANCE_YOUR_CALM);
+        }
+    }
+
+    /// Nothing more can be done now: says what is waited for, and how long.
+    fn set_deadlines(&mut self) -> Result<(), Over> {
+        match self.socket.written() {
+            Written::All => self.context.expect_no_write(),
+            Written::Some => self.context.expect_write_anew(),
+            Written::Nothing => self.context.expect_write(),
+        }
+        if let Phase::Lingering { .. } = self.phase {
+            self.context.expect(Reading::Linger);
+            return Ok(());
+        }
+        let (open, served) = {
+            let mut state = self.streams.lock();
+            let served = std::mem::replace(&mut state.served, News::None);
+            (state.open, served)
+        };
+        if open == 0 && self.context.shutdown() == Shutdown::Forced {
+            // All is said; the peer may not know how to leave.
+            return Err(Over(Gone::Shutdown));
+        }
+        match (open, served) {
+            (0, News::Bytes) => self.context.expect_anew(Reading::Idle),
+            // A peer that was told to leave has its time.
+            (0, News::None) if self.context.waits_for(Reading::Linger) => {}
+            (0, News::None) => self.context.expect(Reading::Idle),
+            _ => self.context.expect_nothing(),
+        }
+        Ok(())
+    }
+}
+
+/// `h2`, with what the operator allows.
+fn builder(context: &Context) -> Builder {
+    let limits = context.limits();
+    let mut builder = Builder::new();
+    let all_windows = u64::from(limits.streams.max(1)) * INBOUND_BYTES as u64;
+    builder
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .initial_window_size(INBOUND_BYTES as u32)
+        // Streams whose applications do not read hold back no others.
+        .initial_connection_window_size(
+            u32::try_from(all_windows)
+                .unwrap_or(LARGEST_WINDOW)
+                .min(LARGEST_WINDOW),
+        )
+        .max_send_buffer_size(OUTBOUND_BYTES)
+        .max_pending_accept_reset_streams(limits.unseen_resets)
+        .max_local_error_reset_streams(Some(limits.error_resets))
+        .enable_connect_protocol();
+    builder
+}
+
+/// RFC 9113 section 6.9.1.
+const LARGEST_WINDOW: u32 = (1 << 31) - 1;
+
+impl Streams {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            free: Vec::new(),
+            open: 0,
+            served: News::Bytes,
+            resets: 0,
+            end: End::NotAsked,
+            gone: None,
+            connection: None,
+        })))
+    }
+
+    fn register(&self, waker: &Waker) {
+        let mut state = self.lock();
+        match &state.connection {
+            Some(kept) if kept.will_wake(waker) => {}
+            _ => state.connection = Some(waker.clone()),
+        }
+    }
+
+    /// The connection is over: its streams will see that they are, and this is why. The first reason counts.
+    fn end(&self, gone: Gone) {
+        self.lock().gone.get_or_insert(gone);
+    }
+
+    /// A stream begins: a place for its call.
+    pub(crate) fn open(&self, context: &Context) -> Call {
+        let mut state = self.lock();
+        state.open += 1;
+        state.served = News::Bytes;
+        state.free.pop().unwrap_or_else(|| context.call())
+    }
+
+    /// A stream has ended; its call's place is kept if there is room.
+    pub(crate) fn close(&self, call: Option<Call>) {
+        let mut state = self.lock();
+        state.open -= 1;
+        if let Some(call) = call
+            && state.free.len() < KEPT
+        {
+            state.free.push(call);
+        }
+        if state.open == 0 {
+            state.served = News::Bytes;
+            state.wake();
+        }
+    }
+
+    /// A stream was cancelled by the peer.
+    pub(crate) fn note_reset(&self) {
+        let mut state = self.lock();
+        state.resets += 1;
+        state.wake();
+    }
+
+    /// An application asks for the connection's end after its answer (HTTP-23).
+    pub(crate) fn ask_for_end(&self) {
+        let mut state = self.lock();
+        state.end = End::Asked;
+        state.wake();
+    }
+
+    /// Why a stream is over that was not at its end.
+    pub(crate) fn gone(&self) -> Gone {
+        self.lock().gone.unwrap_or(Gone::StreamReset)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wake(&self) {
+        if let Some(waker) = &self.connection {
+            waker.wake_by_ref();
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What the application sends becomes heads as `h2` takes them.
+
+use bytes::Bytes;
+use gateway_spec::{Headers, ResponseHead};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::{Method, Response, StatusCode, Version};
+use server_host::http2::Refusal;
+use server_host::{HttpDate, ReplyLength};
+
+/// What becomes of a response's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// It follows the head.
+    Follows,
+    /// There is none, whatever the application writes.
+    Suppressed,
+}
+
+/// Whether the application asks for the connection's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Connection {
+    Stays,
+    Ends,
+}
+
+/// The head of a response; what becomes of its body, and of the connection.
+pub(super) fn head(
+    head: ResponseHead,
+    length: ReplyLength,
+    first: &Bytes,
+    method: &Method,
+    date: &HttpDate,
+) -> (Response<()>, Framing, Connection) {
+    let status = head.status;
+    let (mut response, connection) = response(head, date);
+    let fields = response.headers_mut();
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if status == StatusCode::NO_CONTENT {
+        fields.remove(CONTENT_LENGTH);
+    }
+    let is_head = method == Method::HEAD;
+    // To a HEAD without a body, the length of the other answer is not known.
+    let known = length == ReplyLength::Whole && !(is_head && first.is_empty());
+    if known && !bodiless && !fields.contains_key(CONTENT_LENGTH) {
+        fields.insert(CONTENT_LENGTH, HeaderValue::from(first.len()));
+    }
+    let framing = if bodiless || is_head {
+        Framing::Suppressed
+    } else {
+        Framing::Follows
+    };
+    (response, framing, connection)
+}
+
+/// The head that makes the stream a tunnel.
+pub(super) fn tunnel(head: ResponseHead, date: &HttpDate) -> Response<()> {
+    let (mut response, _) = response(head, date);
+    response.headers_mut().remove(CONTENT_LENGTH);
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // HTTP/2 has none (RFC 9113 section 8.6): an application need not know by which version it was asked.
+        *response.status_mut() = StatusCode::OK;
+    }
+    response
+}
+
+/// A head before the response.
+pub(super) fn informational(head: ResponseHead) -> Response<()> {
+    let mut response = bare(head.status);
+    *response.headers_mut() = head.headers.into_map();
+    own(response.headers_mut());
+    response
+}
+
+/// Tells a peer that waits for it to send its body.
+pub(super) fn go_on() -> Response<()> {
+    bare(StatusCode::CONTINUE)
+}
+
+/// The answer to a request that is none, and its body.
+pub(super) fn refusal(refusal: Refusal, date: &HttpDate) -> (Response<()>, Bytes) {
+    let text = Bytes::from(format!("{refusal}\n"));
+    let mut fields = Headers::new();
+    fields.append(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    let mut of_text = ResponseHead::new(refusal.status());
+    of_text.headers = fields;
+    let (response, _, _) = head(of_text, ReplyLength::Whole, &text, &Method::GET, date);
+    (response, text)
+}
+
+fn response(head: ResponseHead, date: &HttpDate) -> (Response<()>, Connection) {
+    let mut response = bare(head.status);
+    let fields = response.headers_mut();
+    *fields = head.headers.into_map();
+    let connection = own(fields);
+    if !fields.contains_key(DATE)
+        && let Ok(date) = HeaderValue::from_bytes(date)
+    {
+        fields.insert(DATE, date);
+    }
+    (response, connection)
+}
+
+fn bare(status: StatusCode) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.version_mut() = Version::HTTP_2;
+    response
+}
+
+/// Drops the fields that say how the connection goes on, which is not the application's to say and in HTTP/2 nobody's
+/// (RFC 9113 section 8.2.2).
+fn own(fields: &mut HeaderMap) -> Connection {
+    let closes = |value: &HeaderValue| {
+        let mut options = value.as_bytes().split(|&byte| byte == b',');
+        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    };
+    let connection = if fields.get_all(CONNECTION).iter().any(closes) {
+        Connection::Ends
+    } else {
+        Connection::Stays
+    };
+    for name in &OWN {
+        fields.remove(name);
+    }
+    connection
+}
+
+const OWN: [HeaderName; 5] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALUE: HeaderValue = HeaderValue::from_static("7");
+
+    fn answer(
+        head: ResponseHead,
+        length: ReplyLength,
+        method: Method,
+    ) -> (Vec<String>, Framing, Connection) {
+        let first = Bytes::from_static(b"abc");
+        let date = *b"Sun, 06 Nov 1994 08:49:37 GMT";
+        let (response, framing, connection) = super::head(head, length, &first, &method, &date);
+        let fields = response.headers().iter();
+        let fields = fields
+            .filter(|(name, _)| *name != DATE)
+            .map(|(name, value)| format!("{name}: {}", value.as_bytes().escape_ascii()))
+            .collect();
+        (fields, framing, connection)
+    }
+
+    #[test]
+    fn a_body_says_how_long_it_is_where_it_may() {
+        use Framing::{Follows, Suppressed};
+        let head = |status: u16| ResponseHead::new(StatusCode::from_u16(status).expect("one"));
+        let declared = |status| head(status).with_header(CONTENT_LENGTH, VALUE);
+        for (head, length, method, field, framing) in [
+            (
+                head(200),
+                ReplyLength::Whole,
+                Method::GET,
+                Some("3"),
+                Follows,
+            ),
+            (head(200), ReplyLength::Unknown, Method::GET, None, Follows),
+            (
+                declared(200),
+                ReplyLength::Known(7),
+                Method::GET,
+                Some("7"),
+                Follows,
+            ),
+            (
+                head(200),
+                ReplyLength::Whole,
+                Method::HEAD,
+                Some("3"),
+                Suppressed,
+            ),
+            (
+                declared(200),
+                ReplyLength::Whole,
+                Method::HEAD,
+                Some("7"),
+                Suppressed,
+            ),
+            (
+                declared(204),
+                ReplyLength::Whole,
+                Method::GET,
+                None,
+                Suppressed,
+            ),
+            (
+                declared(304),
+                ReplyLength::Whole,
+                Method::GET,
+                Some("7"),
+                Suppressed,
+            ),
+            (head(304), ReplyLength::Whole, Method::GET, None, Suppressed),
+        ] {
+            let status = head.status;
+            let (fields, framed, _) = answer(head, length, method.clone());
+            let expected: Vec<_> = field
+                .map(|field| format!("content-length: {field}"))
+                .into_iter()
+                .collect();
+            assert_eq!(
+                (fields, framed),
+                (expected, framing),
+                "{status} {length:?} {method}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_connection_is_not_the_application_s() {
+        let mut head = ResponseHead::new(StatusCode::OK);
+        for name in &OWN {
+            head = head.with_header(name.clone(), VALUE);
+        }
+        let (fields, _, connection) = answer(head, ReplyLength::Unknown, Method::GET);
+        assert_eq!((fields, connection), (vec![], Connection::Stays));
+        let close = HeaderValue::from_static("x, Close");
+        let head = ResponseHead::new(StatusCode::OK).with_header(CONNECTION, close);
+        let (_, _, connection) = answer(head, ReplyLength::Unknown, Method::GET);
+        assert_eq!(connection, Connection::Ends);
+    }
+}
