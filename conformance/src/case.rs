@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::client::{PATIENCE, set_patience};
 use crate::evidence::{self, Ending, Evidence};
 use crate::known::{Difference, KNOWN};
 use crate::server::Subject;
@@ -58,10 +59,12 @@ impl Case {
         let known = known
             .iter()
             .find(|known| known.server == subject.name() && known.case == self.name);
+        set_patience(subject.patience());
         let mut ending = evidence::gather(|| (self.test)(subject));
         if let (Ending::NeedsItsOwn(_), Some(own)) = (&ending, subject.to_start()) {
             ending = evidence::gather(|| (self.test)(&own));
         }
+        set_patience(PATIENCE);
         match (ending, known) {
             (Ending::NeedsItsOwn(what_for), _) => Outcome::NotRun(what_for),
             (Ending::Passed, None) | (Ending::Failed(_), Some(_)) => Outcome::Passed,
