@@ -6,6 +6,7 @@ use crate::server::{Options, Signal, Subject};
 
 chapter! {
     the_application_starts_before_anybody_is_served: "LIFE-1";
+    nobody_is_served_while_the_application_starts: "LIFE-1";
     a_failed_startup_ends_the_server: "LIFE-3";
     an_application_without_a_lifespan_is_served: "LIFE-2";
     the_application_stops_after_the_last_exchange: "LIFE-6", "LIFE-7";
@@ -32,6 +33,18 @@ fn the_application_starts_before_anybody_is_served(subject: &Subject) {
     // It listens, so by now the application must have said that it started.
     assert!(!server.wait_for_log("peer: started").is_empty());
     assert_eq!(server.ask("/conformance/state"), "made at startup");
+}
+
+fn nobody_is_served_while_the_application_starts(subject: &Subject) {
+    let mut server = subject.launch(plan("hang"));
+    assert!(!server.wait_for_log("peer: starting").is_empty());
+    server.signal(Signal::TERM);
+    let _ = server.wait();
+    assert_eq!(
+        server.output(),
+        Vec::<String>::new(),
+        "nobody is told to connect to what has not started"
+    );
 }
 
 fn a_failed_startup_ends_the_server(subject: &Subject) {
@@ -72,7 +85,13 @@ fn the_application_stops_after_the_last_exchange(subject: &Subject) {
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
     let log = server.log();
-    let order = ["peer: started", "peer: draining", "peer: asked to stop"];
+    let order = [
+        "peer: started",
+        "peer: draining",
+        "peer: drained",
+        "peer: asked to stop",
+        "peer: stopped",
+    ];
     let positions = order.map(|text| position(&log, text));
     assert!(positions.is_sorted(), "{order:?} stand at {positions:?}");
 }
