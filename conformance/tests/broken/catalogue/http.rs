@@ -1,0 +1,386 @@
+//! An exchange.
+
+use std::mem;
+use std::sync::PoisonError;
+use std::task::Poll;
+
+use gateway_spec::bytes::Bytes;
+use gateway_spec::types::header::CONTENT_LENGTH;
+use gateway_spec::{
+    Abort, BodyError, FileRegion, Gone, HttpReceive, HttpSend, SendError, TrailersPlan,
+};
+
+use super::{fields, find, replace};
+use crate::exchange::{Exchange, FAITHFUL};
+use crate::fault::{Fault, How};
+use crate::relay::{self, Room, Wire};
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        clause: "HTTP-1",
+        what: "a line feed alone ends a line (waitress, puma, node: CVE-2019-16785, CVE-2021-41136, CVE-2022-32214)",
+        red: "framing::lines_ended_by_a_bare_line_feed",
+        how: How::Wire(Wire {
+            up: |bytes| {
+                replace(bytes, "\r\n", "\n");
+                replace(bytes, "\n", "\r\n");
+            },
+            ..relay::FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-1",
+        what: "the first of two lengths counts (bandit, CVE-2026-39805)",
+        red: "framing::two_lengths",
+        how: How::Wire(Wire {
+            up: |bytes| replace(bytes, "Content-Length: 35\r\n\r\n", "\r\n"),
+            ..relay::FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-2",
+        what: "a quick answer overtakes a slow one (twisted, CVE-2023-46137)",
+        red: "keep_alive::pipelined_requests_are_answered_in_their_order",
+        how: How::Wire(Wire {
+            down: |bytes| {
+                // Swaps the first two answers of those that come at once.
+                let next = |from: usize| Some(from + 1 + find(&bytes[from + 1..], "HTTP/1.1 ")?);
+                if let Some((second, third)) = next(0).and_then(|at| Some((at, next(at)?))) {
+                    bytes[..third].rotate_left(second);
+                }
+            },
+            ..relay::FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-4",
+        what: "the application is given the chunks' sizes too",
+        red: "body::chunks_are_not_seen_by_the_application",
+        how: How::Exchange(Exchange {
+            received: |_, event| match event {
+                HttpReceive::Body { bytes, more } if !bytes.is_empty() => {
+                    let size = format!("{:x}\r\n", bytes.len()).into_bytes();
+                    let bytes = [size, bytes.to_vec()].concat().into();
+                    HttpReceive::Body { bytes, more }
+                }
+                other => other,
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-5",
+        what: "the first part is said to be the last",
+        red: "body::a_body_streams_both_ways",
+        how: How::Exchange(Exchange {
+            received: |_, event| match event {
+                HttpReceive::Body { bytes, .. } => HttpReceive::Body { bytes, more: false },
+                other => other,
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-6",
+        what: "trailers are thrown away, as nearly all servers do",
+        red: "body::trailers_come_after_the_body",
+        how: How::Exchange(Exchange {
+            received: |_, event| match event {
+                HttpReceive::Trailers(_) => THE_END,
+                other => other,
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-7",
+        what: "a body that is too large, too slow or malformed is a client that left",
+        red: "framing::a_chunk_size_with_a_plus",
+        how: How::Exchange(Exchange {
+            received: |_, event| match event {
+                HttpReceive::Failed(_) => HttpReceive::Disconnect(Gone::PeerReset),
+                other => other,
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-8",
+        what: "a body that was cut off is a shorter body (gunicorn#3382)",
+        red: "body::a_body_that_was_cut_short_is_no_body",
+        how: How::Exchange(Exchange {
+            received: |_, event| match event {
+                HttpReceive::Failed(BodyError::Malformed) => THE_END,
+                other => other,
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-9",
+        what: "who receives after the body's end is told that the client is still there (hypercorn#210)",
+        red: "disconnect::who_receives_after_the_body_is_told_of_each_end",
+        how: How::Exchange(Exchange {
+            received: |_, event| match event {
+                HttpReceive::Disconnect(_) => THE_END,
+                other => other,
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-11",
+        what: "the client is read whether or not the application does",
+        red: "backpressure::an_application_that_does_not_read_stops_the_client",
+        how: How::Wire(Wire {
+            room: Room::Endless,
+            ..relay::FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-14",
+        what: "a body that nobody read is the next request (pingora, CVE-2025-4366)",
+        red: "body::an_unread_body_leaves_the_connection_usable",
+        how: How::Wire(Wire {
+            up: |bytes| replace(bytes, "content-length: 10000\r\n", ""),
+            ..relay::FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-16",
+        what: "there is always credit",
+        red: "backpressure::what_is_accepted_at_once_is_bounded",
+        how: How::Exchange(Exchange {
+            ready: |_, _| Poll::Ready(Ok(())),
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-17",
+        what: "each part waits for the next",
+        red: "response::each_part_is_sent_without_waiting_for_the_next",
+        how: How::Exchange(Exchange {
+            send: |layer, event| {
+                let is_last = !matches!(
+                    event,
+                    HttpSend::Start { more: true, .. } | HttpSend::Body { more: true, .. }
+                );
+                let mut held = layer.held.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(earlier) = held.take() {
+                    layer.inner.send(earlier)?;
+                }
+                if is_last {
+                    return layer.inner.send(event);
+                }
+                *held = Some(event);
+                Ok(())
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-19",
+        what: "informational responses are accepted and dropped by a server that says it can",
+        red: "response::informational_responses_come_first",
+        how: How::Exchange(Exchange {
+            send: |layer, event| match event {
+                HttpSend::Informational(_) => Ok(()),
+                other => layer.inner.send(other),
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-22",
+        what: "a head with two lengths is mended in silence",
+        red: "response::a_head_that_cannot_be_sent_is_500",
+        how: How::Exchange(Exchange {
+            send: |layer, mut event| {
+                if let HttpSend::Start { head, .. } = &mut event {
+                    head.headers.remove(CONTENT_LENGTH);
+                }
+                layer.inner.send(event)
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-23",
+        what: "no date is sent",
+        red: "response::a_date_is_added_unless_there_is_one",
+        how: How::Wire(Wire {
+            down: |bytes| replace(bytes, "date: ", "x-date: "),
+            ..relay::FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-23",
+        what: "the client's wish to close is not heard",
+        red: "keep_alive::the_client_s_close_is_obeyed",
+        how: How::Wire(Wire {
+            up: |bytes| replace(bytes, "connection: close\r\n", ""),
+            ..relay::FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-24",
+        what: "what goes over the declared length is cut off, and nobody is told",
+        red: "response::more_than_the_declared_length_is_refused_whole",
+        how: How::Exchange(Exchange {
+            send: |layer, event| match layer.inner.send(event) {
+                Err(SendError::TooMuch { .. }) => Ok(()),
+                other => other,
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-25",
+        what: "a file is read from its beginning",
+        red: "response::a_file_is_a_part_of_the_body",
+        how: How::Exchange(Exchange {
+            send: |layer, event| match event {
+                HttpSend::File(region) => layer.inner.send(HttpSend::File(FileRegion {
+                    offset: 0,
+                    ..region
+                })),
+                other => layer.inner.send(other),
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-26",
+        what: "all that is sent is chunked, a whole answer too",
+        red: "response::a_whole_answer_has_its_length",
+        how: How::Exchange(Exchange {
+            send: |layer, mut event| match &mut event {
+                HttpSend::Start { more, .. } if !*more => {
+                    *more = true;
+                    layer.inner.send(event)?;
+                    let (bytes, more) = (Bytes::new(), false);
+                    layer.inner.send(HttpSend::Body { bytes, more })
+                }
+                _ => layer.inner.send(event),
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-27",
+        what: "a trailer that was not announced is sent all the same",
+        red: "response::a_trailer_that_was_not_announced_is_refused",
+        how: How::Exchange(Exchange {
+            send: |layer, mut event| {
+                if let HttpSend::Start { trailers, .. } = &mut event {
+                    *trailers = TrailersPlan::Maybe;
+                }
+                layer.inner.send(event)
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-28",
+        what: "trailers are sent to clients that did not say that they take them",
+        red: "response::trailers_that_nobody_takes_are_dropped",
+        how: How::Wire(Wire {
+            up: |bytes| {
+                replace(
+                    bytes,
+                    "host: a\r\n\r\n",
+                    "host: a\r\nte: trailers\r\nconnection: te\r\n\r\n",
+                );
+            },
+            ..relay::FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-29",
+        what: "giving up on purpose is answered by 500",
+        red: "faults::giving_up_before_the_start_is_no_answer",
+        how: How::Exchange(Exchange {
+            abort: |layer, _| layer.inner.abort(Abort::Dropped),
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-30",
+        what: "protocols are switched though the client did not ask",
+        red: "upgrade::an_upgrade_that_was_not_asked_for_is_refused",
+        how: How::Wire(Wire {
+            up: |bytes| {
+                let asked = "host: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+                replace(bytes, "host: a\r\n\r\n", asked);
+            },
+            ..relay::FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-31",
+        what: "what was read with the head of an upgrade is lost",
+        red: "upgrade::bytes_behind_the_head_are_the_first",
+        how: How::Wire(Wire {
+            up: |bytes| {
+                if let (Some(_), Some(end)) = (find(bytes, "upgrade: "), find(bytes, "\r\n\r\n")) {
+                    bytes.truncate(end + 4);
+                }
+            },
+            ..relay::FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-32",
+        what: "what was written last to a tunnel is lost when it is dropped",
+        red: "upgrade::a_dropped_tunnel_is_sent_whole_and_closed",
+        how: How::Exchange(Exchange {
+            send: |layer, event| {
+                if !matches!(event, HttpSend::Body { more: true, .. }) {
+                    return layer.inner.send(event);
+                }
+                let mut held = layer.held.lock().unwrap_or_else(PoisonError::into_inner);
+                held.replace(event)
+                    .map_or(Ok(()), |earlier| layer.inner.send(earlier))
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-34",
+        what: "of several fields of a name the last one is sent",
+        red: "response::fields_keep_their_order_and_their_duplicates",
+        how: How::Exchange(Exchange {
+            send: |layer, mut event| {
+                if let HttpSend::Start { head, .. } = &mut event {
+                    let all = mem::take(&mut head.headers);
+                    head.headers = fields(&all, |name, value| {
+                        let last = all.get_all(name).last();
+                        last.filter(|last| std::ptr::eq(*last, value))
+                            .map(<[u8]>::to_vec)
+                    });
+                }
+                layer.inner.send(event)
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-35",
+        what: "the reason is lost: what failed was aborted",
+        red: "disconnect::a_reset_is_told_to_who_is_writing",
+        how: How::Exchange(Exchange {
+            ready: |layer, cx| layer.inner.poll_ready(cx).map_err(|_| Gone::Aborted),
+            send: |layer, event| match layer.inner.send(event) {
+                Err(SendError::Gone(_)) => Err(SendError::Gone(Gone::Aborted)),
+                other => other,
+            },
+            ..FAITHFUL
+        }),
+    },
+];
+
+/// A clean end of a body.
+const THE_END: HttpReceive = HttpReceive::Body {
+    bytes: Bytes::new(),
+    more: false,
+};
