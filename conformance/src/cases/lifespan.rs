@@ -9,7 +9,7 @@ chapter! {
     nobody_is_served_while_the_application_starts: "LIFE-1";
     a_failed_startup_ends_the_server: "LIFE-3";
     an_application_without_a_lifespan_is_served: "LIFE-2";
-    the_application_stops_after_the_last_exchange: "LIFE-6", "LIFE-7";
+    the_application_stops_after_the_last_exchange: "LIFE-6", "LIFE-7", "SRV-4";
     a_lifespan_that_ends_early_ends_the_server: "LIFE-4";
     a_failed_shutdown_is_told: "LIFE-7";
     a_startup_that_takes_too_long_has_failed: "LIFE-8", "LIFE-3";
@@ -94,6 +94,11 @@ fn the_application_stops_after_the_last_exchange(subject: &Subject) {
     ];
     let positions = order.map(|text| position(&log, text));
     assert!(positions.is_sorted(), "{order:?} stand at {positions:?}");
+    let told = position(&log, "peer: the lifespan is told of the drain");
+    assert!(
+        told < position(&log, "peer: drained"),
+        "the drain is visible to the lifespan too before it is over"
+    );
 }
 
 fn a_lifespan_that_ends_early_ends_the_server(subject: &Subject) {

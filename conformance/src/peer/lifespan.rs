@@ -53,6 +53,7 @@ pub(super) async fn run(lifespan: Lifespan, mounts: &Mounts) -> Result<Done, App
     })
     .await?;
     let state = State::new().with(Greeting("made at startup")).with(made);
+    let draining = lifespan.scope.drain();
     let running = lifespan.started(state);
     eprintln!("peer: started");
     match plan.as_str() {
@@ -66,6 +67,8 @@ pub(super) async fn run(lifespan: Lifespan, mounts: &Mounts) -> Result<Done, App
         "return" => return Ok(running.stopped()),
         _ => {}
     }
+    draining.await;
+    eprintln!("peer: the lifespan is told of the drain");
     let deadline = running.shutdown_requested().await;
     eprintln!("peer: asked to stop");
     sleep(STOPPING).await;
