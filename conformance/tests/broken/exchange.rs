@@ -22,7 +22,7 @@ pub(crate) struct Exchange {
     /// With what the application sends.
     pub(crate) send: fn(&Layer, HttpSend) -> Result<(), SendError>,
     /// When the application writes bytes.
-    pub(crate) write: fn(&Layer, &mut Context<'_>, &[u8]) -> Poll<Result<usize, SendError>>,
+    pub(crate) write: fn(&Layer, &mut Context<'_>, &[u8]) -> Written,
     /// When the application waits for so many bytes to be buffered.
     pub(crate) buffered: fn(&Layer, &mut Context<'_>, usize) -> Poll<Result<(), Gone>>,
     /// When the application asks for a waiter.
@@ -32,6 +32,9 @@ pub(crate) struct Exchange {
     /// When the application gives up.
     pub(crate) abort: fn(&Layer, Abort),
 }
+
+/// How many bytes were accepted.
+pub(crate) type Written = Poll<Result<usize, SendError>>;
 
 /// Nothing goes wrong.
 pub(crate) const FAITHFUL: Exchange = Exchange {

@@ -1,7 +1,10 @@
 //! What an application is.
 
-use gateway_spec::{AppError, Application, Connection};
+use std::sync::Arc;
 
+use gateway_spec::{AppError, Application, Connection, Http, Response};
+
+use crate::exchange::{Exchange, FAITHFUL, wrap};
 use crate::fault::{Fault, How};
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -44,5 +47,32 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "an error is logged where it is caught, and again where it is answered",
         red: "faults::a_failure_is_logged_once",
         how: How::Returned(|returned| returned.inspect_err(|error| eprintln!("ERROR {error}"))),
+    },
+    Fault {
+        clause: "APP-6",
+        what: "the client is told what failed",
+        red: "faults::a_failure_before_the_start_is_answered",
+        how: How::Call(|peer, connection| {
+            Box::pin(async move {
+                let Connection::Http(http) = connection else {
+                    return peer.call(connection).await;
+                };
+                let (scope, transport) = http.into_transport();
+                let http = Http::new(scope.clone(), Arc::clone(&transport));
+                let layer = Exchange {
+                    // The answer is left to what catches the error.
+                    abort: |_, _| {},
+                    ..FAITHFUL
+                };
+                match peer.call(Connection::Http(wrap(http, layer))).await {
+                    Err(error) if error.gone().is_none() => {
+                        let page =
+                            Response::text(error.to_string()).with_status(error.status_code());
+                        Http::new(scope, transport).responder.respond(page).await
+                    }
+                    called => called,
+                }
+            })
+        }),
     },
 ];

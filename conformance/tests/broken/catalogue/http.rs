@@ -38,6 +38,24 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        clause: "HTTP-1",
+        what: "a head may be as long as it likes (hyper#4081, ntex 3.12)",
+        red: "head::a_head_over_the_limit_is_431_however_it_comes",
+        how: How::Settings(|settings| settings.limits.head_bytes = 1024 * 1024),
+    },
+    Fault {
+        clause: "HTTP-1",
+        what: "a target may be as long as its head",
+        red: "head::a_target_over_the_limit_is_414",
+        how: How::Settings(|settings| settings.limits.target_bytes = 1024 * 1024),
+    },
+    Fault {
+        clause: "HTTP-1",
+        what: "fields are not counted",
+        red: "head::too_many_fields_are_431",
+        how: How::Settings(|settings| settings.limits.header_fields = 10_000),
+    },
+    Fault {
         clause: "HTTP-2",
         what: "a quick answer overtakes a slow one (twisted, CVE-2023-46137)",
         red: "keep_alive::pipelined_requests_are_answered_in_their_order",
@@ -223,12 +241,42 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        clause: "HTTP-23",
+        what: "fields of the connection are sent as the application gave them",
+        red: "response::fields_that_are_the_server_s_are_dropped",
+        how: How::Wire(Wire {
+            down: |bytes| {
+                replace(
+                    bytes,
+                    "x-kept: kept\r\n",
+                    "x-kept: kept\r\nkeep-alive: timeout=9\r\n",
+                )
+            },
+            ..relay::FAITHFUL
+        }),
+    },
+    Fault {
         clause: "HTTP-24",
         what: "what goes over the declared length is cut off, and nobody is told",
         red: "response::more_than_the_declared_length_is_refused_whole",
         how: How::Exchange(Exchange {
             send: |layer, event| match layer.inner.send(event) {
                 Err(SendError::TooMuch { .. }) => Ok(()),
+                other => other,
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-24",
+        what: "a body that is too short is filled up",
+        red: "response::less_than_the_declared_length_cuts_the_response_off",
+        how: How::Exchange(Exchange {
+            send: |layer, event| match layer.inner.send(event) {
+                Err(SendError::TooLittle { missing }) => layer.inner.send(HttpSend::Body {
+                    bytes: vec![b' '; missing as usize].into(),
+                    more: false,
+                }),
                 other => other,
             },
             ..FAITHFUL
@@ -267,6 +315,15 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        clause: "HTTP-26",
+        what: "chunks are sent to a client of HTTP/1.0",
+        red: "keep_alive::http_1_0_closes_unless_asked",
+        how: How::Wire(Wire {
+            up: |bytes| replace(bytes, " HTTP/1.0\r\n", " HTTP/1.1\r\nhost: a\r\n"),
+            ..relay::FAITHFUL
+        }),
+    },
+    Fault {
         clause: "HTTP-27",
         what: "a trailer that was not announced is sent all the same",
         red: "response::a_trailer_that_was_not_announced_is_refused",
@@ -301,6 +358,20 @@ pub(super) const FAULTS: &[Fault] = &[
         red: "faults::giving_up_before_the_start_is_no_answer",
         how: How::Exchange(Exchange {
             abort: |layer, _| layer.inner.abort(Abort::Dropped),
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-29",
+        what: "what was given up half-way looks whole",
+        red: "faults::a_failure_after_the_start_is_visible",
+        how: How::Exchange(Exchange {
+            abort: |layer, why| {
+                let (bytes, more) = (Bytes::new(), false);
+                if layer.inner.send(HttpSend::Body { bytes, more }).is_err() {
+                    layer.inner.abort(why);
+                }
+            },
             ..FAITHFUL
         }),
     },

@@ -31,19 +31,19 @@ pub(crate) fn faults() -> impl Iterator<Item = &'static Fault> {
 pub(crate) const WITHOUT: &[(&str, &str)] = &[];
 
 /// Puts these bytes in the place of those, wherever they stand.
-fn replace(bytes: &mut Vec<u8>, from: &str, to: &str) {
+fn replace(bytes: &mut Vec<u8>, from: impl AsRef<[u8]>, to: impl AsRef<[u8]>) {
+    let (from, to) = (from.as_ref(), to.as_ref());
     let mut at = 0;
     while let Some(found) = find(&bytes[at..], from) {
         let from = at + found..at + found + from.len();
         at = from.start + to.len();
-        bytes.splice(from, to.bytes());
+        bytes.splice(from, to.iter().copied());
     }
 }
 
-fn find(bytes: &[u8], what: &str) -> Option<usize> {
-    bytes
-        .windows(what.len())
-        .position(|window| window == what.as_bytes())
+fn find(bytes: &[u8], what: impl AsRef<[u8]>) -> Option<usize> {
+    let what = what.as_ref();
+    bytes.windows(what.len()).position(|window| window == what)
 }
 
 /// The fields, each as this makes it; `None` leaves one out.

@@ -58,6 +58,15 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        clause: "SCOPE-6",
+        what: "the first of two hosts counts (bandit#620)",
+        red: "head::a_host_is_there_once_and_is_the_target_s",
+        how: How::Wire(Wire {
+            up: |bytes| replace(bytes, "host: a\r\nhost: b\r\n", "host: a\r\n"),
+            ..relay::FAITHFUL
+        }),
+    },
+    Fault {
         clause: "SCOPE-7",
         what: "of several fields of a name the last one stands",
         red: "head::fields_keep_their_bytes_and_their_order_in_one_name",

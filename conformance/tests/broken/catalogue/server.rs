@@ -1,16 +1,23 @@
 //! What every server promises.
 
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::sync::PoisonError;
+use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Duration;
 
-use gateway_spec::{Abort, AppError, Application, Connection, Gone, Signal};
+use gateway_spec::{
+    Abort, AppError, Application, Connection, Gone, HttpSend, LifespanScope, Signal,
+};
 use server_host::{AccessLogging, Timeouts};
 
 use super::{fields, find, replace};
 use crate::exchange::{Exchange, FAITHFUL};
 use crate::fault::{Fault, How};
 use crate::relay::{self, Room, Wire};
+
+/// Longer than any case waits.
+const AGES: Duration = Duration::from_secs(600);
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -94,12 +101,38 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        clause: "SRV-4",
+        what: "the lifespan learns of the drain when it is over",
+        red: "lifespan::the_application_stops_after_the_last_exchange",
+        how: How::Call(|peer, connection| {
+            Box::pin(async move {
+                let connection = match connection {
+                    Connection::Lifespan(mut lifespan) => {
+                        lifespan.scope = LifespanScope::new(lifespan.scope.capabilities);
+                        Connection::Lifespan(lifespan)
+                    }
+                    other => other,
+                };
+                peer.call(connection).await
+            })
+        }),
+    },
+    Fault {
         clause: "SRV-5",
         what: "requests behind a slow answer are read without a bound",
         red: "backpressure::pipelined_requests_do_not_pile_up",
         how: How::Wire(Wire {
             room: Room::Endless,
             ..relay::FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "SRV-5",
+        what: "all that an application writes is held for its client",
+        red: "backpressure::a_client_that_does_not_read_stops_the_application",
+        how: How::Exchange(Exchange {
+            ready: |_, _| Poll::Ready(Ok(())),
+            ..FAITHFUL
         }),
     },
     Fault {
@@ -139,6 +172,22 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        clause: "SRV-7",
+        what: "what was accepted last before a failure is lost",
+        red: "faults::what_was_accepted_before_a_failure_is_sent",
+        how: How::Exchange(Exchange {
+            send: |layer, event| {
+                if !matches!(event, HttpSend::Body { more: true, .. }) {
+                    return layer.inner.send(event);
+                }
+                let mut held = layer.held.lock().unwrap_or_else(PoisonError::into_inner);
+                let earlier = held.replace(event);
+                earlier.map_or(Ok(()), |earlier| layer.inner.send(earlier))
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
         clause: "SRV-8",
         what: "the client is told to go on whether or not the application wants its body",
         red: "expect::the_client_is_told_to_go_on_when_the_application_asks",
@@ -169,6 +218,24 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        clause: "SRV-9",
+        what: "work after the answer is dropped when the server drains",
+        red: "shutdown::work_after_the_answer_is_waited_for",
+        how: How::Call(|peer, connection| {
+            Box::pin(async move {
+                let Connection::Http(http) = connection else {
+                    return peer.call(connection).await;
+                };
+                let draining = http.scope.drain();
+                tokio::select! {
+                    biased;
+                    _ = draining => Err(AppError::from(Gone::Shutdown)),
+                    called = peer.call(Connection::Http(http)) => called,
+                }
+            })
+        }),
+    },
+    Fault {
         clause: "SRV-10",
         what: "the capabilities promise names as they were sent, which come in lower case",
         red: "head::fields_keep_order_and_case_where_the_server_says_so",
@@ -193,6 +260,36 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a client that sends nothing is waited for (hyper#3756)",
         red: "timers::a_client_that_sends_nothing_is_closed",
         how: How::Settings(|settings| settings.timeouts = Timeouts::default()),
+    },
+    Fault {
+        clause: "SRV-14",
+        what: "a byte now and then keeps a head open (Apache, CVE-2007-6750)",
+        red: "timers::a_head_that_trickles_is_408",
+        how: How::Settings(|settings| settings.timeouts.head = AGES),
+    },
+    Fault {
+        clause: "SRV-14",
+        what: "a connection that is not used is kept",
+        red: "timers::an_idle_connection_is_closed",
+        how: How::Settings(|settings| settings.timeouts.idle = AGES),
+    },
+    Fault {
+        clause: "SRV-14",
+        what: "a connection that is used is closed",
+        red: "timers::an_idle_connection_is_used_until_then",
+        how: How::Settings(|settings| settings.timeouts.idle = Duration::from_millis(100)),
+    },
+    Fault {
+        clause: "SRV-14",
+        what: "a body that stopped is waited for",
+        red: "timers::a_body_that_stops_is_408",
+        how: How::Settings(|settings| settings.timeouts.body = AGES),
+    },
+    Fault {
+        clause: "SRV-14",
+        what: "a client that does not read is waited for (hyper#1628)",
+        red: "timers::a_client_that_does_not_read_is_given_up",
+        how: How::Settings(|settings| settings.timeouts.write = AGES),
     },
     Fault {
         clause: "SRV-15",

@@ -1,6 +1,7 @@
 //! A WebSocket.
 
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 use gateway_spec::types::StatusCode;
 use gateway_spec::{
@@ -238,12 +239,30 @@ pub(super) const FAULTS: &[Fault] = &[
         how: How::Settings(|settings| settings.websocket.limits.message_bytes = 512 * 1024 * 1024),
     },
     Fault {
+        clause: "WS-16",
+        what: "a frame without a mask is taken (bandit, GHSA-rhh8-5xw9-c3gm)",
+        red: "websocket::frames_that_break_the_protocol_are_1002",
+        how: How::Wire(Wire {
+            up: |bytes| replace(bytes, b"\x81\x02hi", b"\x81\x82\0\0\0\0hi"),
+            ..relay::FAITHFUL
+        }),
+    },
+    Fault {
         clause: "WS-17",
         what: "the client is read whether or not the application receives",
         red: "websocket::an_application_that_does_not_receive_stops_the_client",
         how: How::Wire(Wire {
             room: Room::Endless,
             ..relay::FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "WS-17",
+        what: "there is always credit (ws-rs, CVE-2020-35896)",
+        red: "websocket::a_client_that_does_not_read_stops_the_application",
+        how: How::Socket(Socket {
+            ready: |_, _| Poll::Ready(Ok(())),
+            ..FAITHFUL
         }),
     },
     Fault {
