@@ -2,14 +2,13 @@
 //!
 //! The flags and times are those of the launcher and of `conformance peer`, as far as cases set them.
 
-use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use conformance::{Peer, TIMEOUTS};
+use conformance::{Peer, set_by_environment};
 use gateway_spec::{AppError, Application, Connection, Done};
-use server_host::{AccessLogging, Listening, ServeError, Settings, Timeouts};
+use server_host::{AccessLogging, Listening, ServeError, Settings};
 use server_raw::Raw;
 
 use crate::catalogue::faults;
@@ -103,26 +102,8 @@ fn settings(flags: &[&str]) -> Settings {
             _ => panic!("no case has set {flag:?} before"),
         }
     }
-    if let Ok(times) = env::var(TIMEOUTS) {
-        times
-            .split(',')
-            .for_each(|time| set(&mut settings.timeouts, time));
-    }
+    set_by_environment(&mut settings);
     settings
-}
-
-/// `NAME=MILLISECONDS`
-fn set(timeouts: &mut Timeouts, time: &str) {
-    let (name, milliseconds) = time.split_once('=').expect("a name and a time");
-    let of_name = match name {
-        "head" => &mut timeouts.head,
-        "idle" => &mut timeouts.idle,
-        "body" => &mut timeouts.body,
-        "write" => &mut timeouts.write,
-        "linger" => &mut timeouts.linger,
-        _ => panic!("no case has set {name} before"),
-    };
-    *of_name = Duration::from_millis(milliseconds.parse().expect("a number"));
 }
 
 /// The peer, behind what plays a wrong server to it.
