@@ -1,12 +1,15 @@
 //! Between the application and a right server: an exchange whose events go wrong.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use gateway_spec::bytes::Bytes;
+use gateway_spec::types::StatusCode;
 use gateway_spec::{
     Abort, Gone, GoneSignal, Http, HttpLayer, HttpReceive, HttpSend, HttpTransport, Layered,
-    SendError,
+    ResponseHead, SendError, TrailersPlan,
 };
+use tokio::task;
 
 /// What a wrong server does where a right one would hand on: each hook of a layer, faithful unless it is set.
 #[derive(Clone, Copy)]
@@ -57,6 +60,7 @@ pub(crate) fn wrap(http: Http, exchange: Exchange) -> Http {
             exchange,
             inner,
             held: Mutex::new(None),
+            task: task::try_id(),
         };
         (layer.exchange.begin)(&layer);
         Arc::new(Layered(layer))
@@ -66,6 +70,8 @@ pub(crate) fn wrap(http: Http, exchange: Exchange) -> Http {
 pub(crate) struct Layer {
     exchange: Exchange,
     pub(crate) inner: Arc<dyn HttpTransport>,
+    /// The task that the exchange began in.
+    pub(crate) task: Option<task::Id>,
     /// An event that a fault holds back.
     pub(crate) held: Mutex<Option<HttpSend>>,
 }
@@ -110,5 +116,35 @@ impl HttpLayer for Layer {
 
     fn abort(&self, why: Abort) {
         (self.exchange.abort)(self, why);
+    }
+}
+
+/// Holds back each event that this is true of, until the next event.
+pub(crate) fn hold(
+    layer: &Layer,
+    event: HttpSend,
+    is_held: fn(&HttpSend) -> bool,
+) -> Result<(), SendError> {
+    let mut held = layer.held.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(earlier) = held.take() {
+        layer.inner.send(earlier)?;
+    }
+    if is_held(&event) {
+        *held = Some(event);
+        return Ok(());
+    }
+    layer.inner.send(event)
+}
+
+/// Answers what was forgotten by an empty success, as if the application had said so.
+pub(crate) fn answer_for(layer: &Layer, why: Abort) {
+    let empty = HttpSend::Start {
+        head: ResponseHead::new(StatusCode::OK),
+        body: Bytes::new(),
+        more: false,
+        trailers: TrailersPlan::None,
+    };
+    if why == Abort::Deliberate || layer.inner.send(empty).is_err() {
+        layer.inner.abort(why);
     }
 }

@@ -5,8 +5,10 @@ use std::pin::Pin;
 use std::process::ExitCode;
 
 use conformance::Peer;
-use gateway_spec::{AppError, Connection, Done, HttpScope, WebSocket};
+use gateway_spec::{AppError, Application, Connection, Done, HttpScope, WebSocket};
 use server_host::{ServeError, Settings};
+use tokio::runtime::Builder;
+use tokio::task;
 
 use crate::exchange::Exchange;
 use crate::lifespan::Life;
@@ -36,10 +38,12 @@ pub(crate) type Called = Result<Done, AppError>;
 /// A call of the application, as it runs.
 pub(crate) type Calling = Pin<Box<dyn Future<Output = Called> + Send>>;
 
-/// Where the fault sits. All but the last three stand between the application and a right server, and play a wrong one.
+/// Where the fault sits. All but the last few stand between the application and a right server, and play a wrong one.
 pub(crate) enum How {
     /// The scope is not what was sent.
     Scope(fn(&mut HttpScope)),
+    /// The same of a stream: on a server that speaks HTTP/2.
+    StreamScope(fn(&mut HttpScope)),
     /// The events of an exchange go wrong.
     Exchange(Exchange),
     /// A handshake is not what was sent.
@@ -63,7 +67,10 @@ pub(crate) enum How {
 /// The name of the set-up in which nothing goes wrong, with all layers around the application.
 pub(crate) const NO_FAULT: &str = "layers";
 
-/// The same, with a relay in front.
+/// The same, on a server that speaks HTTP/2.
+pub(crate) const NO_FAULT_OF_STREAMS: &str = "streams";
+
+/// The same as the first, with a relay in front.
 pub(crate) const NO_FAULT_ON_THE_WIRE: &str = "relay";
 
 impl How {
@@ -71,7 +78,19 @@ impl How {
     pub(crate) const fn control(&self) -> &'static str {
         match self {
             Self::Wire(_) => NO_FAULT_ON_THE_WIRE,
+            Self::StreamScope(_) => NO_FAULT_OF_STREAMS,
             _ => NO_FAULT,
         }
     }
+}
+
+/// Runs a call on a thread of its own, in this runtime.
+pub(crate) fn elsewhere(peer: Peer, connection: Connection, mut runtime: Builder) -> Calling {
+    Box::pin(async move {
+        let call = task::spawn_blocking(move || {
+            let runtime = runtime.build().map_err(AppError::from)?;
+            runtime.block_on(peer.call(connection))
+        });
+        call.await?
+    })
 }

@@ -36,11 +36,18 @@ use fault::Fault;
 /// How long a case waits for what a broken server will never do: long enough for a busy machine, and not 20 seconds.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// How many cases run at once: more than there are cores, as most of them wait.
+const AT_ONCE: usize = 6;
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
     match arguments.split_first() {
         Some((first, rest)) if first == "serve" => serve::serve(rest),
-        _ => libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
+        _ => {
+            let mut arguments = Arguments::from_args();
+            arguments.test_threads.get_or_insert(AT_ONCE);
+            libtest_mimic::run(&arguments, trials()).exit_code()
+        }
     }
 }
 

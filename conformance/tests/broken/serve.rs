@@ -9,15 +9,19 @@ use std::time::Duration;
 use conformance::{Peer, set_by_environment};
 use gateway_spec::{AppError, Application, Connection, Done};
 use server_host::{AccessLogging, Listening, ServeError, Settings};
+use server_hyper::Hyper;
 use server_raw::Raw;
 
 use crate::catalogue::faults;
-use crate::fault::{How, NO_FAULT, NO_FAULT_ON_THE_WIRE};
+use crate::fault::{How, NO_FAULT, NO_FAULT_OF_STREAMS, NO_FAULT_ON_THE_WIRE};
 use crate::relay::{self, Relay};
 use crate::{exchange, lifespan, socket};
 
 /// What goes wrong in the control.
 const NOTHING: How = How::Exchange(exchange::FAITHFUL);
+
+/// The same, of streams.
+const NOTHING_OF_STREAMS: How = How::StreamScope(|_| {});
 
 /// The same, with a relay.
 const NOTHING_ON_THE_WIRE: How = How::Wire(relay::FAITHFUL);
@@ -49,7 +53,10 @@ pub(crate) fn serve(arguments: &[OsString]) -> ExitCode {
         peer: Peer::new(),
         how,
     };
-    let served = server_host::serve(Raw, app, settings, announce);
+    let served = match how {
+        How::StreamScope(_) => server_host::serve(Hyper, app, settings, announce),
+        _ => server_host::serve(Raw, app, settings, announce),
+    };
     relays.iter().for_each(Relay::finish);
     match how {
         How::Exit(exit) => exit(served),
@@ -60,6 +67,7 @@ pub(crate) fn serve(arguments: &[OsString]) -> ExitCode {
 fn find(name: &str) -> Option<&'static How> {
     match name {
         NO_FAULT => Some(&NOTHING),
+        NO_FAULT_OF_STREAMS => Some(&NOTHING_OF_STREAMS),
         NO_FAULT_ON_THE_WIRE => Some(&NOTHING_ON_THE_WIRE),
         _ => {
             let fault = faults().find(|fault| fault.name() == name)?;
@@ -124,7 +132,7 @@ impl Application for Broken {
 
 fn wrap(how: &How, connection: Connection) -> Connection {
     match (connection, how) {
-        (Connection::Http(mut http), How::Scope(change)) => {
+        (Connection::Http(mut http), How::Scope(change) | How::StreamScope(change)) => {
             change(http.scope.edit());
             Connection::Http(http)
         }

@@ -18,6 +18,8 @@ pub(crate) struct Socket {
     pub(crate) received: fn(&Layer, WebSocketReceive) -> WebSocketReceive,
     /// When the application asks for credit.
     pub(crate) ready: fn(&Layer, &mut Context<'_>) -> Poll<Result<(), Gone>>,
+    /// When the application waits for the kernel to have everything.
+    pub(crate) flush: fn(&Layer, &mut Context<'_>) -> Poll<Result<(), Gone>>,
     /// With what the application sends.
     pub(crate) send: fn(&Layer, WebSocketSend) -> Result<(), SendError>,
     /// When the application asks for the plain exchange.
@@ -31,6 +33,7 @@ pub(crate) const FAITHFUL: Socket = Socket {
     begin: |_| {},
     received: |_, event| event,
     ready: |layer, cx| layer.inner.poll_ready(cx),
+    flush: |layer, cx| layer.inner.poll_flush(cx),
     send: |layer, event| layer.inner.send(event),
     take_http: |layer| layer.inner.take_http(),
     abort: |layer, why| layer.inner.abort(why),
@@ -71,7 +74,7 @@ impl WebSocketTransport for Layer {
     }
 
     fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
-        self.inner.poll_flush(cx)
+        (self.socket.flush)(self, cx)
     }
 
     fn gone(&self) -> GoneSignal {

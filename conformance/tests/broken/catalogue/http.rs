@@ -1,17 +1,17 @@
 //! An exchange.
 
 use std::mem;
-use std::sync::PoisonError;
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use gateway_spec::bytes::Bytes;
-use gateway_spec::types::header::CONTENT_LENGTH;
+use gateway_spec::types::StatusCode;
+use gateway_spec::types::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG};
 use gateway_spec::{
     Abort, BodyError, FileRegion, Gone, HttpReceive, HttpSend, SendError, TrailersPlan,
 };
 
 use super::{fields, find, replace};
-use crate::exchange::{Exchange, FAITHFUL};
+use crate::exchange::{Exchange, FAITHFUL, hold};
 use crate::fault::{Fault, How};
 use crate::relay::{self, Room, Wire};
 
@@ -69,6 +69,12 @@ pub(super) const FAULTS: &[Fault] = &[
             },
             ..relay::FAITHFUL
         }),
+    },
+    Fault {
+        clause: "HTTP-3",
+        what: "any number of exchanges runs at once",
+        red: "transport::exchanges_are_bounded",
+        how: How::Settings(|settings| settings.limits.exchanges = 1_000_000),
     },
     Fault {
         clause: "HTTP-4",
@@ -147,6 +153,18 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        clause: "HTTP-10",
+        what: "who receives after the response is told that the client left",
+        red: "transport::receiving_after_the_response_is_finished",
+        how: How::Exchange(Exchange {
+            received: |_, event| match event {
+                HttpReceive::Disconnect(Gone::Finished) => HttpReceive::Disconnect(Gone::PeerReset),
+                other => other,
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
         clause: "HTTP-11",
         what: "the client is read whether or not the application does",
         red: "backpressure::an_application_that_does_not_read_stops_the_client",
@@ -156,12 +174,46 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        clause: "HTTP-12",
+        what: "a part that was waited for is taken by the waiting",
+        red: "transport::a_part_that_was_not_taken_is_still_there",
+        how: How::Exchange(Exchange {
+            buffered: |layer, cx, n| {
+                let there = ready!(layer.inner.poll_buffered(cx, n));
+                let _ = layer.inner.poll_receive(cx);
+                Poll::Ready(there)
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-13",
+        what: "the application's limit on a body is not kept (bandit, CVE-2026-39803)",
+        red: "transport::collecting_is_bounded",
+        how: How::Scope(|scope| {
+            let unlimited = scope
+                .uri
+                .to_string()
+                .replace("/collect/10", "/collect/1000");
+            scope.uri = unlimited.parse().expect("digits may stand there");
+        }),
+    },
+    Fault {
         clause: "HTTP-14",
         what: "a body that nobody read is the next request (pingora, CVE-2025-4366)",
         red: "body::an_unread_body_leaves_the_connection_usable",
         how: How::Wire(Wire {
             up: |bytes| replace(bytes, "content-length: 10000\r\n", ""),
             ..relay::FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-15",
+        what: "nobody waits for bytes to be there",
+        red: "transport::buffered_waits_for_so_many_bytes",
+        how: How::Exchange(Exchange {
+            buffered: |_, _, _| Poll::Ready(Ok(())),
+            ..FAITHFUL
         }),
     },
     Fault {
@@ -178,21 +230,16 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "each part waits for the next",
         red: "response::each_part_is_sent_without_waiting_for_the_next",
         how: How::Exchange(Exchange {
-            send: |layer, event| {
-                let is_last = !matches!(
-                    event,
-                    HttpSend::Start { more: true, .. } | HttpSend::Body { more: true, .. }
-                );
-                let mut held = layer.held.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(earlier) = held.take() {
-                    layer.inner.send(earlier)?;
-                }
-                if is_last {
-                    return layer.inner.send(event);
-                }
-                *held = Some(event);
-                Ok(())
-            },
+            send: |layer, event| hold(layer, event, has_more),
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-18",
+        what: "nothing is written, and that is no error",
+        red: "transport::writing_and_sending_keep_their_order",
+        how: How::Exchange(Exchange {
+            write: |_, _, _| Poll::Ready(Ok(0)),
             ..FAITHFUL
         }),
     },
@@ -205,6 +252,27 @@ pub(super) const FAULTS: &[Fault] = &[
                 HttpSend::Informational(_) => Ok(()),
                 other => layer.inner.send(other),
             },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-20",
+        what: "what comes out of order is dropped in silence (ASGI: ignored)",
+        red: "transport::events_out_of_order_are_refused_and_dropped",
+        how: How::Exchange(Exchange {
+            send: |layer, event| match layer.inner.send(event) {
+                Err(SendError::OutOfOrder) => Ok(()),
+                other => other,
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-21",
+        what: "a head waits for the body for ever",
+        red: "transport::a_head_does_not_wait_for_a_body_for_ever",
+        how: How::Exchange(Exchange {
+            send: |layer, event| hold(layer, event, has_more),
             ..FAITHFUL
         }),
     },
@@ -405,13 +473,36 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "what was written last to a tunnel is lost when it is dropped",
         red: "upgrade::a_dropped_tunnel_is_sent_whole_and_closed",
         how: How::Exchange(Exchange {
-            send: |layer, event| {
-                if !matches!(event, HttpSend::Body { more: true, .. }) {
-                    return layer.inner.send(event);
+            send: |layer, event| hold(layer, event, has_more),
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-33",
+        what: "content codings are taken off",
+        red: "transport::representations_are_the_application_s",
+        how: How::Exchange(Exchange {
+            send: |layer, mut event| {
+                if let HttpSend::Start { head, .. } = &mut event {
+                    head.headers.remove(CONTENT_ENCODING);
                 }
-                let mut held = layer.held.lock().unwrap_or_else(PoisonError::into_inner);
-                held.replace(event)
-                    .map_or(Ok(()), |earlier| layer.inner.send(earlier))
+                layer.inner.send(event)
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "HTTP-33",
+        what: "the server answers conditions by itself",
+        red: "transport::representations_are_the_application_s",
+        how: How::Exchange(Exchange {
+            send: |layer, mut event| {
+                if let HttpSend::Start { head, .. } = &mut event
+                    && head.headers.contains(ETAG)
+                {
+                    head.status = StatusCode::NOT_MODIFIED;
+                }
+                layer.inner.send(event)
             },
             ..FAITHFUL
         }),
@@ -455,3 +546,10 @@ const THE_END: HttpReceive = HttpReceive::Body {
     bytes: Bytes::new(),
     more: false,
 };
+
+const fn has_more(event: &HttpSend) -> bool {
+    matches!(
+        event,
+        HttpSend::Start { more: true, .. } | HttpSend::Body { more: true, .. }
+    )
+}

@@ -3,10 +3,12 @@
 use std::future::pending;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use conformance::Peer;
 use gateway_spec::{Application, Connection, State};
 
-use crate::fault::{Fault, How};
+use crate::fault::{Calling, Fault, How};
 use crate::lifespan::{FAITHFUL, Life, wrap};
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -44,21 +46,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clause: "LIFE-4",
         what: "a lifespan that ended is not noticed, and the rest is served on",
         red: "lifespan::a_lifespan_that_ends_early_ends_the_server",
-        how: How::Call(|peer, connection| {
-            Box::pin(async move {
-                let Connection::Lifespan(lifespan) = connection else {
-                    return peer.call(connection).await;
-                };
-                let deaf = Life {
-                    stopped: |_| {},
-                    abort: |_| {},
-                    ..FAITHFUL
-                };
-                let ended = peer.call(Connection::Lifespan(wrap(lifespan, deaf))).await;
-                drop(ended);
-                pending().await
-            })
-        }),
+        how: How::Call(deaf),
     },
     Fault {
         clause: "LIFE-5",
@@ -112,6 +100,24 @@ pub(super) const FAULTS: &[Fault] = &[
             })
         }),
     },
+    Fault {
+        clause: "LIFE-8",
+        what: "a startup may take as long as it likes",
+        red: "lifespan::a_startup_that_takes_too_long_has_failed",
+        how: How::Settings(|settings| settings.timeouts.startup = Duration::from_secs(600)),
+    },
+    Fault {
+        clause: "LIFE-9",
+        what: "a lifespan that was dropped is not noticed",
+        red: "lifespan::a_dropped_lifespan_is_told",
+        how: How::Call(deaf),
+    },
+    Fault {
+        clause: "LIFE-10",
+        what: "a mount's state is lost",
+        red: "lifespan::a_mount_runs_lives_of_its_own",
+        how: How::Scope(|scope| scope.state = State::new()),
+    },
 ];
 
 /// The application is said to have started when it begins to.
@@ -120,3 +126,20 @@ const EARLY: Life = Life {
     started: |_, _| {},
     ..FAITHFUL
 };
+
+/// Hears nothing of a lifespan that ended.
+fn deaf(peer: Peer, connection: Connection) -> Calling {
+    Box::pin(async move {
+        let Connection::Lifespan(lifespan) = connection else {
+            return peer.call(connection).await;
+        };
+        let deaf = Life {
+            stopped: |_| {},
+            abort: |_| {},
+            ..FAITHFUL
+        };
+        let ended = peer.call(Connection::Lifespan(wrap(lifespan, deaf))).await;
+        drop(ended);
+        pending().await
+    })
+}

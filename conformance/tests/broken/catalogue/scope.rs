@@ -1,8 +1,8 @@
 //! What is known before the body.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use gateway_spec::types::Method;
+use gateway_spec::types::{Method, Uri, Version};
 use gateway_spec::{BodyLength, HttpScope, Label, State};
 
 use super::{fields, replace};
@@ -10,6 +10,17 @@ use crate::fault::{Fault, How};
 use crate::relay::{self, Wire};
 
 pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        clause: "SCOPE-1",
+        what: "the requests of a connection share the scope of the first",
+        red: "scope::each_request_has_a_scope_of_its_own",
+        how: How::Scope(|scope| {
+            static FIRST: OnceLock<Uri> = OnceLock::new();
+            if scope.path().ends_with("/scope") {
+                scope.uri = FIRST.get_or_init(|| scope.uri.clone()).clone();
+            }
+        }),
+    },
     Fault {
         clause: "SCOPE-2",
         what: "the method in upper case, as ASGI has it",
@@ -128,6 +139,18 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "the label is lost on the way to the log",
         red: "head::the_label_is_in_the_log",
         how: How::Scope(|scope| scope.label = Label::default()),
+    },
+    Fault {
+        clause: "SCOPE-13",
+        what: "an extended CONNECT is a CONNECT",
+        red: "scope::an_extended_connect_names_its_protocol",
+        how: How::StreamScope(|scope| scope.protocol = None),
+    },
+    Fault {
+        clause: "SCOPE-14",
+        what: "each request is one of HTTP/1.1",
+        red: "scope::the_version_is_the_one_of_the_wire",
+        how: How::Scope(|scope| scope.version = Version::HTTP_11),
     },
 ];
 

@@ -1,7 +1,6 @@
 //! What every server promises.
 
 use std::sync::Arc;
-use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -10,10 +9,11 @@ use gateway_spec::{
     Abort, AppError, Application, Connection, Gone, HttpSend, LifespanScope, Signal,
 };
 use server_host::{AccessLogging, Timeouts};
+use tokio::runtime::Builder;
 
 use super::{fields, find, replace};
-use crate::exchange::{Exchange, FAITHFUL};
-use crate::fault::{Fault, How};
+use crate::exchange::{Exchange, FAITHFUL, hold};
+use crate::fault::{Fault, How, elsewhere};
 use crate::relay::{self, Room, Wire};
 
 /// Longer than any case waits.
@@ -177,12 +177,9 @@ pub(super) const FAULTS: &[Fault] = &[
         red: "faults::what_was_accepted_before_a_failure_is_sent",
         how: How::Exchange(Exchange {
             send: |layer, event| {
-                if !matches!(event, HttpSend::Body { more: true, .. }) {
-                    return layer.inner.send(event);
-                }
-                let mut held = layer.held.lock().unwrap_or_else(PoisonError::into_inner);
-                let earlier = held.replace(event);
-                earlier.map_or(Ok(()), |earlier| layer.inner.send(earlier))
+                hold(layer, event, |event| {
+                    matches!(event, HttpSend::Body { more: true, .. })
+                })
             },
             ..FAITHFUL
         }),
@@ -244,6 +241,14 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        clause: "SRV-11",
+        what: "calls run where there are neither time nor I/O",
+        red: "application::it_runs_where_there_are_time_and_io",
+        how: How::Call(|peer, connection| {
+            elsewhere(peer, connection, Builder::new_current_thread())
+        }),
+    },
+    Fault {
         clause: "SRV-12",
         what: "a forgotten answer is answered when the call has ended, if it does",
         red: "faults::a_forgotten_answer_is_answered_while_the_call_goes_on",
@@ -251,6 +256,22 @@ pub(super) const FAULTS: &[Fault] = &[
             abort: |layer, why| match why {
                 Abort::Dropped => {}
                 Abort::Deliberate => layer.inner.abort(why),
+            },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "SRV-13",
+        what: "a waker is dropped under a lock that sending takes",
+        red: "transport::wakers_may_use_the_transport",
+        how: How::Exchange(Exchange {
+            ready: |layer, cx| {
+                let _held = layer.held.lock();
+                layer.inner.poll_ready(cx)
+            },
+            send: |layer, event| {
+                let _held = layer.held.lock();
+                layer.inner.send(event)
             },
             ..FAITHFUL
         }),

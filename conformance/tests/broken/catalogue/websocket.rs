@@ -40,6 +40,18 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        clause: "WS-2",
+        what: "the fields of the handshake are kept from the application",
+        red: "websocket::a_websocket_has_the_scope_of_its_request",
+        how: How::Handshake(|websocket| {
+            websocket
+                .scope
+                .edit()
+                .headers
+                .remove("sec-websocket-version");
+        }),
+    },
+    Fault {
         clause: "WS-3",
         what: "the handshake is answered before the application is asked",
         red: "websocket::a_handshake_is_answered_when_the_application_does",
@@ -295,6 +307,15 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 other => layer.inner.send(other),
             },
+            ..FAITHFUL
+        }),
+    },
+    Fault {
+        clause: "WS-20",
+        what: "flushing to a client that left succeeds",
+        red: "websocket::what_was_accepted_need_not_arrive",
+        how: How::Socket(Socket {
+            flush: |_, _| Poll::Ready(Ok(())),
             ..FAITHFUL
         }),
     },
