@@ -162,9 +162,10 @@ fn copy_without_waiting(mut from: &TcpStream, mut to: &TcpStream, mangle: fn(&mu
     });
 }
 
-/// Ends a connection so that the other side sees that it is not in order.
+/// Ends a connection so that the other side sees that it is not in order: by a reset, once both threads have let go of it.
 fn reset(stream: &TcpStream) {
-    // Both fail only if it is gone already.
+    // Both fail only if it is gone already. The second wakes the other thread; closing its writing side too would say that
+    // all is in order.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
-    let _ = stream.shutdown(Shutdown::Both);
+    let _ = stream.shutdown(Shutdown::Read);
 }
