@@ -77,7 +77,7 @@ impl Subject {
         self
     }
 
-    /// How long its cases wait for it, but to come up: [`PATIENCE`](crate::PATIENCE) unless this is said. Shorter where
+    /// How long its cases wait for it, but to come up: [`PATIENCE`] unless this is said. Shorter where
     /// failures are what is expected, and none of them should take as long.
     #[must_use]
     pub const fn with_patience(mut self, patience: Duration) -> Self {

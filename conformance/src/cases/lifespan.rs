@@ -6,13 +6,12 @@ use crate::server::{Options, Signal, Subject};
 
 chapter! {
     the_application_starts_before_anybody_is_served: "LIFE-1";
-    nobody_is_served_while_the_application_starts: "LIFE-1";
     a_failed_startup_ends_the_server: "LIFE-3";
     an_application_without_a_lifespan_is_served: "LIFE-2";
     the_application_stops_after_the_last_exchange: "LIFE-6", "LIFE-7", "SRV-4";
     a_lifespan_that_ends_early_ends_the_server: "LIFE-4";
     a_failed_shutdown_is_told: "LIFE-7";
-    a_startup_that_takes_too_long_has_failed: "LIFE-8", "LIFE-3";
+    a_startup_that_takes_too_long_has_failed: "LIFE-8", "LIFE-3", "LIFE-1";
     a_dropped_lifespan_is_told: "LIFE-9", "LIFE-3";
     a_dropped_life_is_told: "LIFE-9", "LIFE-4";
     a_mount_runs_lives_of_its_own: "LIFE-10", "SYNC-9", "LIFE-5";
@@ -33,18 +32,6 @@ fn the_application_starts_before_anybody_is_served(subject: &Subject) {
     // It listens, so by now the application must have said that it started.
     assert!(!server.wait_for_log("peer: started").is_empty());
     assert_eq!(server.ask("/conformance/state"), "made at startup");
-}
-
-fn nobody_is_served_while_the_application_starts(subject: &Subject) {
-    let mut server = subject.launch(plan("hang"));
-    assert!(!server.wait_for_log("peer: starting").is_empty());
-    server.signal(Signal::TERM);
-    let _ = server.wait();
-    assert_eq!(
-        server.output(),
-        Vec::<String>::new(),
-        "nobody is told to connect to what has not started"
-    );
 }
 
 fn a_failed_startup_ends_the_server(subject: &Subject) {

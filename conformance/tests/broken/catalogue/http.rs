@@ -384,7 +384,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         clause: "HTTP-26",
-        what: "chunks are sent to a client of HTTP/1.0",
+        what: "a client of HTTP/1.0 is answered as one of HTTP/1.1",
         red: "keep_alive::http_1_0_closes_unless_asked",
         how: How::Wire(Wire {
             up: |bytes| replace(bytes, " HTTP/1.0\r\n", " HTTP/1.1\r\nhost: a\r\n"),

@@ -2,11 +2,14 @@
 
 use std::future::pending;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use conformance::Peer;
-use gateway_spec::{Application, Connection, State};
+use gateway_spec::{
+    Application, Capabilities, Connection, ConnectionInfo, Done, Http, HttpScope, Scope, State,
+};
 
 use crate::fault::{Calling, Fault, How};
 use crate::lifespan::{FAITHFUL, Life, wrap};
@@ -21,7 +24,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         clause: "LIFE-1",
         what: "connections are accepted before the application starts",
-        red: "lifespan::nobody_is_served_while_the_application_starts",
+        red: "lifespan::a_startup_that_takes_too_long_has_failed",
         how: How::Life(EARLY),
     },
     Fault {
@@ -95,7 +98,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 let lifespan = Connection::Lifespan(wrap(lifespan, hasty));
                 tokio::select! {
                     called = peer.call(lifespan) => called,
-                    _ = asked.expect("it was just asked for") => pending().await,
+                    _ = asked.expect("it was just asked for") => Ok(false_done()),
                 }
             })
         }),
@@ -142,4 +145,11 @@ fn deaf(peer: Peer, connection: Connection) -> Calling {
         drop(ended);
         pending().await
     })
+}
+
+/// A `Done` of nothing.
+fn false_done() -> Done {
+    let nowhere = ConnectionInfo::new(Capabilities::new("nowhere"));
+    let (http, _) = Http::in_memory(Scope::new(HttpScope::new(Arc::new(nowhere))));
+    http.responder.abort()
 }
