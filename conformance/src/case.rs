@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::client::{PATIENCE, set_patience};
 use crate::evidence::{self, Ending, Evidence};
 use crate::server::Subject;
 
@@ -50,10 +51,12 @@ impl Case {
     /// Runs the case: on the server that runs already, if the case can; else on one of its own.
     #[must_use]
     pub fn run(&self, subject: &Subject) -> Outcome {
+        set_patience(subject.patience());
         let mut ending = evidence::gather(|| (self.test)(subject));
         if let (Ending::NeedsItsOwn(_), Some(own)) = (&ending, subject.to_start()) {
             ending = evidence::gather(|| (self.test)(&own));
         }
+        set_patience(PATIENCE);
         match ending {
             Ending::Passed => Outcome::Passed,
             Ending::Failed(evidence) => Outcome::Failed(evidence),

@@ -3,6 +3,7 @@
 //! Blocking, and bounded everywhere: each read and each write has a time limit, and running into it is a failure. A call
 //! that fails panics at its caller's line, as the assertions of a test do, and the conversation so far is printed.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -14,9 +15,24 @@ use socket2::{Domain, SockRef, Socket, Type};
 use crate::evidence;
 use crate::response::{Cut, Method, Parser, Response, Step};
 
-/// The longest that one call waits for the server. Only failures take as long, so it is generous: a busy machine must not
-/// fail a test.
+/// The longest that one call waits for the server, unless its [`Subject`](crate::Subject) says otherwise. Only failures
+/// take as long, so it is generous: a busy machine must not fail a test.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+thread_local! {
+    /// What the case that this thread runs has in place of [`PATIENCE`].
+    static OF_THIS_CASE: Cell<Duration> = const { Cell::new(PATIENCE) };
+}
+
+/// How long the case that this thread runs waits.
+pub(crate) fn patience() -> Duration {
+    OF_THIS_CASE.get()
+}
+
+/// Sets how long the case that this thread runs next waits.
+pub(crate) fn set_patience(patience: Duration) {
+    OF_THIS_CASE.set(patience);
+}
 
 /// How much of each direction is kept for the report of a failure.
 const TRANSCRIPT_BYTES: usize = 4 * 1024;
@@ -61,7 +77,9 @@ impl Client {
     #[track_caller]
     #[must_use]
     pub fn connect(address: SocketAddr) -> Self {
-        Self::over(TcpStream::connect_timeout(&address, PATIENCE).expect("the server is listening"))
+        Self::over(
+            TcpStream::connect_timeout(&address, patience()).expect("the server is listening"),
+        )
     }
 
     /// Connects with a receive buffer of about `bytes` in this side's kernel, so that a server soon feels that nobody reads.
@@ -79,7 +97,7 @@ impl Client {
             .set_recv_buffer_size(bytes)
             .expect("the size is small");
         socket
-            .connect_timeout(&address.into(), PATIENCE)
+            .connect_timeout(&address.into(), patience())
             .expect("the server is listening");
         Self::over(socket.into())
     }
@@ -88,7 +106,7 @@ impl Client {
     fn over(stream: TcpStream) -> Self {
         stream
             .set_nodelay(true)
-            .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
+            .and_then(|()| stream.set_write_timeout(Some(patience())))
             .expect("a connected socket takes options");
         Self {
             stream,
@@ -171,7 +189,7 @@ impl Client {
                 Err(error) => panic!("sending stopped after {total} bytes: {error}"),
             }
         }
-        self.set_write_timeout(PATIENCE);
+        self.set_write_timeout(patience());
         total
     }
 
@@ -240,7 +258,7 @@ impl Client {
     /// What there was of it, and why it is not whole.
     pub fn try_read_response(&mut self, method: Method) -> Result<Response, Cut> {
         let mut parser = Parser::new(method);
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience();
         loop {
             match parser.step(&mut self.input) {
                 Ok(Step::Whole(response)) => return Ok(response),
@@ -310,7 +328,7 @@ impl Client {
     /// All that comes until `end` finds where it ends.
     #[track_caller]
     fn read_until(&mut self, what: &str, end: impl Fn(&[u8]) -> Option<usize>) -> Vec<u8> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience();
         loop {
             if let Some(at) = end(&self.input) {
                 return self.input.drain(..at).collect();
@@ -330,7 +348,7 @@ impl Client {
     /// If it does not end in time.
     #[track_caller]
     pub fn read_to_end(&mut self) -> (Vec<u8>, End) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience();
         loop {
             match self.fill(until) {
                 Ok(None) => {}
@@ -433,7 +451,7 @@ impl Client {
     pub fn into_stream(self) -> TcpStream {
         assert!(self.input.is_empty(), "unread bytes would be lost");
         self.stream
-            .set_read_timeout(Some(PATIENCE))
+            .set_read_timeout(Some(patience()))
             .and_then(|()| self.stream.try_clone())
             .expect("a connected socket takes options")
     }
@@ -480,7 +498,7 @@ struct TooLate;
 
 impl fmt::Display for TooLate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "nothing came for {PATIENCE:?}")
+        write!(f, "nothing came for {:?}", patience())
     }
 }
 

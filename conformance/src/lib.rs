@@ -32,6 +32,7 @@ mod case;
 mod cases;
 mod client;
 mod differential;
+mod environment;
 mod evidence;
 mod http2_client;
 mod kernel;
@@ -45,19 +46,13 @@ pub use case::{Case, Outcome};
 pub use cases::cases;
 pub use client::{Client, End, PATIENCE};
 pub use differential::{Log, Recording, corpus};
+pub use environment::{LIMITS, TIMEOUTS, set_by_environment};
 pub use evidence::Evidence;
 pub use peer::{LIFESPAN, Peer};
 pub use report::Report;
 pub use response::{Cut, Framing, Method, Response};
 pub use server::{Options, Server, Signal, Subject};
 pub use spec::{Clause, clauses};
-
-/// The variable of the environment that sets a server's times, in milliseconds: `head=400,idle=600,body=500,write=500,ping=1000,pong=500,
-/// close=300,linger=200,startup=900`, in any order, without spaces.
-pub const TIMEOUTS: &str = "PEER_TIMEOUTS";
-
-/// The variable of the environment that sets a server's limits: `exchanges=2`, as [`TIMEOUTS`]. The server has one worker then.
-pub const LIMITS: &str = "PEER_LIMITS";
 
 /// Runs all cases on one server, one after the other.
 #[must_use]

@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, pidfd_open, pidfd_send_signal, prlimit};
 
-use crate::client::{Client, PATIENCE};
+use crate::client::{Client, PATIENCE, patience};
 use crate::evidence::{self, needs_its_own};
 use crate::peer::RESET;
 
@@ -29,6 +29,7 @@ pub struct Subject {
     name: String,
     running: Option<SocketAddr>,
     program: Option<Program>,
+    patience: Duration,
 }
 
 /// How a server's program is started.
@@ -51,6 +52,7 @@ impl Subject {
                 file: program.into(),
                 arguments: arguments.iter().map(Into::into).collect(),
             }),
+            patience: PATIENCE,
         }
     }
 
@@ -61,6 +63,7 @@ impl Subject {
             name: address.to_string(),
             running: Some(address),
             program: None,
+            patience: PATIENCE,
         }
     }
 
@@ -72,6 +75,19 @@ impl Subject {
             arguments: arguments.iter().map(Into::into).collect(),
         });
         self
+    }
+
+    /// How long its cases wait for it, but to come up: [`PATIENCE`] unless this is said. Shorter where
+    /// failures are what is expected, and none of them should take as long.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// How long its cases wait.
+    pub(crate) const fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// What reports call it.
@@ -87,6 +103,7 @@ impl Subject {
             name: self.name.clone(),
             running: None,
             program: Some(program),
+            patience: self.patience,
         })
     }
 
@@ -336,13 +353,14 @@ impl Server {
     /// If it does not end in time.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
-        let patience = Timespec::try_from(PATIENCE).expect("it is a few seconds");
+        let patience = patience();
+        let limit = Timespec::try_from(patience).expect("it is a few seconds");
         let Some(process) = &mut self.process else {
             needs_its_own("watches its end");
         };
         let mut ends = [PollFd::new(&process.handle, PollFlags::IN)];
-        let ended = poll(&mut ends, Some(&patience)).expect("polling one descriptor works");
-        assert_ne!(ended, 0, "{} did not end in {PATIENCE:?}", self.name);
+        let ended = poll(&mut ends, Some(&limit)).expect("polling one descriptor works");
+        assert_ne!(ended, 0, "{} did not end in {patience:?}", self.name);
         let status = process.child.wait().expect("the child is ours");
         process.output.wait_for_end();
         process.log.wait_for_end();
@@ -356,7 +374,11 @@ impl Server {
     /// If none comes.
     #[track_caller]
     pub fn wait_for_log(&self, text: &str) -> String {
-        match self.process().log.wait_for(|line| line.contains(text)) {
+        match self
+            .process()
+            .log
+            .wait_for(patience(), |line| line.contains(text))
+        {
             Some(line) => line,
             None => panic!(
                 "no line of the log has {text:?} in it:\n{}",
@@ -385,7 +407,11 @@ impl Process {
             let (_, url) = line.split_once("listening on http://")?;
             url.split([' ', '/']).next()?.parse().ok()
         };
-        address(&self.output.wait_for(|line| address(line).is_some())?)
+        address(
+            &self
+                .output
+                .wait_for(PATIENCE, |line| address(line).is_some())?,
+        )
     }
 }
 
@@ -439,9 +465,9 @@ impl Lines {
     }
 
     /// The first line that fits; `None` if the stream ends or time is up before.
-    fn wait_for(&self, fits: impl Fn(&str) -> bool) -> Option<String> {
+    fn wait_for(&self, patience: Duration, fits: impl Fn(&str) -> bool) -> Option<String> {
         let mut found = None;
-        self.wait_until(|all| {
+        self.wait_until(patience, |all| {
             found = all.lines.iter().find(|line| fits(line)).cloned();
             found.is_some() || all.ended
         });
@@ -450,13 +476,13 @@ impl Lines {
 
     /// Waits until nothing more can come.
     fn wait_for_end(&self) {
-        self.wait_until(|all| all.ended);
+        self.wait_until(patience(), |all| all.ended);
     }
 
     /// Waits until it is true, or time is up.
-    fn wait_until(&self, mut is_so: impl FnMut(&Collected) -> bool) {
+    fn wait_until(&self, patience: Duration, mut is_so: impl FnMut(&Collected) -> bool) {
         let (collected, changed) = &*self.shared;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience;
         let mut all = collected.lock().unwrap_or_else(PoisonError::into_inner);
         while !is_so(&all) {
             let left = until.saturating_duration_since(Instant::now());

@@ -259,7 +259,8 @@ fn an_uploader_reads_an_early_answer(subject: &Subject) {
     assert_eq!(answer.text(), "early");
     assert!(answer.closes(), "the connection cannot be used again");
     client.half_close();
-    client.expect_gone();
+    // Closed with bytes unread, it would be a reset.
+    client.expect_end();
 }
 
 fn an_application_that_reads_late_gets_everything(subject: &Subject) {

@@ -9,6 +9,7 @@ chapter! {
     a_reset_after_a_half_close_is_told_too: "SRV-3";
     a_reset_is_told_to_who_is_writing: "SRV-2", "HTTP-35";
     a_reset_is_told_to_who_is_stalled: "SRV-2", "HTTP-35";
+    who_receives_after_the_body_is_told_of_each_end: "HTTP-9", "SRV-3";
     a_leaving_client_cancels_nothing: "SRV-1";
     a_leaving_client_is_no_error_of_the_application: "APP-5", "SRV-2";
     clients_that_leave_half_way_harm_nobody: "SRV-2";
@@ -98,6 +99,26 @@ fn a_reset_is_told_to_who_is_stalled(subject: &Subject) {
     client.reset();
 }
 
+fn who_receives_after_the_body_is_told_of_each_end(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send("POST /conformance/receive HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\ndata");
+    assert_eq!(
+        server.ask("/conformance/report/receive/1"),
+        "the body ended"
+    );
+    client.half_close();
+    let half = "the body ended\ndisconnect HalfClosed";
+    assert_eq!(server.ask("/conformance/report/receive/2"), half);
+    client.reset();
+    let last = "disconnect PeerReset";
+    assert_eq!(
+        server.ask("/conformance/report/receive/4"),
+        format!("{half}\n{last}\n{last}"),
+        "the final reason comes each time it is asked"
+    );
+}
+
 fn a_leaving_client_cancels_nothing(subject: &Subject) {
     let server = subject.start();
     for reset in [true, false] {
@@ -124,6 +145,11 @@ fn a_leaving_client_cancels_nothing(subject: &Subject) {
             .count(),
         2,
         "the calls ran to their end"
+    );
+    assert_eq!(
+        server.ask("/conformance/report/slow/2"),
+        "waiting\nwent on",
+        "also the one that had not answered yet"
     );
 }
 

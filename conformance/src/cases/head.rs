@@ -7,6 +7,7 @@ use crate::server::Subject;
 chapter! {
     the_scope_says_what_was_sent: "SCOPE-2", "SCOPE-3", "SCOPE-9", "SCOPE-10";
     a_method_is_case_sensitive: "SCOPE-2";
+    what_a_stranger_says_of_a_proxy_is_only_a_field: "SCOPE-4", "SCOPE-10";
     an_absolute_target_names_the_authority_and_not_the_scheme: "SCOPE-4", "SCOPE-6";
     an_asterisk_is_a_target_of_options: "SCOPE-5";
     fields_keep_their_bytes_and_their_order_in_one_name: "SCOPE-7", "SCOPE-8";
@@ -62,6 +63,18 @@ fn a_method_is_case_sensitive(subject: &Subject) {
     let mut client = server.connect();
     client.send("get /conformance/scope HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(said(client.read_response().text(), "method"), ["get"]);
+}
+
+fn what_a_stranger_says_of_a_proxy_is_only_a_field(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    // actix-web#3750: taken from whoever sent it.
+    client.send("GET /conformance/scope HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 6.6.6.6\r\nx-real-ip: 6.6.6.6\r\nx-forwarded-proto: https\r\nx-forwarded-host: b\r\nforwarded: for=6.6.6.6;proto=https;host=b\r\n\r\n");
+    let response = client.read_response();
+    let from = client.address().to_string();
+    for (word, expected) in [("client", &*from), ("scheme", "http"), ("authority", "a")] {
+        assert_eq!(said(response.text(), word), [expected], "{word}");
+    }
 }
 
 fn an_absolute_target_names_the_authority_and_not_the_scheme(subject: &Subject) {

@@ -8,10 +8,10 @@ chapter! {
     the_application_starts_before_anybody_is_served: "LIFE-1";
     a_failed_startup_ends_the_server: "LIFE-3";
     an_application_without_a_lifespan_is_served: "LIFE-2";
-    the_application_stops_after_the_last_exchange: "LIFE-6", "LIFE-7";
+    the_application_stops_after_the_last_exchange: "LIFE-6", "LIFE-7", "SRV-4";
     a_lifespan_that_ends_early_ends_the_server: "LIFE-4";
     a_failed_shutdown_is_told: "LIFE-7";
-    a_startup_that_takes_too_long_has_failed: "LIFE-8", "LIFE-3";
+    a_startup_that_takes_too_long_has_failed: "LIFE-8", "LIFE-3", "LIFE-1";
     a_dropped_lifespan_is_told: "LIFE-9", "LIFE-3";
     a_dropped_life_is_told: "LIFE-9", "LIFE-4";
     a_mount_runs_lives_of_its_own: "LIFE-10", "SYNC-9", "LIFE-5";
@@ -72,9 +72,20 @@ fn the_application_stops_after_the_last_exchange(subject: &Subject) {
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
     let log = server.log();
-    let order = ["peer: started", "peer: draining", "peer: asked to stop"];
+    let order = [
+        "peer: started",
+        "peer: draining",
+        "peer: drained",
+        "peer: asked to stop",
+        "peer: stopped",
+    ];
     let positions = order.map(|text| position(&log, text));
     assert!(positions.is_sorted(), "{order:?} stand at {positions:?}");
+    let told = position(&log, "peer: the lifespan is told of the drain");
+    assert!(
+        told < position(&log, "peer: drained"),
+        "the drain is visible to the lifespan too before it is over"
+    );
 }
 
 fn a_lifespan_that_ends_early_ends_the_server(subject: &Subject) {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::chapter;
-use crate::client::{Client, PATIENCE};
+use crate::client::{Client, patience};
 use crate::response::Method;
 use crate::server::{Options, Server, Subject};
 
@@ -38,7 +38,7 @@ fn ask_until(server: &Server, path: &str, is_so: impl Fn(&str) -> bool) {
         if is_so(&answer) {
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{path} stays {answer}");
+        assert!(start.elapsed() < patience(), "{path} stays {answer}");
     }
 }
 

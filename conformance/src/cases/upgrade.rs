@@ -1,12 +1,14 @@
 //! Switching protocols, and the bytes after it (HTTP-30 to HTTP-32).
 
 use super::chapter;
+use crate::client::End;
 use crate::server::Subject;
 
 chapter! {
     a_tunnel_carries_bytes_both_ways: "HTTP-30", "HTTP-31";
     bytes_behind_the_head_are_the_first: "HTTP-31";
     the_client_s_half_close_ends_its_direction_alone: "HTTP-31", "HTTP-32";
+    a_dropped_tunnel_is_sent_whole_and_closed: "HTTP-32";
     an_application_that_reads_late_gets_everything: "HTTP-31", "HTTP-11";
     an_upgrade_that_was_not_asked_for_is_refused: "HTTP-30";
     an_upgrade_that_nobody_takes_up_is_an_ordinary_request: "HTTP-30";
@@ -52,6 +54,15 @@ fn the_client_s_half_close_ends_its_direction_alone(subject: &Subject) {
     assert_eq!(client.read_head().status, 101);
     assert_eq!(client.read_bytes(10), b"at oncebye");
     client.expect_end();
+}
+
+fn a_dropped_tunnel_is_sent_whole_and_closed(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send(ASKING.replace("/conformance/upgrade ", "/conformance/upgrade/drop "));
+    assert_eq!(client.read_head().status, 101);
+    let (received, end) = client.read_to_end();
+    assert_eq!((received.len(), end), (300_000, End::Closed));
 }
 
 fn an_application_that_reads_late_gets_everything(subject: &Subject) {

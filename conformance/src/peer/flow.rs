@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use gateway_spec::bytes::Bytes;
 use gateway_spec::types::StatusCode;
-use gateway_spec::{AppError, Done, Responder, Scope, SendError, Writer};
+use gateway_spec::{AppError, Done, Http, HttpReceive, Responder, Scope, SendError, Writer};
 use tokio::time::{sleep, timeout};
 
 use super::Routes;
@@ -24,8 +24,12 @@ const STALLED: Duration = Duration::from_millis(500);
 /// How long the application works on something while the server drains.
 const WORK: Duration = Duration::from_millis(50);
 
-/// What `/fill` gives up at, in bytes: far over every bound, so that a server without one does not run out of memory.
+/// What `/fill` and `/stall` give up at, in bytes: far over every bound, so that a server without one does not run out of
+/// memory.
 const RUNAWAY: usize = 64 * 1024 * 1024;
+
+/// How many events `/receive` asks for at the most.
+const RECEIVED: usize = 20;
 
 impl Routes {
     /// Reports the first reason for which the client is gone, and answers all the same.
@@ -56,6 +60,29 @@ impl Routes {
                 return Ok(responder.abort());
             }
         }
+    }
+
+    /// Reports each event that is received but parts of the body, until the final one has come twice, or there were too
+    /// many.
+    pub(super) async fn receive(&self, http: Http) -> Result<Done, AppError> {
+        let (scope, transport) = http.into_transport();
+        let mut finals = 0;
+        for _ in 0..RECEIVED {
+            let line = match poll_fn(|cx| transport.poll_receive(cx)).await {
+                HttpReceive::Body { more: true, .. } => continue,
+                HttpReceive::Body { more: false, .. } => "the body ended".to_owned(),
+                HttpReceive::Disconnect(why) => {
+                    finals += usize::from(why.is_final());
+                    format!("disconnect {why:?}")
+                }
+                other => format!("{other:?}"),
+            };
+            self.reports.say("receive", line);
+            if finals == 2 {
+                break;
+            }
+        }
+        Ok(Http::new(scope, transport).responder.abort())
     }
 
     /// A stream whose chunks the case paces by opening a gate.
@@ -110,7 +137,6 @@ impl Routes {
                     return Poll::Ready(Err(error));
                 }
                 accepted += PART;
-                // Far over every bound: a server without one must not run out of memory here.
                 if accepted > RUNAWAY {
                     return Poll::Ready(Ok(accepted));
                 }
@@ -180,6 +206,7 @@ impl Routes {
             sleep(WORK).await;
             writer.write(format!("drained {n}\n")).await?;
         }
+        eprintln!("peer: drained");
         writer.finish().await
     }
 }
@@ -193,6 +220,9 @@ async fn write_until_stalled<K>(writer: &mut Writer<K>) -> Result<usize, SendErr
         }
         writer.send(part())?;
         written += PART;
+        if written > RUNAWAY {
+            return Ok(written);
+        }
     }
 }
 

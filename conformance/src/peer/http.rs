@@ -14,10 +14,13 @@ use super::describe::describe;
 use super::lifespan::Greeting;
 use super::panics::panics;
 use super::scopes::{representation, runtime};
-use super::{PREFIX, Routes, public, trace};
+use super::{PREFIX, Routes, false_done, public, trace};
 
 /// Where `/read-all` stops reading, in bytes.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
+
+/// What `/upgrade/drop` writes before it drops its tunnel, in bytes.
+const LAST_WORDS: usize = 300_000;
 
 impl Routes {
     pub(super) async fn http(&self, http: Http) -> Result<Done, AppError> {
@@ -40,6 +43,7 @@ impl Routes {
             ["transport", ref how @ ..] => self.transport(how, self.called(http)).await,
             ["sync", ref how @ ..] => self.synchronous(how, self.called(http)).await,
             ["panic", point] => panics(point, self.called(http)).await,
+            ["receive"] => self.receive(self.called(http)).await,
             _ => self.recorded(&segments, self.called(http)).await,
         }
     }
@@ -91,6 +95,7 @@ impl Routes {
             ["slow"] => {
                 self.reports.say("slow", "waiting");
                 self.reports.pass("slow").await;
+                self.reports.say("slow", "went on");
                 responder.respond("slow").await
             }
             ["echo"] => echo(body, responder).await,
@@ -128,7 +133,7 @@ impl Routes {
             ["trailers", ..] => self.trailers(&segments[1..], body, responder).await,
             ["inform"] => inform(responder).await,
             ["file"] => file(responder).await,
-            ["upgrade", ..] => self.upgrade(&segments[1..], body, responder).await,
+            ["upgrade", ..] => self.upgrade(&segments[1..], &scope, body, responder).await,
             ["fail", ..] => self.fail(&segments[1..], &scope, responder).await,
             _ => responder.respond(StatusCode::NOT_FOUND).await,
         }
@@ -153,16 +158,23 @@ impl Routes {
         responder.respond(read.to_string()).await
     }
 
-    /// An echo over a tunnel; one that is late does not read before its gate is opened.
+    /// An echo over a tunnel; one that is late does not read before its gate is opened, and one drops it.
     async fn upgrade(
         &self,
         how: &[&str],
+        scope: &Scope,
         body: RequestBody,
         responder: Responder,
     ) -> Result<Done, AppError> {
         let head = ResponseHead::new(StatusCode::SWITCHING_PROTOCOLS)
             .with_header(header::UPGRADE, HeaderValue::from_static("echo"));
         let mut tunnel = responder.upgrade(head, body).await?;
+        if how == ["drop"] {
+            // More than is written at once, so that the end has to wait for it.
+            tunnel.write(vec![b'x'; LAST_WORDS]).await?;
+            drop(tunnel);
+            return Ok(false_done(scope));
+        }
         if how == ["late"] {
             self.reports.say("upgrade", "waiting");
             self.reports.pass("upgrade").await;

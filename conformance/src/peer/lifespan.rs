@@ -4,14 +4,19 @@ use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use gateway_spec::{AppError, Done, DrainSignal, Lifespan, LifespanTransport, State};
+use tokio::time::sleep;
 
 use super::synchronous::Mounts;
 
 /// The variable of the environment that says how the lifespan goes: `refuse`, `fail`, `panic`, `return`, `hang`, `drop`,
 /// `fail-late`, `drop-late`, `fail-stop`, `sync-fail`, or nothing for one that goes well.
 pub const LIFESPAN: &str = "PEER_LIFESPAN";
+
+/// How long it takes to stop, so that a server that does not wait is seen.
+const STOPPING: Duration = Duration::from_millis(50);
 
 /// What `/state` shows.
 pub(super) struct Greeting(pub(super) &'static str);
@@ -48,6 +53,7 @@ pub(super) async fn run(lifespan: Lifespan, mounts: &Mounts) -> Result<Done, App
     })
     .await?;
     let state = State::new().with(Greeting("made at startup")).with(made);
+    let draining = lifespan.scope.drain();
     let running = lifespan.started(state);
     eprintln!("peer: started");
     match plan.as_str() {
@@ -61,13 +67,17 @@ pub(super) async fn run(lifespan: Lifespan, mounts: &Mounts) -> Result<Done, App
         "return" => return Ok(running.stopped()),
         _ => {}
     }
+    draining.await;
+    eprintln!("peer: the lifespan is told of the drain");
     let deadline = running.shutdown_requested().await;
     eprintln!("peer: asked to stop");
+    sleep(STOPPING).await;
     if plan == "fail-stop" {
         return Err(AppError::message("the peer's shutdown fails on purpose"));
     }
     child.shut_down(deadline);
     let _stopped = life.await?;
+    eprintln!("peer: stopped");
     Ok(running.stopped())
 }
 

@@ -138,8 +138,9 @@ impl Routes {
                 return http.responder.respond(text).await;
             }
             ["misuse"] => {
-                let SyncHttp { mut body, .. } = SyncHttp::new(http);
-                let _ = body.chunk();
+                // Whole: without its responder it would be over, and nothing to wait for.
+                let mut http = SyncHttp::new(http);
+                let _ = http.body.chunk();
                 return Err(AppError::message("a worker's thread was blocked"));
             }
             ["small", route @ ..] => (&self.synchronous.small, route),

@@ -18,6 +18,9 @@ const STALLED: Duration = Duration::from_millis(500);
 /// The size of the messages that `/ws/flood` sends, in bytes.
 const MESSAGE: usize = 16 * 1024;
 
+/// What `/ws/flood` gives up at, in bytes: far over every bound, so that a server without one does not run out of memory.
+const RUNAWAY: usize = 64 * 1024 * 1024;
+
 impl Routes {
     pub(super) async fn websocket(&self, websocket: WebSocket) -> Result<Done, AppError> {
         let WebSocket {
@@ -189,6 +192,9 @@ impl Routes {
         while let Ok(done) = timeout(STALLED, socket.send(vec![b'x'; MESSAGE])).await {
             done?;
             sent += MESSAGE;
+            if sent > RUNAWAY {
+                break;
+            }
         }
         self.reports.say("flood", sent);
         socket.send("the end").await?;
