@@ -35,7 +35,9 @@ pub(crate) struct Connection {
     input_ended: bool,
     output: Output,
     output_ended: bool,
-    /// When the client last took something.
+    /// The socket took no more, and did not say yet that it does again.
+    is_full: bool,
+    /// When it last took something.
     written: Instant,
 }
 
@@ -67,6 +69,7 @@ impl Connection {
             input_ended: false,
             output: Output::default(),
             output_ended: false,
+            is_full: false,
             written: Instant::now(),
         })
     }
@@ -120,6 +123,9 @@ impl Connection {
         let mut head = RequestHead::default();
         let mut until = Instant::now() + patience;
         let mut is_idle = true;
+        if self.input_ended {
+            http1.end_of_input();
+        }
         loop {
             match http1.next_event(&mut self.input, &mut head) {
                 Ok(Step::Event(_)) => {
@@ -141,6 +147,9 @@ impl Connection {
                 until = Instant::now() + self.server.times.head;
             }
             if self.read()? {
+                if self.input_ended {
+                    http1.end_of_input();
+                }
                 continue;
             }
             if self.is_draining() && is_idle || self.is_forced() {
@@ -219,6 +228,9 @@ impl Connection {
             exchange.end_input();
         }
         loop {
+            if self.is_draining() {
+                exchange.be_the_last(); // SRV-16
+            }
             self.poll(exchange, call);
             exchange.read(&mut self.input);
             let todo = exchange.todo();
@@ -244,6 +256,7 @@ impl Connection {
             if ready.contains(PollFlags::ERR) {
                 return Err(Gone::PeerReset);
             }
+            self.is_full &= !ready.contains(PollFlags::OUT);
             if ready.contains(PollFlags::RDHUP) && !is_half_closed {
                 is_half_closed = true;
                 exchange.half_close(); // SRV-3
@@ -376,7 +389,7 @@ impl Connection {
 
     /// Writes what the exchange has to send; whether that was all.
     fn write(&mut self, exchange: &Exchange) -> Result<bool, Gone> {
-        loop {
+        while !self.is_full {
             if self.output.is_empty() {
                 self.written = Instant::now();
                 exchange.take_output(&mut self.output);
@@ -392,7 +405,7 @@ impl Connection {
             exchange.sent_all_but(self.output.len());
             match written {
                 Ok(()) => {}
-                Err(error) if is_nothing(&error) => return Ok(false),
+                Err(error) if is_nothing(&error) => self.is_full = true,
                 // A file was shorter than its region: the response is cut off (HTTP-25).
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Err(Gone::Aborted);
@@ -400,6 +413,7 @@ impl Connection {
                 Err(_) => return Err(Gone::PeerReset),
             }
         }
+        Ok(false)
     }
 
     fn end_output(&mut self) -> Result<(), Gone> {

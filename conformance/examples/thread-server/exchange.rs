@@ -256,6 +256,16 @@ impl Exchange {
         }
     }
 
+    /// The connection ends after it.
+    pub(crate) fn be_the_last(&self) {
+        self.with(|state, _| {
+            state
+                .http1
+                .iter_mut()
+                .for_each(http1::Connection::close_after_reply);
+        });
+    }
+
     /// The body did not come in time.
     pub(crate) fn time_out(&self) {
         self.with(|state, after| {
