@@ -32,6 +32,7 @@
 mod case;
 mod cases;
 mod client;
+mod core;
 mod differential;
 mod evidence;
 mod kernel;

@@ -50,11 +50,10 @@ enum Next {
 }
 
 impl Connection {
-    pub(crate) fn new(server: Arc<Server>, socket: TcpStream) -> io::Result<Self> {
+    pub(crate) fn new(server: Arc<Server>, socket: TcpStream, bell: Arc<Bell>) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         // Answers are written whole: waiting to join small ones would only delay them.
         socket.set_nodelay(true)?;
-        let bell = Bell::new()?;
         let info = ConnectionInfo::new(CAPABILITIES)
             .with_client(Address::Tcp(socket.peer_addr()?))
             .with_server(Address::Tcp(socket.local_addr()?))

@@ -26,7 +26,8 @@ mod output;
 mod server;
 
 use std::fmt::Display;
-use std::net::{SocketAddr, TcpListener};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -41,7 +42,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use bell::Bell;
 use connection::Connection;
-use server::{CONNECTIONS, Count, Server, Times};
+use server::{CONNECTIONS, Count, Counted, Server, Times};
 
 /// What the main thread waits for.
 enum Event {
@@ -61,6 +62,9 @@ enum Event {
 
 /// How long an application may take to start (LIFE-8).
 const STARTUP: Duration = Duration::from_secs(60);
+
+/// How long nobody is accepted when there is no room for more.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// At the least, so long may it take to stop, however little is left of the grace.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -151,8 +155,8 @@ fn serve() -> Result<(), String> {
     shutdown.raise(last);
     let has_ended = |life: &Life| !matches!(life, Life::Goes);
     wait(&events, last, &mut life, &has_ended)?;
-    // Tasks of the application that block must not hold the process.
-    runtime.shutdown_background();
+    // What has not returned is dropped now, and not before (SRV-1); what blocks must not hold the process.
+    runtime.shutdown_timeout(LAST_WORDS / 4);
     match life {
         Life::Ended { why: Err(why), .. } => Err(format!("the application's lifespan: {why}")),
         Life::Ended { .. } if too_early => Err("its lifespan ended while it was served".into()), // LIFE-4
@@ -232,49 +236,58 @@ fn wait(
     Ok(true)
 }
 
-/// Accepts connections until the drain begins.
+/// Accepts connections until the drain begins, each with what it needs to be served: a bell, a place, a thread.
 fn accept(listener: &TcpListener, server: &Arc<Server>, door: &Bell) {
-    // What the kernel has accepted already is served: to close would reset it.
     listener
         .set_nonblocking(true)
         .expect("a listener of ours can be set so");
     loop {
-        let Some(counted) = server.connections.add(CONNECTIONS) else {
-            server
-                .connections
-                .wait_below(CONNECTIONS, Duration::from_millis(100));
-            if server.drain.value().is_some() {
-                return;
-            }
-            continue;
-        };
-        let connection = match listener.accept() {
-            Ok((socket, _)) => Connection::new(Arc::clone(server), socket),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                drop(counted);
-                if server.drain.value().is_some() {
-                    return;
-                }
-                let _ = door.wait(listener, PollFlags::IN, None);
-                continue;
-            }
+        let prepared = Bell::new().map(|bell| (bell, server.connections.add(CONNECTIONS)));
+        let accepted = match prepared {
+            Ok((bell, Some(place))) => listener
+                .accept()
+                .map(|(socket, _)| Some((socket, bell, place))),
+            Ok((_, None)) => Ok(None),
             Err(error) => Err(error),
         };
-        let spawned = connection.and_then(|connection| {
-            thread::Builder::new().spawn(move || {
-                connection.run();
-                drop(counted);
-            })
-        });
-        if let Err(error) = spawned {
-            // Out of descriptors or threads: the connections that there are will give some back.
-            eprintln!("WARN a connection was not served: {error}");
-            server.connections.wait_below(1, Duration::from_millis(100));
+        match accepted {
+            Ok(Some((socket, bell, place))) => {
+                if let Err(error) = open(Arc::clone(server), socket, bell, place) {
+                    eprintln!("WARN a connection was not served: {error}");
+                }
+                continue;
+            }
+            Ok(None) => server.connections.wait_below(CONNECTIONS, PAUSE),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // What the kernel had accepted already is served: to close would reset it (SRV-16).
+                if server.drain.value().is_none() {
+                    // If it cannot wait, it asks again.
+                    let _ = door.wait(listener, PollFlags::IN, None);
+                    continue;
+                }
+            }
+            Err(error) => {
+                // Out of descriptors: those that leave give some back.
+                eprintln!("WARN cannot accept connections for now: {error}");
+                thread::sleep(PAUSE);
+            }
+        }
+        if server.drain.value().is_some() {
+            return;
         }
     }
 }
 
-fn catch_signals(runtime: &Runtime, main: &Sender<Event>) -> std::io::Result<()> {
+fn open(server: Arc<Server>, socket: TcpStream, bell: Arc<Bell>, place: Counted) -> io::Result<()> {
+    let connection = Connection::new(server, socket, bell)?;
+    let run = move || {
+        connection.run();
+        drop(place);
+    };
+    thread::Builder::new().spawn(run).map(drop)
+}
+
+fn catch_signals(runtime: &Runtime, main: &Sender<Event>) -> io::Result<()> {
     let _entered = runtime.enter();
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let mut signals = signal(kind)?;
