@@ -28,21 +28,19 @@ impl Bell {
     /// Waits for this of the socket, for the bell, or for the time; says what the socket has. It always has an error.
     pub(crate) fn wait(
         &self,
-        socket: impl AsFd,
+        socket: Option<&impl AsFd>,
         interest: PollFlags,
         until: Option<Instant>,
     ) -> io::Result<PollFlags> {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let left = left.and_then(|left| Timespec::try_from(left).ok());
-        let mut both = [
-            PollFd::new(&socket, interest),
-            PollFd::new(&self.counter, PollFlags::IN),
-        ];
-        match poll(&mut both, left.as_ref()) {
+        let mut all = vec![PollFd::new(&self.counter, PollFlags::IN)];
+        all.extend(socket.map(|socket| PollFd::new(socket, interest)));
+        match poll(&mut all, left.as_ref()) {
             Err(rustix::io::Errno::INTR) => return Ok(PollFlags::empty()),
             ready => ready?,
         };
-        let ready = both[0].revents();
+        let ready = all.get(1).map_or(PollFlags::empty(), PollFd::revents);
         // Before whoever rings is looked after: rung from here on, it is rung for the next time.
         let _ = rustix::io::read(&self.counter, &mut [0; 8]);
         Ok(ready)

@@ -41,14 +41,6 @@ pub(crate) struct Connection {
     written: Instant,
 }
 
-/// What became of an exchange.
-enum Next {
-    /// The response was sent whole: what the protocol says.
-    Ask(http1::Connection),
-    /// The connection ends when the client has what was sent.
-    Close,
-}
-
 impl Connection {
     pub(crate) fn new(server: Arc<Server>, socket: TcpStream, bell: Arc<Bell>) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
@@ -97,10 +89,10 @@ impl Connection {
             let Some(head) = self.read_head(&mut http1, patience)? else {
                 return Ok(());
             };
-            http1 = match self.exchange(http1, head)? {
-                Next::Ask(http1) => http1,
-                Next::Close => return Ok(()),
+            let Some(after) = self.exchange(http1, head)? else {
+                return Ok(());
             };
+            http1 = after;
             match http1.after_reply() {
                 AfterReply::KeepOpen => {}
                 AfterReply::Drain if self.discard_body(&mut http1)? => {}
@@ -165,14 +157,19 @@ impl Connection {
         }
     }
 
-    /// Calls the application for a request, and sees it through.
-    fn exchange(&mut self, mut http1: http1::Connection, head: RequestHead) -> Result<Next, Gone> {
+    /// Calls the application for a request, and sees it through; `None` if the connection is to end after it.
+    fn exchange(
+        &mut self,
+        mut http1: http1::Connection,
+        head: RequestHead,
+    ) -> Result<Option<http1::Connection>, Gone> {
         let Some(counts) = self.server.calls.add(CALLS) else {
             let wait = Headers::from_iter([(header::RETRY_AFTER, HeaderValue::from_static("1"))]);
             let (busy, out) = (StatusCode::SERVICE_UNAVAILABLE, self.output.tail());
+            http1.close_after_reply();
             // No answer was begun, and this one is well formed.
             let _ = http1.send_whole(busy, &wait, b"busy\n", &date(), out); // HTTP-3
-            return Ok(Next::Close);
+            return Ok(None);
         };
         let version = head.version;
         let exchange = Arc::new(Exchange::new(http1, &head, Arc::clone(&self.bell)));
@@ -192,13 +189,13 @@ impl Connection {
             call.go_on(&self.server.runtime);
         }
         match (ended?, http1) {
-            (End::Complete, Some(http1)) => Ok(Next::Ask(http1)),
+            (End::Complete, http1) => Ok(http1),
             (End::Abort, _) if version == Version::HTTP_10 => {
                 // Where the connection's end is the body's, only a reset can tell (HTTP-29).
                 self.reset_on_close();
                 Err(Gone::Aborted)
             }
-            _ => Ok(Next::Close),
+            _ => Ok(None),
         }
     }
 
@@ -428,7 +425,10 @@ impl Connection {
     }
 
     fn wait(&self, interest: PollFlags, until: Option<Instant>) -> Result<PollFlags, Gone> {
-        let ready = self.bell.wait(&self.socket, interest, until);
+        // When both directions have ended, the socket has no more to say, and would say so again and again.
+        let is_over = self.output_ended && interest.is_empty();
+        let socket = (!is_over).then_some(&self.socket);
+        let ready = self.bell.wait(socket, interest, until);
         ready.map_err(|_| Gone::PeerReset)
     }
 

@@ -38,6 +38,7 @@ pub(crate) struct Exchange {
     bell: Arc<Bell>,
 }
 
+#[derive(Default)]
 struct State {
     /// The protocol; taken back at the end.
     http1: Option<http1::Connection>,
@@ -67,18 +68,22 @@ struct State {
 }
 
 /// The request's body, as the wire has it.
+#[derive(Default)]
 enum Body {
     /// More comes, of which so many bytes are allowed.
     Coming { allowed: u64 },
     /// More comes and is thrown away, so many bytes of it.
     Unwanted { worth: u64 },
     /// All of it was read, or it failed.
+    #[default]
     Over,
 }
 
 /// Where the response stands. Which event may come next is the protocol's to say (HTTP-20); this is what only the contract
 /// knows.
+#[derive(Default)]
 enum Reply {
+    #[default]
     Before,
     /// The application let go of its handle; it may yet return an error, whose status is the answer.
     Abandoned,
@@ -101,8 +106,9 @@ pub(crate) enum End {
 }
 
 /// Whether the client has ended its direction (SRV-3).
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum HalfClose {
+    #[default]
     No,
     Noticed,
     /// The application received it: once is enough.
@@ -131,37 +137,20 @@ struct After {
 
 impl Exchange {
     pub(crate) fn new(http1: http1::Connection, head: &RequestHead, bell: Arc<Bell>) -> Self {
+        let coming = Body::Coming {
+            allowed: BODY_BYTES,
+        };
         let (body, announced) = match head.framing {
             BodyFraming::Empty => (Body::Over, 0),
-            BodyFraming::Sized(length) => (
-                Body::Coming {
-                    allowed: BODY_BYTES,
-                },
-                length,
-            ),
-            BodyFraming::Chunked => (
-                Body::Coming {
-                    allowed: BODY_BYTES,
-                },
-                0,
-            ),
+            BodyFraming::Sized(length) => (coming, length),
+            BodyFraming::Chunked => (coming, 0),
         };
         let mut state = State {
             http1: Some(http1),
-            received: VecDeque::new(),
-            buffered: 0,
             body,
             announced,
-            reply: Reply::Before,
             client_takes_trailers: head.trailers,
-            output: Output::default(),
-            sending: 0,
-            half_close: HalfClose::No,
-            gone: None,
-            signal: Signal::new(),
-            receiver: None,
-            sender: None,
-            flusher: None,
+            ..State::default()
         };
         if announced > BODY_BYTES {
             // Known before it comes: nobody is asked to send it.
@@ -259,10 +248,7 @@ impl Exchange {
     /// The connection ends after it.
     pub(crate) fn be_the_last(&self) {
         self.with(|state, _| {
-            state
-                .http1
-                .iter_mut()
-                .for_each(http1::Connection::close_after_reply);
+            state.http1.iter_mut().for_each(|h| h.close_after_reply());
         });
     }
 

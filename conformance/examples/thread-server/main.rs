@@ -262,7 +262,7 @@ fn accept(listener: &TcpListener, server: &Arc<Server>, door: &Bell) {
                 // What the kernel had accepted already is served: to close would reset it (SRV-16).
                 if server.drain.value().is_none() {
                     // If it cannot wait, it asks again.
-                    let _ = door.wait(listener, PollFlags::IN, None);
+                    let _ = door.wait(Some(listener), PollFlags::IN, None);
                     continue;
                 }
             }
