@@ -24,6 +24,9 @@ use crate::server::{CALLS, CAPABILITIES, Call, Server};
 /// Bytes of a closing connection that are read and thrown away, so that an uploader reads the answer (SRV-6).
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
 
+/// How long a head may go on that had begun when the drain did.
+const LAST_HEAD: Duration = Duration::from_secs(1);
+
 pub(crate) struct Connection {
     server: Arc<Server>,
     socket: TcpStream,
@@ -114,6 +117,7 @@ impl Connection {
         let mut head = RequestHead::default();
         let mut until = Instant::now() + patience;
         let mut is_idle = true;
+        let mut drains = false;
         if self.input_ended {
             http1.end_of_input();
         }
@@ -143,8 +147,13 @@ impl Connection {
                 }
                 continue;
             }
+            // SRV-16: no new requests. A head that has begun may end, if it does so soon.
             if self.is_draining() && is_idle || self.is_forced() {
-                return Err(Gone::Shutdown); // SRV-16
+                return Err(Gone::Shutdown);
+            }
+            if self.is_draining() && !drains {
+                drains = true;
+                until = until.min(Instant::now() + LAST_HEAD);
             }
             if Instant::now() >= until {
                 if !is_idle {
@@ -174,7 +183,7 @@ impl Connection {
         let version = head.version;
         let exchange = Arc::new(Exchange::new(http1, &head, Arc::clone(&self.bell)));
         let http = Http::new(self.scope(head), Arc::clone(&exchange) as _);
-        let mut call = Some(Call::new(&self.server, http, counts));
+        let mut call = Some(Call::new(&self.server, http, &exchange, counts));
 
         let ended = self.see_through(&exchange, &mut call);
 
@@ -258,6 +267,7 @@ impl Connection {
                 exchange.half_close(); // SRV-3
             }
             if reads && self.read()? {
+                exchange.hear();
                 body_timer = Timer::default();
                 if self.input_ended {
                     is_half_closed = true;

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use gateway_spec::{
@@ -57,6 +57,10 @@ struct State {
     /// Bytes that the thread has taken out of `output` and the kernel has not taken yet.
     sending: usize,
 
+    /// Nothing comes any more but what lies before the protocol.
+    input_ended: bool,
+    /// When something came last.
+    heard: Option<Instant>,
     half_close: HalfClose,
     /// Why the exchange is over, for good.
     gone: Option<Gone>,
@@ -149,6 +153,7 @@ impl Exchange {
             http1: Some(http1),
             body,
             announced,
+            heard: Some(Instant::now()),
             client_takes_trailers: head.trailers,
             ..State::default()
         };
@@ -226,7 +231,10 @@ impl Exchange {
 
     /// No more bytes come from the client; all that came were read, but for those in `input`.
     pub(crate) fn end_input(&self) {
-        self.with(|state, _| state.http1.iter_mut().for_each(|h| h.end_of_input()));
+        self.with(|state, _| {
+            state.input_ended = true;
+            state.http1.iter_mut().for_each(|h| h.end_of_input());
+        });
         self.half_close();
     }
 
@@ -258,6 +266,19 @@ impl Exchange {
             state.fail_body(BodyError::Timeout);
             after.wake.extend(state.receiver.take());
         });
+    }
+
+    /// Since when the client is silent, though it is read and has all that was sent to it; now, if it is not (WS-9).
+    pub(crate) fn silent_since(&self) -> Instant {
+        self.with(|state, _| match state.heard {
+            Some(heard) if state.has_room() && state.is_flushed() => heard,
+            _ => Instant::now(),
+        })
+    }
+
+    /// Notes that something came, of whatever kind.
+    pub(crate) fn hear(&self) {
+        self.with(|state, _| state.heard = Some(Instant::now()));
     }
 
     /// Answers for an application that has dropped its handle, though its call goes on (SRV-12); whether it had.
@@ -330,6 +351,9 @@ impl State {
         if let Reply::Tunnel | Reply::HalfTunnel = self.reply {
             if !input.is_empty() && self.has_room() {
                 self.bring(input.split().freeze());
+            }
+            if input.is_empty() && self.input_ended {
+                self.body = Body::Over;
             }
             return;
         }
@@ -541,8 +565,7 @@ impl HttpTransport for Exchange {
             if let Reply::Ended(_) = state.reply {
                 return Poll::Ready(HttpReceive::Disconnect(Gone::Finished));
             }
-            // A tunnel is not over before its other direction is.
-            let is_read = !matches!(state.body, Body::Coming { .. }) || state.is_tunnel();
+            let is_read = !matches!(state.body, Body::Coming { .. });
             if state.half_close == HalfClose::Noticed && is_read {
                 state.half_close = HalfClose::Told;
                 return Poll::Ready(HttpReceive::Disconnect(Gone::HalfClosed));

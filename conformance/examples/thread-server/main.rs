@@ -340,6 +340,9 @@ impl Times {
             body: Duration::from_secs(30),
             write: Duration::from_secs(30),
             linger: Duration::from_secs(2),
+            close: Duration::from_secs(5),
+            ping: Duration::from_secs(30),
+            pong: Duration::from_secs(30),
         };
         let given = std::env::var(TIMEOUTS).unwrap_or_default();
         for (name, time) in given.split(',').filter_map(|time| time.split_once('=')) {
@@ -350,6 +353,9 @@ impl Times {
                 "body" => times.body = time,
                 "write" => times.write = time,
                 "linger" => times.linger = time,
+                "close" => times.close = time,
+                "ping" => times.ping = time,
+                "pong" => times.pong = time,
                 _ => {}
             }
         }

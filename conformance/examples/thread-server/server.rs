@@ -13,9 +13,10 @@ use gateway_spec::{
     State,
 };
 use tokio::runtime::Handle;
-use websocket::Upgrade;
+use websocket::{Standing, Upgrade, Watch};
 
 use crate::Event;
+use crate::exchange::Exchange;
 
 /// What the server can do beyond what each must (SRV-10): all that there is.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities::new("thread-server")
@@ -58,10 +59,13 @@ pub(crate) struct Times {
     pub(crate) write: Duration,
     /// For the client to end its direction after ours, so that it reads all that was sent.
     pub(crate) linger: Duration,
+    /// From our close frame of a WebSocket to the client's (WS-19).
+    pub(crate) close: Duration,
+    /// Until a silent client of a WebSocket is pinged (WS-9).
+    pub(crate) ping: Duration,
+    /// From the ping until it is given up.
+    pub(crate) pong: Duration,
 }
-
-/// From our close frame of a WebSocket to the client's (WS-19).
-const CLOSE: Duration = Duration::from_secs(5);
 
 /// A call of the application for one exchange. Its panics are errors (SRV-7).
 pub(crate) struct Call {
@@ -71,11 +75,16 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(server: &Arc<Server>, http: Http, counts: Counted) -> Self {
+    pub(crate) fn new(
+        server: &Arc<Server>,
+        http: Http,
+        exchange: &Arc<Exchange>,
+        counts: Counted,
+    ) -> Self {
         let scope = http.scope.clone();
-        let server = Arc::clone(server);
+        let (server, exchange) = (Arc::clone(server), Arc::clone(exchange));
         Self {
-            future: Box::pin(async move { server.call(http).await }),
+            future: Box::pin(async move { server.call(http, &exchange).await }),
             scope,
             _counts: counts,
         }
@@ -113,22 +122,53 @@ impl Call {
 
 impl Server {
     /// The application, for what the exchange is: a request or a WebSocket (WS-1).
-    async fn call(&self, http: Http) -> Result<Done, AppError> {
+    async fn call(&self, http: Http, exchange: &Exchange) -> Result<Done, AppError> {
         match websocket::upgrade(http, &websocket::Settings::default()) {
             Upgrade::Http(http) => self.app.call(Connection::Http(http)).await,
             Upgrade::Refused(http, error) => http.responder.respond(error).await,
             Upgrade::WebSocket(socket, watch) => {
-                let mut call = pin!(self.app.call(Connection::WebSocket(socket)));
-                let result = tokio::select! {
-                    result = &mut call => result,
-                    () = self.forced.wait() => {
-                        watch.shut_down(); // WS-18
-                        call.await
-                    }
-                };
+                let call = self.app.call(Connection::WebSocket(socket));
+                let result = self.keep(call, &watch, exchange).await;
                 // What the client answers to our close frame is not the application's to fail by.
-                let _ = tokio::time::timeout(CLOSE, watch).await;
+                let _ = tokio::time::timeout(self.times.close, watch).await;
                 result
+            }
+        }
+    }
+
+    /// Runs a socket's call, and beside it what needs a clock: `websocket` has none.
+    async fn keep<T>(
+        &self,
+        call: impl Future<Output = T>,
+        watch: &Watch,
+        exchange: &Exchange,
+    ) -> T {
+        let mut call = pin!(call);
+        let mut forced = pin!(self.forced.wait());
+        let mut since = Instant::now();
+        let mut is_pinged = false;
+        loop {
+            let patience = match is_pinged {
+                false => self.times.ping,
+                true => self.times.pong,
+            };
+            tokio::select! {
+                biased;
+                result = &mut call => return result,
+                () = &mut forced => watch.shut_down(), // WS-18
+                () = tokio::time::sleep_until((since + patience).into()) => {
+                    let silent_since = exchange.silent_since();
+                    if silent_since > since {
+                        (since, is_pinged) = (silent_since, false);
+                        continue;
+                    }
+                    if is_pinged {
+                        watch.time_out(); // WS-9
+                    }
+                    let may_ping = !is_pinged && watch.standing() == Standing::Open;
+                    is_pinged = may_ping && watch.ping();
+                    since = Instant::now();
+                }
             }
         }
     }
