@@ -17,7 +17,7 @@ use http1::{AfterReply, BodyFraming, RequestHead, Step};
 use rustix::event::PollFlags;
 
 use crate::bell::Bell;
-use crate::exchange::{DISCARD_BYTES, End, Exchange, date};
+use crate::exchange::{BODY_BYTES, DISCARD_BYTES, End, Exchange, date};
 use crate::output::Output;
 use crate::server::{CALLS, CAPABILITIES, Call, Server};
 
@@ -86,7 +86,8 @@ impl Connection {
 
     /// Request after request (HTTP-2), until one of both ends wants no more.
     fn serve(&mut self) -> Result<(), Gone> {
-        let mut http1 = http1::Connection::new(http1::Limits::default());
+        let limits = http1::Limits::default().with_chunked_body_bytes(BODY_BYTES);
+        let mut http1 = http1::Connection::new(limits);
         let mut patience = self.server.times.head;
         loop {
             let Some(head) = self.read_head(&mut http1, patience)? else {

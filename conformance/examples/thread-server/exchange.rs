@@ -16,7 +16,7 @@ use gateway_spec::{
     Signal, TrailersPlan,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use http1::{BodyFraming, Event, Payload, ReplyBody, RequestHead, Step, Trailers};
+use http1::{BodyFraming, Event, Payload, PeerError, ReplyBody, RequestHead, Step, Trailers};
 
 use crate::bell::Bell;
 use crate::output::Output;
@@ -25,7 +25,7 @@ use crate::output::Output;
 const WINDOW: usize = 64 * 1024;
 
 /// Bytes of a request's body (HTTP-7). 1 GiB: applications stream, and have lower limits of their own.
-const BODY_BYTES: u64 = 1 << 30;
+pub(crate) const BODY_BYTES: u64 = 1 << 30;
 
 /// Bytes of a body that nobody wants which are read all the same, to keep the connection (SRV-6): about what is on its way
 /// already when the answer is sent.
@@ -370,6 +370,9 @@ impl State {
                 Ok(Step::Event(Event::End)) => self.end_body(),
                 Ok(Step::Event(Event::Head) | Step::NeedBytes | Step::Paused | Step::Closed) => {
                     return;
+                }
+                Err(PeerError::BodyTooLarge) => {
+                    self.fail_body(BodyError::TooLarge { limit: BODY_BYTES });
                 }
                 Err(_) => self.fail_body(BodyError::Malformed),
             }

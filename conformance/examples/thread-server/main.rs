@@ -1,4 +1,4 @@
-//! A server in a thousand lines: how the contract is served, from `bind` to the last goodbye.
+//! A server to read: how the contract is served, from `bind` to the last goodbye.
 //!
 //! It knows three packages of this workspace: `gateway-spec`, the contract; `http1`, the bytes of HTTP/1.1; `websocket`, which
 //! makes WebSockets of exchanges. Each connection has a thread, which waits for its socket by `poll`. tokio is here because
