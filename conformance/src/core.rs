@@ -7,11 +7,12 @@
 const OUTSIDE: &[(&str, &str)] = &[
     ("access_log", LOG),
     ("head::the_label_is_in_the_log", LOG),
-    (
-        "http2",
-        "it speaks HTTP/2, which a server may leave to others: what it does speak, it speaks by every clause",
-    ),
+    ("http2", HTTP2),
+    ("scope::streams_have_scopes_of_version_2", HTTP2),
+    ("scope::an_extended_connect_names_its_protocol", HTTP2),
 ];
+
+const HTTP2: &str = "it speaks HTTP/2, which a server may leave to others: what it does speak, it speaks by every clause";
 
 const LOG: &str =
     "it reads the access log: SCOPE-12 says what a log shows, and no clause asks for one";

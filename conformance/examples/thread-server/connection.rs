@@ -11,7 +11,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use gateway_spec::{Address, BodyLength, ConnectionInfo, Gone, Headers, Http, HttpScope, Scope};
+use gateway_spec::{
+    Address, BodyLength, ConnectionInfo, Gone, Headers, Http, HttpScope, Scope, WorkerThread,
+};
 use http::{HeaderValue, StatusCode, Version, header};
 use http1::{AfterReply, BodyFraming, RequestHead, Step};
 use rustix::event::PollFlags;
@@ -19,7 +21,7 @@ use rustix::event::PollFlags;
 use crate::bell::Bell;
 use crate::exchange::{BODY_BYTES, DISCARD_BYTES, End, Exchange, date};
 use crate::output::Output;
-use crate::server::{CALLS, CAPABILITIES, Call, Server};
+use crate::server::{CAPABILITIES, Call, Server};
 
 /// Bytes of a closing connection that are read and thrown away, so that an uploader reads the answer (SRV-6).
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
@@ -73,6 +75,8 @@ impl Connection {
         // SRV-11: applications find timers and I/O wherever they are polled.
         let runtime = self.server.runtime.clone();
         let _entered = runtime.enter();
+        // SYNC-1: what blocks here would wait for what this thread alone can bring.
+        let _mark = WorkerThread::enter();
         // Both end what this thread waits for. Dropped with it, so that nobody rings for nothing.
         let mut drain = self.server.drain.wait();
         let mut forced = self.server.forced.wait();
@@ -173,13 +177,13 @@ impl Connection {
         mut http1: http1::Connection,
         head: RequestHead,
     ) -> Result<Option<http1::Connection>, Gone> {
-        let Some(counts) = self.server.calls.add(CALLS) else {
+        let Some(counts) = self.server.calls.add(self.server.limits.calls) else {
             let wait = Headers::from_iter([(header::RETRY_AFTER, HeaderValue::from_static("1"))]);
             let (busy, out) = (StatusCode::SERVICE_UNAVAILABLE, self.output.tail());
-            http1.close_after_reply();
             // No answer was begun, and this one is well formed.
             let _ = http1.send_whole(busy, &wait, b"busy\n", &date(), out); // HTTP-3
-            return Ok(None);
+            self.flush()?;
+            return Ok(Some(http1));
         };
         let version = head.version;
         let exchange = Arc::new(Exchange::new(http1, &head, Arc::clone(&self.bell)));
@@ -354,13 +358,7 @@ impl Connection {
     /// Sends what is left, ends our direction, and reads on for a while: to close at once would take from a client that is
     /// still sending what it has not read yet (RFC 9112 section 9.6).
     fn say_goodbye(&mut self) -> Result<(), Gone> {
-        while let Err(error) = self.output.write_to(&self.socket) {
-            let until = Instant::now() + self.server.times.write;
-            let is_blocked = error.kind() == io::ErrorKind::WouldBlock && !self.is_forced();
-            if !is_blocked || self.wait(PollFlags::OUT, Some(until))?.is_empty() {
-                return Err(Gone::WriteTimeout);
-            }
-        }
+        self.flush()?;
         if !self.output_ended {
             self.end_output()?;
         }
@@ -372,6 +370,18 @@ impl Connection {
                 left = left.checked_sub(self.input.len()).ok_or(Gone::Finished)?;
             } else {
                 self.wait(PollFlags::IN, Some(until))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what there is.
+    fn flush(&mut self) -> Result<(), Gone> {
+        while let Err(error) = self.output.write_to(&self.socket) {
+            let until = Instant::now() + self.server.times.write;
+            let is_blocked = error.kind() == io::ErrorKind::WouldBlock && !self.is_forced();
+            if !is_blocked || self.wait(PollFlags::OUT, Some(until))?.is_empty() {
+                return Err(Gone::WriteTimeout);
             }
         }
         Ok(())

@@ -34,7 +34,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conformance::{Peer, TIMEOUTS};
+use conformance::{LIMITS, Peer, TIMEOUTS};
 use gateway_spec::{BoxApplication, Signal, State};
 use rustix::event::PollFlags;
 use tokio::runtime::Runtime;
@@ -42,7 +42,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use bell::Bell;
 use connection::Connection;
-use server::{CONNECTIONS, Count, Counted, Server, Times};
+use server::{Count, Counted, Limits, Server, Times};
 
 /// What the main thread waits for.
 enum Event {
@@ -59,9 +59,6 @@ enum Event {
     /// The last of the connections, or of the calls, has ended.
     Idle,
 }
-
-/// How long an application may take to start (LIFE-8).
-const STARTUP: Duration = Duration::from_secs(60);
 
 /// How long nobody is accepted when there is no room for more.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -103,13 +100,14 @@ fn serve() -> Result<(), String> {
         &drain,
         &shutdown,
     );
-    let Some((state, mut life)) = start(&events)? else {
+    let Some((state, mut life)) = start(&events, flags.times.startup)? else {
         return Ok(());
     };
     let server = Arc::new(Server {
         app,
         state,
         times: flags.times,
+        limits: flags.limits,
         runtime: runtime.handle().clone(),
         drain,
         forced: Signal::new(),
@@ -199,8 +197,8 @@ impl Life {
 }
 
 /// Waits for the application to start; `None` if a signal came first, when nobody is served yet.
-fn start(events: &Receiver<Event>) -> Result<Option<(State, Life)>, String> {
-    let until = Instant::now() + STARTUP;
+fn start(events: &Receiver<Event>, at_most: Duration) -> Result<Option<(State, Life)>, String> {
+    let until = Instant::now() + at_most;
     loop {
         let left = until.saturating_duration_since(Instant::now());
         match events.recv_timeout(left) {
@@ -213,7 +211,7 @@ fn start(events: &Receiver<Event>) -> Result<Option<(State, Life)>, String> {
                 return Err("startup failed: it returned without a word".into());
             }
             Ok(Event::Stopped | Event::Idle) => {}
-            Err(_) => return Err("startup failed: it took too long".into()), // LIFE-8
+            Err(_) => return Err("startup failed: it took too long (LIFE-8)".into()),
         }
     }
 }
@@ -242,7 +240,8 @@ fn accept(listener: &TcpListener, server: &Arc<Server>, door: &Bell) {
         .set_nonblocking(true)
         .expect("a listener of ours can be set so");
     loop {
-        let prepared = Bell::new().map(|bell| (bell, server.connections.add(CONNECTIONS)));
+        let prepared =
+            Bell::new().map(|bell| (bell, server.connections.add(server.limits.connections)));
         let accepted = match prepared {
             Ok((bell, Some(place))) => listener
                 .accept()
@@ -257,7 +256,9 @@ fn accept(listener: &TcpListener, server: &Arc<Server>, door: &Bell) {
                 }
                 continue;
             }
-            Ok(None) => server.connections.wait_below(CONNECTIONS, PAUSE),
+            Ok(None) => server
+                .connections
+                .wait_below(server.limits.connections, PAUSE),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 // What the kernel had accepted already is served: to close would reset it (SRV-16).
                 if server.drain.value().is_none() {
@@ -301,12 +302,13 @@ fn catch_signals(runtime: &Runtime, main: &Sender<Event>) -> io::Result<()> {
     Ok(())
 }
 
-/// `--bind ADDR`, `--grace SECONDS`, and the times from the environment, as the kit gives them. Other flags of the kit set
+/// `--bind ADDR`, `--grace SECONDS`, and times and limits from the environment, as the kit gives them. Other flags of the kit set
 /// what this server does not have, such as the number of workers, and are passed over with their value.
 struct Flags {
     bind: SocketAddr,
     grace: Duration,
     times: Times,
+    limits: Limits,
 }
 
 impl Flags {
@@ -315,6 +317,7 @@ impl Flags {
             bind: SocketAddr::from(([127, 0, 0, 1], 8000)),
             grace: Duration::from_secs(30),
             times: Times::from_environment()?,
+            limits: Limits::from_environment()?,
         };
         let mut words = std::env::args().skip(1);
         while let Some(flag) = words.next() {
@@ -335,6 +338,7 @@ impl Flags {
 impl Times {
     fn from_environment() -> Result<Self, String> {
         let mut times = Self {
+            startup: Duration::from_secs(60),
             head: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             body: Duration::from_secs(30),
@@ -344,10 +348,10 @@ impl Times {
             ping: Duration::from_secs(30),
             pong: Duration::from_secs(30),
         };
-        let given = std::env::var(TIMEOUTS).unwrap_or_default();
-        for (name, time) in given.split(',').filter_map(|time| time.split_once('=')) {
-            let time = Duration::from_millis(time.parse().map_err(failed(TIMEOUTS))?);
-            match name {
+        for (name, milliseconds) in from_environment(TIMEOUTS)? {
+            let time = Duration::from_millis(milliseconds as u64);
+            match &*name {
+                "startup" => times.startup = time,
                 "head" => times.head = time,
                 "idle" => times.idle = time,
                 "body" => times.body = time,
@@ -361,6 +365,33 @@ impl Times {
         }
         Ok(times)
     }
+}
+
+impl Limits {
+    fn from_environment() -> Result<Self, String> {
+        let mut limits = Self {
+            connections: 512,
+            calls: 1024,
+        };
+        for (name, number) in from_environment(LIMITS)? {
+            match &*name {
+                "connections" => limits.connections = number,
+                "exchanges" => limits.calls = number,
+                _ => {}
+            }
+        }
+        Ok(limits)
+    }
+}
+
+/// `NAME=NUMBER,NAME=NUMBER`
+fn from_environment(variable: &str) -> Result<Vec<(String, usize)>, String> {
+    let given = std::env::var(variable).unwrap_or_default();
+    let pairs = given.split(',').filter_map(|pair| pair.split_once('='));
+    let parsed = pairs.map(|(name, number)| Ok((name.to_owned(), number.parse()?)));
+    parsed
+        .collect::<Result<_, std::num::ParseIntError>>()
+        .map_err(failed(variable))
 }
 
 /// Tells the kit how this server is started again.

@@ -26,16 +26,20 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities::new("thread-server")
     .with_continue_on_read(true)
     .with_trailers(true);
 
-/// Connections, each with its thread. Above it new ones wait in the kernel.
-pub(crate) const CONNECTIONS: usize = 512;
-
-/// Calls at a time, those included that go on without their client; above it 503 is answered (HTTP-3).
-pub(crate) const CALLS: usize = 1024;
+/// How much there may be at a time.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Connections, each with its thread. Above it new ones wait in the kernel.
+    pub(crate) connections: usize,
+    /// Calls, those included that go on without their client; above it 503 is answered (HTTP-3).
+    pub(crate) calls: usize,
+}
 
 pub(crate) struct Server {
     pub(crate) app: BoxApplication,
     pub(crate) state: State,
     pub(crate) times: Times,
+    pub(crate) limits: Limits,
     /// Timers and I/O for the application (SRV-11), and a place for calls whose connection has gone on without them.
     pub(crate) runtime: Handle,
     /// Raised when the drain begins, with the time until which applications may go on (SRV-4).
@@ -46,9 +50,11 @@ pub(crate) struct Server {
     pub(crate) calls: Arc<Count>,
 }
 
-/// How long a client is waited for (SRV-14).
+/// How long the others are waited for, clients above all (SRV-14).
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
+    /// For the application to start (LIFE-8).
+    pub(crate) startup: Duration,
     /// From a head's first byte, or the connection's, to its last.
     pub(crate) head: Duration,
     /// From an answer to the next request.
