@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::client::{PATIENCE, set_patience};
+use crate::core;
 use crate::evidence::{self, Ending, Evidence};
 use crate::server::Subject;
 
@@ -46,6 +47,13 @@ impl Case {
     pub(crate) fn within(mut self, chapter: &str) -> Self {
         self.name = format!("{chapter}::{}", self.name);
         self
+    }
+
+    /// Why the case is no part of the core, if it is not: it tests how a program is operated, or a protocol that a server may
+    /// be without.
+    #[must_use]
+    pub fn outside_core(&self) -> Option<&'static str> {
+        core::outside(&self.name)
     }
 
     /// Runs the case: on the server that runs already, if the case can; else on one of its own.

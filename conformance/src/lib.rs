@@ -31,6 +31,7 @@
 mod case;
 mod cases;
 mod client;
+mod core;
 mod differential;
 mod environment;
 mod evidence;

@@ -11,8 +11,9 @@ use crate::trailers;
 pub(crate) enum BodyWriter {
     /// The reply has no body, whatever the application writes.
     Nothing,
-    /// So many bytes are owed.
+    /// So many bytes were announced, and so many of them are owed.
     Sized {
+        declared: u64,
         left: u64,
     },
     Chunked,
@@ -23,7 +24,10 @@ impl BodyWriter {
     pub(crate) const fn new(framing: ReplyFraming) -> Self {
         match framing {
             ReplyFraming::Nothing { .. } => Self::Nothing,
-            ReplyFraming::Sized(left) => Self::Sized { left },
+            ReplyFraming::Sized(declared) => Self::Sized {
+                declared,
+                left: declared,
+            },
             ReplyFraming::Chunked => Self::Chunked,
             ReplyFraming::UntilClose => Self::UntilClose,
         }
@@ -37,10 +41,11 @@ impl BodyWriter {
     ) -> Result<Payload, UsageError> {
         match self {
             Self::Nothing => Ok(Payload::Skip),
-            Self::Sized { left } => {
+            Self::Sized { declared, left } => {
+                let declared = *declared;
                 *left = left
                     .checked_sub(length as u64)
-                    .ok_or(UsageError::TooMuchData)?;
+                    .ok_or(UsageError::TooMuchData { declared })?;
                 Ok(Payload::Write { suffix: b"" })
             }
             // A chunk of no bytes would end the body (RFC 9112 section 7.1).
@@ -53,6 +58,17 @@ impl BodyWriter {
         }
     }
 
+    /// Whether `length` bytes are the rest of the body.
+    pub(crate) fn check_last(self, length: usize) -> Result<(), UsageError> {
+        match self {
+            Self::Sized { left, .. } if left > length as u64 => Err(UsageError::TooLittleData {
+                missing: left - length as u64,
+            }),
+            // Too much is found when it is written.
+            Self::Sized { .. } | Self::Nothing | Self::Chunked | Self::UntilClose => Ok(()),
+        }
+    }
+
     /// Writes the end of the body. Trailers are written if the body is chunked: no other has a place for them.
     pub(crate) fn end(
         self,
@@ -60,8 +76,11 @@ impl BodyWriter {
         out: &mut Vec<u8>,
     ) -> Result<(), UsageError> {
         match self {
-            Self::Sized { left: 1.. } => return Err(UsageError::TooLittleData),
-            Self::Nothing | Self::Sized { left: 0 } | Self::UntilClose => {}
+            Self::Sized {
+                left: missing @ 1..,
+                ..
+            } => return Err(UsageError::TooLittleData { missing }),
+            Self::Nothing | Self::Sized { left: 0, .. } | Self::UntilClose => {}
             Self::Chunked => match trailers {
                 None => out.extend_from_slice(b"0\r\n\r\n"),
                 Some(trailers) => end_with_trailers(trailers, out)?,
@@ -82,7 +101,7 @@ fn put_chunk_size(length: usize, out: &mut Vec<u8>) {
 fn end_with_trailers(trailers: &HeaderMap, out: &mut Vec<u8>) -> Result<(), UsageError> {
     if trailers
         .keys()
-        .any(|name| trailers::is_forbidden(name.as_str().as_bytes()))
+        .any(|name| trailers::is_forbidden_trailer(name.as_str().as_bytes()))
     {
         return Err(UsageError::ForbiddenTrailer);
     }

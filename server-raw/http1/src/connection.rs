@@ -306,6 +306,17 @@ impl Connection {
         self.writer()?.frame(length, out)
     }
 
+    /// Writes the last part of the body and the end of the reply, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_data`](Self::send_data), and [`UsageError::TooLittleData`] when more is owed than this: it can still come.
+    pub fn send_last(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), UsageError> {
+        self.writer()?.check_last(data.len())?;
+        self.send_data(data, out)?;
+        self.send_end(None, out)
+    }
+
     /// Writes the end of the reply. Trailers are written where the body is chunked, and dropped elsewhere.
     ///
     /// # Errors
@@ -318,7 +329,7 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), UsageError> {
         let ended = self.writer()?.end(trailers, out);
-        if ended == Err(UsageError::TooLittleData) {
+        if let Err(UsageError::TooLittleData { .. }) = ended {
             self.persistence = Persistence::Close;
         }
         ended?;

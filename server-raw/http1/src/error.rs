@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use gateway_spec::SendError;
 use http::StatusCode;
 
 /// The peer broke a rule of HTTP/1.1 or a limit. No request can be read from this connection any more.
@@ -208,12 +209,18 @@ pub enum UsageError {
     Tunnel,
     /// A switch of protocols that the peer did not offer, or 101 without an `Upgrade` field.
     NotOffered,
-    /// A content-length that is not a number of 64 bits in digits, that is repeated, or that is not the body's.
+    /// A content-length that is not a number of 64 bits in digits, or that is repeated.
     ContentLength,
     /// More data than the content-length says.
-    TooMuchData,
-    /// The end of a body shorter than the content-length says: the connection cannot go on.
-    TooLittleData,
+    TooMuchData {
+        /// What it says, in bytes.
+        declared: u64,
+    },
+    /// The end of a body shorter than the content-length says.
+    TooLittleData {
+        /// How many bytes are owed still.
+        missing: u64,
+    },
     /// A trailer that only a head may have.
     ForbiddenTrailer,
 }
@@ -226,12 +233,12 @@ impl fmt::Display for UsageError {
             Self::Tunnel => "a 2xx to CONNECT makes a tunnel (RFC 9110 section 9.3.6)",
             Self::NotOffered => "the switch of protocols was not offered (RFC 9110 section 7.8)",
             Self::ContentLength => {
-                "the content-length is malformed, repeated or not the body's (RFC 9110 section 8.6)"
+                "the content-length is malformed or repeated (RFC 9110 section 8.6)"
             }
-            Self::TooMuchData => {
+            Self::TooMuchData { .. } => {
                 "the body is longer than its content-length (RFC 9112 section 6.2)"
             }
-            Self::TooLittleData => {
+            Self::TooLittleData { .. } => {
                 "the body is shorter than its content-length (RFC 9112 section 6.2)"
             }
             Self::ForbiddenTrailer => "a field may not stand in trailers (RFC 9110 section 6.5.1)",
@@ -240,3 +247,17 @@ impl fmt::Display for UsageError {
 }
 
 impl Error for UsageError {}
+
+/// What a transport of the contract tells an application whose event HTTP/1.1 does not allow: an event given to a
+/// [`Connection`](crate::Connection) as it comes needs no other check than this.
+impl From<UsageError> for SendError {
+    fn from(error: UsageError) -> Self {
+        match error {
+            UsageError::OutOfOrder | UsageError::NotOffered => Self::OutOfOrder,
+            UsageError::Status | UsageError::Tunnel | UsageError::ContentLength => Self::BadHead,
+            UsageError::TooMuchData { declared } => Self::TooMuch { declared },
+            UsageError::TooLittleData { missing } => Self::TooLittle { missing },
+            UsageError::ForbiddenTrailer => Self::BadTrailer,
+        }
+    }
+}

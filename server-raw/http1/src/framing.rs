@@ -89,6 +89,9 @@ pub enum ReplyBody {
     Whole(u64),
     /// Unknown, unless the fields have a content-length.
     Stream,
+    /// As [`Stream`](Self::Stream), of which so many bytes are here: a content-length below is refused before the head is
+    /// written.
+    Begins(u64),
 }
 
 /// How the body of a reply is delimited.
@@ -124,15 +127,25 @@ pub(crate) fn of_reply(
             declared: content_length.or(length_of(body)),
         }),
         (MethodKind::Connect | MethodKind::Other, _) => match (body, content_length) {
-            (ReplyBody::Whole(length), Some(declared)) if length != declared => {
-                Err(UsageError::ContentLength)
+            (ReplyBody::Whole(length) | ReplyBody::Begins(length), Some(declared))
+                if length > declared =>
+            {
+                Err(UsageError::TooMuchData { declared })
+            }
+            (ReplyBody::Whole(length), Some(declared)) if length < declared => {
+                let missing = declared - length;
+                Err(UsageError::TooLittleData { missing })
             }
             (ReplyBody::Whole(length), _) => Ok(ReplyFraming::Sized(length)),
-            (ReplyBody::Stream, Some(declared)) => Ok(ReplyFraming::Sized(declared)),
-            (ReplyBody::Stream, None) if request.version == Version::HTTP_10 => {
+            (ReplyBody::Stream | ReplyBody::Begins(_), Some(declared)) => {
+                Ok(ReplyFraming::Sized(declared))
+            }
+            (ReplyBody::Stream | ReplyBody::Begins(_), None)
+                if request.version == Version::HTTP_10 =>
+            {
                 Ok(ReplyFraming::UntilClose)
             }
-            (ReplyBody::Stream, None) => Ok(ReplyFraming::Chunked),
+            (ReplyBody::Stream | ReplyBody::Begins(_), None) => Ok(ReplyFraming::Chunked),
         },
     }
 }
@@ -140,7 +153,7 @@ pub(crate) fn of_reply(
 /// What HEAD may say of the body that GET would have got. An application that knows HEAD gives no body, so none says nothing.
 fn length_of(body: ReplyBody) -> Option<u64> {
     match body {
-        ReplyBody::Whole(0) | ReplyBody::Stream => None,
+        ReplyBody::Whole(0) | ReplyBody::Stream | ReplyBody::Begins(_) => None,
         ReplyBody::Whole(length) => Some(length),
     }
 }

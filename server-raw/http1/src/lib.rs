@@ -97,3 +97,4 @@ pub use framing::{BodyFraming, ReplyBody};
 pub use head::{Expectation, METHOD_BYTES, RequestHead, Trailers, Upgrade};
 pub use limits::Limits;
 pub use reply_head::write_closing_reply;
+pub use trailers::is_forbidden_trailer;

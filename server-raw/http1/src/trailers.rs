@@ -34,7 +34,7 @@ impl Section {
             if *fields >= limits.trailer_fields {
                 return Err(PeerError::TrailersTooLarge);
             }
-            if is_forbidden(field.name) {
+            if is_forbidden_trailer(field.name) {
                 return Err(PeerError::ForbiddenTrailer);
             }
             *fields += 1;
@@ -65,7 +65,7 @@ const fn in_trailers(error: PeerError) -> PeerError {
 
 /// Whether a field may not stand behind a body, since it says how to frame, route, authenticate or understand the message
 /// (RFC 9110 section 6.5.1).
-pub(crate) fn is_forbidden(name: &[u8]) -> bool {
+pub fn is_forbidden_trailer(name: &[u8]) -> bool {
     FORBIDDEN
         .iter()
         .any(|forbidden| name.eq_ignore_ascii_case(forbidden.as_bytes()))

@@ -9,12 +9,16 @@ use std::process::ExitCode;
 use clap::Args;
 use conformance::{Outcome, Report, Subject, cases, clauses, start_command};
 
-/// `--url http://ADDR [--report FILE.json] [--only CLAUSE] [--start COMMAND]`
+/// `--url http://ADDR [--core] [--report FILE.json] [--only CLAUSE] [--start COMMAND]`
 #[derive(Debug, Args)]
 pub(super) struct Flags {
     /// Where the server is that serves the peer application, such as http://127.0.0.1:8000
     #[arg(long, value_parser = address)]
     url: SocketAddr,
+
+    /// Run only the core: leave out what tests how a program is operated, and protocols that a server may be without
+    #[arg(long)]
+    core: bool,
 
     /// Write the report to this file, as JSON
     #[arg(long, value_name = "FILE")]
@@ -42,6 +46,12 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
     }
     let mut report = Report::default();
     for case in cases() {
+        if flags.core
+            && let Some(why) = case.outside_core()
+        {
+            println!("outside the core: {}, for {why}", case.name);
+            continue;
+        }
         let is_wanted = |clause: &&str| flags.only.iter().any(|only| only == clause);
         if flags.only.is_empty() || case.clauses.iter().any(is_wanted) {
             let outcome = case.run(&subject);

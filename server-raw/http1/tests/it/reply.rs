@@ -258,7 +258,21 @@ fn a_wrong_content_length_is_the_applications_mistake() {
         200,
         &[("content-length", "2")],
         ReplyBody::Whole(3),
-        error,
+        UsageError::TooMuchData { declared: 2 },
+    );
+    check_refused(
+        GET,
+        200,
+        &[("content-length", "2")],
+        ReplyBody::Begins(3),
+        UsageError::TooMuchData { declared: 2 },
+    );
+    check_refused(
+        GET,
+        200,
+        &[("content-length", "5")],
+        ReplyBody::Whole(3),
+        UsageError::TooLittleData { missing: 2 },
     );
     check_refused(
         GET,
@@ -351,16 +365,25 @@ fn a_body_is_neither_longer_nor_shorter_than_its_length() {
     out.clear();
     assert_eq!(
         connection.send_data(b"abcd", out),
-        Err(UsageError::TooMuchData)
+        Err(UsageError::TooMuchData { declared: 3 })
     );
     assert_eq!(connection.send_data(b"ab", out), Ok(()));
     assert_eq!(
         connection.send_data(b"cd", out),
-        Err(UsageError::TooMuchData)
+        Err(UsageError::TooMuchData { declared: 3 })
     );
     assert_eq!(
+        connection.send_last(b"cd", out),
+        Err(UsageError::TooMuchData { declared: 3 })
+    );
+    assert_eq!(
+        connection.send_last(b"", out),
+        Err(UsageError::TooLittleData { missing: 1 })
+    );
+    assert_eq!(out, b"ab", "what is refused is not written");
+    assert_eq!(
         connection.send_end(None, out),
-        Err(UsageError::TooLittleData)
+        Err(UsageError::TooLittleData { missing: 1 })
     );
     assert_eq!(connection.after_reply(), http1::AfterReply::Close);
     assert_eq!(connection.start_next(), Err(UsageError::OutOfOrder));
