@@ -418,9 +418,11 @@ impl Http1 {
     }
 
     /// Ends the connection so that the peer sees that something is missing, after what was accepted before: the end of
-    /// a chunked body, or the rest of a known length. Where the connection's end is the body's, only a reset can tell.
+    /// a chunked body, or the rest of a known length. Where the connection's end is the body's or a tunnel's, only a reset
+    /// can tell.
     fn abort(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
-        if self.call.scope().version == Version::HTTP_10 {
+        let is_tunnel = self.phase == Phase::Tunnel;
+        if is_tunnel || self.call.scope().version == Version::HTTP_10 {
             let _ = self.io.poll_write(task);
             self.io.reset_on_close();
             return Err(Over::Gone(Gone::Aborted));

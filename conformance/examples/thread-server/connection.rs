@@ -195,7 +195,7 @@ impl Connection {
         let gone = match ended {
             _ if self.is_forced() => Gone::Shutdown,
             Ok(End::Complete | End::Close) => Gone::Finished,
-            Ok(End::Abort) => Gone::Aborted,
+            Ok(End::Abort | End::Reset) => Gone::Aborted,
             Err(gone) => gone,
         };
         let http1 = exchange.finish(gone); // SRV-2
@@ -204,11 +204,9 @@ impl Connection {
         }
         match (ended?, http1) {
             (End::Complete, http1) => Ok(http1),
-            (End::Abort, _) if version == Version::HTTP_10 => {
-                // Where the connection's end is the body's, only a reset can tell (HTTP-29).
-                self.reset_on_close();
-                Err(Gone::Aborted)
-            }
+            // Where the connection's end is the body's, only a reset can tell too (HTTP-29).
+            (End::Reset, _) => self.cut_off(),
+            (End::Abort, _) if version == Version::HTTP_10 => self.cut_off(),
             _ => Ok(None),
         }
     }
@@ -437,6 +435,12 @@ impl Connection {
         self.output_ended = true;
         let ended = self.socket.shutdown(Shutdown::Write);
         ended.map_err(|_| Gone::PeerReset)
+    }
+
+    /// Ends the connection by a reset.
+    fn cut_off<T>(&self) -> Result<T, Gone> {
+        self.reset_on_close();
+        Err(Gone::Aborted)
     }
 
     /// Whoever waits for the client's answer must know that there is none.

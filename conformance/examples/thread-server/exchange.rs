@@ -107,6 +107,8 @@ pub(crate) enum End {
     Close,
     /// In a way that the client can see is not clean.
     Abort,
+    /// The tunnel is cut off: what was in it has an end of its own, so only a reset can tell (HTTP-32).
+    Reset,
 }
 
 /// Whether the client has ended its direction (SRV-3).
@@ -671,6 +673,7 @@ impl HttpTransport for Exchange {
             state.reply = match (&state.reply, why) {
                 (Reply::Before, Abort::Dropped) => Reply::Abandoned,
                 (Reply::Ended(end), _) => Reply::Ended(*end),
+                (Reply::Tunnel | Reply::HalfTunnel, _) => Reply::Ended(End::Reset),
                 _ => Reply::Ended(End::Abort),
             };
         });

@@ -9,6 +9,7 @@ chapter! {
     bytes_behind_the_head_are_the_first: "HTTP-31";
     the_client_s_half_close_ends_its_direction_alone: "HTTP-31", "HTTP-32";
     a_dropped_tunnel_is_sent_whole_and_closed: "HTTP-32";
+    an_aborted_tunnel_is_cut_off: "HTTP-32";
     an_application_that_reads_late_gets_everything: "HTTP-31", "HTTP-11";
     an_upgrade_that_was_not_asked_for_is_refused: "HTTP-30";
     an_upgrade_that_nobody_takes_up_is_an_ordinary_request: "HTTP-30";
@@ -54,6 +55,16 @@ fn the_client_s_half_close_ends_its_direction_alone(subject: &Subject) {
     assert_eq!(client.read_head().status, 101);
     assert_eq!(client.read_bytes(10), b"at oncebye");
     client.expect_end();
+}
+
+fn an_aborted_tunnel_is_cut_off(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send("GET /conformance/upgrade/abort HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n");
+    assert_eq!(client.read_head().status, 101);
+    // A close in order would be taken for the end of what the protocol inside had to say.
+    let (_, end) = client.read_to_end();
+    assert_eq!(end, End::Reset);
 }
 
 fn a_dropped_tunnel_is_sent_whole_and_closed(subject: &Subject) {

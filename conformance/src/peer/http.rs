@@ -175,6 +175,10 @@ impl Routes {
             drop(tunnel);
             return Ok(false_done(scope));
         }
+        if how == ["abort"] {
+            tunnel.write("before").await?;
+            return Ok(tunnel.abort());
+        }
         if how == ["late"] {
             self.reports.say("upgrade", "waiting");
             self.reports.pass("upgrade").await;
