@@ -61,12 +61,12 @@ pub(crate) fn plain_host_end(bytes: &[u8], at: usize) -> usize {
     })
 }
 
-/// Whether all bytes are of those that `http::Uri` takes in paths and queries alike; there are a few more.
+/// Whether all bytes are of those that paths and queries may have wherever they stand; there are a few more.
 #[inline(always)]
 pub(crate) fn is_plain_target(bytes: &[u8]) -> bool {
     let end = find(bytes, 0, |lane| {
-        // From the dollar sign to the semicolon: digits, and all of the marks that are common.
-        let marks = is_at_most(lane - splat(b'$'), b';' - b'$');
+        // From the ampersand to the semicolon: digits, and all of the marks that are common.
+        let marks = is_at_most(lane - splat(b'&'), b';' - b'&');
         let few = lane.simd_eq(splat(b'=')) | lane.simd_eq(splat(b'?')) | lane.simd_eq(splat(b'_'));
         !(is_letter(lane) | marks | few)
     });
