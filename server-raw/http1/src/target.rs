@@ -109,23 +109,27 @@ fn to_uri(text: &[u8]) -> Result<Uri, PeerError> {
 /// Whether a target has only bytes that its path and its query may have; an authority has no others than a path.
 #[inline]
 fn has_right_bytes(text: &[u8]) -> bool {
-    scan::is_plain_target(text) || has_right_rare_bytes(text)
+    let plain = scan::plain_target_end(text, 0);
+    plain == text.len() || has_right_rare_bytes(text, plain)
 }
 
-fn has_right_rare_bytes(text: &[u8]) -> bool {
-    let end = memchr::memchr(b'?', text).unwrap_or(text.len());
-    let (mut path, query) = text.split_at(end);
-    while let Some((&byte, rest)) = path.split_first() {
-        path = match (byte, rest) {
-            (b'%', [a, b, rest @ ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => rest,
-            (b'!' | b'$' | b'&'..=b';' | b'=' | b'@'..=b'[' | b']' | b'_' | b'a'..=b'z', _)
-            | (b'|' | b'~', _) => rest,
+/// As `has_right_bytes`, of a target which is plain up to `at` only.
+fn has_right_rare_bytes(text: &[u8], mut at: usize) -> bool {
+    let path_end = memchr::memchr(b'?', text).unwrap_or(text.len());
+    while at < text.len() {
+        let length = match &text[at..] {
+            [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => 3,
+            [b'!' | b'$' | b'@' | b'[' | b']' | b'|' | b'~', ..] => 1,
+            [b'%' | b'\\' | b'^' | b'`' | b'{' | b'}', ..] if at > path_end => 1,
             _ => return false,
         };
+        at += length;
+        // Escapes stand together: those of a letter beyond ASCII do.
+        if text.get(at) != Some(&b'%') {
+            at = scan::plain_target_end(text, at);
+        }
     }
-    query
-        .iter()
-        .all(|byte| matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'~'))
+    true
 }
 
 /// Bytes that a `Uri` can hold.
