@@ -12,12 +12,14 @@ use tungstenite::client::IntoClientRequest;
 type Test = fn(&Subject);
 
 fn main() {
-    let tests: [(&str, Test); 9] = [
+    let tests: [(&str, Test); 11] = [
         ("a_websocket_on_any_path_is_an_echo", websockets),
         ("echo_shows_the_fields", echo),
         ("cookie_shows_the_cookies", cookie),
         ("a_body_comes_back_whatever_the_method", bodies),
         ("a_chunked_body_comes_back", chunked),
+        ("a_fault_in_a_body_is_its_answer", fault),
+        ("a_body_up_to_the_bound_is_answered_with_its_length", bound),
         ("a_large_body_streams_both_ways_at_once", large),
         ("the_root_is_exactly_ok", root),
         ("anything_else_is_at_least_five_bytes", anything),
@@ -120,6 +122,40 @@ fn chunked(subject: &Subject) {
     assert_eq!((empty.status, empty.text()), (200, ""));
 }
 
+/// Its beginning is right, and yet there is no answer but the refusal.
+fn fault(subject: &Subject) {
+    let server = subject.start();
+    for body in [
+        "3\r\nabc\r\nx\r\n",
+        "3\r\nabc\r\n0;\r\n\r\n",
+        "3\r\nabcd\r\n0\r\n\r\n",
+    ] {
+        let mut client = server.connect();
+        client.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+        client.send(body);
+        assert_eq!(client.read_response().status, 400, "{body:?}");
+        client.expect_gone();
+    }
+}
+
+fn bound(subject: &Subject) {
+    const BOUND: usize = 1024 * 1024;
+    let server = subject.start();
+    for (size, coding) in [(BOUND, None), (BOUND + 1, Some("chunked"))] {
+        let body = "x".repeat(size);
+        let mut client = server.connect();
+        client.send(format!(
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {size}\r\n\r\n{body}"
+        ));
+        let response = client.read_response();
+        assert_eq!(response.field("transfer-encoding"), coding, "{size}");
+        let length = size.to_string();
+        let length = coding.is_none().then_some(&*length);
+        assert_eq!(response.field("content-length"), length, "{size}");
+        assert!(response.body == body.as_bytes(), "{size}");
+    }
+}
+
 fn large(subject: &Subject) {
     const SIZE: usize = 10 * 1024 * 1024;
     let server = subject.start();
@@ -216,7 +252,7 @@ fn special(subject: &Subject) {
         &server,
         "CONNECT example.test:443 HTTP/1.1\r\nhost: example.test:443\r\n\r\n",
     );
-    assert_eq!(connect.status, 404);
+    assert_eq!(connect.status, 501);
 }
 
 #[track_caller]

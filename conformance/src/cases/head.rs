@@ -21,6 +21,8 @@ chapter! {
     a_host_is_there_once_and_is_the_target_s: "SCOPE-6", "HTTP-1";
     a_version_that_is_not_spoken_is_refused: "HTTP-1";
     a_target_over_the_limit_is_414: "HTTP-1";
+    a_first_word_without_an_end_is_400: "HTTP-1";
+    a_query_may_have_what_browsers_leave_in_it: "SCOPE-3", "HTTP-1";
     a_head_over_the_limit_is_431_however_it_comes: "HTTP-1";
     too_many_fields_are_431: "HTTP-1";
     a_control_byte_in_a_value_is_refused_at_once: "HTTP-1";
@@ -301,6 +303,50 @@ fn a_target_over_the_limit_is_414(subject: &Subject) {
         "",
         "the application was called"
     );
+}
+
+fn a_first_word_without_an_end_is_400(subject: &Subject) {
+    let server = subject.start();
+    let word = "A".repeat(100_000);
+    for (wire, status) in [
+        // No method is so long, and no target began.
+        (word.clone(), 400),
+        (format!("{word} / HTTP/1.1\r\nhost: a\r\n\r\n"), 400),
+        (
+            format!("{} / HTTP/1.1\r\nhost: a\r\n\r\n", &word[..100]),
+            501,
+        ),
+    ] {
+        let mut client = server.connect();
+        // The server may have answered and closed before it had everything.
+        let _ = client.try_send(&wire);
+        let length = wire.len();
+        assert_eq!(client.read_response().status, status, "{length} bytes");
+        client.expect_gone();
+    }
+    assert_eq!(
+        server.ask("/conformance/report/calls/0"),
+        "",
+        "the application was called"
+    );
+}
+
+/// A path has less (the rows of framing say what); both have these three marks, which no URI has but browsers send.
+fn a_query_may_have_what_browsers_leave_in_it(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    for (target, word, expected) in [
+        ("/conformance/scope?[a]{b}|^\\`", "query", "[a]{b}|^\\`"),
+        ("/conformance/scope?a=100%&b=%zz", "query", "a=100%&b=%zz"),
+        ("/conformance/scope?c=%C3%A9", "query", "c=%C3%A9"),
+    ] {
+        client.send(format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n"));
+        let response = client.read_response();
+        assert_eq!(response.status, 200, "{target}");
+        assert_eq!(said(response.text(), word), [expected], "{target}");
+    }
+    client.send("GET /[a]|b%C3%A9 HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(client.read_response().status, 200, "a path");
 }
 
 fn a_head_over_the_limit_is_431_however_it_comes(subject: &Subject) {

@@ -240,7 +240,7 @@ impl Routes {
     }
 }
 
-pub(super) async fn echo(mut body: RequestBody, responder: Responder) -> Result<Done, AppError> {
+async fn echo(mut body: RequestBody, responder: Responder) -> Result<Done, AppError> {
     let mut writer = responder.start(StatusCode::OK).await?;
     while let Some(chunk) = body.chunk().await? {
         writer.write(chunk).await?;

@@ -1,9 +1,7 @@
 //! What testers that others wrote expect of a server's application, on every path that is not a case's.
 
 use gateway_spec::types::{Method, StatusCode};
-use gateway_spec::{AppError, BodyLength, Done, Http, Scope};
-
-use super::http::echo;
+use gateway_spec::{AppError, BodyLength, Done, Http, RequestBody, Responder, Scope};
 
 /// `/echo` shows the fields as they came, `/cookie` the cookies; a body comes back as the server's framing delivered it;
 /// `GET /` is `OK`, and so is its HEAD; and all else is a greeting: `OPTIONS *` too, and TRACE, which shows nothing of its
@@ -15,8 +13,10 @@ pub(super) async fn http(http: Http) -> Result<Done, AppError> {
         responder,
     } = http;
     match (scope.path(), scope.body) {
-        // A success would begin a tunnel (RFC 9110 section 9.3.6), and there is no one behind it.
-        _ if scope.method == Method::CONNECT => responder.respond(StatusCode::NOT_FOUND).await,
+        // A success would begin a tunnel (RFC 9110 section 9.3.6), and this is no proxy (section 15.6.2).
+        _ if scope.method == Method::CONNECT => {
+            responder.respond(StatusCode::NOT_IMPLEMENTED).await
+        }
         ("/echo", _) => responder.respond(fields(&scope)).await,
         ("/cookie", _) => responder.respond(cookies(&scope)).await,
         (_, BodyLength::Known(1..) | BodyLength::Unknown) => echo(body, responder).await,
@@ -25,6 +25,27 @@ pub(super) async fn http(http: Http) -> Result<Done, AppError> {
         }
         _ => responder.respond("Hello, world!").await,
     }
+}
+
+/// Bytes of a body that are read before it is answered. Testers see what became of all of it, and a fault in it gets its own
+/// answer; what is larger could not be held for every peer.
+const READ_FIRST: usize = 1024 * 1024;
+
+/// The body whole, or what was read first and then as it comes.
+async fn echo(mut body: RequestBody, responder: Responder) -> Result<Done, AppError> {
+    let mut first = Vec::new();
+    while first.len() <= READ_FIRST {
+        match body.chunk().await? {
+            Some(chunk) => first.extend_from_slice(&chunk),
+            None => return responder.respond(first).await,
+        }
+    }
+    let mut writer = responder.start(StatusCode::OK).await?;
+    writer.write(first).await?;
+    while let Some(chunk) = body.chunk().await? {
+        writer.write(chunk).await?;
+    }
+    writer.finish().await
 }
 
 /// `Name: value` lines, with the names as the server holds them.

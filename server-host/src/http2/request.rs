@@ -19,8 +19,8 @@ const METHOD_BYTES: usize = 32;
 pub enum Refusal {
     /// A method longer than any that is known.
     MethodTooLong,
-    /// A `:path` that does not begin with a slash and is no `*` of OPTIONS; a CONNECT without a port; a scheme that is
-    /// not HTTP's; user information in `:authority`.
+    /// A `:path` that does not begin with a slash and is no `*` of OPTIONS, or that has a byte which no target may have; a
+    /// CONNECT without a port; a scheme that is not HTTP's; user information in `:authority`.
     Target,
     /// A `:path` over [`Limits::target_bytes`].
     TargetTooLong,
@@ -127,10 +127,29 @@ fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
             Some(_) => Ok(()),
             None => Err(Refusal::Target),
         },
-        Some(path) if path.starts_with('/') => Ok(()),
+        Some(path) if path.starts_with('/') && has_right_bytes(path) => Ok(()),
         Some("*") if method == Method::OPTIONS => Ok(()),
         Some(_) | None => Err(Refusal::Target),
     }
+}
+
+/// What `http1` takes in a path and in a query, which says why: what a URI may have (RFC 3986 sections 3.3 and 3.4), and the
+/// few other marks that browsers send as they are.
+fn has_right_bytes(target: &str) -> bool {
+    let end = target.find('?').unwrap_or(target.len());
+    let (path, query) = target.as_bytes().split_at(end);
+    let mut path = path;
+    while let Some((&byte, rest)) = path.split_first() {
+        path = match (byte, rest) {
+            (b'%', [a, b, rest @ ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => rest,
+            (b'!' | b'$' | b'&'..=b';' | b'=' | b'@'..=b'[' | b']' | b'_' | b'a'..=b'z', _)
+            | (b'|' | b'~', _) => rest,
+            _ => return false,
+        };
+    }
+    query
+        .iter()
+        .all(|byte| matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'~'))
 }
 
 fn check_fields(headers: &HeaderMap, body: BodyLength) -> Result<Expectation, Refusal> {
@@ -249,6 +268,18 @@ mod tests {
             ("GET *", "host: a", Err(Target)),
         ] {
             check_head(line, fields, expected);
+        }
+    }
+
+    #[test]
+    fn a_path_has_the_bytes_that_http_1_takes() {
+        for target in ["/-._~!$&'()*+,;=:@[]|%fF", "/?[]{}|^\\`%zz?", "/a/../b"] {
+            check_head(&format!("GET http://a{target}"), "", Ok(()));
+        }
+        for target in [
+            "/\"", "/{", "/}", "/^", "/\\", "/%", "/%4", "/%4g", "/%?41", "/\u{e9}", "/?\u{e9}",
+        ] {
+            check_head(&format!("GET http://a{target}"), "", Err(Refusal::Target));
         }
     }
 

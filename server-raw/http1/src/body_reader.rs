@@ -4,6 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use gateway_spec::Field;
 use http::HeaderMap;
 
+use crate::chunk_extension::Extension;
 use crate::error::PeerError;
 use crate::limits::Limits;
 use crate::trailers;
@@ -109,6 +110,7 @@ enum Place {
     },
     Extension {
         size: u64,
+        within: Extension,
     },
     /// Behind the carriage return of a size line.
     SizeLineFeed {
@@ -255,18 +257,23 @@ impl Place {
             }
             (Self::Size { digits: 1.., size }, b'\r') => Ok(Self::SizeLineFeed { size }),
             (Self::Size { digits: 1.., size } | Self::SpaceBeforeExtension { size }, b';') => {
-                Ok(Self::Extension { size })
+                Ok(Self::Extension {
+                    size,
+                    within: Extension::BeforeName,
+                })
             }
             (
                 Self::Size { digits: 1.., size } | Self::SpaceBeforeExtension { size },
                 b' ' | b'\t',
             ) => Ok(Self::SpaceBeforeExtension { size }),
             (Self::Size { .. } | Self::SpaceBeforeExtension { .. }, _) => Err(PeerError::ChunkSize),
-            (Self::Extension { size }, b'\r') => Ok(Self::SizeLineFeed { size }),
-            (Self::Extension { size }, b'\t' | b' '..=b'~' | 0x80..) => {
-                Ok(Self::Extension { size })
+            (Self::Extension { size, within }, b'\r') if within.may_end() => {
+                Ok(Self::SizeLineFeed { size })
             }
-            (Self::Extension { .. }, _) => Err(PeerError::ChunkExtension),
+            (Self::Extension { size, within }, _) => Ok(Self::Extension {
+                size,
+                within: within.on(byte)?,
+            }),
             (Self::SizeLineFeed { size: 0 }, b'\n') => Ok(Self::Trailers(trailers::Section::START)),
             (Self::SizeLineFeed { size }, b'\n') => Ok(Self::Data { left: size }),
             (Self::SizeLineFeed { .. }, _) => Err(PeerError::BareCarriageReturn),

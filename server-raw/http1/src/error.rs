@@ -68,7 +68,7 @@ pub enum PeerError {
     Expectation,
     /// A chunk size that is not one to sixteen hexadecimal digits.
     ChunkSize,
-    /// A chunk extension with a control byte.
+    /// A chunk extension that is not of the grammar: `;name`, `;name=token` or `;name="quoted"`.
     ChunkExtension,
     /// Chunk extensions over [`Limits::chunk_extension_bytes`](crate::Limits::chunk_extension_bytes).
     ChunkExtensionsTooLarge,

@@ -255,14 +255,26 @@ impl RequestLine {
         let start = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
         let found = scan::line_end(bytes, start.max(*scanned));
         let (Ok(end) | Err(end)) = found;
-        if end - start > METHOD_BYTES + limits.target_bytes + b"  HTTP/1.1".len() {
-            return Err(PeerError::TargetTooLong);
+        let longest = METHOD_BYTES + limits.target_bytes + b"  HTTP/1.1".len();
+        if end - start > longest {
+            return Err(Self::too_long(&bytes[start..start + longest]));
         }
         if found.is_err() {
             *scanned = end;
             return field_lines::unfinished(bytes, end).map(|()| None);
         }
         Self::cut(bytes, start..end, limits).map(Some)
+    }
+
+    /// What to say of a line that is longer than any may be, and begins so: that its target is too long, if one begins where it
+    /// may.
+    #[cold]
+    fn too_long(beginning: &[u8]) -> PeerError {
+        match memchr::memchr(b' ', beginning) {
+            Some(1..=METHOD_BYTES) => PeerError::TargetTooLong,
+            Some(1..) => PeerError::MethodTooLong,
+            Some(0) | None => PeerError::RequestLine,
+        }
     }
 
     /// What to say of a line that has no version of HTTP in its place.

@@ -71,6 +71,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod chunk_extension;
 mod connection;
 mod state;
 

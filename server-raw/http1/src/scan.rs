@@ -61,16 +61,16 @@ pub(crate) fn plain_host_end(bytes: &[u8], at: usize) -> usize {
     })
 }
 
-/// Whether all bytes are of those that `http::Uri` takes in paths and queries alike; there are a few more.
+/// The position of the first byte at `at` or later that does not belong to those which paths and queries may have wherever they
+/// stand; there are a few more. Or the end.
 #[inline(always)]
-pub(crate) fn is_plain_target(bytes: &[u8]) -> bool {
-    let end = find(bytes, 0, |lane| {
-        // From the dollar sign to the semicolon: digits, and all of the marks that are common.
-        let marks = is_at_most(lane - splat(b'$'), b';' - b'$');
+pub(crate) fn plain_target_end(bytes: &[u8], at: usize) -> usize {
+    find(bytes, at, |lane| {
+        // From the ampersand to the semicolon: digits, and all of the marks that are common.
+        let marks = is_at_most(lane - splat(b'&'), b';' - b'&');
         let few = lane.simd_eq(splat(b'=')) | lane.simd_eq(splat(b'?')) | lane.simd_eq(splat(b'_'));
         !(is_letter(lane) | marks | few)
-    });
-    end == bytes.len()
+    })
 }
 
 /// RFC 9110 section 5.6.2: `tchar`.
@@ -168,7 +168,7 @@ fn is_letter(lane: u8x16) -> u8x16 {
 
 #[cfg(test)]
 mod tests {
-    use super::{is, is_token, line_end, name_end, plain_host_end, trim};
+    use super::{is, is_token, line_end, name_end, plain_host_end, plain_target_end, trim};
 
     /// Puts each byte at each place of lines of `filler`, and compares with a walk over single bytes.
     #[track_caller]
@@ -233,6 +233,13 @@ mod tests {
     fn a_plain_host_ends_at_the_first_byte_that_is_not_plain() {
         check(b'7', plain_host_end, |byte| {
             byte.is_ascii_alphanumeric() || b".-".contains(&byte)
+        });
+    }
+
+    #[test]
+    fn a_plain_target_ends_at_the_first_byte_that_is_not_plain() {
+        check(b'7', plain_target_end, |byte| {
+            byte.is_ascii_alphanumeric() || b"&'()*+,-./:;=?_".contains(&byte)
         });
     }
 

@@ -1,4 +1,13 @@
-//! The forms of a request target (RFC 9112 section 3.2), and the Host field that must agree with it.
+//! The forms of a request target (RFC 9112 section 3.2), the bytes that one may have, and the Host field that must agree with it.
+//!
+//! All bytes are of ASCII: a URI has no others (RFC 3986 section 2), and whoever takes them reads them in an encoding that the
+//! next one need not share. Beyond what a URI may have, a target may have what browsers send as it is (the percent-encode sets of
+//! the WHATWG URL standard): in the query `[`, `]`, `{`, `}`, `|`, `^`, a backslash, a backtick and a percent sign alone; in the
+//! path `[`, `]` and `|`. Nothing else is taken. A path has the three since routers and caches decode paths, but has no percent
+//! sign without its two digits (RFC 3986 section 2.1), since they differ in what they make of one; and no backslash, which some
+//! take for a slash and browsers turn into one.
+//!
+//! The rules for the `:path` of HTTP/2 are the same; server-host has them too.
 
 use std::net::Ipv6Addr;
 use std::ops::Range;
@@ -81,7 +90,7 @@ pub(crate) fn fill(text: &[u8], uri: &mut Uri) -> Result<(), PeerError> {
 /// Whether a target can be a URI.
 #[inline]
 pub(crate) fn check(text: &[u8]) -> Result<(), PeerError> {
-    if text.first() == Some(&b'/') && text.len() <= LONGEST_URI && scan::is_plain_target(text) {
+    if text.first() == Some(&b'/') && text.len() <= LONGEST_URI && has_right_bytes(text) {
         return Ok(());
     }
     to_uri(text).map(drop)
@@ -91,10 +100,36 @@ fn to_uri(text: &[u8]) -> Result<Uri, PeerError> {
     match text {
         b"/" => Ok(Uri::default()),
         _ if text.len() > LONGEST_URI => Err(PeerError::TargetTooLong),
-        // `Uri` would drop a fragment.
-        _ if memchr::memchr(b'#', text).is_some() => Err(PeerError::Target),
+        // `Uri` takes more, and would drop a fragment.
+        _ if !has_right_bytes(text) => Err(PeerError::Target),
         _ => Uri::from_maybe_shared(Bytes::copy_from_slice(text)).map_err(|_| PeerError::Target),
     }
+}
+
+/// Whether a target has only bytes that its path and its query may have; an authority has no others than a path.
+#[inline]
+fn has_right_bytes(text: &[u8]) -> bool {
+    let plain = scan::plain_target_end(text, 0);
+    plain == text.len() || has_right_rare_bytes(text, plain)
+}
+
+/// As `has_right_bytes`, of a target which is plain up to `at` only.
+fn has_right_rare_bytes(text: &[u8], mut at: usize) -> bool {
+    let path_end = memchr::memchr(b'?', text).unwrap_or(text.len());
+    while at < text.len() {
+        let length = match &text[at..] {
+            [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => 3,
+            [b'!' | b'$' | b'@' | b'[' | b']' | b'|' | b'~', ..] => 1,
+            [b'%' | b'\\' | b'^' | b'`' | b'{' | b'}', ..] if at > path_end => 1,
+            _ => return false,
+        };
+        at += length;
+        // Escapes stand together: those of a letter beyond ASCII do.
+        if text.get(at) != Some(&b'%') {
+            at = scan::plain_target_end(text, at);
+        }
+    }
+    true
 }
 
 /// Bytes that a `Uri` can hold.
@@ -259,6 +294,9 @@ mod tests {
                 [b"/", [byte].as_slice(), &[b'x'; 40]].concat(),
                 [b"/".as_slice(), &[b'x'; 40], &[byte]].concat(),
                 [b"http://a/".as_slice(), &[byte]].concat(),
+                [b"/%4".as_slice(), &[byte]].concat(),
+                [b"/%".as_slice(), &[byte], b"4"].concat(),
+                [b"/?%".as_slice(), &[byte]].concat(),
             ] {
                 let mut uri = Uri::default();
                 let filled = fill(&text, &mut uri);

@@ -256,23 +256,76 @@ fn extensions_are_skipped() {
         ";a",
         ";a=b",
         ";a=\"b c\"",
+        ";a=\"\"",
+        ";a=\"q\\\"x;y\"",
+        ";a=\"\\\\\";b",
+        ";a=\"\t\u{e9}\\\u{e9}\"",
+        ";!#$%&'*+-.^_`|~09=!#$%&'*+-.^_`|~09",
         " ;a",
-        "\t ; a = b ",
-        ";",
+        "\t ;\ta = b",
+        ";a = \"b\" \t; c",
         ";a;b;c",
-        ";\u{e9}",
+        ";a=b;c;d=\"e\"",
     ] {
         check(
             chunked(&format!("1{extension}\r\nx\r\n0{extension}\r\n\r\n")),
             &[CHUNKED, "data x", "end", "waits"],
         );
     }
-    for extension in [";\n\r\n", ";a\nb\r\n", ";\0", ";\x7f", ";a=\"\x01"] {
-        check_refused(
-            chunked(&format!("1{extension}")),
-            &[CHUNKED],
-            PeerError::ChunkExtension,
-        );
+}
+
+#[test]
+fn an_extension_has_a_name_and_perhaps_a_value() {
+    for extension in [
+        &b";"[..],
+        b";\t",
+        b";;",
+        b";;a",
+        b";a;",
+        b";a;;b",
+        b";a=",
+        b";a= ",
+        b";a=;b",
+        b";a==b",
+        b";=",
+        b";=b",
+        b";a b",
+        b";a=b c",
+        b";a=b=c",
+        b";a=b;",
+        b";a[",
+        b";a=b[",
+        b";\xff",
+        b";a\xff",
+        b";a=\xff",
+        b";\"a\"",
+        b";a\"b\"",
+        b";a=b\"c\"",
+        b";a=\"b",
+        b";a=\"b\\",
+        b";a=\"b\\\"",
+        b";a=\"b\"c",
+        b";a=\"b\"\"c\"",
+        b";a=\"b\" c",
+        b";a=\"b\"=c",
+        // White space stands before a semicolon or an equals sign, and around them, but ends no line.
+        b";a ",
+        b";a=b\t",
+        b";a=\"b\" ",
+        b";a\nb",
+        b";\n",
+        b";\0",
+        b";\x7f",
+        b";a\0",
+        b";a=\"\x01\"",
+        b";a=\"\\\x01\"",
+        b";a=\"\x7f\"",
+        b";a=\"\n\"",
+    ] {
+        for (before, seen) in [("1", &[CHUNKED][..]), ("1\r\nx\r\n0", &[CHUNKED, "data x"])] {
+            let wire = [chunked(before).as_bytes(), extension, b"\r\nx\r\n"].concat();
+            check_refused(wire, seen, PeerError::ChunkExtension);
+        }
     }
 }
 

@@ -79,6 +79,30 @@ fn a_target_has_so_many_bytes() {
 }
 
 #[test]
+fn a_line_that_is_too_long_has_the_fault_of_its_first_word() {
+    let limits = Limits::default().with_target_bytes(100);
+    let long = "A".repeat(500);
+    for (line, expected) in [
+        // No end of a method is in sight.
+        (long.clone(), "RequestLine"),
+        (
+            format!("{long} / HTTP/1.1\r\nhost: a\r\n\r\n"),
+            "RequestLine",
+        ),
+        (format!("\r\n{long} / HTTP/1.1\r\n"), "RequestLine"),
+        (format!("{} /{long}", &long[..32]), "TargetTooLong"),
+        (format!("{} /{long}", &long[..33]), "MethodTooLong"),
+        (
+            format!("{} / HTTP/1.1\r\nhost: a\r\n\r\n", &long[..100]),
+            "MethodTooLong",
+        ),
+        (format!(" {long}"), "RequestLine"),
+    ] {
+        check(limits, line, &[expected]);
+    }
+}
+
+#[test]
 fn a_target_longer_than_any_uri_is_too_long_whatever_the_limit() {
     let limits = Limits::default()
         .with_head_bytes(1 << 20)

@@ -124,18 +124,19 @@ fn an_origin_form_is_a_path_with_an_optional_query() {
         "/a/b?c=d&e=%20",
         "//a",
         "/a?b?c",
-        "/%zz",
         "/?",
-        "/a|b",
-        "/{a}",
         "/*",
+        "/%00%fF%2e",
+        "/a|b[c]",
+        "/-._~!$&'()*+,;=:@",
+        "/?[a]{b}|^\\`",
+        "/?%",
+        "/a?b=100%&c=%zz",
     ] {
         let seen = format!("GET {target} HTTP/1.1 | host: a");
         check(line(&format!("GET {target} HTTP/1.1")), &[&seen, "waits"]);
     }
-    for target in [
-        "/#", "/a#b", "/?#", "a", "a/b", "?a", "/<", "/\u{7f}a", "/\x01",
-    ] {
+    for target in ["/#", "/a#b", "/?#", "a", "a/b", "?a", "/\u{7f}a", "/\x01"] {
         let expected = if target.bytes().any(|byte| byte.is_ascii_control()) {
             PeerError::ControlByte
         } else {
@@ -143,11 +144,49 @@ fn an_origin_form_is_a_path_with_an_optional_query() {
         };
         check_refused(line(&format!("GET {target} HTTP/1.1")), &[], expected);
     }
-    check_refused(
-        b"GET /\xff HTTP/1.1\r\nhost: a\r\n\r\n",
-        &[],
-        PeerError::Target,
-    );
+}
+
+#[test]
+fn no_target_has_a_byte_that_must_be_escaped() {
+    for wrong in [
+        "\"", "<", ">", "\\", "^", "`", "{", "}", "%", "%4", "%zz", "%4g", "%g4", "%?41",
+    ] {
+        for target in [format!("/{wrong}"), format!("http://a/b{wrong}x")] {
+            // What stands behind the path is not to complete an escape.
+            let target = format!("{target}/x");
+            check_refused(
+                line(&format!("GET {target} HTTP/1.1")),
+                &[],
+                PeerError::Target,
+            );
+        }
+    }
+    for wrong in [
+        &b"\xff"[..],
+        "\u{e9}".as_bytes(),
+        b"\x80",
+        "\u{10348}".as_bytes(),
+    ] {
+        for before in [
+            "GET /",
+            "GET /?",
+            "GET /a?b=",
+            "GET http://a/",
+            "GET http://a/?",
+        ] {
+            let wire = [before.as_bytes(), wrong, b" HTTP/1.1\r\nhost: a\r\n\r\n"].concat();
+            check_refused(wire, &[], PeerError::Target);
+        }
+    }
+    for wrong in ["\"", "<", ">"] {
+        check_refused(
+            line(&format!("GET /?a={wrong} HTTP/1.1")),
+            &[],
+            PeerError::Target,
+        );
+    }
+    check_refused(line("GET /% HTTP/1.1"), &[], PeerError::Target);
+    check_refused(line("GET /%4 HTTP/1.1"), &[], PeerError::Target);
 }
 
 #[test]

@@ -16,6 +16,10 @@ pub(crate) fn small() -> Limits {
 
 #[rustfmt::skip]
 pub(crate) const WIRES: &[&[u8]] = &[
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5 ;a=b;\tc = \"d\\\"x;y\xe9\";e\r\nhello\r\n0;z\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a=\"b\r\nhello\r\n0;a=\r\n\r\n",
+    b"GET /caf%C3%A9[|]?{a}^\\`%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET http://a/caf\xc3\xa9/%4?\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 35\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
     b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\nhello",
