@@ -109,6 +109,18 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_says_how_many_there_are() {
+        let readme = include_str!("../../../README.md");
+        let (clauses, cases) = (clauses().len(), cases().len());
+        for said in [
+            format!("SPEC.md has {clauses} clauses, and `conformance` {cases} cases"),
+            format!("`clauses {clauses} of {clauses}, cases {cases} passed, 0 failed`"),
+        ] {
+            assert!(readme.contains(&said), "README.md should say: {said}");
+        }
+    }
+
+    #[test]
     fn names_are_unique() {
         let mut names = HashSet::new();
         for case in cases() {
