@@ -294,7 +294,7 @@ async def main(url):
         await (await socket.ping())
         print("echoed")
 "#;
-    let url = format!("ws://{}/ws/echo", server.address());
+    let url = format!("ws://{}/conformance/ws/echo", server.address());
     assert_eq!(python(script, &url), "['permessage-deflate']\nechoed\n");
 }
 
@@ -308,6 +308,6 @@ async def main(url):
         except websockets.exceptions.ConnectionClosed as end:
             print(end.rcvd.code, end.rcvd.reason, end.rcvd_then_sent)
 "#;
-    let url = format!("ws://{}/ws/close", server.address());
+    let url = format!("ws://{}/conformance/ws/close", server.address());
     assert_eq!(python(script, &url), "4001 as asked True\n");
 }

@@ -253,6 +253,14 @@ impl Connection {
             // The kernel took its request before the shutdown began, it may be.
             self.io.lock().poll_read(task, &self.waits.context)?;
         }
+        let is_discarding = matches!(self.phase, Phase::Http1(_))
+            && self.serving.lock().is_discarding()
+            && self.io.lock().output.is_empty();
+        if is_discarding {
+            // The answer is out, and nobody wants what is left of the request.
+            let lingering = self.waits.close(&mut self.io.lock());
+            self.phase = lingering;
+        }
         // Hyper is not given a head before it is whole.
         let is_idle = self.serving.lock().is_idle();
         let head_has_begun =
@@ -475,6 +483,11 @@ impl Waits {
                 self.context.expect_anew(Reading::Idle);
             }
             (News::None, Fresh::Waiting) => self.context.expect(Reading::Idle),
+            // The time of the head before is not this one's.
+            (News::Bytes, Fresh::Served) => {
+                self.fresh = Fresh::Waiting;
+                self.context.expect_anew(Reading::Head);
+            }
             (News::Bytes, _) | (News::None, Fresh::New) => self.context.expect(Reading::Head),
         }
     }

@@ -145,8 +145,10 @@ impl Http2 {
         let mut state = self.streams.0.lock();
         let served = std::mem::replace(&mut state.served, News::None);
         match (state.open, served) {
+            // A peer that was told to leave has its time, whether it knows how to or not.
+            (0, _) if context.shutdown() != Shutdown::No => context.expect(Reading::Linger),
             (0, News::Bytes) => context.expect_anew(Reading::Idle),
-            // A peer that was told to leave has its time.
+            // As one that was idle for too long.
             (0, News::None) if context.waits_for(Reading::Linger) => {}
             (0, News::None) => context.expect(Reading::Idle),
             _ => context.expect_nothing(),

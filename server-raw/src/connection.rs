@@ -459,6 +459,10 @@ impl Http1 {
             return Ok(());
         }
         self.http1.close_after_reply();
+        if let Phase::Discarding { .. } = self.phase {
+            // The answer is out, and nobody wants what is left of the request.
+            self.close()?;
+        }
         if matches!(self.phase, Phase::Opening | Phase::Http) && !self.call.is_active() {
             if self.fresh == Fresh::New {
                 // The kernel took its request before the shutdown began, it may be.
@@ -557,6 +561,11 @@ impl Http1 {
                 self.context.expect_anew(Reading::Idle);
             }
             (true, Fresh::Waiting) => self.context.expect(Reading::Idle),
+            // The time of the head before is not this one's.
+            (false, Fresh::Served) => {
+                self.fresh = Fresh::Waiting;
+                self.context.expect_anew(Reading::Head);
+            }
             (false, _) | (true, Fresh::New) => self.context.expect(Reading::Head),
         }
     }

@@ -232,8 +232,12 @@ impl Http2 {
             return Err(Over(Gone::Shutdown));
         }
         match (open, served) {
+            // A peer that was told to leave has its time, whether it knows how to or not.
+            (0, _) if self.context.shutdown() != Shutdown::No => {
+                self.context.expect(Reading::Linger);
+            }
             (0, News::Bytes) => self.context.expect_anew(Reading::Idle),
-            // A peer that was told to leave has its time.
+            // As one that was idle for too long.
             (0, News::None) if self.context.waits_for(Reading::Linger) => {}
             (0, News::None) => self.context.expect(Reading::Idle),
             _ => self.context.expect_nothing(),

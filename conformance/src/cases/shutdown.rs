@@ -13,6 +13,7 @@ use crate::server::{Options, Signal, Subject};
 chapter! {
     an_idle_server_ends_at_once: "SRV-16";
     idle_connections_do_not_hold_it: "SRV-16";
+    a_body_that_nobody_reads_does_not_hold_it: "SRV-16", "SRV-6";
     a_head_that_does_not_end_does_not_hold_it: "SRV-16", "SRV-14";
     a_head_that_has_begun_is_served: "SRV-16";
     a_streamed_answer_ends_whole: "SRV-4", "SRV-16";
@@ -38,6 +39,19 @@ fn an_idle_server_ends_at_once(subject: &Subject) {
             start.elapsed()
         );
     }
+}
+
+fn a_body_that_nobody_reads_does_not_hold_it(subject: &Subject) {
+    let mut server = subject.start();
+    let mut client = server.connect();
+    client.send("POST /conformance/early HTTP/1.1\r\nhost: a\r\ncontent-length: 90\r\n\r\nabc");
+    assert_eq!(client.read_response().text(), "early");
+    let start = Instant::now();
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    // Far more than it lingers, and far less than the grace.
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(12), "it took {took:?}");
 }
 
 fn idle_connections_do_not_hold_it(subject: &Subject) {

@@ -13,6 +13,7 @@ chapter! {
     a_head_that_trickles_is_408: "SRV-14";
     an_idle_connection_is_closed: "SRV-14";
     an_idle_connection_is_used_until_then: "SRV-14", "HTTP-2";
+    each_head_has_its_own_time: "SRV-14", "HTTP-2";
     a_body_that_stops_is_408: "SRV-14", "HTTP-7";
     a_client_that_does_not_read_is_given_up: "SRV-14", "SRV-2";
     an_application_that_takes_long_is_not_hurried: "SRV-14", "SRV-1";
@@ -92,6 +93,20 @@ fn an_idle_connection_is_closed(subject: &Subject) {
     let mut client = server.connect();
     assert_eq!(client.get("/conformance/hello").status, 200);
     assert_not_before(until_closed(&mut client), 1450);
+}
+
+fn each_head_has_its_own_time(subject: &Subject) {
+    let server = start(subject);
+    let mut client = server.connect();
+    let (begun, rest) = ("GET /conformance/hel", "lo HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.send(begun);
+    // A head has always begun when the one before is whole: together these take longer than the time of one.
+    for n in 0..8 {
+        let came = client.poll_read(Duration::from_millis(150));
+        assert!(!came, "head {n} was not waited for");
+        client.send(format!("{rest}{begun}"));
+        assert_eq!(client.read_response().status, 200, "head {n}");
+    }
 }
 
 fn an_idle_connection_is_used_until_then(subject: &Subject) {

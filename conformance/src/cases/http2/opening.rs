@@ -1,10 +1,12 @@
 //! How a connection becomes one of HTTP/2, and how it does not.
 
+use std::time::{Duration, Instant};
+
 use super::{ask, frames, route};
 use crate::cases::chapter;
 use crate::client::{Client, End};
 use crate::http2_client::{Frames, PREFACE, block, flag, frame, kind, request};
-use crate::server::Subject;
+use crate::server::{Signal, Subject};
 
 chapter! {
     a_preface_may_come_byte_by_byte: "SCOPE-14", "HTTP-1";
@@ -13,6 +15,7 @@ chapter! {
     the_settings_say_what_is_spoken: "SCOPE-13", "SRV-5";
     an_offer_of_h2c_is_an_ordinary_request: "HTTP-30";
     pings_are_answered: "HTTP-2";
+    a_silent_peer_does_not_hold_a_shutdown: "SRV-16";
     frames_and_settings_that_are_not_known_are_passed_over: "HTTP-1";
 }
 
@@ -34,6 +37,26 @@ fn a_preface_may_come_byte_by_byte(subject: &Subject) {
     }
     client.expect_status(1, 200);
     assert_eq!(client.read_body(1), b"Hello, world!");
+}
+
+fn a_silent_peer_does_not_hold_a_shutdown(subject: &Subject) {
+    for used in [true, false] {
+        let mut server = subject.start();
+        let mut client = frames(&server);
+        if used {
+            client.get(1, &route("/hello"));
+            client.expect_status(1, 200);
+            assert_eq!(client.read_body(1), b"Hello, world!");
+        }
+        // Over another connection, so that the server has accepted this one.
+        let _ = ask(&server, "/hello");
+        let start = Instant::now();
+        server.signal(Signal::TERM);
+        // Nobody answers the ping that a graceful end begins with.
+        assert_eq!(server.wait().code(), Some(0));
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(12), "it took {took:?}");
+    }
 }
 
 fn a_broken_preface_is_closed_quietly(subject: &Subject) {
