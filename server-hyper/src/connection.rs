@@ -12,9 +12,7 @@ use gateway_spec::Gone;
 use hyper::server::conn::http1::{Builder, Connection as Http1};
 use hyper_util::rt::TokioIo;
 use server_host::http2::Opening;
-use server_host::{
-    Context, Limits, OUTBOUND_BYTES, Overdue, PeerState, Reading, Shutdown, Stream, Watching,
-};
+use server_host::{Context, Limits, Overdue, PeerState, Reading, Shutdown, Stream, Watching};
 
 use crate::gate::Gate;
 use crate::http2::Http2;
@@ -401,7 +399,6 @@ impl Waits {
         io: &mut Io,
         task: &mut Task<'_>,
     ) -> Result<Turn, Over> {
-        let held_back = io.output.len() >= OUTBOUND_BYTES;
         let sent = upgrade::flush(io, &mut self.context, task)?;
         let unsent = io.unsent();
         if sent == News::Bytes || unsent > 0 {
@@ -412,8 +409,7 @@ impl Waits {
                 return Err(Over(Gone::Finished));
             }
             Phase::Http1(_) | Phase::Http2(_) => {
-                held_back && io.output.len() < OUTBOUND_BYTES
-                    || serving.waits_for_room() && io.room() > 0
+                io.lets_go_on() || serving.waits_for_room() && io.room() > 0
             }
             Phase::Tunnel => sent == News::Bytes,
             Phase::Opening | Phase::Lingering { .. } => false,

@@ -10,7 +10,6 @@ use std::task::{Context as Task, Poll};
 
 use bytes::{Buf, BytesMut};
 use http1::{Check, Passed, PeerError, Verdict};
-use server_host::OUTBOUND_BYTES;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use crate::io::{Io, News, READ_ROOM, ReadSide};
@@ -123,6 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         task: &mut Task<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let holds_back = self.holds_back();
         let Gate::Checking(checking) = &mut self.gate else {
             return self.poll_unchecked(task, into);
         };
@@ -143,10 +143,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
                 }
                 Next::Nothing if self.read == ReadSide::Ended => return Poll::Ready(Ok(())),
-                // Answers that the peer does not take hold back its next request. The task asks hyper again when they
-                // are written.
-                Next::Nothing if self.output.len() >= OUTBOUND_BYTES => return Poll::Pending,
                 Next::Nothing => {}
+            }
+            // The task asks hyper again when its answers are written.
+            if holds_back {
+                return Poll::Pending;
             }
             let (before, withheld) = (into.filled().len(), self.input.len());
             let read = if withheld == 0 {

@@ -25,6 +25,8 @@ pub(crate) struct Io<S = Stream> {
     /// What was read and is not hyper's yet. Empty, and without memory, while hyper reads.
     pub(crate) input: BytesMut,
     pub(crate) holds_buffer: bool,
+    /// Hyper wanted to read, and was not let: it is asked again once there is room for its answers.
+    held_back: bool,
     pub(crate) output: Output,
     pub(crate) gate: Gate,
     pub(crate) read: ReadSide,
@@ -81,6 +83,7 @@ impl<S> Io<S> {
             stream,
             input: BytesMut::new(),
             holds_buffer: false,
+            held_back: false,
             output: Output::default(),
             gate: Gate::Open,
             read: ReadSide::Open,
@@ -102,6 +105,19 @@ impl<S> Io<S> {
 
     pub(crate) fn is_shut_down(&self) -> bool {
         self.write == WriteSide::ShutDown
+    }
+
+    /// What the peer does not take holds back what it asks for next.
+    pub(crate) fn holds_back(&mut self) -> bool {
+        self.held_back = self.output.len() >= OUTBOUND_BYTES;
+        self.held_back
+    }
+
+    /// Whether a read was held back that could go on now; says so once.
+    pub(crate) fn lets_go_on(&mut self) -> bool {
+        let goes_on = self.held_back && self.output.len() < OUTBOUND_BYTES;
+        self.held_back &= !goes_on;
+        goes_on
     }
 
     /// Gives the read buffer, with all that is in it, back to the worker.
@@ -202,8 +218,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
             self.received = News::Bytes;
             return Poll::Ready(Ok(()));
         }
-        // What the peer does not take holds back what it asks for next.
-        if self.output.len() >= OUTBOUND_BYTES {
+        if self.holds_back() {
             return Poll::Pending;
         }
         let before = into.filled().len();

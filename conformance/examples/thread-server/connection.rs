@@ -339,7 +339,8 @@ impl Connection {
                 Ok(Step::NeedBytes) => {
                     let until = Instant::now() + self.server.times.body;
                     while !self.read()? {
-                        if Instant::now() >= until || self.is_forced() {
+                        // The answer is out: what is left holds no drain (SRV-16).
+                        if Instant::now() >= until || self.is_draining() {
                             return Ok(false);
                         }
                         self.wait(PollFlags::IN, Some(until))?;
