@@ -98,6 +98,12 @@ impl Routes {
                 self.reports.say("slow", "went on");
                 responder.respond("slow").await
             }
+            ["unwanted"] => {
+                drop(body);
+                self.reports.say("unwanted", "waiting");
+                self.reports.pass("unwanted").await;
+                responder.respond("nobody wanted it").await
+            }
             ["echo"] => echo(body, responder).await,
             ["read-all"] => read_all(body, responder).await,
             ["read-late"] => {
