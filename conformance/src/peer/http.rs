@@ -121,6 +121,7 @@ impl Routes {
             ["chunks", count] => self.chunks(count.parse()?, responder).await,
             ["endless"] => self.endless(responder).await,
             ["stall"] => self.stall(responder).await,
+            ["flush"] => self.flush(responder).await,
             ["fill"] => self.fill(responder).await,
             ["ticks"] => self.ticks(responder).await,
             ["drain", ..] => self.drain(&segments[1..], &scope, responder).await,
