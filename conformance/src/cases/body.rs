@@ -18,6 +18,7 @@ chapter! {
     an_unread_body_leaves_the_connection_usable: "SRV-6", "HTTP-14";
     a_body_read_in_part_leaves_the_connection_usable: "SRV-6", "HTTP-14";
     an_uploader_reads_an_early_answer: "SRV-6";
+    an_upload_without_an_end_is_not_read_for_ever: "SRV-6";
     an_application_that_reads_late_gets_everything: "HTTP-11", "HTTP-4";
 }
 
@@ -261,6 +262,19 @@ fn an_uploader_reads_an_early_answer(subject: &Subject) {
     client.half_close();
     // Closed with bytes unread, it would be a reset.
     client.expect_end();
+}
+
+fn an_upload_without_an_end_is_not_read_for_ever(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client
+        .send("POST /conformance/early HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+    assert_eq!(client.read_response().text(), "early");
+    // Chunks do not say how many are to come: the limit is found while they are let fall, and what a connection lingers for has one
+    // too.
+    let chunk = ["10000\r\n", &"x".repeat(0x1_0000), "\r\n"].concat();
+    let closed = (0..1024).any(|_| client.try_send(&chunk).is_err());
+    assert!(closed, "64 MiB that nobody wanted were read");
 }
 
 fn an_application_that_reads_late_gets_everything(subject: &Subject) {

@@ -9,6 +9,7 @@ chapter! {
     a_reset_after_a_half_close_is_told_too: "SRV-3";
     a_reset_is_told_to_who_is_writing: "SRV-2", "HTTP-35";
     a_reset_is_told_to_who_is_stalled: "SRV-2", "HTTP-35";
+    a_reset_is_told_to_who_is_flushing: "SRV-2", "HTTP-17";
     who_receives_after_the_body_is_told_of_each_end: "HTTP-9", "SRV-3";
     a_leaving_client_cancels_nothing: "SRV-1";
     a_leaving_client_is_no_error_of_the_application: "APP-5", "SRV-2";
@@ -97,6 +98,20 @@ fn a_reset_is_told_to_who_is_stalled(subject: &Subject) {
         "started\nGone(PeerReset)"
     );
     client.reset();
+}
+
+fn a_reset_is_told_to_who_is_flushing(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    // In a task of its own, which nothing but its waker has polled again.
+    client.send("GET /conformance/flush HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(server.ask("/conformance/report/flush/1"), "stalled");
+    client.reset();
+    let told = server.ask("/conformance/report/flush/2");
+    assert!(
+        told.contains("PeerReset"),
+        "the wait goes on, or ends without the reason: {told}"
+    );
 }
 
 fn who_receives_after_the_body_is_told_of_each_end(subject: &Subject) {

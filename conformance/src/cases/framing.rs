@@ -296,6 +296,13 @@ fn check(subject: &Subject, row: &Row) {
             };
             let response = client.read_response_to(method);
             assert_eq!(response.status, status, "{how} ({source}): answer {n}");
+            if let HeadRefused(_) | BodyRefused = row.outcome {
+                // RFC 9112 section 9.6: the last answer says so, or a client sends another request after it.
+                assert!(
+                    response.closes(),
+                    "{how} ({source}): it is not said that the connection ends"
+                );
+            }
         }
         client.expect_gone();
         let calls = server.ask("/conformance/report/calls/0");

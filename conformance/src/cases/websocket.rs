@@ -42,6 +42,7 @@ chapter! {
     frames_that_break_the_protocol_are_1002: "WS-16";
     text_that_is_not_utf_8_is_1007: "WS-16";
     messages_over_the_limit_are_1009: "WS-16";
+    fragments_of_nothing_without_an_end_are_1009: "WS-16";
     a_message_that_inflates_over_the_limit_is_1009: "WS-16";
     a_message_in_very_many_fragments_costs_no_more: "WS-7", "WS-16";
     offers_that_are_odd_harm_nobody: "WS-1", "WS-4";
@@ -677,6 +678,22 @@ fn messages_over_the_limit_are_1009(subject: &Subject) {
         (first, &payload[..2]),
         (FIN | CLOSE, &1009_u16.to_be_bytes()[..]),
         "endless fragments"
+    );
+}
+
+fn fragments_of_nothing_without_an_end_are_1009(subject: &Subject) {
+    let server = subject.start();
+    let mut client = raw(&server, "/conformance/ws/echo");
+    client.send(frame(BINARY, b""));
+    // They add no byte to the message, so only their number can be bounded. Two millions are more than any message is cut into.
+    let many = frame(CONTINUATION, b"").repeat(10_000);
+    let answered = (0..200)
+        .any(|_| client.try_send(&many).is_err() || client.poll_read(Duration::from_millis(1)));
+    assert!(answered, "two million fragments of one message were taken");
+    let (first, payload) = read_frame(&mut client);
+    assert_eq!(
+        (first, payload.get(..2)),
+        (FIN | CLOSE, Some(&1009_u16.to_be_bytes()[..]))
     );
 }
 

@@ -122,6 +122,20 @@ impl Routes {
         writer.finish().await
     }
 
+    /// Writes until the client is too slow, has a task of its own wait for the kernel to have it all, and reports how that ended.
+    pub(super) async fn flush(&self, responder: Responder) -> Result<Done, AppError> {
+        let mut writer = responder.start(StatusCode::OK).await?;
+        write_until_stalled(&mut writer).await?;
+        self.reports.say("flush", "stalled");
+        let flushing = tokio::spawn(async move {
+            let flushed = writer.flush().await;
+            (format!("{flushed:?}"), writer)
+        });
+        let (flushed, writer) = flushing.await?;
+        self.reports.say("flush", flushed);
+        writer.finish().await
+    }
+
     /// Reports how many bytes are accepted at once, without giving the server a turn to send any: its own buffer.
     pub(super) async fn fill(&self, responder: Responder) -> Result<Done, AppError> {
         let mut writer = responder.start(StatusCode::OK).await?;

@@ -98,6 +98,12 @@ impl Routes {
                 self.reports.say("slow", "went on");
                 responder.respond("slow").await
             }
+            ["unwanted"] => {
+                drop(body);
+                self.reports.say("unwanted", "waiting");
+                self.reports.pass("unwanted").await;
+                responder.respond("nobody wanted it").await
+            }
             ["echo"] => echo(body, responder).await,
             ["read-all"] => read_all(body, responder).await,
             ["read-late"] => {
@@ -115,6 +121,7 @@ impl Routes {
             ["chunks", count] => self.chunks(count.parse()?, responder).await,
             ["endless"] => self.endless(responder).await,
             ["stall"] => self.stall(responder).await,
+            ["flush"] => self.flush(responder).await,
             ["fill"] => self.fill(responder).await,
             ["ticks"] => self.ticks(responder).await,
             ["drain", ..] => self.drain(&segments[1..], &scope, responder).await,

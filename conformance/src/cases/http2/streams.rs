@@ -35,6 +35,7 @@ chapter! {
     an_application_that_fails_is_answered_or_reset: "APP-6", "SRV-7", "SRV-12", "HTTP-29";
     an_abort_resets_behind_what_was_accepted: "SRV-7", "HTTP-29";
     an_early_answer_ends_the_upload: "HTTP-14", "SRV-6";
+    an_upload_that_nobody_wants_goes_on_before_the_answer: "SRV-6";
     a_client_that_opens_no_window_stops_the_application: "SRV-5", "HTTP-16";
     a_client_that_opens_no_window_is_given_up: "SRV-14", "HTTP-35";
     a_window_may_open_byte_by_byte: "HTTP-17";
@@ -521,6 +522,20 @@ fn an_early_answer_ends_the_upload(subject: &Subject) {
     client.send(kind::DATA, 0, 1, &[b'x'; 1000]);
     client.get(3, &route("/hello"));
     client.expect_status(3, 200);
+}
+
+fn an_upload_that_nobody_wants_goes_on_before_the_answer(subject: &Subject) {
+    let server = subject.start();
+    converse(async {
+        let session = Session::connect(server.address()).await;
+        let (response, mut stream) = session.begin(request("POST", &route("/unwanted"))).await;
+        // More than a window, and less than is drained: a client that reads when it has sent all must come to its end.
+        send_all(&mut stream, vec![b'x'; 200_000].into()).await;
+        let _ = session.ask(get("/report/unwanted/1")).await;
+        let _ = session.ask(get("/open/unwanted")).await;
+        let answer = Answer::read(response).await.expect("an answer");
+        assert_eq!(answer.body, b"nobody wanted it");
+    });
 }
 
 /// A client whose streams begin with no window.
