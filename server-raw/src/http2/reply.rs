@@ -8,7 +8,7 @@ use http::header::{
 };
 use http::{Method, Response, StatusCode, Version};
 use server_host::http2::Refusal;
-use server_host::{HttpDate, ReplyLength};
+use server_host::{HttpDate, ReplyLength, is_bodiless};
 
 /// What becomes of a response's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +37,16 @@ pub(super) fn head(
     let status = head.status;
     let (mut response, connection) = response(head, date);
     let fields = response.headers_mut();
-    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if status == StatusCode::NO_CONTENT {
-        fields.remove(CONTENT_LENGTH);
+    let bodiless = is_bodiless(status);
+    match status {
+        StatusCode::NO_CONTENT => {
+            fields.remove(CONTENT_LENGTH);
+        }
+        StatusCode::RESET_CONTENT => {
+            // It may say that there is nothing, and nothing else (RFC 9110 section 15.3.6).
+            fields.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        _ => {}
     }
     let is_head = method == Method::HEAD;
     // To a HEAD without a body, the length of the other answer is not known.
@@ -201,6 +208,20 @@ mod tests {
                 ReplyLength::Whole,
                 Method::GET,
                 None,
+                Suppressed,
+            ),
+            (
+                head(205),
+                ReplyLength::Unknown,
+                Method::GET,
+                Some("0"),
+                Suppressed,
+            ),
+            (
+                declared(205),
+                ReplyLength::Whole,
+                Method::GET,
+                Some("0"),
                 Suppressed,
             ),
             (
