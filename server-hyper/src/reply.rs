@@ -12,7 +12,7 @@ use http::header::{
 };
 use http::{Method, Response, StatusCode, Version};
 use hyper::body::{Body, Frame, SizeHint};
-use server_host::{ReplyLength, is_bodiless};
+use server_host::{BodyAllowed, ReplyLength, is_bodiless};
 
 use crate::io::Shared;
 use crate::request::lists;
@@ -158,8 +158,15 @@ pub(crate) fn switch(mut head: ResponseHead) -> Result<Response<ReplyBody>, CutO
 
 /// The answer to a peer whose bytes are no request.
 pub(crate) fn refusal(refused: Refused) -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::Whole(format!("{refused}\n").into()));
+    let text = Bytes::from(format!("{refused}\n"));
+    let mut response = Response::new(ReplyBody::Empty);
     *response.status_mut() = refused.status();
+    if let Refused::Http2(_, BodyAllowed::Head) = refused {
+        let length = HeaderValue::from(text.len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+    } else {
+        *response.body_mut() = ReplyBody::Whole(text);
+    }
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);
     if let Refused::Http1(_) = refused {

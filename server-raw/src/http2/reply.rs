@@ -86,8 +86,12 @@ pub(super) fn go_on() -> Response<()> {
     bare(StatusCode::CONTINUE)
 }
 
-/// The answer to a request that is none, and its body.
-pub(super) fn refusal(refusal: Refusal, date: &HttpDate) -> (Response<()>, Bytes) {
+/// The answer to a request that is none, what becomes of its body, and that.
+pub(super) fn refusal(
+    refusal: Refusal,
+    method: &Method,
+    date: &HttpDate,
+) -> (Response<()>, Framing, Bytes) {
     let text = Bytes::from(format!("{refusal}\n"));
     let mut fields = Headers::new();
     fields.append(
@@ -96,8 +100,8 @@ pub(super) fn refusal(refusal: Refusal, date: &HttpDate) -> (Response<()>, Bytes
     );
     let mut of_text = ResponseHead::new(refusal.status());
     of_text.headers = fields;
-    let (response, _, _) = head(of_text, ReplyLength::Whole, &text, &Method::GET, date);
-    (response, text)
+    let (response, framing, _) = head(of_text, ReplyLength::Whole, &text, method, date);
+    (response, framing, text)
 }
 
 fn response(head: ResponseHead, date: &HttpDate) -> (Response<()>, Connection) {

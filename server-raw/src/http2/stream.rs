@@ -117,17 +117,26 @@ impl Stream {
                 stream.body = Some(body);
             }
             Ok(_) => {}
-            Err(refusal) => stream.refuse(refusal),
+            Err(refusal) => stream.refuse(refusal, request.method()),
         }
         stream
     }
 
     /// Answers a peer whose request is none.
-    fn refuse(&mut self, refusal: http2::Refusal) {
+    fn refuse(&mut self, refusal: http2::Refusal, method: &Method) {
         self.context.refused(refusal.status(), &refusal);
-        let (head, text) = reply::refusal(refusal, &self.context.date());
-        self.rest = text;
-        self.then = match self.send_head(head, EndStream::No) {
+        let (head, framing, text) = reply::refusal(refusal, method, &self.context.date());
+        let end = match framing {
+            Framing::Follows => {
+                self.rest = text;
+                EndStream::No
+            }
+            Framing::Suppressed => {
+                self.reply = Reply::Past;
+                EndStream::Yes
+            }
+        };
+        self.then = match self.send_head(head, end) {
             Ok(()) => Then::End(None),
             Err(Over(_)) => Then::Abort(Patience::Waited),
         };
