@@ -289,7 +289,7 @@ impl Serving {
             let Some(body) = &mut self.body else {
                 return progress.output;
             };
-            match body.bring(progress.wanted, self.call.exchange(), task) {
+            match body.bring(progress.wanted, self.call.exchange(), &self.limits, task) {
                 Brought::Nothing => return progress.output,
                 Brought::Some => self.brought = News::Bytes,
                 Brought::End => self.body = None,

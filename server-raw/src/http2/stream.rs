@@ -199,7 +199,7 @@ impl Stream {
         let (Some(body), Some(call)) = (&mut self.body, &self.call) else {
             return Ok(false);
         };
-        match body.bring(call.exchange(), task) {
+        match body.bring(call.exchange(), self.context.limits(), task) {
             Brought::Nothing => return Ok(false),
             Brought::Some => self.brought = News::Bytes,
             Brought::End => {
