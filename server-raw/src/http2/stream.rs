@@ -36,7 +36,6 @@ pub(super) struct Stream {
     then: Then,
     gauge: Arc<Gauge>,
     brought: News,
-    gave: News,
 }
 
 /// The direction to the peer.
@@ -107,7 +106,6 @@ impl Stream {
             then: Then::More,
             gauge: Arc::default(),
             brought: News::None,
-            gave: News::None,
             context,
         };
         match checked {
@@ -291,7 +289,6 @@ impl Stream {
             }
             let bytes = self.rest.split_to(room.min(self.rest.len()));
             let last = self.rest.is_empty() && matches!(self.then, Then::End(None));
-            self.gave = News::Bytes;
             if last {
                 self.send_data(bytes, EndStream::Yes)?;
                 return Err(Over(Gone::Finished));
@@ -450,8 +447,7 @@ impl Stream {
             (true, News::None) => self.context.expect(Reading::Body),
             (false, _) => self.context.expect_nothing(),
         }
-        let gave = std::mem::replace(&mut self.gave, News::None);
-        match (self.unsent(), gave) {
+        match (self.unsent(), self.gauge.take_written()) {
             (0, _) => self.context.expect_no_write(),
             (_, News::Bytes) => self.context.expect_write_anew(),
             (_, News::None) => self.context.expect_write(),
