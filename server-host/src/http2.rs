@@ -6,6 +6,8 @@
 mod authority;
 mod opening;
 mod request;
+mod trailers;
 
 pub use opening::{Opening, PREFACE};
 pub use request::{Expectation, Refusal, check, facts};
+pub use trailers::check_trailers;

@@ -44,7 +44,7 @@ pub use date::HttpDate;
 pub use error::ServeError;
 pub use exchange::{
     BodyAllowed, Exchange, Facts, INBOUND_BYTES, Informational, OUTBOUND_BYTES, Outgoing, Progress,
-    ReplyLength, Sent, TrailersTaken, UpgradeAsked, Wanted, may_be_trailer,
+    ReplyLength, Sent, TrailersTaken, UpgradeAsked, Wanted, is_bodiless, may_be_trailer,
 };
 pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;

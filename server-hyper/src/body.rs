@@ -5,7 +5,8 @@ use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
-use server_host::{Exchange, Wanted, may_be_trailer};
+use server_host::http2::check_trailers;
+use server_host::{Exchange, Limits, Wanted};
 
 /// What to do with the bytes of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,7 @@ impl RequestBody {
         &mut self,
         mut wanted: Wanted,
         exchange: &Exchange,
+        limits: &Limits,
         task: &mut Task<'_>,
     ) -> Brought {
         let mut brought = Brought::Nothing;
@@ -100,7 +102,7 @@ impl RequestBody {
                     return Brought::End;
                 }
                 Poll::Ready(Some(Ok(frame))) if intake == Intake::Bring => {
-                    match give(frame, exchange) {
+                    match give(frame, exchange, limits) {
                         Brought::Some if self.incoming.is_end_stream() => {
                             exchange.end_body(None);
                             return Brought::End;
@@ -139,13 +141,13 @@ impl RequestBody {
 }
 
 /// Gives a fact of the body to the application.
-fn give(frame: Frame<Bytes>, exchange: &Exchange) -> Brought {
+fn give(frame: Frame<Bytes>, exchange: &Exchange, limits: &Limits) -> Brought {
     match frame.into_data().map_err(Frame::into_trailers) {
         Ok(bytes) => {
             exchange.push_body(bytes);
             Brought::Some
         }
-        Err(Ok(trailers)) if !trailers.keys().all(may_be_trailer) => Brought::Malformed,
+        Err(Ok(trailers)) if check_trailers(&trailers, limits).is_err() => Brought::Malformed,
         Err(trailers) => {
             exchange.end_body(trailers.ok());
             Brought::End

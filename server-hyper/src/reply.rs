@@ -12,7 +12,7 @@ use http::header::{
 };
 use http::{Method, Response, StatusCode, Version};
 use hyper::body::{Body, Frame, SizeHint};
-use server_host::ReplyLength;
+use server_host::{BodyAllowed, ReplyLength, is_bodiless};
 
 use crate::io::Shared;
 use crate::request::lists;
@@ -70,24 +70,9 @@ pub(crate) fn fill(
     spare: HeaderMap,
 ) -> Framing {
     fill_head(response, head, spare);
-    match (length, response.status()) {
-        (_, StatusCode::NO_CONTENT) => {
-            response.headers_mut().remove(CONTENT_LENGTH);
-            Framing::Suppressed
-        }
-        (_, StatusCode::RESET_CONTENT) => {
-            // It may say that there is nothing, and nothing else (RFC 9110 section 15.3.6).
-            let nothing = HeaderValue::from_static("0");
-            response.headers_mut().insert(CONTENT_LENGTH, nothing);
-            Framing::Suppressed
-        }
-        (_, StatusCode::NOT_MODIFIED) => {
-            // Hyper's HTTP/1 lets the field stand only if there seems to be a body, for which it then never asks.
-            if request.version != Version::HTTP_2
-                && let Some(length) = declared(response.headers())
-            {
-                *response.body_mut() = ReplyBody::Told(length);
-            }
+    match length {
+        _ if is_bodiless(response.status()) => {
+            settle_length(response, request.version);
             Framing::Suppressed
         }
         _ if request.method == Method::HEAD => {
@@ -100,11 +85,11 @@ pub(crate) fn fill(
             }
             Framing::Suppressed
         }
-        (ReplyLength::Whole, _) if first.len() <= FRAME => {
+        ReplyLength::Whole if first.len() <= FRAME => {
             *response.body_mut() = ReplyBody::Whole(first.clone());
             Framing::Complete
         }
-        (length, _) => {
+        length => {
             *response.body_mut() = ReplyBody::Stream(ReplyStream {
                 serving: serving.clone(),
                 length: match length {
@@ -114,6 +99,28 @@ pub(crate) fn fill(
                 },
             });
             Framing::Follows
+        }
+    }
+}
+
+/// What a response that never has a body may say of its length.
+fn settle_length(response: &mut Response<ReplyBody>, version: Version) {
+    match response.status() {
+        StatusCode::NO_CONTENT => {
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
+        StatusCode::RESET_CONTENT => {
+            // It may say that there is nothing, and nothing else (RFC 9110 section 15.3.6).
+            let nothing = HeaderValue::from_static("0");
+            response.headers_mut().insert(CONTENT_LENGTH, nothing);
+        }
+        _ => {
+            // Hyper's HTTP/1 lets the field stand only if there seems to be a body, for which it then never asks.
+            if version != Version::HTTP_2
+                && let Some(length) = declared(response.headers())
+            {
+                *response.body_mut() = ReplyBody::Told(length);
+            }
         }
     }
 }
@@ -151,8 +158,15 @@ pub(crate) fn switch(mut head: ResponseHead) -> Result<Response<ReplyBody>, CutO
 
 /// The answer to a peer whose bytes are no request.
 pub(crate) fn refusal(refused: Refused) -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::Whole(format!("{refused}\n").into()));
+    let text = Bytes::from(format!("{refused}\n"));
+    let mut response = Response::new(ReplyBody::Empty);
     *response.status_mut() = refused.status();
+    if let Refused::Http2(_, BodyAllowed::Head) = refused {
+        let length = HeaderValue::from(text.len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+    } else {
+        *response.body_mut() = ReplyBody::Whole(text);
+    }
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);
     if let Refused::Http1(_) = refused {

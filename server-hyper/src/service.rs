@@ -15,7 +15,7 @@ use http::{Request, StatusCode, Uri, Version};
 use http1::PeerError;
 use hyper::body::Incoming;
 use server_host::http2::{self, Expectation};
-use server_host::{Call, Context, Facts, Informational, Limits, Wanted};
+use server_host::{BodyAllowed, Call, Context, Facts, Informational, Limits, Wanted};
 
 use crate::body::{Brought, Continue, RequestBody};
 use crate::io::{Io, News, Shared};
@@ -49,14 +49,15 @@ pub(crate) struct Serving {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
     Http1(PeerError),
-    Http2(http2::Refusal),
+    /// Here it is this crate that leaves content out; on HTTP/1 hyper does.
+    Http2(http2::Refusal, BodyAllowed),
 }
 
 impl Refused {
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::Http1(error) => error.status(),
-            Self::Http2(refusal) => refusal.status(),
+            Self::Http2(refusal, _) => refusal.status(),
         }
     }
 }
@@ -65,7 +66,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http1(error) => error.fmt(f),
-            Self::Http2(refusal) => refusal.fmt(f),
+            Self::Http2(refusal, _) => refusal.fmt(f),
         }
     }
 }
@@ -249,12 +250,12 @@ impl Serving {
         request: &mut Request<Incoming>,
         length: BodyLength,
     ) -> Result<(Facts, Continue), Refused> {
+        let facts = http2::facts(request.method(), Informational::Dropped);
         let waits = match http2::check(request, length, &self.limits) {
             // Hyper cannot tell a peer to go on: it is left to its own patience.
             Ok(Expectation::Continue | Expectation::Nothing) => Continue::NotExpected,
-            Err(refusal) => return Err(Refused::Http2(refusal)),
+            Err(refusal) => return Err(Refused::Http2(refusal, facts.body)),
         };
-        let facts = http2::facts(request.method(), Informational::Dropped);
         Ok((facts, waits))
     }
 
@@ -288,7 +289,7 @@ impl Serving {
             let Some(body) = &mut self.body else {
                 return progress.output;
             };
-            match body.bring(progress.wanted, self.call.exchange(), task) {
+            match body.bring(progress.wanted, self.call.exchange(), &self.limits, task) {
                 Brought::Nothing => return progress.output,
                 Brought::Some => self.brought = News::Bytes,
                 Brought::End => self.body = None,

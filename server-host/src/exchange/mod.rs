@@ -34,7 +34,8 @@ use reply::Reply;
 
 pub use inbound::Wanted;
 pub use reply::{
-    BodyAllowed, Facts, Informational, Sent, TrailersTaken, UpgradeAsked, may_be_trailer,
+    BodyAllowed, Facts, Informational, Sent, TrailersTaken, UpgradeAsked, is_bodiless,
+    may_be_trailer,
 };
 
 /// Bytes of a response that are kept for a client that is slower than the application (SRV-5), and the event that passes them. 64 KiB: a window that

@@ -201,11 +201,7 @@ impl Reply {
         if head.status.is_informational() {
             return Err(SendError::BadHead);
         }
-        let suppressed = self.facts.body == BodyAllowed::Head
-            || matches!(
-                head.status,
-                StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
-            );
+        let suppressed = self.facts.body == BodyAllowed::Head || is_bodiless(head.status);
         let mut declared = content_length(head)?.map(|length| Declared {
             length,
             left: length,
@@ -473,6 +469,15 @@ fn complete(declared: Option<Declared>, suppressed: bool) -> Result<(), SendErro
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a final response with this status never has a body (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5).
+#[must_use]
+pub const fn is_bodiless(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+    )
 }
 
 /// Whether a field may come as a trailer: none that frames, routes or authenticates a message (RFC 9110 section 6.5.1).

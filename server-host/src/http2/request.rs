@@ -156,9 +156,7 @@ fn check_fields(headers: &HeaderMap, body: BodyLength) -> Result<Expectation, Re
     if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
         return Err(Refusal::RepeatedContentLength);
     }
-    let padded = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    let mut values = headers.values().map(HeaderValue::as_bytes);
-    if values.any(|value| padded(value.first()) || padded(value.last())) {
+    if headers.values().any(is_padded) {
         return Err(Refusal::FieldValue);
     }
     let mut expects = headers.get_all(EXPECT).iter();
@@ -168,6 +166,13 @@ fn check_fields(headers: &HeaderMap, body: BodyLength) -> Result<Expectation, Re
         (false, _) | (true, BodyLength::Empty) => Ok(Expectation::Nothing),
         (true, BodyLength::Known(_) | BodyLength::Unknown) => Ok(Expectation::Continue),
     }
+}
+
+/// Whether a value begins or ends with white space (RFC 9113 section 8.2.1).
+pub(super) fn is_padded(value: &HeaderValue) -> bool {
+    let padded = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let value = value.as_bytes();
+    padded(value.first()) || padded(value.last())
 }
 
 /// One Host, which says the same as `:authority`; it is added if only that is there.

@@ -5,8 +5,8 @@ use std::task::{Context as Task, Poll, ready};
 use bytes::Bytes;
 use h2::RecvStream;
 use http::HeaderMap;
-use server_host::http2::Expectation;
-use server_host::{Exchange, INBOUND_BYTES, Wanted, may_be_trailer};
+use server_host::http2::{Expectation, check_trailers};
+use server_host::{Exchange, INBOUND_BYTES, Limits, Wanted};
 
 use crate::body::Intake;
 
@@ -68,7 +68,12 @@ impl RequestBody {
     }
 
     /// Brings what the application wants and has come.
-    pub(super) fn bring(&mut self, exchange: &Exchange, task: &mut Task<'_>) -> Brought {
+    pub(super) fn bring(
+        &mut self,
+        exchange: &Exchange,
+        limits: &Limits,
+        task: &mut Task<'_>,
+    ) -> Brought {
         let mut brought = Brought::Nothing;
         loop {
             let wanted = exchange.wanted();
@@ -91,7 +96,9 @@ impl RequestBody {
                     exchange.push_body(bytes);
                     brought = Brought::Some;
                 }
-                Poll::Ready(Fact::End(Some(trailers))) if !trailers.keys().all(may_be_trailer) => {
+                Poll::Ready(Fact::End(Some(trailers)))
+                    if check_trailers(&trailers, limits).is_err() =>
+                {
                     return Brought::Malformed;
                 }
                 Poll::Ready(Fact::End(trailers)) => {

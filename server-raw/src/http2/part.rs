@@ -1,15 +1,18 @@
 //! A part of a response on its way through `h2`, which counts what the socket has not taken of it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 use bytes::{Buf, Bytes};
 
+use super::News;
+
 /// Bytes of a stream that `h2` holds.
 #[derive(Debug, Default)]
 pub(super) struct Gauge {
     held: AtomicUsize,
+    written: AtomicBool,
     stream: Mutex<Option<Waker>>,
 }
 
@@ -17,6 +20,15 @@ impl Gauge {
     /// Bytes that were given to `h2` and are not written.
     pub(super) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
+    }
+
+    /// Whether bytes were written since this was asked last.
+    pub(super) fn take_written(&self) -> News {
+        if self.written.swap(false, Ordering::Relaxed) {
+            News::Bytes
+        } else {
+            News::None
+        }
     }
 
     /// Names the task to wake when bytes are written.
@@ -33,6 +45,7 @@ impl Gauge {
             return;
         }
         self.held.fetch_sub(bytes, Ordering::Relaxed);
+        self.written.store(true, Ordering::Relaxed);
         let waker = self
             .stream
             .lock()
@@ -85,6 +98,18 @@ impl Drop for Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_written_is_news() {
+        let gauge = Arc::new(Gauge::default());
+        let mut part = Part::new(Bytes::from_static(b"abcdef"), &gauge);
+        assert_eq!(gauge.take_written(), News::None, "it was only given");
+        part.advance(2);
+        // More is given than was written: the peer took some all the same.
+        let _other = Part::new(Bytes::from_static(b"ghi"), &gauge);
+        assert_eq!(gauge.take_written(), News::Bytes);
+        assert_eq!(gauge.take_written(), News::None);
+    }
 
     #[test]
     fn what_is_written_or_dropped_is_not_held() {

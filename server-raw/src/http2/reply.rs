@@ -8,7 +8,7 @@ use http::header::{
 };
 use http::{Method, Response, StatusCode, Version};
 use server_host::http2::Refusal;
-use server_host::{HttpDate, ReplyLength};
+use server_host::{HttpDate, ReplyLength, is_bodiless};
 
 /// What becomes of a response's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +37,16 @@ pub(super) fn head(
     let status = head.status;
     let (mut response, connection) = response(head, date);
     let fields = response.headers_mut();
-    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if status == StatusCode::NO_CONTENT {
-        fields.remove(CONTENT_LENGTH);
+    let bodiless = is_bodiless(status);
+    match status {
+        StatusCode::NO_CONTENT => {
+            fields.remove(CONTENT_LENGTH);
+        }
+        StatusCode::RESET_CONTENT => {
+            // It may say that there is nothing, and nothing else (RFC 9110 section 15.3.6).
+            fields.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        _ => {}
     }
     let is_head = method == Method::HEAD;
     // To a HEAD without a body, the length of the other answer is not known.
@@ -79,8 +86,12 @@ pub(super) fn go_on() -> Response<()> {
     bare(StatusCode::CONTINUE)
 }
 
-/// The answer to a request that is none, and its body.
-pub(super) fn refusal(refusal: Refusal, date: &HttpDate) -> (Response<()>, Bytes) {
+/// The answer to a request that is none, what becomes of its body, and that.
+pub(super) fn refusal(
+    refusal: Refusal,
+    method: &Method,
+    date: &HttpDate,
+) -> (Response<()>, Framing, Bytes) {
     let text = Bytes::from(format!("{refusal}\n"));
     let mut fields = Headers::new();
     fields.append(
@@ -89,8 +100,8 @@ pub(super) fn refusal(refusal: Refusal, date: &HttpDate) -> (Response<()>, Bytes
     );
     let mut of_text = ResponseHead::new(refusal.status());
     of_text.headers = fields;
-    let (response, _, _) = head(of_text, ReplyLength::Whole, &text, &Method::GET, date);
-    (response, text)
+    let (response, framing, _) = head(of_text, ReplyLength::Whole, &text, method, date);
+    (response, framing, text)
 }
 
 fn response(head: ResponseHead, date: &HttpDate) -> (Response<()>, Connection) {
@@ -201,6 +212,20 @@ mod tests {
                 ReplyLength::Whole,
                 Method::GET,
                 None,
+                Suppressed,
+            ),
+            (
+                head(205),
+                ReplyLength::Unknown,
+                Method::GET,
+                Some("0"),
+                Suppressed,
+            ),
+            (
+                declared(205),
+                ReplyLength::Whole,
+                Method::GET,
+                Some("0"),
                 Suppressed,
             ),
             (

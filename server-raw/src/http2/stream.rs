@@ -36,7 +36,6 @@ pub(super) struct Stream {
     then: Then,
     gauge: Arc<Gauge>,
     brought: News,
-    gave: News,
 }
 
 /// The direction to the peer.
@@ -107,7 +106,6 @@ impl Stream {
             then: Then::More,
             gauge: Arc::default(),
             brought: News::None,
-            gave: News::None,
             context,
         };
         match checked {
@@ -117,17 +115,26 @@ impl Stream {
                 stream.body = Some(body);
             }
             Ok(_) => {}
-            Err(refusal) => stream.refuse(refusal),
+            Err(refusal) => stream.refuse(refusal, request.method()),
         }
         stream
     }
 
     /// Answers a peer whose request is none.
-    fn refuse(&mut self, refusal: http2::Refusal) {
+    fn refuse(&mut self, refusal: http2::Refusal, method: &Method) {
         self.context.refused(refusal.status(), &refusal);
-        let (head, text) = reply::refusal(refusal, &self.context.date());
-        self.rest = text;
-        self.then = match self.send_head(head, EndStream::No) {
+        let (head, framing, text) = reply::refusal(refusal, method, &self.context.date());
+        let end = match framing {
+            Framing::Follows => {
+                self.rest = text;
+                EndStream::No
+            }
+            Framing::Suppressed => {
+                self.reply = Reply::Past;
+                EndStream::Yes
+            }
+        };
+        self.then = match self.send_head(head, end) {
             Ok(()) => Then::End(None),
             Err(Over(_)) => Then::Abort(Patience::Waited),
         };
@@ -190,7 +197,7 @@ impl Stream {
         let (Some(body), Some(call)) = (&mut self.body, &self.call) else {
             return Ok(false);
         };
-        match body.bring(call.exchange(), task) {
+        match body.bring(call.exchange(), self.context.limits(), task) {
             Brought::Nothing => return Ok(false),
             Brought::Some => self.brought = News::Bytes,
             Brought::End => {
@@ -282,7 +289,6 @@ impl Stream {
             }
             let bytes = self.rest.split_to(room.min(self.rest.len()));
             let last = self.rest.is_empty() && matches!(self.then, Then::End(None));
-            self.gave = News::Bytes;
             if last {
                 self.send_data(bytes, EndStream::Yes)?;
                 return Err(Over(Gone::Finished));
@@ -441,8 +447,7 @@ impl Stream {
             (true, News::None) => self.context.expect(Reading::Body),
             (false, _) => self.context.expect_nothing(),
         }
-        let gave = std::mem::replace(&mut self.gave, News::None);
-        match (self.unsent(), gave) {
+        match (self.unsent(), self.gauge.take_written()) {
             (0, _) => self.context.expect_no_write(),
             (_, News::Bytes) => self.context.expect_write_anew(),
             (_, News::None) => self.context.expect_write(),

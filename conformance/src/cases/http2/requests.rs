@@ -104,11 +104,12 @@ const A: (&str, &str) = (":authority", "a");
 
 mod table {
     use super::{
-        a_body_over_its_length, a_body_under_its_length, a_refused_request_leaves_its_connection,
+        a_body_over_its_length, a_body_under_its_length,
+        a_refused_head_is_answered_without_content, a_refused_request_leaves_its_connection,
         a_second_head_that_does_not_end_is_refused, an_expectation_that_is_not_known_is_417,
         fields_that_are_no_trailers_are_refused,
         pseudo_fields_in_trailers_never_reach_the_application, targets_and_heads_have_limits,
-        the_authority_is_given_as_host, what_is_allowed_passes,
+        the_authority_is_given_as_host, trailers_have_the_limit_of_heads, what_is_allowed_passes,
     };
     use crate::cases::chapter;
 
@@ -118,10 +119,12 @@ mod table {
         an_expectation_that_is_not_known_is_417: "SRV-8", "HTTP-1";
         targets_and_heads_have_limits: "HTTP-1";
         a_refused_request_leaves_its_connection: "HTTP-1", "HTTP-2";
+        a_refused_head_is_answered_without_content: "HTTP-1", "SRV-6";
         a_body_over_its_length: "HTTP-8", "HTTP-4";
         a_body_under_its_length: "HTTP-8", "HTTP-4";
         pseudo_fields_in_trailers_never_reach_the_application: "HTTP-6";
         fields_that_are_no_trailers_are_refused: "HTTP-6";
+        trailers_have_the_limit_of_heads: "HTTP-6", "HTTP-1";
         a_second_head_that_does_not_end_is_refused: "HTTP-6";
     }
 }
@@ -340,6 +343,28 @@ fn a_refused_request_leaves_its_connection(subject: &Subject) {
     client.expect_status(9, 200);
 }
 
+/// RFC 9110 section 9.3.2: its length may be told, but there is none.
+fn a_refused_head_is_answered_without_content(subject: &Subject) {
+    let server = subject.start();
+    let mut client = frames(&server);
+    client.send_head(1, flag::END_STREAM, &request("HEAD", "*"));
+    let answer = client.expect_head(1);
+    assert_eq!(answer.status(), Some(400), "{answer:?}");
+    assert!(answer.ends_stream(), "content follows {answer:?}");
+    converse(async {
+        let session = Session::connect(server.address()).await;
+        let mut twice = ordinary("HEAD", &route("/hello"));
+        for _ in 0..2 {
+            let host = http::HeaderValue::from_static("a");
+            twice.headers_mut().append(http::header::HOST, host);
+        }
+        let answer = session.ask(twice).await.expect("an answer");
+        assert_eq!((answer.status(), answer.body.len()), (400, 0));
+        let length = answer.field("content-length");
+        assert!(length.is_some_and(|length| length != "0"), "{length:?}");
+    });
+}
+
 /// A body of "12345" to an application that reads it, with this length declared.
 #[track_caller]
 fn a_body_of_another_length(subject: &Subject, length: &[u8]) {
@@ -411,6 +436,15 @@ fn fields_that_are_no_trailers_are_refused(subject: &Subject) {
     for name in ["content-length", "host", "authorization"] {
         trailers(subject, flag::END_STREAM, &[(name, b"1")]);
     }
+    for value in [" 1", "1\t"] {
+        trailers(subject, flag::END_STREAM, &[("x-sum", value.as_bytes())]);
+    }
+}
+
+/// Fields over the 100 of the settings.
+fn trailers_have_the_limit_of_heads(subject: &Subject) {
+    let many = [("x-sum", &b"1"[..]); 101];
+    trailers(subject, flag::END_STREAM, &many);
 }
 
 fn a_second_head_that_does_not_end_is_refused(subject: &Subject) {

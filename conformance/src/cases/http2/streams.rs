@@ -197,6 +197,7 @@ fn what_has_no_body_ends_with_its_head(subject: &Subject) {
         let session = Session::connect(server.address()).await;
         for (method, path, status, length) in [
             ("GET", "/status/204", 204, None),
+            ("GET", "/status/205", 205, Some("0")),
             ("GET", "/status/304", 304, None),
             ("HEAD", "/hello", 200, Some("13")),
             ("HEAD", "/length/right", 200, Some("6")),
@@ -219,6 +220,7 @@ fn a_streamed_body_is_suppressed_where_none_may_be(subject: &Subject) {
         let session = Session::connect(server.address()).await;
         for (method, path) in [
             ("GET", "/stream-status/204"),
+            ("GET", "/stream-status/205"),
             ("GET", "/stream-status/304"),
             ("HEAD", "/stream-status/200"),
         ] {
