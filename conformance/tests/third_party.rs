@@ -12,7 +12,7 @@ macro_rules! on_both {
     ($($test:ident;)*) => {
         mod raw {
             $(#[test]
-            #[ignore = "needs curl, wrk and python3-websockets: run ./test"]
+            #[ignore = "needs curl, wrk, h2load and python3-websockets: run ./test"]
             fn $test() {
                 super::$test(&super::subject("raw"));
             })*
@@ -20,7 +20,7 @@ macro_rules! on_both {
 
         mod hyper {
             $(#[test]
-            #[ignore = "needs curl, wrk and python3-websockets: run ./test"]
+            #[ignore = "needs curl, wrk, h2load and python3-websockets: run ./test"]
             fn $test() {
                 super::$test(&super::subject("hyper"));
             })*
@@ -34,6 +34,8 @@ on_both! {
     curl_uploads_what_nobody_reads;
     wrk_sees_no_error;
     wrk_sees_no_error_when_it_pipelines;
+    curl_speaks_http_2;
+    h2load_sees_no_error;
     python_s_websockets_compress;
     python_s_websockets_close;
 }
@@ -217,56 +219,47 @@ fn wrk_sees_no_error_when_it_pipelines(subject: &Subject) {
     std::fs::remove_file(&script).expect("it is ours");
 }
 
-/// HTTP/2 is in the capability of one server alone so far.
-mod http2 {
-    use super::{curl, run, subject, url};
+fn curl_speaks_http_2(subject: &Subject) {
+    let server = subject.start();
+    let first = [
+        "--http2-prior-knowledge",
+        "--write-out",
+        " by %{http_version}",
+    ];
+    let said = curl(
+        &[&first[..], &[&url(&server, "/conformance/hello")]].concat(),
+        b"",
+    );
+    assert_eq!(said, "Hello, world! by 2");
+    let body = vec![b'x'; 300_000];
+    let sent = [
+        "--http2-prior-knowledge",
+        "--data-binary",
+        "@-",
+        &url(&server, "/conformance/echo"),
+    ];
+    assert!(curl(&sent, &body).as_bytes() == body);
+}
 
-    #[test]
-    #[ignore = "needs curl and nghttp2-client: run ./test"]
-    fn curl_speaks_it() {
-        let server = subject("hyper").start();
-        let first = [
-            "--http2-prior-knowledge",
-            "--write-out",
-            " by %{http_version}",
-        ];
-        let said = curl(
-            &[&first[..], &[&url(&server, "/conformance/hello")]].concat(),
-            b"",
-        );
-        assert_eq!(said, "Hello, world! by 2");
-        let body = vec![b'x'; 300_000];
-        let sent = [
-            "--http2-prior-knowledge",
-            "--data-binary",
-            "@-",
-            &url(&server, "/conformance/echo"),
-        ];
-        assert!(curl(&sent, &body).as_bytes() == body);
-    }
-
-    #[test]
-    #[ignore = "needs curl and nghttp2-client: run ./test"]
-    fn h2load_sees_no_error() {
-        let server = subject("hyper").start();
-        let arguments = [
-            "--requests",
-            "2000",
-            "--clients",
-            "4",
-            "--max-concurrent-streams",
-            "25",
-        ];
-        let report = run(
-            "h2load",
-            &[&arguments[..], &[&url(&server, "/conformance/hello")]].concat(),
-            b"",
-        );
-        assert!(
-            report.contains("2000 succeeded, 0 failed, 0 errored, 0 timeout"),
-            "{report}"
-        );
-    }
+fn h2load_sees_no_error(subject: &Subject) {
+    let server = subject.start();
+    let arguments = [
+        "--requests",
+        "2000",
+        "--clients",
+        "4",
+        "--max-concurrent-streams",
+        "25",
+    ];
+    let report = run(
+        "h2load",
+        &[&arguments[..], &[&url(&server, "/conformance/hello")]].concat(),
+        b"",
+    );
+    assert!(
+        report.contains("2000 succeeded, 0 failed, 0 errored, 0 timeout"),
+        "{report}"
+    );
 }
 
 /// Runs a script with the `websockets` package and this URL as its argument.
