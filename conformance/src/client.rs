@@ -180,23 +180,13 @@ impl Client {
     /// If the connection breaks.
     #[track_caller]
     pub fn send_until_stuck(&mut self, block: &[u8], limit: usize, quiet: Duration) -> usize {
-        self.set_write_timeout(quiet);
-        let mut total = 0;
-        while total < limit {
-            match self.stream.write(&block[total % block.len()..]) {
-                Ok(count) => total += count,
-                Err(error) if is_timeout(&error) => break,
-                Err(error) => panic!("sending stopped after {total} bytes: {error}"),
+        let (total, end) = write_until_stuck(&self.stream, block, limit, quiet);
+        match end {
+            Err(error) if !is_timeout(&error) => {
+                panic!("sending stopped after {total} bytes: {error}")
             }
+            _ => total,
         }
-        self.set_write_timeout(patience());
-        total
-    }
-
-    fn set_write_timeout(&self, timeout: Duration) {
-        self.stream
-            .set_write_timeout(Some(timeout))
-            .expect("a connected socket takes options");
     }
 
     /// `GET` of this path, and its response.
@@ -487,6 +477,31 @@ impl Drop for Client {
             evidence::add_conversation(format!("--- conversation of {from:?}\n{sent}{received}"));
         }
     }
+}
+
+/// Writes this block again and again: how many bytes that were, and what ended it before the limit.
+pub(crate) fn write_until_stuck(
+    mut stream: &TcpStream,
+    block: &[u8],
+    limit: usize,
+    quiet: Duration,
+) -> (usize, io::Result<()>) {
+    let set_timeout = |timeout| {
+        stream
+            .set_write_timeout(Some(timeout))
+            .expect("a connected socket takes options");
+    };
+    set_timeout(quiet);
+    let mut total = 0;
+    let mut end = Ok(());
+    while total < limit && end.is_ok() {
+        match stream.write(&block[total % block.len()..]) {
+            Ok(count) => total += count,
+            Err(error) => end = Err(error),
+        }
+    }
+    set_timeout(patience());
+    (total, end)
 }
 
 fn is_timeout(error: &io::Error) -> bool {

@@ -7,9 +7,9 @@ use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::client::PATIENCE;
+use crate::client::{PATIENCE, write_until_stuck};
 use crate::evidence;
 
 pub(crate) mod session;
@@ -405,27 +405,7 @@ impl Frames {
         quiet: Duration,
     ) -> usize {
         self.note(format!("> {} bytes, again and again", bytes.len()));
-        self.stream
-            .set_nonblocking(true)
-            .expect("a socket takes options");
-        let (mut sent, mut since) = (0, Instant::now());
-        while sent < limit {
-            match self.stream.write(&bytes[sent % bytes.len()..]) {
-                Ok(0) => break,
-                Ok(written) => {
-                    sent += written;
-                    since = Instant::now();
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock && since.elapsed() < quiet => {
-                    thread::sleep(Duration::from_millis(5));
-                }
-                Err(_) => break,
-            }
-        }
-        self.stream
-            .set_nonblocking(false)
-            .expect("a socket takes options");
-        sent
+        write_until_stuck(&self.stream, bytes, limit, quiet).0
     }
 
     fn note(&mut self, line: String) {

@@ -39,6 +39,15 @@ struct Program {
     arguments: Vec<OsString>,
 }
 
+impl Program {
+    fn new(file: impl Into<PathBuf>, arguments: &[&str]) -> Self {
+        Self {
+            file: file.into(),
+            arguments: arguments.iter().map(Into::into).collect(),
+        }
+    }
+}
+
 impl Subject {
     /// A program that serves [`Peer`](crate::Peer), started with these arguments and `--bind 127.0.0.1:0` for each case.
     ///
@@ -48,10 +57,7 @@ impl Subject {
         Self {
             name: name.into(),
             running: None,
-            program: Some(Program {
-                file: program.into(),
-                arguments: arguments.iter().map(Into::into).collect(),
-            }),
+            program: Some(Program::new(program, arguments)),
             patience: PATIENCE,
         }
     }
@@ -70,10 +76,7 @@ impl Subject {
     /// How to start the same server again: for the cases that need one of their own.
     #[must_use]
     pub fn started_by(mut self, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
-        self.program = Some(Program {
-            file: program.into(),
-            arguments: arguments.iter().map(Into::into).collect(),
-        });
+        self.program = Some(Program::new(program, arguments));
         self
     }
 
