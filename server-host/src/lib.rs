@@ -17,6 +17,7 @@ mod app;
 mod buffers;
 mod call;
 mod clock;
+mod connection_fields;
 mod context;
 mod date;
 mod error;
@@ -39,6 +40,7 @@ mod worker;
 
 pub use call::Call;
 pub use clock::TICK;
+pub use connection_fields::{CONNECTION_FIELDS, lists};
 pub use context::{Context, Overdue, Reading, Resets, Shutdown, Watching};
 pub use date::HttpDate;
 pub use error::ServeError;

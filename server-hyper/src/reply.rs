@@ -7,15 +7,13 @@ use std::task::{Context as Task, Poll};
 use bytes::Bytes;
 use gateway_spec::{HttpScope, ResponseHead};
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, UPGRADE,
 };
 use http::{Method, Response, StatusCode, Version};
 use hyper::body::{Body, Frame, SizeHint};
-use server_host::{BodyAllowed, ReplyLength, is_bodiless};
+use server_host::{BodyAllowed, CONNECTION_FIELDS, ReplyLength, is_bodiless, lists};
 
 use crate::io::Shared;
-use crate::request::lists;
 use crate::service::{Refused, Serving};
 
 /// Bytes of a body that hyper gets at a time: it copies them behind the head, and keeps the memory.
@@ -188,18 +186,10 @@ fn fill_head(response: &mut Response<ReplyBody>, head: &mut ResponseHead, spare:
 /// Whether a field says how the connection goes on, which is not the application's to say.
 fn is_own(name: &HeaderName) -> bool {
     match name.as_str().len() {
-        7 | 10 | 16 | 17 => OWN.contains(name),
+        7 | 10 | 16 | 17 => CONNECTION_FIELDS.contains(name),
         _ => false,
     }
 }
-
-const OWN: [HeaderName; 5] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
 
 fn own_the_connection(fields: &mut HeaderMap, status: StatusCode) {
     let close = lists(fields, CONNECTION, b"close");
@@ -208,7 +198,7 @@ fn own_the_connection(fields: &mut HeaderMap, status: StatusCode) {
         StatusCode::UPGRADE_REQUIRED => fields.remove(UPGRADE),
         _ => None,
     };
-    for name in &OWN {
+    for name in &CONNECTION_FIELDS {
         fields.remove(name);
     }
     if let Some(protocol) = required {
@@ -303,7 +293,7 @@ mod tests {
                 (CONNECTION, "keep-alive, x"),
                 (HeaderName::from_static("keep-alive"), "timeout=5"),
                 (HeaderName::from_static("proxy-connection"), "close"),
-                (TRANSFER_ENCODING, "chunked"),
+                (http::header::TRANSFER_ENCODING, "chunked"),
                 (UPGRADE, "x"),
             ],
             &[],

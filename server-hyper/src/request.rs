@@ -2,11 +2,11 @@
 
 use gateway_spec::{BodyLength, HttpScope};
 use http::header::{CONNECTION, EXPECT, TE, UPGRADE};
-use http::{HeaderMap, HeaderName, Method, Request, Version};
+use http::{HeaderMap, Method, Request, Version};
 use http1::PeerError;
 use hyper::body::{Body, Incoming};
 use hyper::ext::Protocol;
-use server_host::{BodyAllowed, Facts, Informational, Limits, TrailersTaken, UpgradeAsked};
+use server_host::{BodyAllowed, Facts, Informational, Limits, TrailersTaken, UpgradeAsked, lists};
 
 use crate::body::Continue;
 
@@ -61,15 +61,6 @@ pub(crate) fn facts<B>(request: &Request<B>, rare: Rare, body: BodyLength) -> Fa
             _ => TrailersTaken::None,
         },
     }
-}
-
-/// Whether one of the fields of this name lists this option.
-pub(crate) fn lists(headers: &HeaderMap, name: HeaderName, option: &[u8]) -> bool {
-    let mut options = headers
-        .get_all(name)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    options.any(|listed| listed.trim_ascii().eq_ignore_ascii_case(option))
 }
 
 fn offers_upgrade<B>(request: &Request<B>) -> bool {

@@ -2,13 +2,10 @@
 
 use bytes::Bytes;
 use gateway_spec::{Headers, ResponseHead};
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue,
-    TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
 use server_host::http2::Refusal;
-use server_host::{HttpDate, ReplyLength, is_bodiless};
+use server_host::{CONNECTION_FIELDS, HttpDate, ReplyLength, is_bodiless, lists};
 
 /// What becomes of a response's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,28 +124,16 @@ fn bare(status: StatusCode) -> Response<()> {
 /// Drops the fields that say how the connection goes on, which is not the application's to say and in HTTP/2 nobody's
 /// (RFC 9113 section 8.2.2).
 fn own(fields: &mut HeaderMap) -> Connection {
-    let closes = |value: &HeaderValue| {
-        let mut options = value.as_bytes().split(|&byte| byte == b',');
-        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
-    };
-    let connection = if fields.get_all(CONNECTION).iter().any(closes) {
+    let connection = if lists(fields, CONNECTION, b"close") {
         Connection::Ends
     } else {
         Connection::Stays
     };
-    for name in &OWN {
+    for name in &CONNECTION_FIELDS {
         fields.remove(name);
     }
     connection
 }
-
-const OWN: [HeaderName; 5] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
 
 #[cfg(test)]
 mod tests {
@@ -254,7 +239,7 @@ mod tests {
     #[test]
     fn the_connection_is_not_the_application_s() {
         let mut head = ResponseHead::new(StatusCode::OK);
-        for name in &OWN {
+        for name in &CONNECTION_FIELDS {
             head = head.with_header(name.clone(), VALUE);
         }
         let (fields, _, connection) = answer(head, ReplyLength::Unknown, Method::GET);
