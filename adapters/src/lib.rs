@@ -39,9 +39,16 @@
 //! either direction and no channel: the thread parks on the exchange itself.
 #![forbid(unsafe_code)]
 
+mod blocking;
 mod completion;
+mod cpu;
+#[cfg(any(feature = "tokio-io", feature = "futures-io"))]
+mod io;
+pub mod middleware;
 mod pool;
 mod sync;
+#[cfg(feature = "tower")]
+mod tower;
 
 pub use pool::{Pool, PoolSettings, PoolStats};
 pub use sync::{SyncAdapter, sync};

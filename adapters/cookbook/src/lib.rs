@@ -1,0 +1,2 @@
+//! Applications of four worlds on any gateway server.
+#![forbid(unsafe_code)]

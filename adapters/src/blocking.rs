@@ -1,0 +1,1 @@
+//! An application called from code that blocks.

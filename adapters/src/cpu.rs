@@ -1,0 +1,1 @@
+//! Threads for computations, as many as there are cores.

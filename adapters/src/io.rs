@@ -1,0 +1,1 @@
+//! Bodies, writers and tunnels as the traits of tokio and of futures.

@@ -1,0 +1,1 @@
+//! What applications share on any server: small wrappers over the contract, each an application itself.

@@ -1,0 +1,4 @@
+//! tower services as applications, and applications as tower services.
+
+mod from_service;
+mod into_service;

@@ -1,0 +1,1 @@
+//! A tower service as an application.
