@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 /// How often a worker looks at its deadlines: they are met late by at most this much.
 pub const TICK: Duration = Duration::from_millis(100);
 
+const TICKS_A_SECOND: u64 = 1_000 / TICK.as_millis() as u64;
+
 /// The coarse time of a worker.
 #[derive(Debug)]
 pub(crate) struct Clock {
@@ -39,13 +41,17 @@ impl Clock {
     }
 
     /// Ticks since the worker started.
+    #[inline]
     pub(crate) fn now(&self) -> u32 {
         self.now.load(Ordering::Relaxed)
     }
 
     /// The tick at which so long will have passed.
+    #[inline]
     pub(crate) fn deadline(&self, after: Duration) -> u32 {
-        let ticks = after.as_millis().div_ceil(TICK.as_millis());
+        // Seconds and the rest apart: a whole `Duration` is divided in 128 bits, which every request would pay for.
+        let whole = after.as_secs().saturating_mul(TICKS_A_SECOND);
+        let ticks = whole.saturating_add(after.subsec_nanos().div_ceil(TICK.subsec_nanos()).into());
         let ticks = u32::try_from(ticks).unwrap_or(u32::MAX / 2);
         // One more: the tick under way is already partly over.
         self.now().saturating_add(ticks).saturating_add(1)
@@ -97,10 +103,12 @@ impl Clock {
 
 impl Alarm {
     /// Sets the deadline to this tick; 0 is none.
+    #[inline]
     pub(crate) fn set(&self, deadline: u32) {
         self.deadline.store(deadline, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn is_due(&self, now: u32) -> bool {
         let deadline = self.deadline.load(Ordering::Relaxed);
         deadline != 0 && now >= deadline
@@ -114,10 +122,12 @@ impl Alarm {
     /// Names the task to wake.
     pub(crate) fn register(&self, waker: &Waker) {
         let mut kept = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*kept {
-            Some(kept) if kept.will_wake(waker) => {}
-            _ => *kept = Some(waker.clone()),
-        }
+        let unused = match &*kept {
+            Some(kept) if kept.will_wake(waker) => None,
+            _ => kept.replace(waker.clone()),
+        };
+        drop(kept);
+        drop(unused);
     }
 
     fn wake(&self) {
@@ -193,6 +203,23 @@ mod tests {
         assert_eq!(ticks, 3);
         alarm.set(0);
         assert!(!alarm.is_due(clock.now()));
+    }
+
+    #[test]
+    fn a_deadline_is_rounded_up_to_a_tick() {
+        let clock = Clock::new();
+        for (after, ticks) in [
+            (Duration::ZERO, 0),
+            (Duration::from_nanos(1), 1),
+            (TICK, 1),
+            (TICK + Duration::from_nanos(1), 2),
+            (Duration::from_millis(999), 10),
+            (Duration::from_secs(75), 750),
+            (Duration::from_millis(75_001), 751),
+            (Duration::MAX, u32::MAX / 2),
+        ] {
+            assert_eq!(clock.deadline(after), clock.now() + ticks + 1, "{after:?}");
+        }
     }
 
     #[test]

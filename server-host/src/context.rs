@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use gateway_spec::{Capabilities, ConnectionInfo};
 use http::StatusCode;
 
+use crate::buffers;
 use crate::clock::Alarm;
 use crate::date::HttpDate;
 use crate::settings::Limits;
@@ -20,6 +21,8 @@ pub struct Context {
     worker: Arc<Worker>,
     info: Arc<ConnectionInfo>,
     alarm: Arc<Alarm>,
+    /// The waker that the alarm has.
+    waker: Option<Waker>,
     reading: Option<(Reading, u32)>,
     writing: Option<u32>,
     resets: ResetCount,
@@ -82,6 +85,7 @@ impl Context {
             info: Arc::new(info.with_drain(worker.drain.clone())),
             worker,
             alarm,
+            waker: None,
             reading: None,
             writing: None,
             resets: ResetCount::default(),
@@ -97,6 +101,7 @@ impl Context {
             worker: Arc::clone(&self.worker),
             info: Arc::clone(&self.info),
             alarm: self.worker.clock.alarm(),
+            waker: None,
             reading: None,
             writing: None,
             resets: ResetCount::default(),
@@ -151,19 +156,22 @@ impl Context {
 
     /// The value of `Date`.
     #[must_use]
+    #[inline]
     pub fn date(&self) -> HttpDate {
         self.worker.dates.get(&self.worker.clock)
     }
 
     /// An empty read buffer; give it back with [`give_buffer`](Self::give_buffer).
     #[must_use]
+    #[inline]
     pub fn take_buffer(&self) -> BytesMut {
-        self.worker.buffers.take()
+        buffers::take()
     }
 
     /// Gives a read buffer back.
+    #[inline]
     pub fn give_buffer(&self, buffer: BytesMut) {
-        self.worker.buffers.give(buffer);
+        buffers::give(buffer);
     }
 
     /// Logs a request that was refused before the application saw it.
@@ -176,17 +184,24 @@ impl Context {
     }
 
     /// Names the task to wake for deadlines and shutdowns. Call it at the start of each poll.
-    pub fn register(&self, waker: &Waker) {
-        self.alarm.register(waker);
+    #[inline]
+    pub fn register(&mut self, waker: &Waker) {
+        // A task has one waker for all its life, so the alarm's lock is taken once.
+        if !self.waker.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+            self.alarm.register(waker);
+            self.waker = Some(waker.clone());
+        }
     }
 
     /// How far a shutdown has come.
     #[must_use]
+    #[inline]
     pub fn shutdown(&self) -> Shutdown {
         self.worker.shutdown()
     }
 
     /// Waits for this from the peer, from now on; a wait of the same kind that is under way goes on.
+    #[inline]
     pub fn expect(&mut self, reading: Reading) {
         if self.reading.is_none_or(|(kind, _)| kind != reading) {
             self.expect_anew(reading);
@@ -223,6 +238,7 @@ impl Context {
     }
 
     /// Waits for nothing from the peer.
+    #[inline]
     pub fn expect_nothing(&mut self) {
         if self.reading.take().is_some() {
             self.set_alarm();
@@ -243,6 +259,7 @@ impl Context {
     }
 
     /// Nothing waits to be written.
+    #[inline]
     pub fn expect_no_write(&mut self) {
         if self.writing.take().is_some() {
             self.set_alarm();
@@ -251,11 +268,17 @@ impl Context {
 
     /// The wait that is over, if one is.
     #[must_use]
+    #[inline]
     pub fn overdue(&self) -> Option<Overdue> {
         let now = self.worker.clock.now();
         if !self.alarm.is_due(now) {
             return None;
         }
+        self.overdue_at(now)
+    }
+
+    #[cold]
+    fn overdue_at(&self, now: u32) -> Option<Overdue> {
         match (self.writing, self.reading) {
             (Some(at), _) if now >= at => Some(Overdue::Write),
             (_, Some((kind, at))) if now >= at => Some(Overdue::Read(kind)),
@@ -264,6 +287,7 @@ impl Context {
     }
 
     /// Asks to be polled at each tick, to look after a peer that is not read.
+    #[inline]
     pub fn watch(&self, watching: Watching) {
         self.alarm.set_every_tick(watching == Watching::EveryTick);
     }

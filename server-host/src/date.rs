@@ -1,6 +1,6 @@
-//! The `Date` header's value, formatted once a second for each worker.
+//! The `Date` header's value, formatted twice a second for each worker.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use crate::clock::{Clock, TICK};
@@ -8,27 +8,52 @@ use crate::clock::{Clock, TICK};
 /// An HTTP date (RFC 9110 section 5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub type HttpDate = [u8; 29];
 
+/// The date last formatted. Written by the worker's own thread alone, which is the one that reads it: no response pays for a lock.
 #[derive(Debug)]
 pub(crate) struct Dates {
-    last: Mutex<(u32, HttpDate)>,
+    /// The tick at which it was formatted.
+    at: AtomicU32,
+    words: [AtomicU64; WORDS],
 }
+
+/// Words of eight bytes that a date takes.
+const WORDS: usize = size_of::<HttpDate>().div_ceil(8);
 
 impl Dates {
     pub(crate) fn new() -> Self {
-        Self {
-            last: Mutex::new((0, format(SystemTime::now()))),
-        }
+        let dates = Self {
+            at: AtomicU32::new(0),
+            words: [const { AtomicU64::new(0) }; WORDS],
+        };
+        dates.format(0);
+        dates
     }
 
     /// The date, at most a second old.
+    #[inline]
     pub(crate) fn get(&self, clock: &Clock) -> HttpDate {
         let now = clock.now();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         // Half a second, so that two roundings stay below one.
-        if now.wrapping_sub(last.0) >= 500 / TICK.as_millis() as u32 {
-            *last = (now, format(SystemTime::now()));
+        if now.wrapping_sub(self.at.load(Ordering::Relaxed)) >= 500 / TICK.as_millis() as u32 {
+            self.format(now);
         }
-        last.1
+        let mut bytes = [0; WORDS * 8];
+        for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(&self.words) {
+            *bytes = word.load(Ordering::Relaxed).to_ne_bytes();
+        }
+        let mut date = [0; size_of::<HttpDate>()];
+        date.copy_from_slice(&bytes[..size_of::<HttpDate>()]);
+        date
+    }
+
+    #[cold]
+    fn format(&self, now: u32) {
+        let mut bytes = [0; WORDS * 8];
+        bytes[..size_of::<HttpDate>()].copy_from_slice(&format(SystemTime::now()));
+        for (bytes, word) in bytes.as_chunks().0.iter().zip(&self.words) {
+            word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
+        }
+        self.at.store(now, Ordering::Relaxed);
     }
 }
 
@@ -49,5 +74,19 @@ mod tests {
     fn the_date_has_the_form_of_rfc_9110() {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         assert_eq!(&format(time), b"Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+
+    #[test]
+    fn the_date_is_kept_for_half_a_second() {
+        let (clock, dates) = (Clock::new(), Dates::new());
+        let first = dates.get(&clock);
+        assert!(first.ends_with(b" GMT"));
+        for words in &dates.words {
+            words.store(u64::from_ne_bytes(*b"an old d"), Ordering::Relaxed);
+        }
+        clock.tick(3);
+        assert_eq!(&dates.get(&clock), b"an old dan old dan old dan ol");
+        clock.tick(4);
+        assert!(dates.get(&clock).ends_with(b" GMT"));
     }
 }

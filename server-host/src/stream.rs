@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use rustix::net::SendFlags;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -44,6 +45,16 @@ impl Stream {
         pin!(self.tcp.read_buf(buffer)).poll(cx)
     }
 
+    /// Waits until there may be something to read: no system call.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime shuts down.
+    #[inline]
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tcp.poll_read_ready(cx)
+    }
+
     /// Looks at the readiness that the runtime already knows: no system call, nothing consumed.
     pub fn peer_state(&self, cx: &mut Context<'_>) -> PeerState {
         match pin!(self.tcp.ready(Interest::READABLE | Interest::ERROR)).poll(cx) {
@@ -79,7 +90,13 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+        // A socket nearly always has room, and then nobody has to be named who waits for it.
+        match self.tcp.try_io(Interest::WRITABLE, || send(&self.tcp, bytes)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Pin::new(&mut self.tcp).poll_write(cx, bytes)
+            }
+            written => Poll::Ready(written),
+        }
     }
 
     fn poll_write_vectored(
@@ -101,4 +118,9 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
+}
+
+/// One system call, without what a C library does around it for threads that may be cancelled.
+fn send(tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(tcp, bytes, SendFlags::NOSIGNAL)?)
 }

@@ -12,7 +12,6 @@ use tokio::sync::Notify;
 
 use crate::access_log::AccessLog;
 use crate::app::App;
-use crate::buffers::Buffers;
 use crate::clock::Clock;
 use crate::date::Dates;
 use crate::listener::{AcceptFailure, EXHAUSTED_PAUSE, classify};
@@ -30,7 +29,6 @@ pub(crate) struct Worker {
     forced: Signal<()>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) dates: Dates,
-    pub(crate) buffers: Buffers,
     pub(crate) access_log: AccessLog,
     /// [`SERVING`], [`DRAINING`] or [`FORCED`].
     phase: AtomicU8,
@@ -62,7 +60,6 @@ impl Worker {
             clock,
             heads_until: AtomicU32::new(u32::MAX),
             dates: Dates::new(),
-            buffers: Buffers::default(),
             access_log: AccessLog::default(),
             phase: AtomicU8::new(SERVING),
             open: AtomicUsize::new(0),
@@ -186,6 +183,7 @@ impl Worker {
         self.access_log.flush();
     }
 
+    #[inline]
     pub(crate) fn shutdown(&self) -> Shutdown {
         match self.phase.load(Ordering::Relaxed) {
             SERVING => Shutdown::No,

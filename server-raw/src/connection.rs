@@ -139,15 +139,24 @@ impl Http1 {
         self.context.register(task.waker());
         self.look_at_shutdown(task)?;
         self.look_at_deadlines()?;
+        self.io.wake();
         for _ in 0..TURNS {
             let could_read = self.may_read();
-            let read = could_read && self.read(task)?;
+            if could_read {
+                self.read(task)?;
+            }
             while self.advance(task)? {}
             let written = self.write(task)?;
+            // What was written makes room for more of the answer, or for the answer to what was read ahead.
+            if written && !self.is_between_requests() {
+                continue;
+            }
             // Where the application has made room meanwhile, the socket was not asked yet.
-            let can_read_now = !could_read && self.may_read();
-            if !read && !written && !can_read_now {
-                self.set_deadlines(task)?;
+            let may_read = self.may_read();
+            if may_read && (!could_read || self.io.may_have_more()) {
+                continue;
+            }
+            if self.rest(may_read, task)? {
                 return Ok(Poll::Pending);
             }
         }
@@ -156,23 +165,37 @@ impl Http1 {
     }
 
     /// Reads once.
-    fn read(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
+    #[inline]
+    fn read(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
         match self.io.poll_read(task, &self.context)? {
             Received::Bytes => {
                 if self.call.is_active() {
                     self.context.expect_nothing();
                 }
-                Ok(true)
             }
             Received::End => {
                 self.http1.end_of_input();
                 if self.call.is_active() {
                     self.call.exchange().half_close();
                 }
-                Ok(true)
             }
-            Received::Nothing => Ok(false),
+            Received::Nothing => {}
         }
+        Ok(())
+    }
+
+    /// Nothing more can be done now, unless the socket has something: says what is waited for. Whether there is nothing.
+    fn rest(&mut self, may_read: bool, task: &mut Task<'_>) -> Result<bool, Over> {
+        if may_read && self.io.rest(task, &self.context)? != Received::Nothing {
+            return Ok(false);
+        }
+        self.set_deadlines(task)?;
+        Ok(true)
+    }
+
+    /// Whether all that was asked is answered, and nothing of another request is here.
+    fn is_between_requests(&self) -> bool {
+        self.phase == Phase::Http && !self.call.is_active() && self.io.input.is_empty()
     }
 
     fn may_read(&self) -> bool {
@@ -203,14 +226,7 @@ impl Http1 {
     fn advance(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
         match self.phase {
             Phase::Opening => self.open(),
-            Phase::Http => {
-                let parsed = self.parse()?;
-                let had_room = self.intake() != Intake::Leave;
-                let replied = self.reply(task)?;
-                let made_room =
-                    !had_room && self.call.is_active() && self.intake() != Intake::Leave;
-                Ok(parsed || replied || (made_room && !self.io.input.is_empty()))
-            }
+            Phase::Http => self.exchange(task),
             Phase::Tunnel => {
                 let brought = upgrade::bring(&mut self.io, self.call.exchange());
                 let replied = self.reply(task)?;
@@ -232,6 +248,25 @@ impl Http1 {
                 }
             }
         }
+    }
+
+    /// One step of the exchange under way, or the beginning of one.
+    #[inline]
+    fn exchange(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
+        let parsed = self.parse()?;
+        let had_room = self.intake() != Intake::Leave;
+        let replied = self.reply(task)?;
+        if !self.call.is_active() {
+            // The next request may be here, or the end.
+            let is_next = self.io.read_ended() || !self.is_between_requests();
+            return Ok((parsed || replied) && is_next);
+        }
+        if self.head.framing == BodyFraming::Empty {
+            // Only the application goes on, which was asked just now.
+            return Ok(false);
+        }
+        let made_room = !had_room && self.intake() != Intake::Leave;
+        Ok(parsed || replied || (made_room && !self.io.input.is_empty()))
     }
 
     /// Sees which protocol the connection speaks.

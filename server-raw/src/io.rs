@@ -20,6 +20,7 @@ pub(crate) struct Io {
     holds_buffer: bool,
     pub(crate) output: Output,
     read: ReadSide,
+    socket: Socket,
     write: WriteSide,
 }
 
@@ -27,6 +28,17 @@ pub(crate) struct Io {
 enum ReadSide {
     Open,
     Ended,
+}
+
+/// What is known of the system's own buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Socket {
+    /// There may be something to read.
+    MayHave,
+    /// The last read took all that there was.
+    Empty,
+    /// Nothing, and the task is woken when that changes.
+    Watched,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +75,7 @@ impl Io {
             holds_buffer: false,
             output: Output::default(),
             read: ReadSide::Open,
+            socket: Socket::MayHave,
             write: WriteSide::Open,
         }
     }
@@ -80,13 +93,14 @@ impl Io {
         self.write == WriteSide::ShutDown
     }
 
-    /// Reads once into the buffer.
+    /// Reads once into the buffer, unless the read before has emptied the socket: [`rest`](Self::rest) waits for more.
+    #[inline]
     pub(crate) fn poll_read(
         &mut self,
         task: &mut Task<'_>,
         context: &Context,
     ) -> io::Result<Received> {
-        if self.read == ReadSide::Ended {
+        if (self.read, self.socket) != (ReadSide::Open, Socket::MayHave) {
             return Ok(Received::Nothing);
         }
         if !self.holds_buffer {
@@ -95,19 +109,53 @@ impl Io {
         } else if self.input.capacity() - self.input.len() < READ_ROOM {
             self.input.reserve(READ_ROOM);
         }
+        let room = self.input.capacity() - self.input.len();
         match self.stream.poll_read_into(task, &mut self.input)? {
             Poll::Ready(0) => {
                 self.read = ReadSide::Ended;
                 Ok(Received::End)
             }
-            Poll::Ready(_) => Ok(Received::Bytes),
-            Poll::Pending => {
-                if self.input.is_empty() {
-                    self.give_back(context);
+            Poll::Ready(length) => {
+                if length < room {
+                    self.socket = Socket::Empty;
                 }
+                Ok(Received::Bytes)
+            }
+            Poll::Pending => {
+                self.socket = Socket::Watched;
                 Ok(Received::Nothing)
             }
         }
+    }
+
+    /// Nothing more can be done now: gives the buffer back if it is empty, and has the task woken when the socket has
+    /// something. Whether it has already.
+    #[inline]
+    pub(crate) fn rest(&mut self, task: &mut Task<'_>, context: &Context) -> io::Result<Received> {
+        if self.input.is_empty() {
+            self.give_back(context);
+        }
+        if self.read == ReadSide::Ended || self.socket == Socket::Watched {
+            return Ok(Received::Nothing);
+        }
+        if self.stream.poll_readable(task)?.is_pending() {
+            self.socket = Socket::Watched;
+            return Ok(Received::Nothing);
+        }
+        self.socket = Socket::MayHave;
+        Ok(Received::Bytes)
+    }
+
+    /// The task was woken, and it may be by the socket.
+    #[inline]
+    pub(crate) fn wake(&mut self) {
+        self.socket = Socket::MayHave;
+    }
+
+    /// Whether another read may bring something at once.
+    #[inline]
+    pub(crate) fn may_have_more(&self) -> bool {
+        (self.read, self.socket) == (ReadSide::Open, Socket::MayHave)
     }
 
     /// Gives the read buffer, with all that is in it, back to the worker.

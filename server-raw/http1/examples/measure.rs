@@ -1,4 +1,4 @@
-//! Checks a browser's request, reads it and answers it, so many times: `measure 1000`.
+//! Checks a request, reads it and answers it, so many times: `measure 1000 browser`, or `minimal` for one with Host alone.
 //!
 //! For instruction counts: run it under callgrind with N and with 2N and subtract, so that start-up does not count, and look at
 //! `parse`, `reply_head` and `reply_body`; and at `check`, which is what a server pays that has another parse.
@@ -11,7 +11,9 @@ use gateway_spec::Headers;
 use http::{HeaderValue, StatusCode, header};
 use http1::{Check, Connection, Event, Limits, ReplyBody, RequestHead, Step};
 
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\
+const MINIMAL: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost:8080\r\n\r\n";
+
+const BROWSER: &[u8] = b"GET / HTTP/1.1\r\n\
     Host: localhost:8080\r\n\
     Connection: keep-alive\r\n\
     Cache-Control: max-age=0\r\n\
@@ -33,10 +35,15 @@ const BODY: &[u8] = b"Hello, world!";
 const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
 fn main() {
-    let times: u32 = std::env::args()
-        .nth(1)
+    let mut arguments = std::env::args().skip(1);
+    let times: u32 = arguments
+        .next()
         .and_then(|times| times.parse().ok())
         .unwrap_or(1000);
+    let request = match arguments.next().as_deref() {
+        Some("minimal") => MINIMAL,
+        _ => BROWSER,
+    };
     let mut connection = Connection::new(Limits::default());
     let mut strict = Check::new(Limits::default());
     let mut head = RequestHead::default();
@@ -46,9 +53,9 @@ fn main() {
         .into_iter()
         .collect();
     for _ in 0..times {
-        check(&mut strict, black_box(REQUEST));
+        check(&mut strict, black_box(request));
         input.clear();
-        input.extend_from_slice(black_box(REQUEST));
+        input.extend_from_slice(black_box(request));
         out.clear();
         parse(&mut connection, &mut input, &mut head);
         reply_head(&mut connection, &headers, &mut out);
@@ -57,7 +64,7 @@ fn main() {
     }
     println!(
         "{} bytes in, {} fields, {} bytes out",
-        REQUEST.len(),
+        request.len(),
         head.headers.len(),
         out.len()
     );

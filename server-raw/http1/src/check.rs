@@ -110,51 +110,53 @@ impl Check {
     /// Looks at bytes that were not let through yet: those left over by the last call, and new ones behind them.
     pub fn pass(&mut self, bytes: &[u8]) -> Passed {
         let mut passed = 0;
-        let verdict = loop {
-            match self.step(bytes, &mut passed) {
-                None => {}
-                Some(verdict) => break verdict,
-            }
-        };
+        while self.step(bytes, &mut passed) == Step::Again {}
         Passed {
             bytes: passed,
-            verdict,
+            verdict: self.verdict(),
         }
     }
 
     #[inline(always)]
-    fn step(&mut self, bytes: &[u8], passed: &mut usize) -> Option<Verdict> {
+    fn step(&mut self, bytes: &[u8], passed: &mut usize) -> Step {
         match &mut self.place {
-            Place::Head { .. } if bytes.len() == *passed => Some(Verdict::Right),
             Place::Head { progress, fields } => {
                 match head::check(&bytes[*passed..], progress, fields, &self.limits) {
                     Ok(Some(finished)) => {
                         *passed += finished.length;
-                        self.place = behind_head(&finished);
-                        None
+                        *progress = Progress::START;
+                        *fields = Count::NONE;
+                        if let Some(place) = behind_head(&finished) {
+                            self.place = place;
+                        }
+                        if bytes.len() > *passed {
+                            return Step::Again;
+                        }
                     }
-                    Ok(None) => Some(Verdict::Right),
-                    Err(error) => {
-                        self.refuse_head(error, &bytes[*passed..]);
-                        None
-                    }
+                    Ok(None) => {}
+                    Err(error) => self.refuse_head(error, &bytes[*passed..]),
                 }
             }
             Place::Body { reader, behind } => match reader.check(bytes, passed, &self.limits) {
                 Ok(Checked::End) => {
                     self.place = behind.place();
-                    None
+                    return Step::Again;
                 }
-                Ok(Checked::NeedBytes) => Some(Verdict::Right),
-                Err(error) => {
-                    self.place = Place::NoBody(error);
-                    None
-                }
+                Ok(Checked::NeedBytes) => {}
+                Err(error) => self.place = Place::NoBody(error),
             },
-            Place::Paused(_) => Some(Verdict::Paused),
-            Place::Ended => Some(Verdict::Ended),
-            Place::NoHead { error, .. } => Some(Verdict::HeadRefused(*error)),
-            Place::NoBody(error) => Some(Verdict::BodyRefused(*error)),
+            Place::Paused(_) | Place::Ended | Place::NoHead { .. } | Place::NoBody(_) => {}
+        }
+        Step::Done
+    }
+
+    fn verdict(&self) -> Verdict {
+        match self.place {
+            Place::Head { .. } | Place::Body { .. } => Verdict::Right,
+            Place::Paused(_) => Verdict::Paused,
+            Place::Ended => Verdict::Ended,
+            Place::NoHead { error, .. } => Verdict::HeadRefused(error),
+            Place::NoBody(error) => Verdict::BodyRefused(error),
         }
     }
 
@@ -185,7 +187,7 @@ impl Check {
         {
             self.refuse_head(PeerError::TruncatedHead, left);
         }
-        self.pass(&[]).verdict
+        self.verdict()
     }
 
     /// Writes the whole reply to a head that was refused, after which the connection closes; it is the
@@ -197,8 +199,16 @@ impl Check {
     }
 }
 
+/// Whether there is more to look at.
+#[derive(PartialEq)]
+enum Step {
+    Again,
+    Done,
+}
+
+/// What follows a head, if not another.
 #[inline(always)]
-fn behind_head(finished: &Finished) -> Place {
+fn behind_head(finished: &Finished) -> Option<Place> {
     let behind = match (finished.method, finished.upgrade, finished.persistence) {
         (MethodKind::Connect, _, persistence) | (_, Upgrade::Offered, persistence) => {
             Behind::Tunnel(persistence)
@@ -207,11 +217,16 @@ fn behind_head(finished: &Finished) -> Place {
         (_, Upgrade::None, Persistence::KeepOpen) => Behind::Request,
     };
     let reader = match finished.framing {
-        BodyFraming::Empty => return behind.place(),
+        BodyFraming::Empty => {
+            return match behind {
+                Behind::Request => None,
+                Behind::Tunnel(_) | Behind::Nothing => Some(behind.place()),
+            };
+        }
         BodyFraming::Sized(left) => BodyReader::Sized { left },
         BodyFraming::Chunked => BodyReader::chunked(),
     };
-    Place::Body { reader, behind }
+    Some(Place::Body { reader, behind })
 }
 
 impl Behind {

@@ -13,6 +13,7 @@ use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use bytes::Bytes;
+use gateway_spec::Field;
 use http::{Uri, Version};
 
 use crate::error::PeerError;
@@ -23,10 +24,15 @@ use crate::scan;
 pub(crate) enum Host {
     #[default]
     Absent,
+    /// Where the value lies, which is right.
+    Plain {
+        start: u32,
+        end: u32,
+    },
     /// Where the value lies.
     Once {
-        start: usize,
-        end: usize,
+        start: u32,
+        end: u32,
     },
     Repeated,
 }
@@ -35,20 +41,51 @@ impl Host {
     pub(crate) fn note(&mut self, value: Range<usize>) {
         *self = match self {
             Self::Absent => Self::Once {
-                start: value.start,
-                end: value.end,
+                start: value.start as u32,
+                end: value.end as u32,
             },
-            Self::Once { .. } | Self::Repeated => Self::Repeated,
+            Self::Plain { .. } | Self::Once { .. } | Self::Repeated => Self::Repeated,
         };
     }
 
-    /// The one Host that HTTP/1.1 must have and HTTP/1.0 may have.
+    /// The line at `line`, if it is a Host as nearly all requests have it, and have it first: a name of letters, digits, dots and hyphens, and a
+    /// port of at most four digits. What is none of these may be right all the same.
     #[inline(always)]
+    pub(crate) fn plain_line(bytes: &[u8], line: usize) -> Option<(Self, Field)> {
+        let value = bytes.get(line..)?.strip_prefix(b"Host: ")?;
+        let behind_name = scan::behind_plain_host(value)?;
+        let behind = behind_name.strip_prefix(b":").map_or(behind_name, |port| {
+            let digits = port.iter().take(4).take_while(|byte| byte.is_ascii_digit());
+            &port[digits.count()..]
+        });
+        let is_plain = behind.starts_with(b"\r\n") && behind_name.len() < value.len();
+        let start = line + b"Host: ".len();
+        let length = value.len() - behind.len();
+        let host = Self::Plain {
+            start: start as u32,
+            end: (start + length) as u32,
+        };
+        let place = Field::from_parts(line as u32, 4, start as u32, length as u32);
+        is_plain.then_some((host, place))
+    }
+
+    /// Whether there is the one Host that HTTP/1.1 must have.
+    #[inline(always)]
+    pub(crate) fn check(self, bytes: &[u8]) -> Result<(), PeerError> {
+        match self {
+            Self::Plain { .. } => Ok(()),
+            _ => self.read(bytes, Version::HTTP_11).map(drop),
+        }
+    }
+
+    /// The one Host that HTTP/1.1 must have and HTTP/1.0 may have.
     fn read(self, bytes: &[u8], version: Version) -> Result<Option<Authority<'_>>, PeerError> {
         match self {
-            Self::Once { start, end } => Authority::read(bytes, start..end)
-                .map(Some)
-                .ok_or(PeerError::Host),
+            Self::Plain { start, end } | Self::Once { start, end } => {
+                Authority::read(bytes, start as usize..end as usize)
+                    .map(Some)
+                    .ok_or(PeerError::Host)
+            }
             Self::Repeated => Err(PeerError::RepeatedHost),
             Self::Absent if version == Version::HTTP_10 => Ok(None),
             Self::Absent => Err(PeerError::MissingHost),
@@ -56,26 +93,23 @@ impl Host {
     }
 }
 
-/// The target at `target` in `bytes`, if it has a form that the method takes and Host agrees with it.
+/// Whether the target at `target` in `bytes` has a form that the method takes, and Host agrees with it.
 ///
 /// What may stand in a path or query is left to `fill` and `check`, which say the same.
-#[inline(always)]
-pub(crate) fn read<'a>(
+pub(crate) fn read(
     method: &[u8],
     version: Version,
-    bytes: &'a [u8],
+    bytes: &[u8],
     target: Range<usize>,
     host: Host,
-) -> Result<&'a [u8], PeerError> {
+) -> Result<(), PeerError> {
     let host = host.read(bytes, version)?;
-    let text = &bytes[target.clone()];
-    match text {
-        _ if method == b"CONNECT" => check_authority_form(bytes, target, host)?,
-        [b'/', ..] => {}
-        b"*" if method == b"OPTIONS" => {}
-        _ => check_absolute_form(bytes, target, host)?,
+    match &bytes[target.clone()] {
+        _ if method == b"CONNECT" => check_authority_form(bytes, target, host),
+        [b'/', ..] => Ok(()),
+        b"*" if method == b"OPTIONS" => Ok(()),
+        _ => check_absolute_form(bytes, target, host),
     }
-    Ok(text)
 }
 
 /// Writes a target into `uri`. A URI that already is this target stays as it is, which saves its allocation.

@@ -5,7 +5,7 @@ use gateway_spec::{Field, Headers};
 use http::HeaderMap;
 
 use crate::error::PeerError;
-use crate::field_lines::FieldLines;
+use crate::field_lines::{FieldLines, Fields, Found, Plain};
 use crate::limits::Limits;
 
 /// How far the trailers of a body were read. The bytes stay with the caller, who must not move them.
@@ -26,25 +26,48 @@ impl Section {
         &mut self,
         input: &[u8],
         limits: &Limits,
-        mut note: impl FnMut(Field),
+        note: impl FnMut(Field),
     ) -> Result<Option<usize>, PeerError> {
         let window = &input[..input.len().min(limits.trailer_bytes)];
-        let fields = &mut self.fields;
-        let end = self.lines.read(window, |field| {
-            if *fields >= limits.trailer_fields {
-                return Err(PeerError::TrailersTooLarge);
-            }
-            if is_forbidden_trailer(field.name) {
-                return Err(PeerError::ForbiddenTrailer);
-            }
-            *fields += 1;
-            note(field.place);
-            Ok(())
-        });
+        let mut taken = Taken {
+            fields: &mut self.fields,
+            limit: limits.trailer_fields,
+            note,
+        };
+        let end = self.lines.read(window, &mut taken);
         match end.map_err(in_trailers)? {
             None if window.len() >= limits.trailer_bytes => Err(PeerError::TrailersTooLarge),
             end => Ok(end),
         }
+    }
+}
+
+/// Looks at each trailer.
+struct Taken<'a, F> {
+    fields: &'a mut usize,
+    limit: usize,
+    note: F,
+}
+
+impl<F: FnMut(Field)> Fields for Taken<'_, F> {
+    /// Each is looked at.
+    fn room(&self) -> usize {
+        0
+    }
+
+    fn takes(&mut self, _: &Plain<'_>) -> bool {
+        false
+    }
+    fn note(&mut self, field: Found<'_>) -> Result<(), PeerError> {
+        if *self.fields >= self.limit {
+            return Err(PeerError::TrailersTooLarge);
+        }
+        if is_forbidden_trailer(field.name) {
+            return Err(PeerError::ForbiddenTrailer);
+        }
+        *self.fields += 1;
+        (self.note)(field.place);
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use proptest::sample::{Index, select};
 
 use crate::invariants;
 use crate::seeds::WIRES;
+use crate::support::{Then, seen};
 
 /// What requests are made of, right and wrong, so that random strings of them get past the first byte.
 const PIECES: &[&str] = &[
@@ -18,6 +19,9 @@ const PIECES: &[&str] = &[
     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\n",
     "Host: a\r\n",
+    "Host: 127.0.0.1:8000\r\n",
+    "Connection: keep-alive\r\n",
+    "Upgrade-Insecure-Requests: 1\r\n",
     "Content-Length: 5\r\n",
     "Transfer-Encoding: chunked\r\n",
     "Connection: close\r\n",
@@ -120,5 +124,21 @@ fn the_seeds_hold_too() {
         invariants::cuts_change_nothing(wire);
         invariants::events_fit_their_head(wire);
         invariants::no_laxer_than_httparse(wire);
+    }
+}
+
+/// Lines that are plain are read in another way than those that are not, or that come in pieces.
+#[test]
+fn whatever_byte_stands_where_it_means_the_same_in_pieces() {
+    let wire = b"GET /a?b=c HTTP/1.1\r\nHost: a.example:65535\r\nConnection: keep-alive\r\nupgrade-insecure-requests: 1\r\n\
+        Accept: a/b;q=0.9, */*\r\nContent-Length: 0\r\nx: behind which is room\r\n\r\n";
+    for place in 0..wire.len() {
+        for byte in *b"\0\t\n\r\x1f !\",-./019:;?@AZ[_az{~\x7f\x80\xff" {
+            let mut changed = wire.to_vec();
+            changed[place] = byte;
+            let whole = seen([&changed[..]], Limits::default(), Then::Wait);
+            let pieces = seen(changed.chunks(1), Limits::default(), Then::Wait);
+            assert_eq!(whole, pieces, "{}", changed.escape_ascii());
+        }
     }
 }

@@ -359,6 +359,8 @@ fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
         }
         let seen = format!("GET / HTTP/1.1 | Host: {}", host.escape_default());
         check(hosts("GET / HTTP/1.1", &[host]), &[&seen, "waits"]);
+        let seen = format!("{seen} | x: behind which is room");
+        check(with_room_behind(host), &[&seen, "waits"]);
     }
     for host in [
         "", " ", ":80", "a b", "a, b", "a/", "a?", "a#", "u@a", "u:p@a", "a:b", "a:80:80",
@@ -367,7 +369,18 @@ fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
     ] {
         check_refused(hosts("GET / HTTP/1.1", &[host]), &[], PeerError::Host);
         check_refused(hosts("GET / HTTP/1.0", &[host]), &[], PeerError::Host);
+        check_refused(with_room_behind(host), &[], PeerError::Host);
     }
+    check_refused(
+        with_room_behind("a\r\nhost: a"),
+        &[],
+        PeerError::RepeatedHost,
+    );
+}
+
+/// A request whose Host can be looked at in whole lanes.
+fn with_room_behind(host: &str) -> String {
+    format!("GET / HTTP/1.1\r\nHost: {host}\r\nx: behind which is room\r\n\r\n")
 }
 
 #[test]
