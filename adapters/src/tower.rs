@@ -2,3 +2,5 @@
 
 mod from_service;
 mod into_service;
+
+pub use from_service::{FromService, from_service};
