@@ -138,7 +138,7 @@ where
         let output = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(result)) => Ok(result),
-            Err(payload) => Err(Panic(text_of(&*payload))),
+            Err(payload) => Err(Panic(hosting::panic_text(&*payload))),
         };
         self.clear();
         Poll::Ready(output)
@@ -149,15 +149,5 @@ where
         if catch_unwind(AssertUnwindSafe(|| self.future.set(None))).is_err() {
             tracing::error!("the application panicked while its call was dropped");
         }
-    }
-}
-
-fn text_of(payload: &(dyn std::any::Any + Send)) -> String {
-    if let Some(text) = payload.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        String::from("a panic without a text")
     }
 }

@@ -11,10 +11,10 @@ use gateway_spec::{
     AppError, BodyError, BodyLength, ConnectionInfo, Gone, Http, HttpScope, HttpSend,
     HttpTransport, ResponseHead, Scope, TrailersPlan,
 };
+use hosting::{Exchange, Facts, Progress, Turn, UpgradeAsked, Verdict};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::app::{Panic, Slot};
-use crate::exchange::{Exchange, Facts, Progress, Turn, UpgradeAsked, Verdict};
 use crate::worker::Worker;
 
 /// A place for calls of the application, one at a time, whose allocations are used again.

@@ -1,4 +1,4 @@
-//! One request and its reply between a wire and the application: the one [`HttpTransport`] of both servers.
+//! One request and its reply between a wire and the application: the one [`HttpTransport`] of all that host here.
 //!
 //! The application's handles call the trait; the wire calls the methods of [`Exchange`] itself. What may be sent when
 //! is decided in [`reply`], what of the body is kept in [`inbound`]; here both meet, under one lock that is never held
@@ -96,14 +96,14 @@ pub struct Progress {
 
 /// What an exchange knows of its client's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Life {
+pub struct Life {
     /// Changes when something comes, received by the application or not.
-    pub(crate) heard: u32,
+    pub heard: u32,
     /// Whether what the client sends is read: not if the application leaves so much that there is no room, or nothing can come
     /// any more.
-    pub(crate) is_read: bool,
+    pub is_read: bool,
     /// Whether the kernel has all that was sent to it.
-    pub(crate) has_all: bool,
+    pub has_all: bool,
 }
 
 /// One request and its reply.
@@ -172,7 +172,7 @@ impl Exchange {
     // What the wire does around a poll of the application.
 
     /// Before the application is polled by the task of `waker`.
-    pub(crate) fn enter(&self, waker: &Waker) {
+    pub fn enter(&self, waker: &Waker) {
         let mut state = self.lock();
         state.polling = true;
         let unused = keep(&mut state.wire, waker);
@@ -182,7 +182,7 @@ impl Exchange {
 
     /// After the application was polled: decides what the client gets if the call has returned, or has dropped its
     /// last handle while it is pending.
-    pub(crate) fn leave(&self, turn: Turn<'_>) -> (Progress, Verdict) {
+    pub fn leave(&self, turn: Turn<'_>) -> (Progress, Verdict) {
         let mut state = self.lock();
         state.polling = false;
         state.forced |= matches!(turn, Turn::Forced);
@@ -292,7 +292,7 @@ impl Exchange {
     }
 
     /// What is known of the client's life.
-    pub(crate) fn life(&self) -> Life {
+    pub fn life(&self) -> Life {
         let state = self.lock();
         Life {
             heard: state.heard,
@@ -369,7 +369,7 @@ impl Default for Exchange {
 
 /// What a poll of the application has come to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Turn<'a> {
+pub enum Turn<'a> {
     /// The call goes on.
     Pending,
     /// The call has returned with a `Done`.
@@ -384,7 +384,7 @@ pub(crate) enum Turn<'a> {
 
 /// What becomes of an exchange whose call has returned or let go of its handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// The response is complete, or still in the application's hands.
     Fine,
     /// Nothing was started: the server answers with this status.
