@@ -17,7 +17,6 @@ mod app;
 mod buffers;
 mod call;
 mod clock;
-mod connection_fields;
 mod context;
 mod date;
 mod error;
@@ -33,14 +32,13 @@ mod worker;
 
 pub use call::Call;
 pub use clock::TICK;
-pub use connection_fields::{CONNECTION_FIELDS, lists};
 pub use context::{Context, Overdue, Reading, Resets, Shutdown, Watching};
 pub use date::HttpDate;
 pub use error::ServeError;
 pub use hosting::{
-    BodyAllowed, Exchange, Facts, INBOUND_BYTES, Informational, OUTBOUND_BYTES, Outgoing, Progress,
-    ReplyLength, Sent, TrailersTaken, UpgradeAsked, Wanted, error_page, is_bodiless,
-    may_be_trailer,
+    BodyAllowed, CONNECTION_FIELDS, Exchange, Facts, INBOUND_BYTES, Informational, OUTBOUND_BYTES,
+    Outgoing, Progress, ReplyLength, Sent, TrailersTaken, UpgradeAsked, Wanted, error_page,
+    is_bodiless, lists, may_be_trailer,
 };
 pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;

@@ -10,6 +10,7 @@
 //! no wake, since the wire looks afterwards. Anybody else (a handle in another task, a thread of a pool) finds the
 //! flag down and wakes the wire.
 
+mod facts;
 mod files;
 mod inbound;
 #[cfg(test)]
@@ -32,11 +33,9 @@ use http::{HeaderMap, StatusCode};
 use inbound::{Inbound, Unread};
 use reply::Reply;
 
+pub use facts::{BodyAllowed, Facts, Informational, TrailersTaken, UpgradeAsked};
 pub use inbound::Wanted;
-pub use reply::{
-    BodyAllowed, Facts, Informational, Sent, TrailersTaken, UpgradeAsked, is_bodiless,
-    may_be_trailer,
-};
+pub use reply::{Sent, is_bodiless, may_be_trailer};
 
 /// Bytes of a response that are kept for a client that is slower than the application (SRV-5), and the event that passes them. 64 KiB: a window that
 /// keeps a fast network busy, and little enough for tens of thousands of slow readers.
@@ -45,6 +44,9 @@ pub const OUTBOUND_BYTES: usize = 64 * 1024;
 /// Bytes of a request's body, or of a tunnel, that are kept for an application that is slower than the client (SRV-5). A wire
 /// holds at most as many again that it has read and not brought.
 pub const INBOUND_BYTES: usize = 64 * 1024;
+
+/// What an informational response counts, of which there may be any number: about that of a small head.
+const INFORMATIONAL_BYTES: usize = 256;
 
 /// What the wire has to send next, in order. Already checked: the wire decides nothing.
 #[derive(Debug)]
@@ -617,23 +619,24 @@ impl HttpTransport for Exchange {
     }
 }
 
-fn weight(outgoing: &Outgoing) -> usize {
+pub(crate) fn weight(outgoing: &Outgoing) -> usize {
     match outgoing {
         Outgoing::Head { first, .. } => first.len(),
         Outgoing::Data(bytes) => bytes.len(),
+        Outgoing::Informational(_) => INFORMATIONAL_BYTES,
         _ => 0,
     }
 }
 
 /// Keeps a waker. The one before is to be dropped without the lock: that may run code of the application (SRV-13).
 #[must_use = "drop it without the lock"]
-fn keep(slot: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
+pub(crate) fn keep(slot: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
     match slot {
         Some(kept) if kept.will_wake(waker) => None,
         _ => slot.replace(waker.clone()),
     }
 }
 
-fn wake<const N: usize>(wakers: [Option<Waker>; N]) {
+pub(crate) fn wake<const N: usize>(wakers: [Option<Waker>; N]) {
     wakers.into_iter().flatten().for_each(Waker::wake);
 }
