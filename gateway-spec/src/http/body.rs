@@ -275,6 +275,24 @@ impl RequestBody {
         self.transport.take()
     }
 
+    /// Goes back before the last part, of so many bytes: how long the body then is, and how it ended if it had.
+    pub(crate) fn reopen(&mut self, bytes: usize) -> Option<HttpReceive> {
+        let end = match std::mem::replace(&mut self.state, State::Reading) {
+            State::Fresh | State::Reading => None,
+            State::Ended(None) => Some(HttpReceive::Body {
+                bytes: Bytes::new(),
+                more: false,
+            }),
+            State::Ended(Some(trailers)) => Some(HttpReceive::Trailers(*trailers)),
+            State::Failed(error) => Some(HttpReceive::Failed(error)),
+        };
+        self.length = match self.length {
+            BodyLength::Known(left) => BodyLength::Known(left + bytes as u64),
+            BodyLength::Empty | BodyLength::Unknown => BodyLength::Unknown,
+        };
+        end
+    }
+
     /// What is left, if something was received or a failure was.
     pub(crate) const fn left(&self) -> Option<BodyLength> {
         match self.state {
