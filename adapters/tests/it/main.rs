@@ -1,4 +1,4 @@
-//! The synchronous adapter over exchanges in memory, with a scripted peer and real threads.
+//! The adapters over exchanges in memory, with scripted peers and real threads.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -8,5 +8,6 @@ mod exchange;
 #[cfg(feature = "axum")]
 mod from_service;
 mod lifespan;
+mod lifespans;
 mod queue;
 mod stress;
