@@ -43,7 +43,7 @@ mod blocking;
 mod completion;
 mod cpu;
 #[cfg(any(feature = "tokio-io", feature = "futures-io"))]
-mod io;
+pub mod io;
 mod lifespan;
 pub mod middleware;
 mod pool;
