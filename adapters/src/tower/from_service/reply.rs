@@ -6,20 +6,23 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use gateway_spec::{
-    AppError, Done, Gone, Responder, Response, ResponseHead, Scope, SendError, Trailing, Writer,
+    AppError, Done, Gone, Headers, Responder, Response, ResponseHead, Scope, SendError, Trailing,
+    Writer,
 };
 use http::header::{CONTENT_LENGTH, TRAILER};
-use http::{HeaderMap, HeaderName, Method, Version};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use http_body::Body;
 
 use super::BoxError;
 use super::client::{Client, Stop};
 
-/// What of a request decides about its answer.
+/// What of an exchange decides about its answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
     is_head: bool,
     version: Version,
+    /// Whether the server writes field by field, and does not make a map of them.
+    by_field: bool,
 }
 
 impl Asked {
@@ -27,6 +30,8 @@ impl Asked {
         Self {
             is_head: scope.method == Method::HEAD,
             version: scope.version,
+            // Those that keep the order across names have no map.
+            by_field: scope.connection.capabilities.wire_order(),
         }
     }
 }
@@ -39,10 +44,28 @@ enum Piece {
 }
 
 /// The head of a response, without a copy of its fields.
-pub(super) fn head_of(parts: http::response::Parts) -> ResponseHead {
-    let mut head = ResponseHead::new(parts.status);
-    head.headers = parts.headers.into();
+pub(super) fn head_of(status: StatusCode, fields: HeaderMap, asked: Asked) -> ResponseHead {
+    let mut head = ResponseHead::new(status);
+    head.headers = match asked.by_field {
+        true => list(fields),
+        false => fields.into(),
+    };
     head
+}
+
+/// The fields of a map one by one: walked along, looked through and dropped for less than a map.
+fn list(fields: HeaderMap) -> Headers {
+    let mut list = Headers::new();
+    let mut before = None;
+    for (name, value) in fields {
+        // Further values of a name come without it.
+        let Some(name) = name.or_else(|| before.clone()) else {
+            continue;
+        };
+        before = Some(name.clone());
+        list.append(name, value);
+    }
+    list
 }
 
 /// Sends a response, while its client is there.
@@ -56,7 +79,7 @@ where
     B: Body<Error: Into<BoxError>>,
 {
     let (parts, body) = response.into_parts();
-    let mut head = head_of(parts);
+    let mut head = head_of(parts.status, parts.headers, asked);
     let size = body.size_hint().exact();
     if asked.is_head {
         return without_body(head, size, responder).await;
