@@ -13,19 +13,20 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use gateway_spec::{
-    AppError, Application, BoxApplication, Connection, Done, Http, RequestBody, Responder, Scope,
+    AppError, Application, BoxApplication, Connection, Done, Http, RequestBody, Scope,
 };
+use http::Request;
 use http::request::Parts;
-use http::{Method, Request, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use self::client::{Client, Leaving, Stop};
-use self::reply::Asked;
-use self::upgrade::Offer;
+use self::client::{Client, Leaving};
+use self::reply::{Asked, First};
+use self::upgrade::Switch;
 
 /// What the errors of services and of their bodies turn into.
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -243,107 +244,99 @@ where
     S::Future: Send,
     B: Body<Data: Send, Error: Into<BoxError>> + Send,
 {
-    async fn call(&self, connection: Connection) -> Result<Done, AppError> {
-        let http = match connection {
-            Connection::Http(http) => http,
-            other => return Box::pin(self.rare(other)).await,
-        };
-        if request::may_upgrade(&http.scope) {
-            return Box::pin(self.upgrade(http)).await;
-        }
-        let Http {
-            scope,
-            body,
-            responder,
-        } = http;
-        let asked = Asked::by(&scope);
-        let mut client = Client::new(self.leaving);
-        let request = || Ok(request::of(&scope, body, self.hook.as_deref()));
-        match self.serve(request, &responder, &mut client).await {
-            Ok(response) => reply::send(response, asked, responder, client).await,
-            Err(stop) => stop.end(responder),
+    // In one piece, for each asynchronous function that a request or a response is handed to copies it.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn copies its arguments before it begins"
+    )]
+    fn call(&self, connection: Connection) -> impl Future<Output = Result<Done, AppError>> + Send {
+        async move {
+            let http = match connection {
+                Connection::Http(http) => http,
+                // The service makes its own of it. Where it cannot be had, the handshake is aborted, and this is said of it.
+                Connection::WebSocket(socket) => socket.handshake.into_http().ok_or_else(|| {
+                    AppError::message("middleware keeps the exchange of a WebSocket")
+                })?,
+                other => return Box::pin(self.live(other)).await,
+            };
+            let Http {
+                scope,
+                body,
+                responder,
+            } = http;
+            let mut client = Client::new(self.leaving);
+
+            // Readiness belongs to the very clone that is asked for it.
+            let mut service = self.service.clone();
+            let ready = poll_fn(|cx| {
+                let ready = service.poll_ready(cx).map_err(AppError::new);
+                client.poll(cx, || responder.gone(), ready)
+            });
+            if let Err(stop) = ready.await {
+                return stop.end(responder);
+            }
+
+            let asked = Asked::by(&scope);
+            let mut switch = None;
+            let request = match request::may_upgrade(&scope) {
+                false => request::of(&scope, body, self.hook()),
+                true => {
+                    let (request, made) = Switch::offer(&scope, body, self.hook())?;
+                    switch = Some(made);
+                    request
+                }
+            };
+            drop(scope);
+            let mut response = None;
+            let worked = {
+                let mut work = pin!(service.call(request));
+                let worked = poll_fn(|cx| {
+                    let work = work.as_mut().poll(cx).map(|result| match result {
+                        Ok(answer) => {
+                            response = Some(answer);
+                            Ok(())
+                        }
+                        Err(error) => Err(AppError::new(error)),
+                    });
+                    client.poll(cx, || responder.gone(), work)
+                });
+                worked.await
+            };
+            let (parts, body) = match (worked, response) {
+                (Ok(()), Some(response)) => response.into_parts(),
+                (Err(stop), _) => return stop.end(responder),
+                (Ok(()), None) => unreachable!("what is done has left its response"),
+            };
+
+            if let Some(switch) = switch.filter(|switch| switch.is_taken_by(parts.status)) {
+                return Box::pin(switch.make(reply::head_of(parts), responder)).await;
+            }
+            let mut body = pin!(body);
+            let first = poll_fn(|cx| Poll::Ready(reply::look(body.as_mut(), asked, cx))).await?;
+            match first {
+                First::Whole(bytes) => responder.respond(reply::whole(parts, bytes)).await,
+                First::Head(length) => reply::head(parts, length, responder).await,
+                First::Part(piece, length) => {
+                    let mut head = reply::head_of(parts);
+                    reply::declare(&mut head, length);
+                    reply::stream(head, piece, body, asked, responder, client).await
+                }
+            }
         }
     }
 }
 
-impl<S, B> FromService<S>
-where
-    S: Service<Request<RequestBody>, Response = http::Response<B>> + Clone + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: Body<Data: Send, Error: Into<BoxError>> + Send,
-{
-    /// What is rare, and large: kept out of the future of all others.
-    async fn rare(&self, connection: Connection) -> Result<Done, AppError> {
+impl<S> FromService<S> {
+    fn hook(&self) -> Option<&Hook> {
+        self.hook.as_deref()
+    }
+
+    /// What is neither a request nor a WebSocket.
+    async fn live(&self, connection: Connection) -> Result<Done, AppError> {
         match (connection, &self.lifespan) {
-            (Connection::WebSocket(socket), _) => {
-                // The service makes its own of it. Where it cannot be had, the handshake is aborted, and this is said of it.
-                let taken = "middleware keeps the exchange of a WebSocket";
-                let http = socket.handshake.into_http();
-                self.upgrade(http.ok_or_else(|| AppError::message(taken))?)
-                    .await
-            }
-            (connection @ Connection::Lifespan(_), Some(lifespan)) => {
-                lifespan.call(connection).await
-            }
+            (connection @ Connection::Lifespan(_), Some(life)) => life.call(connection).await,
             (other, _) => other.refuse().await,
         }
-    }
-
-    /// An exchange that may become a tunnel.
-    async fn upgrade(&self, http: Http) -> Result<Done, AppError> {
-        let Http {
-            scope,
-            body,
-            responder,
-        } = http;
-        let (asked, is_connect) = (Asked::by(&scope), scope.method == Method::CONNECT);
-        let mut client = Client::new(self.leaving);
-        let mut offer = None;
-        let request = || {
-            // What a tunnel carries is no body of the request, so the service gets an empty one.
-            let mut request = request::of(&scope, body.ended(), self.hook.as_deref());
-            offer = Some(Offer::make(&scope, &mut request)?);
-            Ok(request)
-        };
-        let response = match self.serve(request, &responder, &mut client).await {
-            Ok(response) => response,
-            Err(stop) => return stop.end(responder),
-        };
-        let switches = match is_connect {
-            true => response.status().is_success(),
-            false => response.status() == StatusCode::SWITCHING_PROTOCOLS,
-        };
-        let Some(offer) = offer.filter(|_| switches) else {
-            return reply::send(response, asked, responder, client).await;
-        };
-        let (parts, _body) = response.into_parts();
-        let head = reply::head_of(parts.status, parts.headers, asked);
-        let tunnel = responder.upgrade(head, body).await?;
-        offer.fulfil(tunnel).await?.finish().await
-    }
-
-    /// Has the service answer, while its client is there. The request is made when the service is ready for it.
-    async fn serve(
-        &self,
-        request: impl FnOnce() -> Result<Request<RequestBody>, AppError> + Send,
-        responder: &Responder,
-        client: &mut Client,
-    ) -> Result<http::Response<B>, Stop> {
-        // Readiness belongs to the very clone that is asked for it.
-        let mut service = self.service.clone();
-        let gone = || responder.gone();
-        poll_fn(|cx| {
-            let ready = service.poll_ready(cx);
-            client.poll(cx, gone, ready.map_err(AppError::new))
-        })
-        .await?;
-        let mut response = pin!(service.call(request()?));
-        poll_fn(|cx| {
-            let response = response.as_mut().poll(cx);
-            client.poll(cx, gone, response.map_err(AppError::new))
-        })
-        .await
     }
 }
 

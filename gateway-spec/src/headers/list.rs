@@ -79,10 +79,15 @@ impl List {
 
     /// The position of the first field of this name at `start` or later.
     pub(super) fn find_from(&self, start: usize, name: &[u8]) -> Option<usize> {
-        (start..self.len()).find(|&position| {
-            self.entry(position)
-                .is_some_and(|(other, _)| same_name(other.as_str().as_bytes(), name))
-        })
+        let is_it = |(other, _): &Entry| same_name(other.as_str().as_bytes(), name);
+        let found = match self {
+            Self::Short(places) => {
+                let places = places.get(start..)?.iter();
+                places.map_while(Option::as_ref).position(is_it)
+            }
+            Self::Long(entries) => entries.get(start..)?.iter().position(is_it),
+        };
+        Some(start + found?)
     }
 
     pub(super) fn name(&self, position: usize) -> Option<&HeaderName> {

@@ -1,28 +1,25 @@
 //! What becomes of a service's response: one event, or a stream of them.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use gateway_spec::{
-    AppError, Done, Gone, Headers, Responder, Response, ResponseHead, Scope, SendError, Trailing,
-    Writer,
+    AppError, Done, Gone, Responder, Response, ResponseHead, Scope, SendError, Trailing, Writer,
 };
 use http::header::{CONTENT_LENGTH, TRAILER};
-use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, Method, Version};
 use http_body::Body;
 
 use super::BoxError;
 use super::client::{Client, Stop};
 
-/// What of an exchange decides about its answer.
+/// What of a request decides about its answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
     is_head: bool,
     version: Version,
-    /// Whether the server writes field by field, and does not make a map of them.
-    by_field: bool,
 }
 
 impl Asked {
@@ -30,93 +27,74 @@ impl Asked {
         Self {
             is_head: scope.method == Method::HEAD,
             version: scope.version,
-            // Those that keep the order across names have no map.
-            by_field: scope.connection.capabilities.wire_order(),
         }
     }
+}
+
+/// What a body gives at the first look.
+pub(super) enum First {
+    /// All of it.
+    Whole(Bytes),
+    /// Nothing, for it is that of a HEAD; and its length.
+    Head(Option<u64>),
+    /// A piece, or none yet; and how long the whole is.
+    Part(Option<Piece>, Option<u64>),
 }
 
 /// A piece of a body.
-enum Piece {
+pub(super) enum Piece {
     Data(Bytes),
-    Trailers(HeaderMap),
+    // Boxed: rare, and each piece is moved a few times.
+    Trailers(Box<HeaderMap>),
     End,
 }
 
-/// The head of a response, without a copy of its fields.
-pub(super) fn head_of(status: StatusCode, fields: HeaderMap, asked: Asked) -> ResponseHead {
-    let mut head = ResponseHead::new(status);
-    head.headers = match asked.by_field {
-        true => list(fields),
-        false => fields.into(),
-    };
-    head
-}
-
-/// The fields of a map one by one: walked along, looked through and dropped for less than a map.
-fn list(fields: HeaderMap) -> Headers {
-    let mut list = Headers::new();
-    let mut before = None;
-    for (name, value) in fields {
-        // Further values of a name come without it.
-        let Some(name) = name.or_else(|| before.clone()) else {
-            continue;
-        };
-        before = Some(name.clone());
-        list.append(name, value);
-    }
-    list
-}
-
-/// Sends a response, while its client is there.
-pub(super) async fn send<B>(
-    response: http::Response<B>,
+/// Looks at a body once. One that lets wait for itself does not hold back its head.
+pub(super) fn look<B>(
+    mut body: Pin<&mut B>,
     asked: Asked,
-    responder: Responder,
-    client: Client,
-) -> Result<Done, AppError>
+    cx: &mut Context<'_>,
+) -> Result<First, AppError>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    let (parts, body) = response.into_parts();
-    let mut head = head_of(parts.status, parts.headers, asked);
-    let size = body.size_hint().exact();
+    let length = body.size_hint().exact();
     if asked.is_head {
-        return without_body(head, size, responder).await;
+        return Ok(First::Head(length));
     }
-    let mut body = pin!(body);
-    // A look and no wait: a body that lets wait for itself does not hold back the head.
-    let first = poll_fn(|cx| Poll::Ready(look(body.as_mut(), cx))).await;
-    let first = match first {
-        Poll::Ready(piece) => Some(piece?),
-        Poll::Pending => None,
-    };
-    let whole = match first {
-        Some(Piece::Data(bytes)) if body.is_end_stream() => Ok(bytes),
-        Some(Piece::End) => Ok(Bytes::new()),
-        other => Err(other),
-    };
-    match whole {
-        Ok(bytes) => {
-            let mut response = Response::from(head);
-            response.body = bytes;
-            responder.respond(response).await
-        }
-        Err(first) => {
-            declare(&mut head, size);
-            stream(head, first, body, asked, responder, client).await
-        }
+    if body.is_end_stream() {
+        return Ok(First::Whole(Bytes::new()));
     }
+    Ok(match next(body.as_mut(), cx)? {
+        Poll::Ready(Piece::Data(bytes)) if body.is_end_stream() => First::Whole(bytes),
+        Poll::Ready(Piece::End) => First::Whole(Bytes::new()),
+        Poll::Ready(piece) => First::Part(Some(piece), length),
+        Poll::Pending => First::Part(None, length),
+    })
 }
 
-/// Answers a HEAD as a GET, but that the body is not asked for anything.
-async fn without_body(
-    mut head: ResponseHead,
-    size: Option<u64>,
+/// A response with all of its body.
+pub(super) fn whole(parts: http::response::Parts, bytes: Bytes) -> Response {
+    let mut response = Response::from(parts.status);
+    response.head.headers = parts.headers.into();
+    response.body = bytes;
+    response
+}
+
+/// The head of a response, without a copy of its fields.
+pub(super) fn head_of(parts: http::response::Parts) -> ResponseHead {
+    whole(parts, Bytes::new()).head
+}
+
+/// Answers a HEAD as a GET, but that the body was not asked for anything.
+pub(super) async fn head(
+    parts: http::response::Parts,
+    length: Option<u64>,
     responder: Responder,
 ) -> Result<Done, AppError> {
+    let mut head = head_of(parts);
     // An empty body says nothing of the length: frameworks take away the one that a GET would have.
-    declare(&mut head, size.filter(|size| *size > 0));
+    declare(&mut head, length.filter(|length| *length > 0));
     if head.headers.contains(CONTENT_LENGTH) {
         responder.respond(head).await
     } else {
@@ -125,15 +103,16 @@ async fn without_body(
 }
 
 /// States the length that a body knows, unless the service did.
-fn declare(head: &mut ResponseHead, size: Option<u64>) {
-    if let Some(size) = size
+pub(super) fn declare(head: &mut ResponseHead, length: Option<u64>) {
+    if let Some(length) = length
         && !head.headers.contains(CONTENT_LENGTH)
     {
-        head.headers.append(CONTENT_LENGTH, size.into());
+        head.headers.append(CONTENT_LENGTH, length.into());
     }
 }
 
-async fn stream<B>(
+/// Sends a response piece by piece, while its client is there.
+pub(super) async fn stream<B>(
     head: ResponseHead,
     first: Option<Piece>,
     mut body: Pin<&mut B>,
@@ -195,7 +174,7 @@ where
                 SendError::Gone(gone) => Stop::Gone(gone),
                 other => Stop::Failed(other.into()),
             })?,
-            Piece::Trailers(trailers) => return Ok(Some(trailers)),
+            Piece::Trailers(trailers) => return Ok(Some(*trailers)),
             Piece::End => return Ok(None),
         }
     }
@@ -212,17 +191,7 @@ where
     Err(gone.into())
 }
 
-/// The first piece of a body, which may say without being asked that it is empty.
-fn look<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Result<Piece, AppError>>
-where
-    B: Body<Error: Into<BoxError>>,
-{
-    if body.is_end_stream() {
-        return Poll::Ready(Ok(Piece::End));
-    }
-    next(body, cx)
-}
-
+/// The next piece of a body.
 fn next<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Result<Piece, AppError>>
 where
     B: Body<Error: Into<BoxError>>,
@@ -235,7 +204,7 @@ where
             // No copy, of `Bytes`.
             Ok(mut data) => Piece::Data(data.copy_to_bytes(data.remaining())),
             Err(frame) => match frame.into_trailers() {
-                Ok(trailers) => Piece::Trailers(trailers),
+                Ok(trailers) => Piece::Trailers(Box::new(trailers)),
                 // A kind of frame that came later is none of the content.
                 Err(_) => Piece::Data(Bytes::new()),
             },

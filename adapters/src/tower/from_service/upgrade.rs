@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use gateway_spec::{AppError, Scope, Tunnel};
+use gateway_spec::{AppError, Done, RequestBody, Responder, ResponseHead, Scope, Tunnel};
 use http::header::{CONNECTION, UPGRADE};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Empty;
 use hyper::ext::Protocol;
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -25,13 +25,63 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::oneshot;
 
+use super::{Hook, request};
 use crate::completion::Completion;
 
 const REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: tunnel\r\n\r\n";
 
-/// What a request that may switch protocols has in its extensions, and the way to fulfil it. Dropped, it is cancelled.
-pub(super) struct Offer {
+/// A request whose answer may be a switch of protocols.
+pub(super) struct Switch {
+    offer: Offer,
+    /// Kept for the tunnel: what that carries is no body of the request.
+    body: RequestBody,
+    is_connect: bool,
+}
+
+impl Switch {
+    /// The request, with what it needs in its extensions and an empty body.
+    pub(super) fn offer(
+        scope: &Scope,
+        body: RequestBody,
+        hook: Option<&Hook>,
+    ) -> Result<(Request<RequestBody>, Box<Self>), AppError> {
+        let mut request = request::of(scope, body.ended(), hook);
+        let switch = Self {
+            offer: Offer::make(scope, &mut request)?,
+            body,
+            is_connect: scope.method == Method::CONNECT,
+        };
+        Ok((request, Box::new(switch)))
+    }
+
+    /// Whether an answer of this status takes the offer. Else it is to be dropped, which cancels the offer.
+    pub(super) fn is_taken_by(&self, status: StatusCode) -> bool {
+        match self.is_connect {
+            true => status.is_success(),
+            false => status == StatusCode::SWITCHING_PROTOCOLS,
+        }
+    }
+
+    /// Switches, and lasts until the service drops what it upgraded to.
+    pub(super) async fn make(
+        self: Box<Self>,
+        head: ResponseHead,
+        responder: Responder,
+    ) -> Result<Done, AppError> {
+        let tunnel = responder.upgrade(head, self.body).await?;
+        self.offer.fulfil(tunnel).await?.finish().await
+    }
+}
+
+impl fmt::Debug for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Switch").finish_non_exhaustive()
+    }
+}
+
+/// `OnUpgrade` in a request's extensions, and the way to fulfil it. Dropped, it is cancelled.
+struct Offer {
     hyper: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>,
     shared: Arc<Shared>,
     to_io: oneshot::Sender<Tunnel>,
@@ -55,7 +105,7 @@ impl Shared {
 
 impl Offer {
     /// Puts it into the request's extensions, and beside it the protocol of an extended CONNECT.
-    pub(super) fn make<B>(scope: &Scope, request: &mut Request<B>) -> Result<Self, AppError> {
+    fn make<B>(scope: &Scope, request: &mut Request<B>) -> Result<Self, AppError> {
         let shared = Arc::new(Shared {
             on_upgrade: Mutex::default(),
             accepted: Completion::new(),
@@ -89,7 +139,7 @@ impl Offer {
     }
 
     /// Gives the tunnel to whoever waits for the upgrade, and back when it was dropped there.
-    pub(super) async fn fulfil(self, tunnel: Tunnel) -> Result<Tunnel, AppError> {
+    async fn fulfil(self, tunnel: Tunnel) -> Result<Tunnel, AppError> {
         // In its place before hyper gives the `Io` away: the service may write from another thread at once.
         let placed = self.to_io.send(tunnel);
         let waker = self.shared.accepted.complete(());
@@ -99,12 +149,6 @@ impl Offer {
             (Ok(()), Ok(tunnel)) => Ok(tunnel),
             _ => Err(AppError::message("hyper did not give its upgrade away")),
         }
-    }
-}
-
-impl fmt::Debug for Offer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Offer").finish_non_exhaustive()
     }
 }
 
