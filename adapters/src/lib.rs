@@ -48,7 +48,7 @@ pub mod middleware;
 mod pool;
 mod sync;
 #[cfg(feature = "tower")]
-mod tower;
+pub mod tower;
 
 pub use pool::{Pool, PoolSettings, PoolStats};
 pub use sync::{SyncAdapter, sync};

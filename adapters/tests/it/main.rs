@@ -5,6 +5,8 @@
 mod support;
 
 mod exchange;
+#[cfg(feature = "axum")]
+mod from_service;
 mod lifespan;
 mod queue;
 mod stress;
