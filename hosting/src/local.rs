@@ -19,7 +19,7 @@ use http::HeaderMap;
 
 use self::link::{Credit, Delivery, Link, Phase};
 use crate::call::{drop_confined, poll_confined};
-use crate::exchange::{Exchange, Facts, Outgoing, Turn, Wanted, keep, wake, weight};
+use crate::exchange::{Exchange, Facts, Life, Outgoing, Turn, Wanted, keep, wake, weight};
 
 /// Makes an exchange in the process. `body_limit` is what [`BodyError::TooLarge`] refuses, in bytes.
 ///
@@ -250,6 +250,11 @@ impl Client {
     /// The client leaves, for this reason. After the end this does nothing.
     pub fn leave(&self, gone: Gone) {
         self.link.leave(gone);
+    }
+
+    /// What is known of the client's own life, for whoever looks after a WebSocket.
+    pub fn life(&self) -> Life {
+        self.link.exchange.life()
     }
 
     /// Why the exchange is over, if it is.
