@@ -7,6 +7,8 @@ mod support;
 mod exchange;
 #[cfg(feature = "tower")]
 mod from_service;
+#[cfg(feature = "tower")]
+mod into_service;
 mod lifespan;
 mod queue;
 mod stress;

@@ -53,6 +53,8 @@ struct Stream {
     peer: Arc<Peer>,
     /// What comes next, if it was looked at already.
     next: Option<Outgoing>,
+    /// Bytes of the part that was given last, until somebody asks for another.
+    given: usize,
     /// Bytes that are still to come, if that was declared.
     left: Option<u64>,
     stage: Stage,
@@ -131,6 +133,7 @@ impl ResponseBody {
             kind: Kind::Stream(Stream {
                 peer,
                 next: (!first.is_empty()).then_some(Outgoing::Data(first)),
+                given: 0,
                 left: length,
                 stage: Stage::Flows,
             }),
@@ -151,13 +154,15 @@ impl Stream {
             Stage::Ended => return Poll::Ready(None),
         }
         // Whoever asks again has passed on what it got.
-        self.peer.client().acknowledge();
+        let passed_on = std::mem::take(&mut self.given);
+        self.peer.client().acknowledge(passed_on);
         let outgoing = match self.next.take() {
             Some(outgoing) => Some(outgoing),
             None => ready!(self.peer.client().poll_next(cx)),
         };
         match outgoing {
             Some(Outgoing::Data(bytes)) => {
+                self.given = bytes.len();
                 if let Some(left) = &mut self.left {
                     *left = left.saturating_sub(bytes.len() as u64);
                 }
