@@ -90,12 +90,17 @@ impl RequestBody {
         self.collect_after(Bytes::new(), limit).await
     }
 
-    /// As [`collect`](Self::collect), behind bytes that were taken already.
-    pub(crate) async fn collect_after(
-        &mut self,
-        taken: Bytes,
-        limit: usize,
-    ) -> Result<Bytes, BodyError> {
+    /// The whole body behind bytes of it that were taken already, if both together have at most `limit` bytes: for
+    /// those who buffer, and give up the rest of what they took.
+    ///
+    /// # Errors
+    ///
+    /// As [`collect`](Self::collect).
+    ///
+    /// # Cancel safety
+    ///
+    /// What was read so far is lost, and `taken` too.
+    pub async fn collect_after(&mut self, taken: Bytes, limit: usize) -> Result<Bytes, BodyError> {
         let too_large = || BodyError::TooLarge {
             limit: limit as u64,
         };
