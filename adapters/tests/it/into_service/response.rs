@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Vers
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Body as _;
 
-use super::support::{ask, get, read, read_all, service, soon, turn};
+use super::support::{ask, endless, get, read, read_all, service, soon, turn};
 use crate::from_service::support::{Count, fields, settle};
 
 fn with_length(status: StatusCode, length: &'static str) -> ResponseHead {
@@ -472,21 +472,10 @@ async fn a_file_that_is_too_short_cuts_the_response_off() {
     assert!(soon(read(body)).await.1.is_err());
 }
 
-/// How many bytes were written to a body that nobody reads.
 #[tokio::test]
 async fn a_body_that_is_not_read_holds_its_application_up_at_the_bound() {
     let wrote = Count::default();
-    let count = wrote.clone();
-    let service = service(move |http: Http| {
-        let count = count.clone();
-        async move {
-            let mut writer = http.responder.start(StatusCode::OK).await?;
-            loop {
-                writer.write(vec![b'x'; 1024]).await?;
-                count.add();
-            }
-        }
-    });
+    let service = endless(&wrote);
     let mut body = ask(&service, get("/")).await.into_body();
     settle().await;
     assert_eq!(wrote.get(), 64, "64 KiB");

@@ -11,7 +11,7 @@ use adapters::tower::{CutOff, IntoService, ResponseBody, into_service};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use gateway_spec::{AppError, Application, Connection, Done, Http, application_fn};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::{http1, http2};
@@ -23,6 +23,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tower::Service as _;
+
+use crate::from_service::support::Count;
 
 /// Longer than anything here takes on a machine that is busy with other things.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -48,6 +50,21 @@ where
             match connection {
                 Connection::Http(http) => function(http).await,
                 other => other.refuse().await,
+            }
+        }
+    })
+}
+
+/// A service that answers with KiBs without an end, and counts those that were taken from it.
+pub(crate) fn endless(taken: &Count) -> IntoService<impl Application> {
+    let taken = taken.clone();
+    service(move |http: Http| {
+        let taken = taken.clone();
+        async move {
+            let mut writer = http.responder.start(StatusCode::OK).await?;
+            loop {
+                writer.write(vec![b'x'; 1024]).await?;
+                taken.add();
             }
         }
     })

@@ -192,7 +192,7 @@ fn echo(ends: mpsc::UnboundedSender<Disconnect>) -> impl Application {
                     }
                     Incoming::Message(message) => socket.send(message).await?,
                     Incoming::Closed(end) => {
-                        ends.send(end.clone())?;
+                        ends.send(end)?;
                         return Err(AppError::message("it is closed"));
                     }
                     _ => {}

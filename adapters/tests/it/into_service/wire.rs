@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Frame;
 use tokio::sync::{Notify, mpsc};
 
-use super::support::{BOTH, Client, Raw, Speaks, fed, get, part, serve, service, soon};
+use super::support::{BOTH, Client, Raw, Speaks, endless, fed, get, part, serve, service, soon};
 use crate::from_service::support::{Count, fields};
 
 async fn echo(http: Http) -> Result<gateway_spec::Done, AppError> {
@@ -294,18 +294,7 @@ async fn timers_run_while_the_client_does_not_read() {
 #[tokio::test]
 async fn what_a_client_does_not_take_is_bounded() {
     let wrote = Count::default();
-    let count = wrote.clone();
-    let address = serve(service(move |http: Http| {
-        let count = count.clone();
-        async move {
-            let mut writer = http.responder.start(StatusCode::OK).await?;
-            loop {
-                writer.write(vec![b'x'; 1024]).await?;
-                count.add();
-            }
-        }
-    }))
-    .await;
+    let address = serve(endless(&wrote)).await;
     let mut client = Client::connect(address, Speaks::Http2).await;
     let response = soon(client.send(get("/"))).await.unwrap();
     // The window that the client grants, which is all that hyper takes beside the frame in its hands.
