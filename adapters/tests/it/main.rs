@@ -7,5 +7,6 @@ mod support;
 mod exchange;
 mod lifespan;
 mod lifespans;
+mod middleware;
 mod queue;
 mod stress;
