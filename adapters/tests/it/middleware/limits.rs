@@ -77,8 +77,9 @@ async fn up_to_the_limit_all_is_as_without_one() {
 #[tokio::test]
 async fn a_body_without_a_length_fails_at_the_limit_however_it_is_read() {
     type Outcome = Result<usize, BodyError>;
+    type Way = fn(Http) -> Pin<Box<dyn Future<Output = Outcome> + Send>>;
     let seen = Arc::new(Mutex::new(Vec::<Outcome>::new()));
-    let ways: [fn(Http) -> Pin<Box<dyn Future<Output = Outcome> + Send>>; 4] = [
+    let ways: [Way; 4] = [
         |mut http| {
             Box::pin(async move {
                 let mut length = 0;
