@@ -89,8 +89,11 @@ mod timeout;
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
-use gateway_spec::Headers;
+use gateway_spec::{
+    Headers, Http, HttpLayer, HttpTransport, Layered, WebSocket, WebSocketLayer, WebSocketTransport,
+};
 use http::HeaderName;
 
 pub use cancel::{CancelOnDisconnect, HalfClose, cancel_on_disconnect};
@@ -134,6 +137,34 @@ impl fmt::Display for BuildError {
 }
 
 impl Error for BuildError {}
+
+/// Puts a layer around an exchange, and gives a handle to it too.
+fn layered<L: HttpLayer>(
+    http: Http,
+    layer: impl FnOnce(Arc<dyn HttpTransport>) -> L,
+) -> (Http, Arc<Layered<L>>) {
+    let mut kept = None;
+    let http = http.map_transport(|inner| {
+        let layered = Arc::new(Layered(layer(inner)));
+        kept = Some(Arc::clone(&layered));
+        layered
+    });
+    (http, kept.expect("wrapping happens once, at once"))
+}
+
+/// The same of a WebSocket.
+fn layered_socket<L: WebSocketLayer>(
+    socket: WebSocket,
+    layer: impl FnOnce(Arc<dyn WebSocketTransport>) -> L,
+) -> (WebSocket, Arc<Layered<L>>) {
+    let mut kept = None;
+    let socket = socket.map_transport(|inner| {
+        let layered = Arc::new(Layered(layer(inner)));
+        kept = Some(Arc::clone(&layered));
+        layered
+    });
+    (socket, kept.expect("wrapping happens once, at once"))
+}
 
 /// The value of a field that is there once: of a doubled one, nobody knows which counts.
 fn only<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a [u8]> {

@@ -14,7 +14,7 @@ use http::StatusCode;
 use super::children;
 use crate::{ChildStates, Lifespans};
 
-use self::trial::{HttpTrial, SocketTrial};
+use self::trial::{try_http, try_socket};
 
 /// Serves by the first application what it has, and by the second what the first answers with 404.
 ///
@@ -103,7 +103,7 @@ impl<A: Application, B: Application> Fallback<A, B> {
 
     async fn http(&self, http: Http) -> Result<Done, AppError> {
         let (mut scope, left) = (http.scope.clone(), http.body.remaining());
-        let (mut tried, trial) = HttpTrial::around(http, Arc::clone(&self.when));
+        let (mut tried, trial) = try_http(http, Arc::clone(&self.when));
         children::enter(0, &mut tried.scope);
         let result = self.first.call(Connection::Http(tried)).await;
         let Some(inner) = trial.0.over() else {
@@ -122,7 +122,7 @@ impl<A: Application, B: Application> Fallback<A, B> {
 
     async fn socket(&self, socket: WebSocket) -> Result<Done, AppError> {
         let (scope, subprotocols) = (socket.scope.clone(), socket.subprotocols.clone());
-        let (mut tried, trial) = SocketTrial::around(socket, Arc::clone(&self.when));
+        let (mut tried, trial) = try_socket(socket, Arc::clone(&self.when));
         children::enter(0, &mut tried.scope);
         let result = self.first.call(Connection::WebSocket(tried)).await;
         let Some(inner) = trial.0.over() else {

@@ -76,6 +76,27 @@ pub(super) trait Stand: Send + Sync {
     /// Ends what was started, and is not complete.
     fn cut_off(&self);
 
+    /// The application begins its answer, and ends it by the same event if that is so.
+    fn begin(
+        &self,
+        kind: HeadKind,
+        ends: bool,
+        send: impl FnOnce() -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let stage = self.stage();
+        if !stage.decide() {
+            return Err(Gone::Aborted.into());
+        }
+        let sent = send();
+        match (&sent, kind) {
+            (Err(_), _) => stage.undecide(),
+            (Ok(()), HeadKind::Upgrade) => stage.upgrade(),
+            (Ok(()), HeadKind::Response) if ends => stage.end(),
+            (Ok(()), HeadKind::Response) => {}
+        }
+        sent
+    }
+
     /// From here on a dropped handle is held back.
     fn hold(&self) {
         self.stage().hold();

@@ -10,6 +10,7 @@ use gateway_spec::{
 };
 
 use super::When;
+use crate::middleware::{layered, layered_socket};
 
 /// Something reached the client or came from it: what the application answers, it has answered.
 const COMMITTED: u8 = 1;
@@ -18,42 +19,41 @@ const OVER: u8 = 1 << 1;
 /// It dropped the body.
 const UNWANTED: u8 = 1 << 2;
 
-pub(super) struct HttpTrial {
-    inner: Arc<dyn HttpTransport>,
+pub(super) struct Trial<T: ?Sized> {
+    inner: Arc<T>,
     when: When,
     bits: AtomicU8,
 }
 
-impl HttpTrial {
-    pub(super) fn around(http: Http, when: When) -> (Http, Arc<Layered<Self>>) {
-        let mut kept = None;
-        let http = http.map_transport(|inner| {
-            let trial = Arc::new(Layered(Self {
-                inner,
-                when,
-                bits: AtomicU8::new(0),
-            }));
-            kept = Some(Arc::clone(&trial));
-            trial
-        });
-        (http, kept.expect("wrapping happens once, at once"))
+/// Tries an application with an exchange.
+pub(super) fn try_http(http: Http, when: When) -> (Http, Arc<Layered<Trial<dyn HttpTransport>>>) {
+    layered(http, |inner| Trial::new(inner, when))
+}
+
+/// Tries an application with a WebSocket.
+pub(super) fn try_socket(
+    socket: WebSocket,
+    when: When,
+) -> (WebSocket, Arc<Layered<Trial<dyn WebSocketTransport>>>) {
+    layered_socket(socket, |inner| Trial::new(inner, when))
+}
+
+impl<T: ?Sized> Trial<T> {
+    fn new(inner: Arc<T>, when: When) -> Self {
+        Self {
+            inner,
+            when,
+            bits: AtomicU8::new(0),
+        }
     }
 
     /// The transport for another application, if the first has nothing.
-    pub(super) fn over(&self) -> Option<Arc<dyn HttpTransport>> {
+    pub(super) fn over(&self) -> Option<Arc<T>> {
         self.is_over().then(|| Arc::clone(&self.inner))
     }
 
     fn is_over(&self) -> bool {
         self.bits.load(Ordering::Acquire) & OVER != 0
-    }
-
-    /// The exchange is the first application's for good.
-    fn commit(&self) {
-        let before = self.bits.fetch_or(COMMITTED, Ordering::AcqRel);
-        if before & (COMMITTED | UNWANTED) == UNWANTED {
-            self.inner.stop_receiving();
-        }
     }
 
     /// Ends the trial, if nothing speaks against it.
@@ -65,7 +65,17 @@ impl HttpTrial {
     }
 }
 
-impl HttpLayer for HttpTrial {
+impl Trial<dyn HttpTransport> {
+    /// The exchange is the first application's for good.
+    fn commit(&self) {
+        let before = self.bits.fetch_or(COMMITTED, Ordering::AcqRel);
+        if before & (COMMITTED | UNWANTED) == UNWANTED {
+            self.inner.stop_receiving();
+        }
+    }
+}
+
+impl HttpLayer for Trial<dyn HttpTransport> {
     fn inner(&self) -> &dyn HttpTransport {
         &*self.inner
     }
@@ -145,38 +155,7 @@ impl HttpLayer for HttpTrial {
     }
 }
 
-pub(super) struct SocketTrial {
-    inner: Arc<dyn WebSocketTransport>,
-    when: When,
-    bits: AtomicU8,
-}
-
-impl SocketTrial {
-    pub(super) fn around(socket: WebSocket, when: When) -> (WebSocket, Arc<Layered<Self>>) {
-        let mut kept = None;
-        let socket = socket.map_transport(|inner| {
-            let trial = Arc::new(Layered(Self {
-                inner,
-                when,
-                bits: AtomicU8::new(0),
-            }));
-            kept = Some(Arc::clone(&trial));
-            trial
-        });
-        (socket, kept.expect("wrapping happens once, at once"))
-    }
-
-    /// The transport for another application, if the first has nothing.
-    pub(super) fn over(&self) -> Option<Arc<dyn WebSocketTransport>> {
-        self.is_over().then(|| Arc::clone(&self.inner))
-    }
-
-    fn is_over(&self) -> bool {
-        self.bits.load(Ordering::Acquire) & OVER != 0
-    }
-}
-
-impl WebSocketLayer for SocketTrial {
+impl WebSocketLayer for Trial<dyn WebSocketTransport> {
     fn inner(&self) -> &dyn WebSocketTransport {
         &*self.inner
     }
@@ -202,8 +181,8 @@ impl WebSocketLayer for SocketTrial {
         }
         if let WebSocketSend::Deny(response) = &event
             && (self.when)(&response.head)
+            && self.give_up()
         {
-            self.bits.fetch_or(OVER, Ordering::AcqRel);
             return Ok(());
         }
         self.inner.send(event)

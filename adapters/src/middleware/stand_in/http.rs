@@ -10,6 +10,7 @@ use gateway_spec::{
 
 use super::stage::{Stage, Start};
 use super::{HeadKind, OnHead, Stand};
+use crate::middleware::layered;
 
 pub(in crate::middleware) struct HttpStand<H> {
     inner: Arc<dyn HttpTransport>,
@@ -28,31 +29,11 @@ impl<H: OnHead> HttpStand<H> {
     }
 
     pub(super) fn with_stage(http: Http, stage: Stage, on_head: H) -> (Http, Arc<Layered<Self>>) {
-        let mut kept = None;
-        let http = http.map_transport(|inner| {
-            let layer = Arc::new(Layered(Self {
-                inner,
-                stage,
-                on_head,
-            }));
-            kept = Some(Arc::clone(&layer));
-            layer
-        });
-        (http, kept.expect("wrapping happens once, at once"))
-    }
-
-    fn begin(&self, event: HttpSend, kind: HeadKind, ends: bool) -> Result<(), SendError> {
-        if !self.stage.decide() {
-            return Err(Gone::Aborted.into());
-        }
-        let sent = self.inner.send(event);
-        match (&sent, kind) {
-            (Err(_), _) => self.stage.undecide(),
-            (Ok(()), HeadKind::Upgrade) => self.stage.upgrade(),
-            (Ok(()), HeadKind::Response) if ends => self.stage.end(),
-            (Ok(()), HeadKind::Response) => {}
-        }
-        sent
+        layered(http, |inner| Self {
+            inner,
+            stage,
+            on_head,
+        })
     }
 }
 
@@ -121,11 +102,11 @@ impl<H: OnHead> HttpLayer for HttpStand<H> {
             HttpSend::Start { head, more, .. } => {
                 let ends = !*more;
                 self.on_head.change(HeadKind::Response, &mut head.headers);
-                return self.begin(event, HeadKind::Response, ends);
+                return self.begin(HeadKind::Response, ends, || self.inner.send(event));
             }
             HttpSend::Upgrade { head } => {
                 self.on_head.change(HeadKind::Upgrade, &mut head.headers);
-                return self.begin(event, HeadKind::Upgrade, false);
+                return self.begin(HeadKind::Upgrade, false, || self.inner.send(event));
             }
             _ if self.stage.is_taken() => return Err(Gone::Aborted.into()),
             _ => {}

@@ -11,6 +11,7 @@ use gateway_spec::{
 use super::http::{HttpStand, answer_at_once};
 use super::stage::{Stage, Start};
 use super::{HeadKind, OnHead, Stand};
+use crate::middleware::layered_socket;
 
 pub(in crate::middleware) struct SocketStand<H> {
     inner: Arc<dyn WebSocketTransport>,
@@ -27,31 +28,12 @@ impl<H: OnHead> SocketStand<H> {
         start: Start,
         on_head: H,
     ) -> (WebSocket, Arc<Layered<Self>>) {
-        let mut kept = None;
-        let socket = socket.map_transport(|inner| {
-            let layer = Arc::new(Layered(Self {
-                inner,
-                plain: OnceLock::new(),
-                stage: Stage::shared(start),
-                on_head,
-            }));
-            kept = Some(Arc::clone(&layer));
-            layer
-        });
-        (socket, kept.expect("wrapping happens once, at once"))
-    }
-
-    fn begin(&self, event: WebSocketSend, kind: HeadKind) -> Result<(), SendError> {
-        if !self.stage.decide() {
-            return Err(Gone::Aborted.into());
-        }
-        let sent = self.inner.send(event);
-        match (&sent, kind) {
-            (Err(_), _) => self.stage.undecide(),
-            (Ok(()), HeadKind::Upgrade) => self.stage.upgrade(),
-            (Ok(()), HeadKind::Response) => self.stage.end(),
-        }
-        sent
+        layered_socket(socket, |inner| Self {
+            inner,
+            plain: OnceLock::new(),
+            stage: Stage::shared(start),
+            on_head,
+        })
     }
 }
 
@@ -121,12 +103,12 @@ impl<H: OnHead> WebSocketLayer for SocketStand<H> {
         match &mut event {
             WebSocketSend::Accept(accept) => {
                 self.on_head.change(HeadKind::Upgrade, &mut accept.headers);
-                self.begin(event, HeadKind::Upgrade)
+                self.begin(HeadKind::Upgrade, false, || self.inner.send(event))
             }
             WebSocketSend::Deny(response) => {
                 let headers = &mut response.head.headers;
                 self.on_head.change(HeadKind::Response, headers);
-                self.begin(event, HeadKind::Response)
+                self.begin(HeadKind::Response, true, || self.inner.send(event))
             }
             _ if self.stage.is_taken() => Err(Gone::Aborted.into()),
             WebSocketSend::Close(_) => {
