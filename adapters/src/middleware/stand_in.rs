@@ -201,10 +201,12 @@ async fn answer_errors<S: Stand>(
     Err(error)
 }
 
-/// An answer of a status and its name: what servers answer too.
+/// The answer that servers give by themselves, for answers of ours to look like theirs.
 pub(super) fn plain(status: StatusCode) -> Response {
-    let reason = status.canonical_reason().unwrap_or("Unknown");
-    Response::from(format!("{} {reason}\n", status.as_str())).with_status(status)
+    let (head, body) = hosting::error_page(status);
+    let mut response = Response::from(head);
+    response.body = body;
+    response
 }
 
 /// One poll, in the task that is polling.

@@ -5,6 +5,10 @@
 mod support;
 
 mod exchange;
+#[cfg(feature = "axum")]
+mod from_service;
+#[cfg(all(feature = "tokio-io", feature = "futures-io"))]
+mod io;
 mod lifespan;
 mod lifespans;
 mod middleware;

@@ -132,6 +132,39 @@ fn both_halves_work_for_themselves() {
 }
 
 #[test]
+fn both_halves_can_be_polled_without_a_split() {
+    let (mut socket, script) = open([WebSocketReceive::Message("in".into())]);
+    let mut cx = Context::from_waker(Waker::noop());
+    let (sender, receiver) = socket.halves();
+    let received = Poll::Ready(Incoming::Message("in".into()));
+    assert_eq!(receiver.poll_receive(&mut cx), received);
+    assert_eq!(sender.poll_ready(&mut cx), Poll::Ready(Ok(())));
+    sender.send_now("out").unwrap();
+    sender.close_now(CloseCode::NORMAL, "bye").unwrap();
+    assert_eq!(sender.poll_flush(&mut cx), Poll::Ready(Ok(())));
+    assert_eq!(
+        script.calls(),
+        "Message(Text(\"out\")); close 1000 \"bye\"; flush"
+    );
+
+    // What a transport says once the close frame is sent.
+    script.refuse(SendError::Gone(Gone::Finished));
+    sender.close_now(CloseCode::NORMAL, "again").unwrap();
+    script.gone.raise(Gone::Finished);
+    assert_done(now(socket.close(CloseCode::NORMAL, "again")));
+    assert_eq!(script.calls(), "");
+
+    let (mut socket, script) = open([]);
+    script.gone.raise(Gone::PeerReset);
+    let gone = Poll::Ready(Err(Gone::PeerReset));
+    assert_eq!(socket.halves().0.poll_ready(&mut cx), gone);
+    assert_eq!(socket.halves().0.poll_flush(&mut cx), gone);
+    script.refuse(SendError::OutOfOrder);
+    let refused = socket.halves().0.close_now(CloseCode::NORMAL, "");
+    assert_eq!(refused, Err(SendError::OutOfOrder));
+}
+
+#[test]
 fn a_socket_dropped_without_a_close_is_aborted_by_its_sending_half() {
     let (whole, script) = open([]);
     drop(whole);
