@@ -10,7 +10,7 @@ use gateway_spec::{AppError, Application, Connection, Done, Gone, Label, Respons
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::stand_in::{HttpStand, SocketStand, Stand, Start, Unchanged, first_turn, plain};
+use super::stand_in::{HttpStand, SocketStand, Stage, Stand, Start, Unchanged, first_turn, plain};
 
 /// Gives an application so long to begin its answer, then drops its future and answers 503.
 ///
@@ -113,6 +113,7 @@ impl<A> Timeout<A> {
     async fn bound<S: Stand>(
         &self,
         stand: &S,
+        start: Duration,
         label: Label,
         call: impl Future<Output = Result<Done, AppError>>,
     ) -> Result<Done, AppError> {
@@ -121,29 +122,37 @@ impl<A> Timeout<A> {
             return result;
         }
         let began = Instant::now();
-        if let Some(result) = within(began, Some(self.start), &mut Call(call.as_mut())).await {
-            return result;
+        let limits = [Some(start), self.whole, self.upgraded];
+        let mut passed = None;
+        loop {
+            let ahead = limits.into_iter().flatten();
+            let next = ahead.filter(|limit| passed < Some(*limit)).min();
+            if let Some(result) = within(began, next, &mut Call(call.as_mut())).await {
+                return result;
+            }
+            passed = next;
+            if passed >= Some(start) && stand.stage().take() {
+                call.set(None);
+                warn(&label, "an application did not begin its answer in time");
+                return stand.answer(self.answer.clone()).await;
+            }
+            if self.is_overdue(stand.stage(), passed) {
+                stand.cut_off();
+                call.set(None);
+                warn(&label, "an application did not end its answer in time");
+                return Err(Gone::Aborted.into());
+            }
         }
-        if stand.stage().take() {
-            call.set(None);
-            warn(&label, "an application did not begin its answer in time");
-            return stand.answer(self.answer.clone()).await;
-        }
-        let left = if stand.stage().is_upgraded() {
-            self.upgraded
-        } else {
-            self.whole
+    }
+
+    /// Whether what was begun should have ended by now.
+    fn is_overdue(&self, stage: &Stage, passed: Option<Duration>) -> bool {
+        let limit = match (stage.is_decided(), stage.is_upgraded()) {
+            (false, _) => None,
+            (true, true) => self.upgraded,
+            (true, false) => self.whole,
         };
-        if let Some(result) = within(began, left, &mut Call(call.as_mut())).await {
-            return result;
-        }
-        if stand.stage().is_ended() {
-            return Call(call).await;
-        }
-        stand.cut_off();
-        call.set(None);
-        warn(&label, "an application did not end its answer in time");
-        Err(Gone::Aborted.into())
+        limit.is_some() && passed >= limit && !stage.is_ended()
     }
 }
 
@@ -185,13 +194,14 @@ impl<A: Application> Application for Timeout<A> {
                 let label = http.scope.label.clone();
                 let (http, stand) = HttpStand::around(http, Start::Free, Unchanged);
                 let call = self.app.call(Connection::Http(http));
-                self.bound(&stand.0, label, call).await
+                self.bound(&stand.0, self.start, label, call).await
             }
             Connection::WebSocket(socket) => {
                 let label = socket.scope.label.clone();
                 let (socket, stand) = SocketStand::around(socket, Start::Free, Unchanged);
                 let call = self.app.call(Connection::WebSocket(socket));
-                self.bound(&stand.0, label, call).await
+                let start = self.upgraded.map_or(self.start, |all| all.min(self.start));
+                self.bound(&stand.0, start, label, call).await
             }
             other => self.app.call(other).await,
         }

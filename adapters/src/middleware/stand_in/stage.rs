@@ -115,6 +115,11 @@ impl Stage {
         self.has(UPGRADED)
     }
 
+    /// Whether the application has begun its answer, or given the exchange up on purpose.
+    pub(in crate::middleware) fn is_decided(&self) -> bool {
+        self.has(DECIDED)
+    }
+
     pub(super) fn is_taken(&self) -> bool {
         self.has(TAKEN)
     }

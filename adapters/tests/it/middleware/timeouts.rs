@@ -209,6 +209,33 @@ async fn a_handshake_is_bounded_and_a_socket_only_if_that_is_said() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bound_that_is_shorter_than_that_on_the_start_holds_all_the_same() {
+    let open = |app| async move {
+        let client = TestClient::new(app);
+        let began = Instant::now();
+        let mut socket = client.websocket("/").connect().await.unwrap();
+        (socket.closed().await.code, began.elapsed())
+    };
+    let app = timeout(socket_app(echo), seconds(600)).upgraded(seconds(60));
+    assert_eq!(open(app).await, (1011, seconds(60)));
+    let app = timeout(socket_app(echo), seconds(600)).whole(seconds(30));
+    assert_eq!(open(app.upgraded(seconds(60))).await, (1011, seconds(60)));
+
+    let thinking = socket_app(async |_socket| pending().await);
+    let client = TestClient::new(timeout(thinking, seconds(600)).upgraded(seconds(60)));
+    let began = Instant::now();
+    let denied = client.websocket("/").connect().await.unwrap_err();
+    assert_eq!(denied.reply().unwrap().status, 503);
+    assert_eq!(began.elapsed(), seconds(60));
+
+    // A request is no socket.
+    let work = Work::default();
+    let app = timeout(slow(90, 0, &work), seconds(600)).upgraded(seconds(60));
+    let reply = TestClient::new(app).get("/").send().await.unwrap();
+    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn work_after_a_socket_s_close_is_not_bounded() {
     let work = Work::default();
     let watched = work.clone();
