@@ -13,5 +13,6 @@ mod into_service;
 mod io;
 mod lifespan;
 mod lifespans;
+mod middleware;
 mod queue;
 mod stress;
