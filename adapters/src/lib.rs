@@ -39,7 +39,7 @@
 //! either direction and no channel: the thread parks on the exchange itself.
 #![forbid(unsafe_code)]
 
-mod blocking;
+pub mod blocking;
 mod completion;
 mod cpu;
 #[cfg(any(feature = "tokio-io", feature = "futures-io"))]

@@ -1,9 +1,10 @@
-//! The synchronous adapter over exchanges in memory, with a scripted peer and real threads.
+//! The adapters, over exchanges in memory: with a scripted peer, and real threads.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod support;
 
+mod blocking;
 mod exchange;
 mod lifespan;
 mod queue;
