@@ -27,18 +27,3 @@ pub use exchange::{
     Progress, ReplyLength, Sent, TrailersTaken, Turn, UpgradeAsked, Verdict, Wanted, is_bodiless,
     may_be_trailer,
 };
-
-use bytes::Bytes;
-use gateway_spec::{ResponseHead, types::StatusCode};
-
-/// The answer that a host gives itself: the status in words, as text.
-#[must_use]
-pub fn error_page(status: StatusCode) -> (ResponseHead, Bytes) {
-    let text = format!(
-        "{} {}\n",
-        status.as_str(),
-        status.canonical_reason().unwrap_or("Unknown")
-    );
-    let response = gateway_spec::Response::from(text).with_status(status);
-    (response.head, response.body)
-}
