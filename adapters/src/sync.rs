@@ -7,20 +7,13 @@ mod call;
 mod held;
 
 use std::fmt;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::task::Waker;
-use std::thread;
-use std::time::Instant;
 
-use gateway_spec::{
-    AppError, Application, Connection, Done, Http, Lifespan, Response, SyncApplication,
-};
-use http::{HeaderValue, StatusCode, header};
+use gateway_spec::{AppError, Application, Connection, Done, Http, Lifespan, SyncApplication};
 
-use self::call::{Call, Outcome, panicked};
-use crate::completion::Completion;
-use crate::pool::{Lease, Pool};
+use self::call::{Call, Outcome};
+use crate::beside::beside;
+use crate::pool::Pool;
 
 /// Makes an application of a synchronous one, with a pool of its own and the default bounds.
 ///
@@ -120,49 +113,27 @@ impl<S: SyncApplication> SyncAdapter<S> {
                     body, responder, ..
                 } = http;
                 drop(body);
-                responder.respond(self.unavailable()).await
+                let unavailable = self.pool.settings().retry_after();
+                responder
+                    .respond(AppError::from(unavailable).response())
+                    .await
             }
         }
-    }
-
-    fn unavailable(&self) -> Response {
-        // By then everything that is queued now was served or refused.
-        let wait = self.pool.settings().queue_deadline;
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        Response::from(StatusCode::SERVICE_UNAVAILABLE)
-            .with_header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
     }
 
     async fn lifespan(&self, lifespan: Lifespan) -> Result<Done, AppError> {
         let lease = self.pool.lease();
         let app = Arc::clone(&self.app);
-        let state = self.beside(move || app.startup()).await?;
+        let state = beside(self.pool.name(), move || app.startup()).await?;
         let running = lifespan.started(state);
         let deadline = running.shutdown_requested().await;
-        let (app, pool) = (Arc::clone(&self.app), self.pool.clone());
+        let app = Arc::clone(&self.app);
         let shutdown = move || {
-            stop(&pool, lease, deadline);
+            lease.end(deadline);
             app.shutdown()
         };
-        self.beside(shutdown).await?;
+        beside(self.pool.name(), shutdown).await?;
         Ok(running.stopped())
-    }
-
-    /// Runs one of the application's own two steps on a thread that no request can occupy.
-    async fn beside<T: Send + 'static>(
-        &self,
-        step: impl FnOnce() -> Result<T, AppError> + Send + 'static,
-    ) -> Result<T, AppError> {
-        let completion = Arc::new(Completion::new());
-        let there = Arc::clone(&completion);
-        let life = move || {
-            let result = panic::catch_unwind(AssertUnwindSafe(step));
-            let result = result.unwrap_or_else(|payload| Err(panicked(&*payload)));
-            there.complete(result).into_iter().for_each(Waker::wake);
-        };
-        let name = format!("{}-lifespan", self.pool.name());
-        thread::Builder::new().name(name).spawn(life)?;
-        completion.wait().await
     }
 }
 
@@ -185,14 +156,6 @@ impl<S> fmt::Debug for SyncAdapter<S> {
         f.debug_struct("SyncAdapter")
             .field("pool", &self.pool)
             .finish_non_exhaustive()
-    }
-}
-
-/// Ends one use of the pool, and says how many threads that left behind.
-fn stop(pool: &Pool, lease: Lease, deadline: Instant) {
-    let threads = lease.end(deadline);
-    if threads > 0 {
-        tracing::warn!(pool = %pool.name(), threads, "threads did not come back from the application's code");
     }
 }
 

@@ -1,16 +1,16 @@
 //! One request on its way through the pool: waiting, running, over.
 
-use std::any::Any;
 use std::future::Future;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use gateway_spec::{AppError, Done, Handoff, Http, SyncApplication, SyncHttp};
+use hosting::{drop_confined, panicked};
 
 use super::held::Held;
 use crate::completion::Completion;
-use crate::pool::Job;
+use crate::pool::{Job, Refusal};
 
 pub(super) struct Call<S> {
     app: Arc<S>,
@@ -99,7 +99,7 @@ impl<S: SyncApplication> Job for Call<S> {
         let result = panic::catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| {
             let error = panicked(&*payload);
             // Its destructor is the application's code too.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)));
+            drop_confined(|| drop(payload));
             Err(error)
         });
         drop(self.enter(Stage::Ran(Outcome::Returned { result, handoff })));
@@ -112,7 +112,7 @@ impl<S: SyncApplication> Job for Call<S> {
         }
     }
 
-    fn refuse(&self) {
+    fn refuse(&self, _why: Refusal) {
         let waker = self
             .take()
             .and_then(|http| self.outcome.complete(Outcome::Refused(http)));
@@ -122,14 +122,6 @@ impl<S: SyncApplication> Job for Call<S> {
     fn release(&self) {
         self.transport.give_up();
     }
-}
-
-/// What a server logs of a panic.
-pub(super) fn panicked(payload: &(dyn Any + Send)) -> AppError {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    let text = text.unwrap_or("with something that is no text");
-    AppError::message(format!("the synchronous application panicked: {text}"))
 }
 
 /// Puts a [`Held`] around an exchange.

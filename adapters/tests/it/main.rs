@@ -5,6 +5,7 @@
 mod support;
 
 mod blocking;
+mod cpu;
 mod exchange;
 mod lifespan;
 mod queue;
