@@ -51,7 +51,7 @@ use gateway_spec::GoneSignal;
 
 use self::work::Work;
 use crate::beside::beside;
-use crate::pool::{Pool, PoolSettings, PoolStats};
+use crate::pool::{Pool, PoolSettings, PoolStats, Ticket};
 
 pub use error::CpuError;
 pub use work::Cancelled;
@@ -191,8 +191,8 @@ impl CpuPool {
         let gone = gone.into();
         let retry_after = self.settings().retry_after();
         let work = Arc::new(Work::new(Box::new(work), gone.clone(), retry_after));
-        self.pool.submit(Arc::clone(&work) as _);
-        RunCpu { work, gone }
+        let ticket = self.pool.submit(Arc::clone(&work) as _);
+        RunCpu { work, ticket, gone }
     }
 
     /// Stops the pool, for all clones: what is queued gives [`CpuError::Stopped`], as everything does that comes from now on, and what
@@ -236,7 +236,19 @@ impl Default for CpuPool {
 #[must_use = "dropped, it takes the work back"]
 pub struct RunCpu<T> {
     work: Arc<Work<T>>,
+    ticket: Ticket,
     gone: Option<GoneSignal>,
+}
+
+impl<T> RunCpu<T> {
+    /// Nobody waits for it any more. Whether it was still queued.
+    fn take_back(&self) -> bool {
+        let was_queued = self.work.take_back();
+        if was_queued {
+            self.ticket.withdraw();
+        }
+        was_queued
+    }
 }
 
 impl<T> Future for RunCpu<T> {
@@ -254,7 +266,7 @@ impl<T> Future for RunCpu<T> {
                 Poll::Ready(gone) if !gone.is_final() => {}
                 Poll::Ready(gone) => {
                     me.gone = None;
-                    if me.work.take_back() {
+                    if me.take_back() {
                         return Poll::Ready(Err(CpuError::Gone(gone)));
                     }
                 }
@@ -266,7 +278,7 @@ impl<T> Future for RunCpu<T> {
 
 impl<T> Drop for RunCpu<T> {
     fn drop(&mut self) {
-        self.work.take_back();
+        self.take_back();
     }
 }
 

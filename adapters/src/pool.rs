@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use gateway_spec::Unavailable;
 
 use crew::Crew;
+use crew::Place;
 pub(crate) use crew::{Job, Refusal};
 
 /// Bounds of a [`Pool`].
@@ -174,8 +175,10 @@ impl Pool {
     }
 
     /// Has the job run on a thread, or refused.
-    pub(crate) fn submit(&self, job: Arc<dyn Job>) {
-        self.handle.crew.submit(job);
+    pub(crate) fn submit(&self, job: Arc<dyn Job>) -> Ticket {
+        let crew = Arc::clone(&self.handle.crew);
+        let place = crew.submit(&job);
+        Ticket { crew, job, place }
     }
 
     /// Refuses what is queued and what comes, releases what runs, and has the threads end.
@@ -216,6 +219,25 @@ impl fmt::Debug for Pool {
             .field("settings", self.settings())
             .field("stats", &self.stats())
             .finish()
+    }
+}
+
+/// A job's place in a pool, without holding the pool open.
+pub(crate) struct Ticket {
+    crew: Arc<Crew>,
+    job: Arc<dyn Job>,
+    place: Place,
+}
+
+impl Ticket {
+    /// Whether it had to wait behind others.
+    pub(crate) fn has_to_wait(&self) -> bool {
+        self.place == Place::Queue
+    }
+
+    /// Gives up the job's place in the queue. The job itself is the caller's to take back before.
+    pub(crate) fn withdraw(&self) {
+        self.crew.withdraw(&self.job);
     }
 }
 

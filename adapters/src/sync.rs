@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use gateway_spec::{AppError, Application, Connection, Done, Http, Lifespan, SyncApplication};
 
-use self::call::{Call, Outcome};
+use self::call::{Abandoned, Call, Outcome};
 use crate::beside::beside;
-use crate::pool::Pool;
+use crate::pool::{Pool, Ticket};
 
 /// Makes an application of a synchronous one, with a pool of its own and the default bounds.
 ///
@@ -40,7 +40,7 @@ pub fn sync<S: SyncApplication>(app: S) -> SyncAdapter<S> {
 /// - A response that is sent whole goes out when `call` returns, so work after `respond` delays it, and the
 ///   application does not learn whether the client could be reached. Streamed parts go out as they are written.
 /// - While every thread is busy requests wait in the pool's queue. If that is full, or their time in it is over, the
-///   answer is 503 with `Retry-After`. Those whose client has left are dropped from it unseen.
+///   answer is 503 with `Retry-After`. Those whose client leaves are dropped from it at once, unseen.
 /// - A panic is an error of that request alone; the thread lives on.
 /// - There is no cancellation (SYNC-4): a client that left makes reading and writing fail. Dropping the future of
 ///   [`call`](Application::call) makes them fail too, and a request that still waits is not run.
@@ -93,9 +93,14 @@ impl<S: SyncApplication> SyncAdapter<S> {
     async fn exchange(&self, http: Http) -> Result<Done, AppError> {
         http.body.buffered(READY_BYTES).await?;
         let call = Arc::new(Call::new(Arc::clone(&self.app), http));
-        let _abandon = Abandon(&*call);
-        self.pool.submit(Arc::clone(&call) as _);
-        match call.outcome().await {
+        let ticket = self.pool.submit(Arc::clone(&call) as _);
+        let _place = Place {
+            call: &*call,
+            ticket: &ticket,
+        };
+        // Who finds a thread free is not worth watching.
+        let gone = ticket.has_to_wait().then(|| call.gone());
+        match call.outcome(gone).await {
             Outcome::Returned { result, handoff } => {
                 let sent = match handoff.take() {
                     Some((responder, response)) => Some(responder.respond(response).await),
@@ -109,6 +114,8 @@ impl<S: SyncApplication> SyncAdapter<S> {
                 }
             }
             Outcome::Refused(http) => {
+                // It has a place still if its client left.
+                ticket.withdraw();
                 let Http {
                     body, responder, ..
                 } = http;
@@ -159,11 +166,16 @@ impl<S> fmt::Debug for SyncAdapter<S> {
     }
 }
 
-/// Gives a call up when its future is dropped; after its end this does nothing.
-struct Abandon<'a, S: SyncApplication>(&'a Call<S>);
+/// What a call has of the pool, given up when its future is dropped; after its end this does nothing.
+struct Place<'a, S: SyncApplication> {
+    call: &'a Call<S>,
+    ticket: &'a Ticket,
+}
 
-impl<S: SyncApplication> Drop for Abandon<'_, S> {
+impl<S: SyncApplication> Drop for Place<'_, S> {
     fn drop(&mut self) {
-        self.0.abandon();
+        if self.call.abandon() == Abandoned::Unrun {
+            self.ticket.withdraw();
+        }
     }
 }

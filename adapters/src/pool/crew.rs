@@ -48,6 +48,15 @@ pub(crate) enum Refusal {
     Unwanted,
 }
 
+/// Where a job went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// To a thread that has nothing else to do; or it was refused.
+    Thread,
+    /// Behind others.
+    Queue,
+}
+
 pub(super) struct Crew {
     pub(super) name: String,
     pub(super) settings: PoolSettings,
@@ -75,30 +84,44 @@ impl Crew {
         }
     }
 
-    pub(super) fn submit(self: &Arc<Self>, job: Arc<dyn Job>) {
+    pub(super) fn submit(self: &Arc<Self>, job: &Arc<dyn Job>) -> Place {
         let mut state = self.lock();
         let unwanted = if state.is_full(&self.settings) {
             state.take_unwanted()
         } else {
             Vec::new()
         };
-        let submitted = state.submit(&job, &self.settings);
+        let submitted = state.submit(job, &self.settings);
         drop(state);
         unwanted
             .iter()
             .for_each(|queued| self.refuse(&*queued.job, Refusal::Unwanted));
         match submitted {
-            Submitted::Refused(why) => self.refuse(&*job, why),
+            Submitted::Refused(why) => self.refuse(&**job, why),
             Submitted::Wake => self.work.notify_one(),
             Submitted::Start(seat) => self.start(seat),
-            Submitted::Wait => self.counters.count_waiting(),
+            Submitted::Wait => return self.waits(),
             Submitted::WaitFirst(timekeeper) => {
-                self.counters.count_waiting();
                 match timekeeper {
                     Timekeeper::NotStarted => self.start_timekeeper(),
                     Timekeeper::Idle | Timekeeper::Watching => self.backlog.notify_one(),
                 }
+                return self.waits();
             }
+        }
+        Place::Thread
+    }
+
+    fn waits(&self) -> Place {
+        self.counters.count_waiting();
+        Place::Queue
+    }
+
+    /// Takes a job out of the queue that nobody waits for, if it is still there.
+    pub(super) fn withdraw(&self, job: &Arc<dyn Job>) {
+        let withdrawn = self.lock().withdraw(job);
+        if withdrawn.is_some() {
+            self.counters.count_refused(Refusal::Unwanted);
         }
     }
 

@@ -1,11 +1,14 @@
 //! One request on its way through the pool: waiting, running, over.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{self, AssertUnwindSafe};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
-use gateway_spec::{AppError, Done, Handoff, Http, SyncApplication, SyncHttp};
+use gateway_spec::{
+    AppError, Done, GoneSignal, Handoff, Http, HttpTransport, SyncApplication, SyncHttp,
+};
 use hosting::{drop_confined, panicked};
 
 use super::held::Held;
@@ -26,6 +29,15 @@ enum Stage {
     /// Not to be seen yet.
     Ran(Outcome),
     Over,
+}
+
+/// What was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Abandoned {
+    /// A call that no thread has taken.
+    Unrun,
+    /// One that runs or has run.
+    Run,
 }
 
 /// What the pool made of a call.
@@ -50,8 +62,32 @@ impl<S: SyncApplication> Call<S> {
         }
     }
 
-    pub(super) fn outcome(&self) -> impl Future<Output = Outcome> {
-        self.outcome.wait()
+    /// Waits for a thread to be done with it, or for a refusal; with a signal, also for its client to leave while it waits for a
+    /// thread, which is a refusal too.
+    pub(super) fn outcome(&self, gone: Option<GoneSignal>) -> impl Future<Output = Outcome> {
+        let mut gone = gone;
+        poll_fn(move |cx| {
+            if let Poll::Ready(outcome) = self.outcome.poll(cx) {
+                return Poll::Ready(outcome);
+            }
+            while let Some(signal) = &mut gone {
+                match Pin::new(signal).poll(cx) {
+                    Poll::Pending => break,
+                    Poll::Ready(reason) if !reason.is_final() => {}
+                    Poll::Ready(_) => {
+                        gone = None;
+                        if let Some(http) = self.take() {
+                            return Poll::Ready(Outcome::Refused(http));
+                        }
+                    }
+                }
+            }
+            Poll::Pending
+        })
+    }
+
+    pub(super) fn gone(&self) -> GoneSignal {
+        self.transport.gone()
     }
 
     /// The call has returned: what its handles held back takes effect.
@@ -60,9 +96,15 @@ impl<S: SyncApplication> Call<S> {
     }
 
     /// Nobody waits for the outcome: not run if it was not yet, else its handles fail from now on.
-    pub(super) fn abandon(&self) {
-        drop(self.enter(Stage::Over));
+    pub(super) fn abandon(&self) -> Abandoned {
+        let was = self.enter(Stage::Over);
+        let abandoned = match &was {
+            Stage::Waiting(_) => Abandoned::Unrun,
+            Stage::Running | Stage::Ran(_) | Stage::Over => Abandoned::Run,
+        };
+        drop(was);
         self.transport.give_up();
+        abandoned
     }
 
     /// The exchange, if nobody took it yet.

@@ -110,6 +110,7 @@ fn a_future_that_is_dropped_takes_its_work_back_from_the_queue() {
     let (unrun, is_dropped) = token();
     drop(pool.run(None, move || panic!("{unrun:?} is run for nobody")));
     assert!(is_dropped(), "at once, and not when a thread comes to it");
+    assert_eq!((pool.stats().queued, pool.stats().dropped), (0, 1));
     let last = pool.run(None, || ());
     keeper.open();
     block_on(first).unwrap();
@@ -237,6 +238,12 @@ fn a_panic_is_the_error_of_its_computation_alone() {
         1,
         "the thread lived through all of it"
     );
+
+    let (full, _first, keeper) = busy(0);
+    let bomb = Explosive;
+    let refused = full.run(None, move || drop(bomb));
+    assert!(matches!(block_on(refused), Err(CpuError::Busy(_))));
+    keeper.open();
 }
 
 #[test]

@@ -116,6 +116,12 @@ impl State {
         unwanted.into()
     }
 
+    pub(super) fn withdraw(&mut self, job: &Arc<dyn Job>) -> Option<Queued> {
+        let is_it = |queued: &Queued| Arc::ptr_eq(&queued.job, job);
+        let place = self.queue.iter().position(is_it)?;
+        self.queue.remove(place)
+    }
+
     pub(super) fn running_jobs(&self) -> Vec<Arc<dyn Job>> {
         let job = |seat: &Seat| match seat {
             Seat::Running(job) => Some(Arc::clone(job)),

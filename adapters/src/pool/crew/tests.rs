@@ -64,19 +64,19 @@ fn the_timekeeper_refuses_what_is_late_while_every_thread_is_busy() {
     // Many times, so that it is found starting, watching and idle.
     for refused in 1..=100 {
         let (job, fates) = reporting();
-        crew.submit(job);
+        crew.submit(&(job as Arc<dyn Job>));
         assert_eq!(fates.recv(), Ok(Fate::Refused(Refusal::Busy)));
         assert_eq!(crew.stats().refused, refused);
     }
     assert_eq!(crew.stats().waited, 100);
     // Nobody was refused by it who does not wait any more.
     let (job, fates) = job(false);
-    crew.submit(job);
+    crew.submit(&(job as Arc<dyn Job>));
     assert_eq!(fates.recv(), Ok(Fate::Refused(Refusal::Unwanted)));
     assert_eq!((crew.stats().refused, crew.stats().dropped), (100, 1));
     crew.close();
     let (job, fates) = reporting();
-    crew.submit(job);
+    crew.submit(&(job as Arc<dyn Job>));
     assert_eq!(fates.recv(), Ok(Fate::Refused(Refusal::Stopped)));
 }
 
@@ -89,7 +89,7 @@ fn a_thread_that_comes_free_refuses_what_is_late_and_runs_what_is_not() {
     let since = since.expect("the machine is up for longer");
     crew.lock().queue.push_back(Queued { job, since });
     let (job, in_time) = reporting();
-    crew.submit(job);
+    crew.submit(&(job as Arc<dyn Job>));
     assert_eq!(late.recv(), Ok(Fate::Refused(Refusal::Busy)));
     assert_eq!(in_time.recv(), Ok(Fate::Run));
     crew.close();
