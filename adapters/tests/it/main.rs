@@ -4,6 +4,8 @@
 
 mod support;
 
+mod blocking;
+mod cpu;
 mod exchange;
 #[cfg(feature = "tower")]
 mod from_service;
