@@ -48,7 +48,6 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// ) -> Result<Done, AppError> {
 ///     send_stream(responder.start(StatusCode::OK).await?, rows).await
 /// }
-/// # let _ = rows::<futures_util::stream::Empty<io::Result<Bytes>>>;
 /// ```
 pub async fn send_stream<K, S, B, E>(writer: Writer<K>, stream: S) -> Result<Done, AppError>
 where
@@ -108,7 +107,7 @@ where
 
 /// Sends what a reader gives, and ends the response with it. Terminal.
 ///
-/// Each read goes into a block of [16 KiB](BLOCK_BYTES) that is then sent without a copy, where `tokio::io::copy` copies into its
+/// Each read goes into a block of 16 KiB that is then sent without a copy, where `tokio::io::copy` copies into its
 /// own buffer and from there. At most one block is held while the reader waits. Files are better sent by
 /// [`Writer::write_file`], which leaves them to the server. The reader is dropped as the stream of [`send_stream`] is.
 ///
@@ -132,7 +131,6 @@ where
 /// async fn output(responder: Responder, stdout: impl AsyncRead) -> Result<Done, AppError> {
 ///     send_reader(responder.start(StatusCode::OK).await?, stdout).await
 /// }
-/// # let _ = output::<tokio::io::Empty>;
 /// ```
 #[cfg(feature = "tokio-io")]
 pub async fn send_reader<K, R>(writer: Writer<K>, reader: R) -> Result<Done, AppError>
@@ -205,7 +203,7 @@ fn poll_block(
 ///     response: http::Response<BoxBody<Bytes, std::io::Error>>,
 /// ) -> Result<Done, AppError> {
 ///     let (head, body) = response.into_parts();
-///     let mut writer = responder.start_with_trailers(head.status, None).await?;
+///     let writer = responder.start_with_trailers(head.status, None).await?;
 ///     send_body(writer, body).await
 /// }
 /// # let _ = relay;
