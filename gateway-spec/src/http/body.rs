@@ -162,6 +162,29 @@ impl RequestBody {
         Buffered { transport, bytes }
     }
 
+    /// A body of the same exchange with nothing in it: for whoever keeps this one for an
+    /// [upgrade](crate::Responder::upgrade) and has to hand a request on with a body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::RequestBody;
+    /// use http::Request;
+    ///
+    /// fn request_of(kept: &RequestBody) -> Request<RequestBody> {
+    ///     Request::new(kept.ended())
+    /// }
+    /// # let _ = request_of;
+    /// ```
+    #[must_use]
+    pub fn ended(&self) -> Self {
+        Self {
+            transport: self.transport.clone(),
+            length: BodyLength::Empty,
+            state: State::Ended(None),
+        }
+    }
+
     /// Resolves when the client is gone; also when nobody reads the body.
     pub fn gone(&self) -> GoneSignal {
         self.transport().gone()
@@ -255,6 +278,24 @@ impl RequestBody {
     /// Lets go of the transport without telling it that the body is not wanted.
     pub(crate) fn release(&mut self) -> Option<Arc<dyn HttpTransport>> {
         self.transport.take()
+    }
+
+    /// Goes back before the last part, of so many bytes: how long the body then is, and how it ended if it had.
+    pub(crate) fn reopen(&mut self, bytes: usize) -> Option<HttpReceive> {
+        let end = match std::mem::replace(&mut self.state, State::Reading) {
+            State::Fresh | State::Reading => None,
+            State::Ended(None) => Some(HttpReceive::Body {
+                bytes: Bytes::new(),
+                more: false,
+            }),
+            State::Ended(Some(trailers)) => Some(HttpReceive::Trailers(*trailers)),
+            State::Failed(error) => Some(HttpReceive::Failed(error)),
+        };
+        self.length = match self.length {
+            BodyLength::Known(left) => BodyLength::Known(left + bytes as u64),
+            BodyLength::Empty | BodyLength::Unknown => BodyLength::Unknown,
+        };
+        end
     }
 
     /// What is left, if something was received or a failure was.

@@ -45,6 +45,22 @@ fn a_handshake_is_accepted_or_denied_or_given_back() {
 }
 
 #[test]
+fn the_plain_exchange_has_the_scope_that_middleware_made() {
+    let (mut edited, script) = socket([]);
+    let (http, _outer) = exchange([]);
+    script.keep(http);
+    edited.scope.edit().extensions.insert("by middleware");
+    let http = edited.into_http().unwrap();
+    let seen = http.scope.extensions.get::<&str>();
+    assert_eq!(seen, Some(&"by middleware"));
+    drop(http);
+
+    let (nothing_to_give, script) = socket([]);
+    assert!(nothing_to_give.into_http().is_none());
+    assert_eq!(script.calls(), "abort Dropped");
+}
+
+#[test]
 fn a_handshake_that_is_lost_is_aborted() {
     let (dropped, script) = socket([]);
     drop(dropped);
