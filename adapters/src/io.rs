@@ -60,11 +60,12 @@ mod body_writer;
 mod lent;
 #[cfg(feature = "futures-io")]
 mod messages;
+pub(crate) mod pump;
 mod send;
 mod tunnel_io;
 
-mod source;
-mod target;
+pub(crate) mod source;
+pub(crate) mod target;
 
 #[cfg(feature = "futures-io")]
 mod futures;

@@ -42,7 +42,7 @@
 mod blocking;
 mod completion;
 mod cpu;
-#[cfg(any(feature = "tokio-io", feature = "futures-io"))]
+#[cfg(any(feature = "tokio-io", feature = "futures-io", feature = "tower"))]
 pub mod io;
 mod lifespan;
 pub mod middleware;
