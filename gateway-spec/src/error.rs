@@ -282,15 +282,31 @@ impl AppError {
         }
     }
 
-    /// An error with a text for the log; the client sees 500.
+    /// An error with this cause, which may be boxed already and then does not turn into one by `?`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::error::Error;
+    /// use gateway_spec::{AppError, BodyError};
+    ///
+    /// let boxed: Box<dyn Error + Send + Sync> = BodyError::Timeout.into();
+    /// assert_eq!(AppError::new(boxed).status_code(), 408);
+    /// ```
     #[must_use]
-    pub fn message(text: impl Into<String>) -> Self {
+    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             inner: Box::new(Inner {
                 status: None,
-                source: Some(text.into().into()),
+                source: Some(source.into()),
             }),
         }
+    }
+
+    /// An error with a text for the log; the client sees 500.
+    #[must_use]
+    pub fn message(text: impl Into<String>) -> Self {
+        Self::new(text.into())
     }
 
     /// Gives the error another status.
@@ -431,6 +447,7 @@ mod tests {
                 Some(Gone::Shutdown),
             ),
             (AppError::from(wrapped), Some(Gone::WriteTimeout)),
+            (AppError::new(Gone::PeerReset), Some(Gone::PeerReset)),
             (AppError::from(io::Error::other("x")), None),
             (AppError::from(SendError::OutOfOrder), None),
             (AppError::status(StatusCode::NOT_FOUND), None),

@@ -157,6 +157,29 @@ impl RequestBody {
         Buffered { transport, bytes }
     }
 
+    /// A body of the same exchange with nothing in it: for whoever keeps this one for an
+    /// [upgrade](crate::Responder::upgrade) and has to hand a request on with a body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::RequestBody;
+    /// use http::Request;
+    ///
+    /// fn request_of(kept: &RequestBody) -> Request<RequestBody> {
+    ///     Request::new(kept.ended())
+    /// }
+    /// # let _ = request_of;
+    /// ```
+    #[must_use]
+    pub fn ended(&self) -> Self {
+        Self {
+            transport: self.transport.clone(),
+            length: BodyLength::Empty,
+            state: State::Ended(None),
+        }
+    }
+
     /// Resolves when the client is gone; also when nobody reads the body.
     pub fn gone(&self) -> GoneSignal {
         self.transport().gone()

@@ -75,6 +75,25 @@ fn a_chunk_that_is_dropped_loses_nothing() {
 }
 
 #[test]
+fn a_body_made_ended_has_nothing_and_takes_nothing() {
+    let (http, script) = exchange([part("later")]);
+    let mut ended = http.body.ended();
+    assert!(ended.is_end() && ended.is_end_stream());
+    assert_eq!(ended.remaining(), BodyLength::Empty);
+    assert_eq!(chunk(&mut ended), Ok(None));
+    assert_eq!(now(ended.trailers()), Ok(None));
+    assert_eq!(now(ended.buffered(1)), Ok(()));
+    let mut gone = Task::new(ended.gone());
+    assert!(gone.poll().is_pending());
+    script.gone.raise(Gone::PeerReset);
+    assert_eq!(gone.poll(), Poll::Ready(Gone::PeerReset));
+    drop(ended);
+    let mut body = http.body;
+    assert_eq!(script.calls(), "", "the body is still wanted");
+    assert_eq!(chunk(&mut body), Ok(Some("later".into())));
+}
+
+#[test]
 fn a_failure_is_given_as_often_as_it_is_asked_for() {
     let failures = [
         BodyError::TooLarge { limit: 9 },
