@@ -10,3 +10,4 @@ mod asked;
 mod bodies;
 mod events;
 mod notes;
+mod sockets;
