@@ -9,5 +9,7 @@ mod site;
 mod asked;
 mod bodies;
 mod events;
+mod layers;
 mod notes;
+mod shutdown;
 mod sockets;
