@@ -68,8 +68,9 @@ pub(super) async fn remove(State(board): State<Board>, Path(id): Path<u64>) -> S
 
 /// Waits for the next note. A client that leaves ends the wait: axum drops this future.
 pub(super) async fn next(State(board): State<Board>) -> Result<Json<Note>, StatusCode> {
+    let mut posted = board.posted();
     let _watching = board.watch();
-    let next = board.posted().recv().await;
+    let next = posted.recv().await;
     next.map(Json).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
 }
 

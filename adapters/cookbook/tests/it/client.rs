@@ -23,7 +23,8 @@ pub(crate) enum Wire {
 #[derive(Debug)]
 pub(crate) struct Client {
     requests: Requests,
-    server: SocketAddr,
+    /// The server's address.
+    pub(crate) server: SocketAddr,
     /// Its own address.
     pub(crate) address: SocketAddr,
 }

@@ -21,7 +21,7 @@ on_every_host!(over both:
 /// A stream of events, as its client reads it.
 #[derive(Debug)]
 pub(crate) struct Events {
-    body: Incoming,
+    pub(crate) body: Incoming,
     unread: String,
 }
 

@@ -7,7 +7,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use gateway::{AppError, Application, Connection, Done, State};
 use server_host::{AccessLogging, Protocol, ServeError, Settings};
@@ -69,8 +68,8 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Starts it; on gateway's servers with this grace period.
-    pub(crate) fn start(kind: Kind, service: impl Service, grace: Duration) -> Self {
+    /// Starts it; on gateway's servers with these settings.
+    pub(crate) fn start(kind: Kind, service: impl Service, change: fn(&mut Settings)) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let (listening, address) = mpsc::channel();
         let run = move || match kind {
@@ -84,8 +83,8 @@ impl Host {
                     },
                 };
                 match kind {
-                    Kind::Raw => serve(Raw, app, grace, &listening),
-                    _ => serve(Hyper, app, grace, &listening),
+                    Kind::Raw => serve(Raw, app, change, &listening),
+                    _ => serve(Hyper, app, change, &listening),
                 }
             }
         };
@@ -141,14 +140,14 @@ fn serve_at_home(
 fn serve(
     protocol: impl Protocol,
     app: Stoppable<impl Application>,
-    grace: Duration,
+    change: fn(&mut Settings),
     listening: &mpsc::Sender<SocketAddr>,
 ) {
     let mut settings = Settings::default();
     settings.bind = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
     settings.workers = WORKERS;
     settings.access_log = AccessLogging::Off;
-    settings.grace = grace;
+    change(&mut settings);
     let served = server_host::serve(protocol, app, settings, |bound| {
         listening.send(bound.address).expect("it is waited for");
     });

@@ -8,8 +8,11 @@ mod site;
 
 mod asked;
 mod bodies;
+mod differences;
 mod events;
 mod layers;
 mod notes;
+mod parity;
 mod shutdown;
+mod silence;
 mod sockets;

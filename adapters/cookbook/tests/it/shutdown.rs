@@ -20,7 +20,7 @@ on_every_host!(over both:
 /// others say goodbye, nobody new gets in, and the server ends.
 async fn what_is_open_ends_in_order(kind: Kind, wire: Wire) {
     let site = Site::start(kind, wire);
-    let (mut asking, mut listening, mut talking) = (
+    let (asking, mut listening, mut talking) = (
         site.connect().await,
         site.connect().await,
         site.connect().await,
@@ -52,7 +52,7 @@ async fn ask(mut client: Client, request: axum::http::Request<Body>) -> Answer {
     client.ask(request).await
 }
 
-async fn until_nobody_listens(site: &Site) {
+pub(crate) async fn until_nobody_listens(site: &Site) {
     while TcpStream::connect(site.host.address).await.is_ok() {
         tokio::task::yield_now().await;
     }

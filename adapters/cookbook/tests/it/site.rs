@@ -12,9 +12,6 @@ use crate::host::{Host, Kind};
 /// The longest that a test may take. Only failures take as long, so it is generous: a busy machine must not fail a test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long open exchanges may go on after a shutdown began, where a test does not say.
-const GRACE: Duration = Duration::from_secs(30);
-
 /// The board, on a server.
 #[derive(Debug)]
 pub(crate) struct Site {
@@ -35,8 +32,18 @@ impl Site {
             ..Settings::default()
         };
         change(&mut settings);
+        Self::start_on(kind, wire, &settings, |_| {})
+    }
+
+    /// The board with its settings, on a server with others.
+    pub(crate) fn start_on(
+        kind: Kind,
+        wire: Wire,
+        settings: &Settings,
+        change: fn(&mut server_host::Settings),
+    ) -> Self {
         let board = Board::new();
-        let host = Host::start(kind, app(board.clone(), &settings), GRACE);
+        let host = Host::start(kind, app(board.clone(), settings), change);
         Self { host, board, wire }
     }
 
