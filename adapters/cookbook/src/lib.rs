@@ -9,3 +9,5 @@
 #![forbid(unsafe_code)]
 
 pub mod axum;
+pub mod on_gateway;
+pub mod tonic;

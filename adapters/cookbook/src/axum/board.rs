@@ -75,19 +75,19 @@ impl Board {
     }
 
     /// Counts one more watcher until what it gives is dropped.
-    pub(super) fn watch(&self) -> Watching {
+    pub(crate) fn watch(&self) -> Watching {
         self.watchers.send_modify(|watchers| *watchers += 1);
         Watching {
             board: self.clone(),
         }
     }
 
-    pub(super) fn posted(&self) -> broadcast::Receiver<Note> {
+    pub(crate) fn posted(&self) -> broadcast::Receiver<Note> {
         self.posted.subscribe()
     }
 
     /// Resolves when the service closes.
-    pub(super) async fn closing(&self) {
+    pub(crate) async fn closing(&self) {
         let mut closing = self.closing.subscribe();
         // The sender is in `self`, so it is there.
         let _ = closing.wait_for(|closing| *closing).await;
@@ -99,7 +99,7 @@ impl Board {
         after.take(limit).map(|(_, note)| note.clone()).collect()
     }
 
-    pub(super) fn note(&self, id: u64) -> Option<Note> {
+    pub(crate) fn note(&self, id: u64) -> Option<Note> {
         self.lock().by_id.get(&id).cloned()
     }
 
@@ -128,7 +128,7 @@ impl Default for Board {
 
 /// A watcher that is counted.
 #[derive(Debug)]
-pub(super) struct Watching {
+pub(crate) struct Watching {
     board: Board,
 }
 

@@ -61,7 +61,6 @@ impl Service for axum::Router {
 /// A service that is served.
 #[derive(Debug)]
 pub(crate) struct Host {
-    pub(crate) kind: Kind,
     pub(crate) address: SocketAddr,
     stop: watch::Sender<bool>,
     thread: JoinHandle<()>,
@@ -92,7 +91,6 @@ impl Host {
         let thread = thread.spawn(run).expect("threads can be started");
         let address = address.recv().expect("it says where it listens");
         Self {
-            kind,
             address,
             stop,
             thread,

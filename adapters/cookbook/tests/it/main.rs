@@ -10,6 +10,7 @@ mod asked;
 mod bodies;
 mod differences;
 mod events;
+mod grpc;
 mod layers;
 mod notes;
 mod parity;

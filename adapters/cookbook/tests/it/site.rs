@@ -86,6 +86,7 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
 macro_rules! on_every_host {
     (over $wires:ident: $($test:ident),+ $(,)?) => {$(
         mod $test {
+            #[allow(unused_imports, reason = "gRPC has one wire")]
             use crate::client::Wire;
             use crate::host::Kind;
             use crate::site::{on_every_host, run};
@@ -98,19 +99,25 @@ macro_rules! on_every_host {
         on_every_host!(@http2 $test);
     };
     (@http1 $test:ident) => {
-        on_every_host!(@test at_home, Home, Http1, $test);
-        on_every_host!(@test raw, Raw, Http1, $test);
-        on_every_host!(@test hyper, Hyper, Http1, $test);
+        on_every_host!(@test at_home, $test, Kind::Home, Wire::Http1);
+        on_every_host!(@test raw, $test, Kind::Raw, Wire::Http1);
+        on_every_host!(@test hyper, $test, Kind::Hyper, Wire::Http1);
     };
     (@http2 $test:ident) => {
-        on_every_host!(@test at_home_http2, Home, Http2, $test);
-        on_every_host!(@test raw_http2, Raw, Http2, $test);
-        on_every_host!(@test hyper_http2, Hyper, Http2, $test);
+        on_every_host!(@test at_home_http2, $test, Kind::Home, Wire::Http2);
+        on_every_host!(@test raw_http2, $test, Kind::Raw, Wire::Http2);
+        on_every_host!(@test hyper_http2, $test, Kind::Hyper, Wire::Http2);
     };
-    (@test $name:ident, $kind:ident, $wire:ident, $test:ident) => {
+    // gRPC has one wire.
+    (@grpc $test:ident) => {
+        on_every_host!(@test at_home, $test, Kind::Home);
+        on_every_host!(@test raw, $test, Kind::Raw);
+        on_every_host!(@test hyper, $test, Kind::Hyper);
+    };
+    (@test $name:ident, $test:ident, $($argument:expr),+) => {
         #[test]
         fn $name() {
-            run(super::$test(Kind::$kind, Wire::$wire));
+            run(super::$test($($argument),+));
         }
     };
 }
