@@ -13,6 +13,7 @@ mod events;
 mod grpc;
 mod layers;
 mod notes;
+mod odd;
 mod parity;
 mod shutdown;
 mod silence;
