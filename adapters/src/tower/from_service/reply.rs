@@ -9,7 +9,7 @@ use gateway_spec::{
     AppError, Done, Gone, Responder, Response, ResponseHead, Scope, SendError, Trailing, Writer,
 };
 use http::header::{CONTENT_LENGTH, TRAILER};
-use http::{HeaderMap, HeaderName, Method, Version};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use http_body::Body;
 
 use super::BoxError;
@@ -52,6 +52,9 @@ where
     let (parts, body) = response.into_parts();
     let mut head = head_of(parts);
     let size = body.size_hint().exact();
+    if head.status == StatusCode::NOT_MODIFIED && size == Some(0) {
+        leave_length_open(&mut head);
+    }
     if asked.is_head {
         return without_body(head, size, responder).await;
     }
@@ -92,6 +95,15 @@ async fn without_body(
         responder.respond(head).await
     } else {
         responder.start(head).await?.finish().await
+    }
+}
+
+/// Takes the length of nothing out of a 304, as hyper does: the field would speak of the content that was not sent (RFC 9110
+/// section 8.6), and frameworks set it to the size of the empty body.
+#[cold]
+fn leave_length_open(head: &mut ResponseHead) {
+    if head.headers.get(CONTENT_LENGTH) == Some(b"0") {
+        head.headers.remove(CONTENT_LENGTH);
     }
 }
 
