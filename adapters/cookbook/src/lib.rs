@@ -10,4 +10,5 @@
 
 pub mod axum;
 pub mod on_gateway;
+pub mod pipes;
 pub mod tonic;

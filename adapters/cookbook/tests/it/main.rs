@@ -4,6 +4,7 @@
 
 mod client;
 mod host;
+mod program;
 mod site;
 
 mod asked;
@@ -15,6 +16,7 @@ mod layers;
 mod notes;
 mod odd;
 mod parity;
+mod pipes;
 mod shutdown;
 mod silence;
 mod sockets;
