@@ -9,6 +9,12 @@
 #![forbid(unsafe_code)]
 
 pub mod axum;
+pub mod flask;
 pub mod on_gateway;
 pub mod pipes;
 pub mod tonic;
+
+/// Compiles the examples of the text.
+#[cfg(doctest)]
+#[doc = include_str!("../flask.md")]
+struct Flask;

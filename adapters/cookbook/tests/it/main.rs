@@ -11,6 +11,7 @@ mod asked;
 mod bodies;
 mod differences;
 mod events;
+mod flask;
 mod grpc;
 mod layers;
 mod notes;
