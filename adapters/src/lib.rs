@@ -43,7 +43,7 @@ mod beside;
 pub mod blocking;
 mod completion;
 pub mod cpu;
-#[cfg(any(feature = "tokio-io", feature = "futures-io"))]
+#[cfg(any(feature = "tokio-io", feature = "futures-io", feature = "tower"))]
 pub mod io;
 mod lifespan;
 pub mod middleware;
