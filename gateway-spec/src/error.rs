@@ -8,6 +8,8 @@ use std::{fmt, io};
 
 use http::StatusCode;
 
+use crate::Disconnect;
+
 /// Why the other end of an exchange is gone (SRV-2).
 ///
 /// Never an application's error: servers do not log it as one. ASGI: `http.disconnect`, which gives no reason.
@@ -341,10 +343,13 @@ impl AppError {
     }
 
     /// Why the client is gone, if that is what went wrong: found in the whole chain of causes, also inside an
-    /// [`io::Error`].
+    /// [`io::Error`]. The [`Disconnect`] of a WebSocket is such a reason too.
     #[must_use]
     pub fn gone(&self) -> Option<Gone> {
-        self.find(|cause| cause.downcast_ref::<Gone>().copied())
+        self.find(|cause| {
+            let of_socket = || cause.downcast_ref().map(Disconnect::gone);
+            cause.downcast_ref::<Gone>().copied().or_else(of_socket)
+        })
     }
 
     /// The cause, if there is one.
@@ -428,6 +433,7 @@ impl fmt::Debug for AppError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Cause;
 
     #[test]
     fn a_leaving_client_is_recognised_through_every_wrapping() {
@@ -448,6 +454,10 @@ mod tests {
             ),
             (AppError::from(wrapped), Some(Gone::WriteTimeout)),
             (AppError::new(Gone::PeerReset), Some(Gone::PeerReset)),
+            (
+                AppError::from(Disconnect::new(1006, "", Cause::Lost)),
+                Some(Gone::PeerReset),
+            ),
             (AppError::from(io::Error::other("x")), None),
             (AppError::from(SendError::OutOfOrder), None),
             (AppError::status(StatusCode::NOT_FOUND), None),

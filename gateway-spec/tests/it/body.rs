@@ -149,6 +149,27 @@ fn collecting_takes_what_fits_and_refuses_the_rest() {
 }
 
 #[test]
+fn what_was_taken_already_is_collected_before_the_rest() {
+    let collect = |taken: &'static str, limit| {
+        let (mut http, _script) = exchange_of(BodyLength::Known(4), [part("cd"), last("ef")]);
+        now(http.body.collect_after(taken.into(), limit))
+    };
+    assert_eq!(collect("ab", 6), Ok("abcdef".into()));
+    assert_eq!(collect("", 4), Ok("cdef".into()));
+    for (taken, limit) in [("ab", 5), ("", 3)] {
+        let too_large = BodyError::TooLarge {
+            limit: limit as u64,
+        };
+        assert_eq!(collect(taken, limit), Err(too_large));
+    }
+    let (mut http, _script) = exchange_of(BodyLength::Empty, []);
+    assert_eq!(
+        now(http.body.collect_after("all".into(), 3)),
+        Ok("all".into())
+    );
+}
+
+#[test]
 fn a_single_part_is_collected_without_a_copy() {
     let text = Bytes::from_static(b"only");
     let (mut http, script) = exchange([]);
