@@ -17,9 +17,9 @@ use bytes::Bytes;
 use gateway_spec::{AppError, BodyError, Done, Gone, Http, Scope};
 use http::HeaderMap;
 
-use self::link::{Delivery, Link, Phase};
+use self::link::{Credit, Delivery, Link, Phase};
 use crate::call::{drop_confined, poll_confined};
-use crate::exchange::{Exchange, Facts, Outgoing, Turn, Wanted, keep, wake, weight};
+use crate::exchange::{Exchange, Facts, Life, Outgoing, Turn, Wanted, keep, wake, weight};
 
 /// Makes an exchange in the process. `body_limit` is what [`BodyError::TooLarge`] refuses, in bytes.
 ///
@@ -149,6 +149,24 @@ pub struct Client {
 }
 
 impl Client {
+    /// A client that hands on what it gets, and [acknowledges](Self::acknowledge) what it could: until then the application gets no
+    /// credit for it, and a flush waits. So both together hold 64 KiB and an event.
+    pub fn handing_on(self) -> Self {
+        self.link.lock().credit = Credit::OnAcknowledgement { taken: 0 };
+        self
+    }
+
+    /// All that was taken has been handed on. Of a client that does not [hand on](Self::handing_on) nothing is to be acknowledged.
+    pub fn acknowledge(&self) {
+        let handed_on = match &mut self.link.lock().credit {
+            Credit::OnArrival => 0,
+            Credit::OnAcknowledgement { taken } => std::mem::take(taken),
+        };
+        if handed_on > 0 {
+            self.link.exchange.written(handed_on);
+        }
+    }
+
     /// The next thing that the client gets. After `Head` of a [whole](crate::ReplyLength::Whole) response, `End`, `Close` or `Abort`, and after
     /// either side has [gone](Self::gone), that is `None`.
     ///
@@ -158,7 +176,11 @@ impl Client {
         let mut state = self.link.lock();
         match state.arrived.pop_front() {
             Some(outgoing) => {
-                state.bytes -= weight(&outgoing);
+                let bytes = weight(&outgoing);
+                state.bytes -= bytes;
+                if let Credit::OnAcknowledgement { taken } = &mut state.credit {
+                    *taken += bytes;
+                }
                 let driver = state.has_room().then(|| state.driver.take()).flatten();
                 drop(state);
                 wake([driver]);
@@ -172,6 +194,14 @@ impl Client {
                 Poll::Pending
             }
         }
+    }
+
+    /// How much of the body is wanted now; [`Never`](Wanted::Never) after the end. For a client that is polled with the call, after it.
+    pub fn wanted(&self) -> Wanted {
+        if self.link.lock().phase != Phase::Open {
+            return Wanted::Never;
+        }
+        self.link.exchange.wanted()
     }
 
     /// How much of the body is wanted, once it is as much as `enough` says; [`Never`](Wanted::Never) after the end.
@@ -220,6 +250,11 @@ impl Client {
     /// The client leaves, for this reason. After the end this does nothing.
     pub fn leave(&self, gone: Gone) {
         self.link.leave(gone);
+    }
+
+    /// What is known of the client's own life, for whoever looks after a WebSocket.
+    pub fn life(&self) -> Life {
+        self.link.exchange.life()
     }
 
     /// Why the exchange is over, if it is.
