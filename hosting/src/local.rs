@@ -152,18 +152,14 @@ impl Client {
     /// A client that hands on what it gets, and [acknowledges](Self::acknowledge) what it could: until then the application gets no
     /// credit for it, and a flush waits. So both together hold 64 KiB and an event.
     pub fn handing_on(self) -> Self {
-        self.link.lock().credit = Credit::OnAcknowledgement { taken: 0 };
+        self.link.lock().credit = Credit::OnAcknowledgement;
         self
     }
 
-    /// All that was taken has been handed on. Of a client that does not [hand on](Self::handing_on) nothing is to be acknowledged.
-    pub fn acknowledge(&self) {
-        let handed_on = match &mut self.link.lock().credit {
-            Credit::OnArrival => 0,
-            Credit::OnAcknowledgement { taken } => std::mem::take(taken),
-        };
-        if handed_on > 0 {
-            self.link.exchange.written(handed_on);
+    /// So many of the bytes that were taken have been handed on.
+    pub fn acknowledge(&self, bytes: usize) {
+        if bytes > 0 {
+            self.link.exchange.written(bytes);
         }
     }
 
@@ -176,11 +172,7 @@ impl Client {
         let mut state = self.link.lock();
         match state.arrived.pop_front() {
             Some(outgoing) => {
-                let bytes = weight(&outgoing);
-                state.bytes -= bytes;
-                if let Credit::OnAcknowledgement { taken } = &mut state.credit {
-                    *taken += bytes;
-                }
+                state.bytes -= weight(&outgoing);
                 let driver = state.has_room().then(|| state.driver.take()).flatten();
                 drop(state);
                 wake([driver]);

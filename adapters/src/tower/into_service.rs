@@ -113,7 +113,8 @@ pub fn into_service<A: Application>(app: A) -> IntoService<A> {
 /// - [`flush`](gateway_spec::Writer::flush) waits until the outer server has all, which may hold it back.
 /// - A client's half-close is seen only where the outer server shows it. hyper takes it for the client's end, unless its
 ///   `half_close` is set, and then hides it.
-/// - A reset while a request's body is not read, or of a client that half-closed its tunnel, may show only when something is sent.
+/// - A client that leaves while nobody asks for its request's body, or after it half-closed its tunnel, may be noticed only when something
+///   is sent: hyper does not read then.
 /// - Limits on heads and bodies, timeouts, and how many exchanges run at once are the outer server's, or its layers'. On tunnels, which
 ///   it gives away, a client is given up that takes nothing for 30 seconds.
 /// - Why a body failed is known of hyper's errors, of `LengthLimitError` (413), of tokio's `Elapsed` (408) and of this contract's own.

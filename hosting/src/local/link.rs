@@ -54,8 +54,8 @@ pub(super) enum Credit {
     /// When it has arrived: the client's buffer is as a kernel's.
     #[default]
     OnArrival,
-    /// When the client acknowledges it, which has taken so many bytes and not acknowledged them.
-    OnAcknowledgement { taken: usize },
+    /// When the client acknowledges it.
+    OnAcknowledgement,
 }
 
 #[derive(PartialEq, Eq)]

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use gateway_spec::Gone;
 use hosting::Outgoing;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::peer::Peer;
@@ -52,10 +53,30 @@ enum Kind {
 struct Stream {
     peer: Arc<Peer>,
     /// What comes next, if it was looked at already.
-    next: Option<Outgoing>,
+    next: Option<Piece>,
+    /// Bytes of the part that was given last, until somebody asks for another.
+    given: usize,
     /// Bytes that are still to come, if that was declared.
     left: Option<u64>,
     stage: Stage,
+}
+
+/// A piece of a body.
+enum Piece {
+    Data(Bytes),
+    End(Option<Box<HeaderMap>>),
+    /// The rest is missing.
+    Cut,
+}
+
+impl From<Option<Outgoing>> for Piece {
+    fn from(outgoing: Option<Outgoing>) -> Self {
+        match outgoing {
+            Some(Outgoing::Data(bytes)) => Self::Data(bytes),
+            Some(Outgoing::End(trailers)) => Self::End(trailers.map(Box::new)),
+            _ => Self::Cut,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +151,8 @@ impl ResponseBody {
         Self {
             kind: Kind::Stream(Stream {
                 peer,
-                next: (!first.is_empty()).then_some(Outgoing::Data(first)),
+                next: (!first.is_empty()).then_some(Piece::Data(first)),
+                given: 0,
                 left: length,
                 stage: Stage::Flows,
             }),
@@ -151,24 +173,26 @@ impl Stream {
             Stage::Ended => return Poll::Ready(None),
         }
         // Whoever asks again has passed on what it got.
-        self.peer.client().acknowledge();
-        let outgoing = match self.next.take() {
-            Some(outgoing) => Some(outgoing),
-            None => ready!(self.peer.client().poll_next(cx)),
+        let passed_on = std::mem::take(&mut self.given);
+        self.peer.client().acknowledge(passed_on);
+        let piece = match self.next.take() {
+            Some(piece) => piece,
+            None => ready!(self.peer.client().poll_next(cx)).into(),
         };
-        match outgoing {
-            Some(Outgoing::Data(bytes)) => {
+        match piece {
+            Piece::Data(bytes) => {
+                self.given = bytes.len();
                 if let Some(left) = &mut self.left {
                     *left = left.saturating_sub(bytes.len() as u64);
                 }
                 self.look_ahead();
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Some(Outgoing::End(trailers)) => {
+            Piece::End(trailers) => {
                 self.stage = Stage::Ended;
-                Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+                Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(*trailers))))
             }
-            _ => {
+            Piece::Cut => {
                 // hyper sends what it has only while it waits.
                 self.stage = Stage::Cut;
                 cx.waker().wake_by_ref();
@@ -181,10 +205,12 @@ impl Stream {
     fn look_ahead(&mut self) {
         // Nobody waits now: who does, will ask.
         let mut cx = Context::from_waker(Waker::noop());
-        match self.peer.client().poll_next(&mut cx) {
-            Poll::Ready(Some(Outgoing::End(None))) => self.stage = Stage::Ended,
-            Poll::Ready(next) => self.next = next,
-            Poll::Pending => {}
+        let Poll::Ready(outgoing) = self.peer.client().poll_next(&mut cx) else {
+            return;
+        };
+        match outgoing.into() {
+            Piece::End(None) => self.stage = Stage::Ended,
+            piece => self.next = Some(piece),
         }
     }
 }

@@ -44,6 +44,8 @@ enum Came {
     Part(Bytes),
     End(Option<HeaderMap>),
     Failed(BodyError),
+    /// The client stopped sending in the middle.
+    CutShort,
 }
 
 impl Intake {
@@ -96,6 +98,12 @@ impl Intake {
                 peer.note_bad_body();
                 client.fail(error);
             }
+            // It may still read why its body was not taken (HTTP-8).
+            Came::CutShort => {
+                peer.note_bad_body();
+                client.fail(BodyError::Malformed);
+                client.half_close();
+            }
         }
         Brought::End
     }
@@ -107,7 +115,7 @@ impl Intake {
         turn.made_progress();
         Poll::Ready(match frame {
             None => self.end(None),
-            Some(Err(error)) => Came::Failed(self.failed(&*error)),
+            Some(Err(error)) => self.failed(&*error),
             Some(Ok(frame)) => match frame.into_data().map_err(Frame::into_trailers) {
                 Ok(bytes) => self.part(bytes),
                 // HTTP-6.
@@ -139,7 +147,7 @@ impl Intake {
         }
     }
 
-    fn failed(&self, error: &(dyn Error + 'static)) -> BodyError {
+    fn failed(&self, error: &(dyn Error + 'static)) -> Came {
         let mut cause = Some(error);
         while let Some(error) = cause {
             if let Some(known) = self.known(error) {
@@ -152,34 +160,30 @@ impl Intake {
                 .map(|error| error as &(dyn Error + 'static));
             cause = wrapped.or_else(|| error.source());
         }
-        BodyError::Malformed
+        Came::Failed(BodyError::Malformed)
     }
 
-    fn known(&self, error: &(dyn Error + 'static)) -> Option<BodyError> {
+    fn known(&self, error: &(dyn Error + 'static)) -> Option<Came> {
         if let Some(error) = error.downcast_ref::<BodyError>() {
-            return Some(*error);
+            return Some(Came::Failed(*error));
         }
         if error.is::<LengthLimitError>() {
             // How many they may be it does not say: at least as many as came.
-            return Some(BodyError::TooLarge { limit: self.taken });
+            return Some(Came::Failed(BodyError::TooLarge { limit: self.taken }));
         }
         if error.is::<Elapsed>() {
-            return Some(BodyError::Timeout);
+            return Some(Came::Failed(BodyError::Timeout));
         }
-        if let Some(error) = error.downcast_ref::<hyper::Error>() {
-            return match self.version {
-                // The stream is gone, by whomever.
-                Version::HTTP_2 => Some(BodyError::Gone(Gone::StreamReset)),
-                _ if error.is_timeout() => Some(BodyError::Timeout),
-                // What its connection failed with, is among its causes.
-                _ => None,
-            };
+        if error.is::<hyper::Error>() && self.version == Version::HTTP_2 {
+            // The stream is gone, by whomever.
+            return Some(Came::Failed(BodyError::Gone(Gone::StreamReset)));
         }
         match error.downcast_ref::<io::Error>()?.kind() {
-            io::ErrorKind::TimedOut => Some(BodyError::Timeout),
+            io::ErrorKind::TimedOut => Some(Came::Failed(BodyError::Timeout)),
+            io::ErrorKind::UnexpectedEof => Some(Came::CutShort),
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe => Some(BodyError::Gone(Gone::PeerReset)),
+            | io::ErrorKind::BrokenPipe => Some(Came::Failed(BodyError::Gone(Gone::PeerReset))),
             _ => None,
         }
     }

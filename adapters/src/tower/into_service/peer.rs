@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use gateway_spec::{Gone, GoneSignal};
+use hosting::Outgoing;
 use hosting::local::Client;
 use http::Version;
 use tokio::runtime::Handle;
@@ -99,8 +100,10 @@ impl Peer {
     }
 
     async fn read_out(&self) {
-        while poll_fn(|cx| self.client.poll_next(cx)).await.is_some() {
-            self.client.acknowledge();
+        while let Some(outgoing) = poll_fn(|cx| self.client.poll_next(cx)).await {
+            if let Outgoing::Data(bytes) = outgoing {
+                self.client.acknowledge(bytes.len());
+            }
         }
     }
 }

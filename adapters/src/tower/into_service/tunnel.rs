@@ -49,7 +49,8 @@ struct Tunnel<'a> {
     output: Output,
     /// What is being written.
     rest: Bytes,
-    flush: Flush,
+    /// Bytes that were taken and are not known to have left.
+    unflushed: usize,
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
@@ -69,13 +70,6 @@ enum Output {
     Closed,
     /// The same, and with it the whole.
     Ending,
-}
-
-/// Whether what was written is known to have left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flush {
-    Done,
-    Due,
 }
 
 /// What a look at one direction came to.
@@ -102,7 +96,7 @@ impl<'a> Tunnel<'a> {
             input: Input::Open,
             output: Output::Open,
             rest: Bytes::new(),
-            flush: Flush::Done,
+            unflushed: 0,
             stalled: None,
         }
     }
@@ -162,7 +156,6 @@ impl<'a> Tunnel<'a> {
             let written = Pin::new(&mut self.io).poll_write(cx, &self.rest);
             return self.wrote(cx, written, |tunnel, length| {
                 tunnel.rest.advance(length);
-                tunnel.flush = Flush::Due;
                 match length {
                     0 => Step::End(End::Gone(Gone::PeerReset)),
                     _ => Step::Done,
@@ -172,7 +165,7 @@ impl<'a> Tunnel<'a> {
         if let Output::Closing | Output::Ending = self.output {
             let closed = Pin::new(&mut self.io).poll_shutdown(cx);
             return self.wrote(cx, closed, |tunnel, ()| {
-                tunnel.client.acknowledge();
+                tunnel.flushed();
                 match tunnel.output {
                     Output::Ending => Step::End(End::Closed),
                     _ => {
@@ -184,11 +177,10 @@ impl<'a> Tunnel<'a> {
         }
         match self.client.poll_next(cx) {
             Poll::Ready(outgoing) => self.take(outgoing),
-            Poll::Pending if self.flush == Flush::Due => {
+            Poll::Pending if self.unflushed > 0 => {
                 let flushed = Pin::new(&mut self.io).poll_flush(cx);
                 self.wrote(cx, flushed, |tunnel, ()| {
-                    tunnel.flush = Flush::Done;
-                    tunnel.client.acknowledge();
+                    tunnel.flushed();
                     Step::Done
                 })
             }
@@ -198,7 +190,10 @@ impl<'a> Tunnel<'a> {
 
     fn take(&mut self, outgoing: Option<Outgoing>) -> Step {
         match outgoing {
-            Some(Outgoing::Data(bytes)) => self.rest = bytes,
+            Some(Outgoing::Data(bytes)) => {
+                self.unflushed += bytes.len();
+                self.rest = bytes;
+            }
             Some(Outgoing::Shutdown) => self.output = Output::Closing,
             Some(Outgoing::Close) if self.output == Output::Closed => {
                 return Step::End(End::Closed);
@@ -213,6 +208,11 @@ impl<'a> Tunnel<'a> {
             }
         }
         Step::Done
+    }
+
+    fn flushed(&mut self) {
+        let bytes = std::mem::take(&mut self.unflushed);
+        self.client.acknowledge(bytes);
     }
 
     /// What has come of a try to write, which has its time.
