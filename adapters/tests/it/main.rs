@@ -10,3 +10,4 @@ mod exchange;
 mod lifespan;
 mod queue;
 mod stress;
+mod wrapped;
