@@ -86,6 +86,9 @@ const DIFFERENCES: &[Difference] = differences! {
     "a panic that no layer catches": a_panic,
         "closed" => "500",
         "SRV-7: a panic is an answer, and on HTTP/2 it does not end the other streams";
+    "a handler that blocks in place": blocks_in_place,
+        "200" => "500",
+        "workers are runtimes of one thread, where tokio's `block_in_place` panics: `spawn_blocking` works on all";
     "a client that stops sending and still reads": a_half_close,
         "dropped" => "answered",
         "SRV-3: it may want its answer; its handler is dropped after 5 seconds of silence";
@@ -184,10 +187,18 @@ async fn long(kind: Kind, begin: &str, length: usize) -> String {
 }
 
 async fn a_panic(kind: Kind) -> String {
-    async fn panics() {
-        panic!("this handler always does");
-    }
-    let host = Host::start(kind, Router::new().route("/", get(panics)), |_| {});
+    let panics = async || -> &str { panic!("this handler always does") };
+    ask_alone(kind, Router::new().route("/", get(panics))).await
+}
+
+async fn blocks_in_place(kind: Kind) -> String {
+    let blocks = async || tokio::task::block_in_place(|| "done");
+    ask_alone(kind, Router::new().route("/", get(blocks))).await
+}
+
+/// The status of `/` of a router without layers.
+async fn ask_alone(kind: Kind, router: Router) -> String {
+    let host = Host::start(kind, router, |_| {});
     let mut client = Client::connect(host.address, Wire::Http1).await;
     let request = client
         .request(Method::GET, "/")

@@ -62,6 +62,10 @@ where
     // A look and no wait: a body that lets wait for itself does not hold back the head.
     let first = poll_fn(|cx| Poll::Ready(look(body.as_mut(), cx))).await;
     let first = match first {
+        // An application inside of the service has given its exchange up before the start (HTTP-29).
+        Poll::Ready(Err(error)) if error.gone() == Some(Gone::Aborted) => {
+            return Ok(responder.abort());
+        }
         Poll::Ready(piece) => Some(piece?),
         Poll::Pending => None,
     };
