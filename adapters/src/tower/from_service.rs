@@ -8,7 +8,6 @@ mod reply;
 mod request;
 mod upgrade;
 
-use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -17,7 +16,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use gateway_spec::{
-    AppError, Application, BoxApplication, Connection, Done, Http, RequestBody, Scope,
+    AppError, Application, BoxApplication, Connection, Done, Gone, Http, RequestBody, Scope,
 };
 use http::Request;
 use http::request::Parts;
@@ -27,9 +26,7 @@ use tower_service::Service;
 use self::client::{Client, Leaving};
 use self::reply::{Asked, First};
 use self::upgrade::Switch;
-
-/// What the errors of services and of their bodies turn into.
-type BoxError = Box<dyn Error + Send + Sync>;
+use super::BoxError;
 
 /// Makes an application of a tower service: of an axum `Router`, of tonic's `Routes`, of a stack of tower-http's layers.
 ///
@@ -312,11 +309,13 @@ where
                 return Box::pin(switch.make(reply::head_of(parts), responder)).await;
             }
             let mut body = pin!(body);
-            let first = poll_fn(|cx| Poll::Ready(reply::look(body.as_mut(), asked, cx))).await?;
-            match first {
-                First::Whole(bytes) => responder.respond(reply::whole(parts, bytes)).await,
-                First::Head(length) => reply::head(parts, length, responder).await,
-                First::Part(piece, length) => {
+            match poll_fn(|cx| Poll::Ready(reply::look(body.as_mut(), asked, cx))).await {
+                // An application inside of the service has given its exchange up before the start (HTTP-29).
+                Err(error) if error.gone() == Some(Gone::Aborted) => Ok(responder.abort()),
+                Err(error) => Err(error),
+                Ok(First::Whole(bytes)) => responder.respond(reply::whole(parts, bytes)).await,
+                Ok(First::Head(length)) => reply::head(parts, length, responder).await,
+                Ok(First::Part(piece, length)) => {
                     let mut head = reply::head_of(parts);
                     reply::declare(&mut head, length);
                     reply::stream(head, piece, body, asked, responder, client).await

@@ -2,18 +2,19 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use gateway_spec::{
     AppError, Done, Gone, Responder, Response, ResponseHead, Scope, SendError, Trailing, Writer,
 };
 use http::header::{CONTENT_LENGTH, TRAILER};
-use http::{HeaderMap, HeaderName, Method, Version};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use http_body::Body;
 
 use super::BoxError;
 use super::client::{Client, Stop};
+use crate::io::pump::{Piece, pump};
 
 /// What of a request decides about its answer.
 #[derive(Debug, Clone, Copy)]
@@ -41,14 +42,6 @@ pub(super) enum First {
     Part(Option<Piece>, Option<u64>),
 }
 
-/// A piece of a body.
-pub(super) enum Piece {
-    Data(Bytes),
-    // Boxed: rare, and each piece is moved a few times.
-    Trailers(Box<HeaderMap>),
-    End,
-}
-
 /// Looks at a body once. One that lets wait for itself does not hold back its head.
 pub(super) fn look<B>(
     mut body: Pin<&mut B>,
@@ -65,7 +58,7 @@ where
     if body.is_end_stream() {
         return Ok(First::Whole(Bytes::new()));
     }
-    Ok(match next(body.as_mut(), cx)? {
+    Ok(match Piece::poll(body.as_mut(), cx)? {
         Poll::Ready(Piece::Data(bytes)) if body.is_end_stream() => First::Whole(bytes),
         Poll::Ready(Piece::End) => First::Whole(Bytes::new()),
         Poll::Ready(piece) => First::Part(Some(piece), length),
@@ -77,13 +70,18 @@ where
 pub(super) fn whole(parts: http::response::Parts, bytes: Bytes) -> Response {
     let mut response = Response::from(parts.status);
     response.head.headers = parts.headers.into();
+    if parts.status == StatusCode::NOT_MODIFIED && bytes.is_empty() {
+        leave_length_open(&mut response.head);
+    }
     response.body = bytes;
     response
 }
 
 /// The head of a response, without a copy of its fields.
 pub(super) fn head_of(parts: http::response::Parts) -> ResponseHead {
-    whole(parts, Bytes::new()).head
+    let mut head = ResponseHead::new(parts.status);
+    head.headers = parts.headers.into();
+    head
 }
 
 /// Answers a HEAD as a GET, but that the body was not asked for anything.
@@ -93,12 +91,24 @@ pub(super) async fn head(
     responder: Responder,
 ) -> Result<Done, AppError> {
     let mut head = head_of(parts);
+    if head.status == StatusCode::NOT_MODIFIED && length == Some(0) {
+        leave_length_open(&mut head);
+    }
     // An empty body says nothing of the length: frameworks take away the one that a GET would have.
     declare(&mut head, length.filter(|length| *length > 0));
     if head.headers.contains(CONTENT_LENGTH) {
         responder.respond(head).await
     } else {
         responder.start(head).await?.finish().await
+    }
+}
+
+/// Takes the length of nothing out of a 304, as hyper does: the field would speak of the content that was not sent (RFC 9110
+/// section 8.6), and frameworks set it to the size of the empty body.
+#[cold]
+fn leave_length_open(head: &mut ResponseHead) {
+    if head.headers.get(CONTENT_LENGTH) == Some(b"0") {
+        head.headers.remove(CONTENT_LENGTH);
     }
 }
 
@@ -130,7 +140,11 @@ where
         Err(SendError::Gone(gone)) => return left(gone, body, &client).await,
         Err(error) => return Err(error.into()),
     };
-    match pump(&mut writer, first, body.as_mut(), &mut client).await {
+    let next = |writer: &Writer<Trailing>, cx: &mut Context<'_>| {
+        let piece = Piece::poll(body.as_mut(), cx);
+        client.poll(cx, || writer.gone(), piece)
+    };
+    match pump(&mut writer, first, next).await {
         Ok(None) => writer.finish().await,
         Ok(Some(mut trailers)) => {
             if let Some(names) = &announced {
@@ -145,72 +159,15 @@ where
     }
 }
 
-/// Sends all of a body, and gives its trailers.
-async fn pump<B>(
-    writer: &mut Writer<Trailing>,
-    mut first: Option<Piece>,
-    mut body: Pin<&mut B>,
-    client: &mut Client,
-) -> Result<Option<HeaderMap>, Stop>
-where
-    B: Body<Error: Into<BoxError>>,
-{
-    loop {
-        // Nothing is taken out of the body before there is room for it.
-        writer.ready().await.map_err(Stop::Gone)?;
-        let piece = match first.take() {
-            Some(piece) => piece,
-            None => {
-                let gone = || writer.gone();
-                poll_fn(|cx| {
-                    let piece = next(body.as_mut(), cx);
-                    client.poll(cx, gone, piece)
-                })
-                .await?
-            }
-        };
-        match piece {
-            Piece::Data(bytes) => writer.send(bytes).map_err(|error| match error {
-                SendError::Gone(gone) => Stop::Gone(gone),
-                other => Stop::Failed(other.into()),
-            })?,
-            Piece::Trailers(trailers) => return Ok(Some(*trailers)),
-            Piece::End => return Ok(None),
-        }
-    }
-}
-
 /// The client has left; the body goes on only if it is to go on all the same.
 async fn left<B>(gone: Gone, mut body: Pin<&mut B>, client: &Client) -> Result<Done, AppError>
 where
     B: Body<Error: Into<BoxError>>,
 {
     if client.is_ignored() {
-        while let Piece::Data(_) = poll_fn(|cx| next(body.as_mut(), cx)).await? {}
+        while let Piece::Data(_) = poll_fn(|cx| Piece::poll(body.as_mut(), cx)).await? {}
     }
     Err(gone.into())
-}
-
-/// The next piece of a body.
-fn next<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Result<Piece, AppError>>
-where
-    B: Body<Error: Into<BoxError>>,
-{
-    let Some(frame) = ready!(body.poll_frame(cx)) else {
-        return Poll::Ready(Ok(Piece::End));
-    };
-    Poll::Ready(match frame {
-        Ok(frame) => Ok(match frame.into_data() {
-            // No copy, of `Bytes`.
-            Ok(mut data) => Piece::Data(data.copy_to_bytes(data.remaining())),
-            Err(frame) => match frame.into_trailers() {
-                Ok(trailers) => Piece::Trailers(Box::new(trailers)),
-                // A kind of frame that came later is none of the content.
-                Err(_) => Piece::Data(Bytes::new()),
-            },
-        }),
-        Err(error) => Err(AppError::new(error)),
-    })
 }
 
 /// The trailers that a response names. Only HTTP/1.1 wants to know; where all are taken, none need to be named.
