@@ -35,26 +35,15 @@ impl App {
             forced: forced.clone(),
             clock: Arc::clone(clock),
         });
-        let call = move |http, tunnel: Option<Arc<Exchange>>| {
+        let call = move |http: Http, tunnel| {
             let shared = Arc::clone(&shared);
             async move {
-                match (websocket::upgrade(http, &shared.websocket), tunnel) {
-                    (Upgrade::Http(http), tunnel) => {
-                        drop(tunnel);
-                        shared.app.call(Connection::Http(http)).await
-                    }
-                    (Upgrade::WebSocket(socket, watch), Some(exchange)) => {
-                        let call = shared.app.call(Connection::WebSocket(socket));
-                        Keeper::new(watch, exchange, &shared.clock, shared.times)
-                            .keep(call, shared.forced.wait())
-                            .await
-                    }
-                    (Upgrade::WebSocket(socket, _), None) => {
-                        // Nothing else than a denial will be taken.
-                        shared.app.call(Connection::WebSocket(socket)).await
-                    }
-                    (Upgrade::Refused(http, error), _) => http.responder.respond(error).await,
+                if websocket::may_upgrade(&http.scope) {
+                    // Rare, and large: kept out of the future of all others.
+                    return Box::pin(shared.upgrade(http, tunnel)).await;
                 }
+                drop(tunnel);
+                shared.app.call(Connection::Http(http)).await
             }
         };
         Self {
@@ -81,6 +70,29 @@ struct Shared<A> {
     times: Times,
     forced: Signal<()>,
     clock: Arc<Clock>,
+}
+
+impl<A: Application> Shared<A> {
+    /// A request that may be one for a WebSocket.
+    async fn upgrade(&self, http: Http, tunnel: Option<Arc<Exchange>>) -> Result<Done, AppError> {
+        match (websocket::upgrade(http, &self.websocket), tunnel) {
+            (Upgrade::Http(http), tunnel) => {
+                drop(tunnel);
+                self.app.call(Connection::Http(http)).await
+            }
+            (Upgrade::WebSocket(socket, watch), Some(exchange)) => {
+                let call = self.app.call(Connection::WebSocket(socket));
+                Keeper::new(watch, exchange, &self.clock, self.times)
+                    .keep(call, self.forced.wait())
+                    .await
+            }
+            (Upgrade::WebSocket(socket, _), None) => {
+                // Nothing else than a denial will be taken.
+                self.app.call(Connection::WebSocket(socket)).await
+            }
+            (Upgrade::Refused(http, error), _) => http.responder.respond(error).await,
+        }
+    }
 }
 
 /// A place for the future of one call: allocated once, filled for each request.

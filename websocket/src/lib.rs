@@ -62,5 +62,5 @@ pub use limits::Limits;
 pub use prepared::Prepared;
 pub use session::{Event, Role, Session, Step};
 pub use state::State;
-pub use upgrade::{Settings, Upgrade, upgrade};
+pub use upgrade::{Settings, Upgrade, may_upgrade, upgrade};
 pub use watch::{Standing, Watch};

@@ -259,7 +259,7 @@ where
             let Http {
                 scope,
                 body,
-                responder,
+                mut responder,
             } = http;
             let mut client = Client::new(self.leaving);
 
@@ -275,7 +275,7 @@ where
 
             let asked = Asked::by(&scope);
             let mut switch = None;
-            let request = match request::may_upgrade(&scope) {
+            let request = match websocket::may_upgrade(&scope) {
                 false => request::of(&scope, body, self.hook()),
                 true => {
                     let (request, made) = Switch::offer(&scope, body, self.hook())?;
@@ -286,7 +286,7 @@ where
             drop(scope);
             let mut response = None;
             let worked = {
-                let mut work = pin!(service.call(request));
+                let mut work = pin!(request::call(&mut service, request));
                 let worked = poll_fn(|cx| {
                     let work = work.as_mut().poll(cx).map(|result| match result {
                         Ok(answer) => {
@@ -299,11 +299,11 @@ where
                 });
                 worked.await
             };
-            let (parts, body) = match (worked, response) {
-                (Ok(()), Some(response)) => response.into_parts(),
-                (Err(stop), _) => return stop.end(responder),
-                (Ok(()), None) => unreachable!("what is done has left its response"),
-            };
+            if let Err(stop) = worked {
+                return stop.end(responder);
+            }
+            let response: http::Response<B> = response.expect("what is done has left it");
+            let (parts, body) = response.into_parts();
 
             if let Some(switch) = switch.filter(|switch| switch.is_taken_by(parts.status)) {
                 return Box::pin(switch.make(reply::head_of(parts), responder)).await;
@@ -313,7 +313,10 @@ where
                 // An application inside of the service has given its exchange up before the start (HTTP-29).
                 Err(error) if error.gone() == Some(Gone::Aborted) => Ok(responder.abort()),
                 Err(error) => Err(error),
-                Ok(First::Whole(bytes)) => responder.respond(reply::whole(parts, bytes)).await,
+                Ok(First::Whole(bytes)) => {
+                    responder.ready().await?;
+                    responder.respond_now(reply::whole(parts, bytes))
+                }
                 Ok(First::Head(length)) => reply::head(parts, length, responder).await,
                 Ok(First::Part(piece, length)) => {
                     let mut head = reply::head_of(parts);

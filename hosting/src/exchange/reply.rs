@@ -80,24 +80,26 @@ impl Reply {
     /// Takes an event of the application, if it fits, and gives on what the wire has to send for it.
     pub(super) fn accept(
         &mut self,
-        event: HttpSend,
+        mut event: HttpSend,
         mut send: impl FnMut(Queued),
     ) -> Result<(), SendError> {
         let mut outgoing = |outgoing| send(Queued::Ready(outgoing));
         match event {
+            // By reference, until it is accepted: a head is large, and each move of it a copy.
             HttpSend::Start {
-                mut head,
-                body,
+                ref mut head,
+                ref body,
                 more,
-                trailers,
+                ref mut trailers,
             } => {
-                // By reference: a head is large, and each move of it a copy.
-                let length = self.start(&mut head, &body, more, trailers)?;
-                outgoing(Outgoing::Head {
-                    head,
-                    length,
-                    first: body,
-                });
+                let length = self.start(head, body, more, std::mem::take(trailers))?;
+                if let HttpSend::Start { head, body, .. } = event {
+                    outgoing(Outgoing::Head {
+                        head,
+                        length,
+                        first: body,
+                    });
+                }
                 Ok(())
             }
             HttpSend::Body { bytes, more } => self.body(bytes, more, outgoing),

@@ -4,19 +4,14 @@
 use std::any::Any;
 use std::sync::LazyLock;
 
-use gateway_spec::{BodyLength, RequestBody, Scope};
+use gateway_spec::{RequestBody, Scope};
 use http::uri::PathAndQuery;
-use http::{Extensions, Method, Request, Uri, Version, header};
+use http::{Extensions, Request, Uri};
+#[cfg(feature = "axum")]
+use http_body::Body as _;
+use tower_service::Service;
 
 use super::Hook;
-
-/// Whether the answer may be a switch of protocols, as hyper has it: else nothing is made ready for one.
-pub(super) fn may_upgrade(scope: &Scope) -> bool {
-    let is_offered = scope.version == Version::HTTP_11
-        && scope.headers.contains(header::UPGRADE)
-        && matches!(scope.body, BodyLength::Empty | BodyLength::Known(0));
-    is_offered || scope.method == Method::CONNECT
-}
 
 /// A router of axum with all its handlers made routes, once and not for each request: as `axum::serve` does. Any other
 /// service is left as it is.
@@ -26,6 +21,26 @@ pub(super) fn finished<S: 'static>(mut service: S) -> S {
         *router = std::mem::take(router).with_state(());
     }
     service
+}
+
+/// Calls a service. A router of axum puts every body that is not its own into a box, so it gets a request without content
+/// with the empty one that it has.
+pub(super) fn call<S>(service: &mut S, request: Request<RequestBody>) -> S::Future
+where
+    S: Service<Request<RequestBody>> + 'static,
+{
+    #[cfg(feature = "axum")]
+    if request.body().is_end_stream()
+        && let Some(router) = (service as &mut dyn Any).downcast_mut::<axum::Router>()
+    {
+        let mut work = Some(router.call(request.map(|_| axum::body::Body::empty())));
+        let work = (&mut work as &mut dyn Any).downcast_mut::<Option<S::Future>>();
+        // It has one future for bodies of all kinds.
+        return work
+            .and_then(Option::take)
+            .expect("the future of a router is that of a router");
+    }
+    service.call(request)
 }
 
 /// Extensions with nothing in them, and room for what is put there and what a router of axum adds: a map that grows
