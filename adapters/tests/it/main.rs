@@ -4,6 +4,8 @@
 
 mod support;
 
+mod blocking;
+mod cpu;
 mod exchange;
 #[cfg(feature = "tower")]
 mod from_service;
@@ -13,5 +15,7 @@ mod into_service;
 mod io;
 mod lifespan;
 mod lifespans;
+mod middleware;
 mod queue;
 mod stress;
+mod wrapped;

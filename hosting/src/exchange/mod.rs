@@ -26,7 +26,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use gateway_spec::{
     Abort, AppError, BodyError, BodyLength, Gone, GoneSignal, HttpReceive, HttpSend, HttpTransport,
-    ResponseHead, SendError, Signal,
+    Response, ResponseHead, SendError, Signal,
 };
 use http::{HeaderMap, StatusCode};
 
@@ -191,7 +191,10 @@ impl Exchange {
         let verdict = state.reply.settle(turn);
         match verdict {
             Verdict::Fine => {}
-            Verdict::Answer(status) => state.answer_for_the_app(status),
+            Verdict::Answer(status) => state.answer_for_the_app(match turn {
+                Turn::Failed(error) => error.response(),
+                _ => AppError::status(status).response(),
+            }),
             Verdict::CutOff => state.push(Outgoing::Abort),
             Verdict::CloseTunnel => state.push(Outgoing::Close),
         }
@@ -429,9 +432,9 @@ impl State {
         self.output.push_back(Queued::Ready(outgoing));
     }
 
-    fn answer_for_the_app(&mut self, status: StatusCode) {
-        let (head, first) = crate::error_page(status);
-        let first = self.reply.answered(status, first);
+    fn answer_for_the_app(&mut self, answer: Response) {
+        let Response { head, body, .. } = answer;
+        let first = self.reply.answered(head.status, body);
         self.push(Outgoing::Head {
             head,
             length: ReplyLength::Whole,
