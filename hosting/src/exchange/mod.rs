@@ -232,31 +232,25 @@ impl Exchange {
 
     /// Tells how many bytes the wire still holds; wakes the application when there is credit again.
     pub fn unsent(&self, bytes: usize) {
-        self.count_unsent(|_| bytes);
-    }
-
-    /// Tells that the wire has got rid of so many of the bytes that it took: for one whose two ends count apart.
-    pub fn written(&self, bytes: usize) {
-        self.count_unsent(|unsent| unsent.saturating_sub(bytes));
-    }
-
-    fn count_unsent(&self, count: impl FnOnce(usize) -> usize) {
-        let (sender, flusher) = {
+        let wakers = {
             let mut state = self.lock();
-            state.unsent = count(state.unsent);
-            let sender = if state.has_credit() {
-                state.sender.take()
-            } else {
-                None
-            };
-            let flusher = if state.is_flushed() {
-                state.flusher.take()
-            } else {
-                None
-            };
-            (sender, flusher)
+            state.unsent = bytes;
+            state.wakers_of_credit()
         };
-        wake([sender, flusher]);
+        wake(wakers);
+    }
+
+    /// Tells that the wire has got rid of so many of the bytes that it took: for one whose two ends count apart. The one that takes is
+    /// woken for what could not be read from a file meanwhile.
+    pub fn written(&self, bytes: usize) {
+        let ([sender, flusher], wire) = {
+            let mut state = self.lock();
+            state.unsent = state.unsent.saturating_sub(bytes);
+            let reads_on = state.has_credit() && !state.output.is_empty();
+            let wire = reads_on.then(|| state.wire_waker()).flatten();
+            (state.wakers_of_credit(), wire)
+        };
+        wake([sender, flusher, wire]);
     }
 
     // The request's body, as the wire brings it.
@@ -416,6 +410,21 @@ impl State {
 
     fn is_flushed(&self) -> bool {
         self.output.is_empty() && self.unsent == 0
+    }
+
+    /// Whoever waits for credit, or for all to be sent, if there is nothing to wait for any more.
+    fn wakers_of_credit(&mut self) -> [Option<Waker>; 2] {
+        let sender = if self.has_credit() {
+            self.sender.take()
+        } else {
+            None
+        };
+        let flusher = if self.is_flushed() {
+            self.flusher.take()
+        } else {
+            None
+        };
+        [sender, flusher]
     }
 
     fn push(&mut self, outgoing: Outgoing) {

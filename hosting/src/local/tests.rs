@@ -1,9 +1,11 @@
 //! Both ends of an exchange in the process, polled by hand.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
-use gateway_spec::{BodyLength, Capabilities, ConnectionInfo, HttpScope, Response};
+use gateway_spec::{BodyLength, Capabilities, ConnectionInfo, FileRegion, HttpScope, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::link::EVENTS;
@@ -223,6 +225,51 @@ fn a_client_that_hands_on_gives_credit_when_it_has() {
     assert!(poll(&mut call).is_pending());
     assert_eq!(counts(), (128, 1));
     assert!(!client.link.exchange.life().has_all);
+}
+
+#[tokio::test]
+async fn a_file_is_read_on_when_what_came_before_is_acknowledged() {
+    let path = std::env::temp_dir().join(format!("hosting-local-{}", std::process::id()));
+    std::fs::write(&path, vec![b'x'; 100_000]).expect("there is room for it");
+    let file = std::fs::File::open(&path).expect("it was written");
+    std::fs::remove_file(&path).expect("it is there");
+    let region = FileRegion {
+        file: Arc::new(file),
+        offset: 0,
+        length: 100_000,
+    };
+    let (mut call, client) = open(scope(), async |http: Http| {
+        let mut writer = http.responder.start(StatusCode::OK).await?;
+        writer.write_file(region).await?;
+        writer.finish().await
+    });
+    let client = client.handing_on();
+    let mut read = 0;
+    loop {
+        let next = poll_fn(|task| {
+            // Both ends in one task, as good as two: the waker says who is to be polled.
+            let _ = Pin::new(&mut call).poll(task);
+            client.poll_next(task)
+        });
+        let next = tokio::time::timeout(Duration::from_secs(30), next).await;
+        match next.expect("it goes on") {
+            Some(Outgoing::Data(bytes)) => {
+                read += bytes.len();
+                let driver = Counted::new();
+                // It finds no credit for the next piece.
+                let _ = Pin::new(&mut call).poll(&mut Context::from_waker(&driver.waker()));
+                let before = driver.wakes();
+                client.acknowledge(bytes.len());
+                assert_eq!(driver.wakes() - before, usize::from(read < 100_000));
+            }
+            Some(Outgoing::Head { .. }) => {}
+            other => {
+                assert!(matches!(other, Some(Outgoing::End(None))), "{other:?}");
+                break;
+            }
+        }
+    }
+    assert_eq!(read, 100_000);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use adapters::tower::into_service;
 use bytes::Bytes;
 use gateway_spec::{
     AppError, BodyError, BodyLength, Gone, Http, HttpReceive, RequestBody, Scope, SendError,
-    Signal, State,
+    Signal, State, SyncHttp,
 };
 use http::{HeaderMap, Request, StatusCode, Version};
 use http_body_util::{BodyExt as _, Empty, Full, Limited};
@@ -470,4 +470,15 @@ async fn without_an_offer_an_upgrade_is_an_ordinary_request() {
     ]);
     let response = ask(&service, Request::from_parts(parts, body)).await;
     assert_eq!(response.status(), 418);
+}
+
+#[tokio::test]
+async fn a_blocking_handle_on_a_worker_is_a_panic_and_no_deadlock() {
+    let service = service(async |http: Http| {
+        let (mut http, _handoff) = SyncHttp::with_handoff(http);
+        let length = http.body.read(&mut [0; 10])?;
+        http.responder.respond(format!("{length}"))
+    });
+    let response = soon(ask(&service, post(Script::of(["abc"], End::Never)))).await;
+    assert_eq!(response.status(), 500);
 }

@@ -1,7 +1,5 @@
 //! What a response comes to, for each way to answer.
 
-use std::fs::File;
-use std::io::Write as _;
 use std::sync::Arc;
 
 use adapters::tower::ResponseBody;
@@ -10,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Vers
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Body as _;
 
-use super::support::{ask, endless, get, read, read_all, service, soon, turn};
+use super::support::{ask, endless, file, get, read, read_all, service, soon, turn};
 use crate::from_service::support::{Count, fields, settle};
 
 fn with_length(status: StatusCode, length: &'static str) -> ResponseHead {
@@ -404,21 +402,6 @@ async fn an_abort_before_the_start_is_a_body_that_fails_at_once() {
         panic!("hyper sends the head before a body that lets wait");
     };
     assert_eq!(error.to_string(), "the response is cut off");
-}
-
-fn file(length: usize) -> Arc<File> {
-    let path = std::env::temp_dir().join(format!("into-service-{}-{length}", std::process::id()));
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&path)
-        .unwrap();
-    std::fs::remove_file(&path).unwrap();
-    let bytes: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
-    file.write_all(&bytes).unwrap();
-    Arc::new(file)
 }
 
 #[tokio::test]

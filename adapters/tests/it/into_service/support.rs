@@ -1,9 +1,12 @@
 //! Applications made of functions, and what is asked of their services.
 
 use std::convert::Infallible;
+use std::fs::File;
 use std::future::Future;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -68,6 +71,26 @@ pub(crate) fn endless(taken: &Count) -> IntoService<impl Application> {
             }
         }
     })
+}
+
+/// A file of so many bytes, each told by where it is.
+pub(crate) fn file(length: usize) -> Arc<File> {
+    let path = std::env::temp_dir().join(format!(
+        "into-service-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&path)
+        .unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let bytes: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
+    file.write_all(&bytes).unwrap();
+    Arc::new(file)
 }
 
 /// Asks a service.

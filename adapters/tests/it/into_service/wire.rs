@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gateway_spec::{AppError, Http, Response, ResponseHead};
+use gateway_spec::{AppError, FileRegion, Http, Response, ResponseHead};
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Frame;
 use tokio::sync::{Notify, mpsc};
 
-use super::support::{BOTH, Client, Raw, Speaks, endless, fed, get, part, serve, service, soon};
+use super::support::{
+    BOTH, Client, Raw, Speaks, endless, fed, file, get, part, serve, service, soon,
+};
 use crate::from_service::support::{Count, fields};
 
 async fn echo(http: Http) -> Result<gateway_spec::Done, AppError> {
@@ -82,6 +84,36 @@ async fn megabytes_come_back_as_they_were() {
             .unwrap()
             .to_bytes();
         assert!(back == sent, "{speaks:?}: {} bytes", back.len());
+    }
+}
+
+#[tokio::test]
+async fn a_file_arrives_whole() {
+    let file = file(1_000_000);
+    let address = serve(service(move |http: Http| {
+        let file = Arc::clone(&file);
+        async move {
+            let mut writer = http.responder.start(StatusCode::OK).await?;
+            let region = FileRegion {
+                file,
+                offset: 1,
+                length: 999_999,
+            };
+            writer.write_file(region).await?;
+            writer.finish().await
+        }
+    }))
+    .await;
+    for speaks in BOTH {
+        let mut client = Client::connect(address, speaks).await;
+        let response = soon(client.send(get("/"))).await.unwrap();
+        let bytes = soon(response.into_body().collect())
+            .await
+            .unwrap()
+            .to_bytes();
+        assert_eq!(bytes.len(), 999_999, "{speaks:?}");
+        let expected = (1..1_000_000_u32).map(|n| (n % 251) as u8);
+        assert!(bytes.iter().copied().eq(expected), "{speaks:?}");
     }
 }
 
