@@ -189,14 +189,13 @@ async fn answer_errors<S: Stand>(
     })
     .await;
     let error = match result {
-        Err(error) if error.gone().is_some_and(Gone::is_final) => return Err(error),
         Err(error) if stand.stage().take() => error,
         Ok(_) if stand.stage().take() => {
             AppError::message("the application returned `Done` without an answer (SRV-12)")
         }
         decided => return decided,
     };
-    // A client that is gone needs no answer, and the error is the application's all the same.
+    // A client that is gone needs none, and the error is handed on all the same.
     let _ = stand.answer(error.response()).await;
     Err(error)
 }

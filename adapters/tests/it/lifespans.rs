@@ -170,6 +170,52 @@ async fn a_stop_that_is_given_up_can_be_called_again() {
     assert_eq!(*log.lock().unwrap(), ["a starts", "a stops"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn those_that_started_before_work_on_while_one_stops() {
+    let (ask, asked) = tokio::sync::mpsc::channel::<tokio::sync::oneshot::Sender<()>>(1);
+    let asked = Mutex::new(Some(asked));
+    let below = application_fn(move |connection: Connection| {
+        let asked = asked.lock().unwrap().take();
+        async move {
+            let (Connection::Lifespan(lifespan), Some(mut asked)) = (connection, asked) else {
+                panic!("a lifespan, once");
+            };
+            let running = lifespan.started(State::new());
+            let mut shutdown = running.shutdown_requested();
+            loop {
+                tokio::select! {
+                    _ = &mut shutdown => return Ok(running.stopped()),
+                    Some(answer) = asked.recv() => answer.send(()).unwrap(),
+                }
+            }
+        }
+    });
+    let above = application_fn(move |connection: Connection| {
+        let ask = ask.clone();
+        async move {
+            let Connection::Lifespan(lifespan) = connection else {
+                return connection.refuse().await;
+            };
+            let running = lifespan.started(State::new());
+            running.shutdown_requested().await;
+            // Such as a last write to what the other one holds.
+            let (answer, answered) = tokio::sync::oneshot::channel();
+            ask.send(answer).await?;
+            answered.await?;
+            Ok(running.stopped())
+        }
+    });
+    let scope = scope();
+    let mut all = Lifespans::new();
+    all.start(&scope, &below).await.unwrap();
+    all.start(&scope, &above).await.unwrap();
+    let minute = Duration::from_secs(60);
+    let stopped = tokio::time::timeout(minute, all.stop(soon())).await;
+    stopped
+        .expect("it waits for one that is not polled")
+        .unwrap();
+}
+
 #[tokio::test]
 async fn a_life_that_is_led_in_another_task_counts() {
     let app = application_fn(async |connection: Connection| {

@@ -8,12 +8,12 @@ use std::task::Poll;
 
 use adapters::middleware::{Panic, catch_panic};
 use gateway_spec::{
-    Accept, AppError, Application, Connection, Done, Gone, Http, Response, application_fn,
+    Abort, Accept, AppError, Application, Connection, Done, Gone, Http, Response, application_fn,
 };
 use http::StatusCode;
 use test_client::{Answerer, Outcome, TestClient, Why};
 
-use super::support::{http_app, socket_app};
+use super::support::{Silent, http_app, scope, socket_app};
 
 /// What handlers were told: the text, and whether the answer had begun.
 type Told = Arc<Mutex<Vec<(String, bool)>>>;
@@ -75,6 +75,48 @@ async fn what_was_begun_is_cut_off_and_the_handler_is_told() {
 }
 
 #[tokio::test]
+async fn what_was_begun_in_another_task_is_cut_off_too() {
+    let app = http_app(async |http: Http| {
+        let mut writer = http.responder.start(StatusCode::OK).await?;
+        tokio::spawn(async move {
+            let _ = writer.write("some").await;
+            pending::<()>().await;
+            writer.finish().await
+        });
+        tokio::task::yield_now().await;
+        panic!("beside it")
+    });
+    let client = TestClient::new(catch_panic(app, |_: Panic| "never"));
+    let broken = client.get("/").send().await.unwrap_err();
+    assert_eq!(broken.why(), Why::CutOff);
+}
+
+#[test]
+fn how_an_application_let_go_is_handed_on() {
+    let app = catch_panic(
+        http_app(async |_: Http| Err(AppError::message("it failed"))),
+        |_: Panic| "never",
+    );
+    let (connection, events) = crate::support::get();
+    let result = crate::support::block_on(app.call(connection));
+    assert_eq!(result.unwrap_err().to_string(), "it failed");
+    assert_eq!(events.aborted(), Some(Abort::Dropped));
+}
+
+#[test]
+fn nothing_but_the_page_is_sent() {
+    let app = http_app(async |http: Http| {
+        let _http = http;
+        panic!("oops")
+    });
+    let app = catch_panic(app, |_: Panic| "a page");
+    let server = Arc::new(Silent::default());
+    let call = app.call(Connection::Http(server.exchange(scope("/"))));
+    drop(crate::support::block_on(call).unwrap());
+    assert_eq!(server.calls(), "start 200 false");
+}
+
+#[tokio::test]
 async fn a_panic_after_the_answer_takes_nothing_back() {
     let told = Told::default();
     let app = http_app(async |http: Http| {
@@ -100,9 +142,9 @@ impl Drop for Trap {
 #[tokio::test]
 async fn a_panic_of_a_destructor_is_one_too() {
     let told = Told::default();
-    // A future that returns while what it holds is still to be dropped.
-    let app = http_app(|http: Http| {
-        let mut held = Some((http, Trap));
+    // The call's own future, which returns while what it holds is still to be dropped.
+    let app = application_fn(|connection: Connection| {
+        let mut held = Some((connection, Trap));
         poll_fn(move |_| {
             let _ = &mut held;
             Poll::Ready(Err::<Done, _>(AppError::message("returned")))

@@ -552,6 +552,7 @@ fn origins_that_no_browser_sends_are_refused_with_what_to_write() {
         "https://app.example:8443",
         "http://127.0.0.1:8000",
         "http://[::1]:5173",
+        "http://[::1]",
         "https://xn--mnchen-3ya.example",
         "capacitor://localhost",
         "chrome-extension://abcdefghijklmnop",

@@ -315,6 +315,27 @@ async fn a_body_that_middleware_has_begun_to_read_goes_on_in_both() {
 }
 
 #[tokio::test]
+async fn a_body_that_middleware_has_read_is_at_its_end_in_the_second() {
+    let inner = Arc::new(fallback(
+        refusing(),
+        http_app(async |http: Http| {
+            let left = format!("{:?}", http.scope.body);
+            http.responder.respond(left).await
+        }),
+    ));
+    let app = http_app(move |mut http: Http| {
+        let inner = Arc::clone(&inner);
+        async move {
+            let _ = http.body.collect(100).await?;
+            inner.call(Connection::Http(http)).await
+        }
+    });
+    let client = TestClient::new(app);
+    let reply = client.post("/").body("12345").send().await.unwrap();
+    assert_eq!(reply.text(), "Empty");
+}
+
+#[tokio::test]
 async fn sockets_are_handed_on_when_they_are_denied_with_404() {
     let client = TestClient::new(fallback(refusing(), socket_app(echo)));
     let mut socket = client

@@ -6,11 +6,11 @@ use std::thread;
 
 use adapters::middleware::{Incoming, RequestId, request_id};
 use gateway_spec::{
-    Accept, AppError, Application, CloseCode, Connection, Http, Response, ResponseHead,
+    Accept, AppError, Application, CloseCode, Connection, Gone, Http, Response, ResponseHead,
     application_fn,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use test_client::{Answerer, Outcome, TestClient};
+use test_client::{Answerer, Outcome, TestClient, Why};
 
 use super::support::{http_app, socket_app};
 
@@ -202,6 +202,41 @@ async fn the_error_of_a_client_that_left_is_handed_on() {
     let exchange = client.post("/").body_to_come().open();
     let outcome = exchange.reset().outcome().await;
     assert!(matches!(outcome, Outcome::Failed(_)) && outcome.gone().is_some());
+}
+
+#[tokio::test]
+async fn an_error_of_somebody_else_s_leaving_is_answered_with_it_too() {
+    let app = http_app(async |http: Http| {
+        let _http = http;
+        // Another server's, whose answer was to be handed on.
+        Err(AppError::from(Gone::PeerReset))
+    });
+    let client = TestClient::new(request_id(app));
+    let reply = client.get("/").send().await.unwrap();
+    assert_eq!(reply.status, 500);
+    assert!(reply.header(FIELD).is_some());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_dropped_in_the_middle_is_cut_off_at_once() {
+    let app = http_app(async |http: Http| {
+        let mut writer = http.responder.start(StatusCode::OK).await?;
+        writer.write("some").await?;
+        drop(writer);
+        pending().await
+    });
+    let client = TestClient::new(request_id(app));
+    let broken = client.get("/").send().await.unwrap_err();
+    assert_eq!(broken.why(), Why::CutOff);
+    assert!(broken.partial().unwrap().header(FIELD).is_some());
+
+    let app = socket_app(async |socket| {
+        drop(socket.handshake.accept(Accept::new()).await?);
+        pending().await
+    });
+    let client = TestClient::new(request_id(app));
+    let mut socket = client.websocket("/").connect().await.unwrap();
+    assert_eq!(socket.closed().await.code, 1011);
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 use adapters::middleware::limit_body;
 use adapters::sync;
 use gateway_spec::{
-    AppError, Application, BodyError, BodyLength, Connection, Gone, Http, HttpReceive,
-    ResponseHead, SyncHttp, sync_application_fn,
+    AppError, Application, BodyError, BodyLength, Connection, Gone, Http, HttpLayer, HttpReceive,
+    HttpTransport, Layered, ResponseHead, SyncHttp, sync_application_fn,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use test_client::TestClient;
@@ -160,39 +160,69 @@ fn waiting_for_more_than_the_limit_ends_at_one_byte_over_it() {
     assert_eq!(server.calls(), "buffered 11");
 }
 
+/// A server that goes on delivering what nobody wants.
+struct Stubborn(Arc<dyn HttpTransport>);
+
+impl HttpLayer for Stubborn {
+    fn inner(&self) -> &dyn HttpTransport {
+        &*self.0
+    }
+
+    fn stop_receiving(&self) {}
+}
+
+/// Receives all there is, and fails with the list of it.
+fn receiving() -> impl Application {
+    http_app(async |http: Http| {
+        let (_, transport) = http.into_transport();
+        let mut received = Vec::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(event) = transport.poll_receive(&mut cx) {
+            let is_last = matches!(event, HttpReceive::Disconnect(gone) if gone.is_final());
+            received.push(match event {
+                HttpReceive::Body { bytes, .. } => format!("{} bytes", bytes.len()),
+                other => format!("{other:?}"),
+            });
+            if is_last {
+                break;
+            }
+        }
+        Err(AppError::message(received.join("; ")))
+    })
+}
+
 #[test]
 fn after_the_failure_nothing_comes_but_the_client_s_leaving() {
-    let (connection, events) = request(BodyLength::Unknown);
-    let app = limit_body(
-        http_app(async |http: Http| {
-            let (_, transport) = http.into_transport();
-            let mut received = Vec::new();
-            let mut cx = Context::from_waker(Waker::noop());
-            while let Poll::Ready(event) = transport.poll_receive(&mut cx) {
-                let is_last = matches!(event, HttpReceive::Disconnect(gone) if gone.is_final());
-                received.push(match event {
-                    HttpReceive::Body { bytes, .. } => format!("{} bytes", bytes.len()),
-                    other => format!("{other:?}"),
-                });
-                if is_last {
-                    break;
-                }
-            }
-            Err(AppError::message(received.join("; ")))
-        }),
-        LIMIT,
-    );
-    for bytes in ["0123", "4567", "89+", "and more"] {
-        events.deliver(part(bytes));
+    let app = limit_body(receiving(), LIMIT);
+    for wrap in [
+        |inner| inner,
+        |inner| Arc::new(Layered(Stubborn(inner))) as Arc<dyn HttpTransport>,
+    ] {
+        let (connection, events) = request(BodyLength::Unknown);
+        let Connection::Http(http) = connection else {
+            panic!("it is a request");
+        };
+        let connection = Connection::Http(http.map_transport(wrap));
+        for bytes in ["0123", "4567", "89+", "and", "more"] {
+            events.deliver(part(bytes));
+        }
+        events.disconnect(Gone::HalfClosed);
+        events.disconnect(Gone::PeerReset);
+        let error = crate::support::block_on(app.call(connection)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "4 bytes; 4 bytes; Failed(TooLarge { limit: 10 }); Disconnect(HalfClosed); Disconnect(PeerReset)"
+        );
     }
-    events.disconnect(Gone::HalfClosed);
-    events.disconnect(Gone::PeerReset);
-    let error = crate::support::block_on(app.call(connection)).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "4 bytes; 4 bytes; Failed(TooLarge { limit: 10 }); Disconnect(HalfClosed); Disconnect(PeerReset)"
-    );
-    assert!(events.body_unwanted(), "the rest is thrown away");
+}
+
+#[test]
+fn what_comes_after_the_failure_is_thrown_away() {
+    let (connection, events) = request(BodyLength::Unknown);
+    let app = limit_body(receiving(), LIMIT);
+    events.deliver(part("0123456789+"));
+    assert!(crate::support::block_on(app.call(connection)).is_err());
+    assert!(events.body_unwanted());
 }
 
 #[tokio::test]

@@ -1,15 +1,17 @@
 //! Time that runs out.
 
 use std::future::pending;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use adapters::middleware::timeout;
 use gateway_spec::{
-    Accept, AppError, Application, Connection, Gone, Http, Response, ResponseHead, SendError,
-    application_fn,
+    Abort, Accept, AppError, Application, Connection, Done, Gone, Http, HttpSend, Response,
+    ResponseHead, SendError, TrailersPlan, WebSocket, WebSocketSend, application_fn,
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use test_client::{TestClient, Why};
 use tokio::time::{Instant, sleep};
 
@@ -142,43 +144,121 @@ async fn an_answer_in_the_hands_of_another_task_is_cut_off_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn work_after_the_answer_is_not_bounded() {
-    let work = Work::default();
-    let watched = work.clone();
-    let app = http_app(move |http: Http| {
-        let work = watched.clone();
-        async move {
-            let doing = work.begin();
-            let done = http.responder.respond("complete").await?;
-            sleep(seconds(3600)).await;
-            doing.done();
-            Ok(done)
-        }
-    });
-    let app = timeout(app, seconds(1)).whole(seconds(2));
-    let reply = TestClient::new(app).get("/").send().await.unwrap();
-    assert!(reply.outcome().await.is_done());
-    assert!(work.is_done());
+async fn work_after_the_answer_is_not_bounded_however_it_was_sent() {
+    type Answering = Pin<Box<dyn Future<Output = Result<Done, AppError>> + Send>>;
+    let ways: [fn(Http) -> Answering; 3] = [
+        |http| Box::pin(http.responder.respond("complete")),
+        |http| {
+            Box::pin(async move {
+                let mut writer = http.responder.start(StatusCode::OK).await?;
+                writer.write("complete").await?;
+                writer.finish().await
+            })
+        },
+        |http| {
+            Box::pin(async move {
+                let start = http.responder.start_with_trailers(StatusCode::OK, None);
+                let mut writer = start.await?;
+                writer.write("complete").await?;
+                writer.finish_with_trailers(HeaderMap::new()).await
+            })
+        },
+    ];
+    for way in ways {
+        let work = Work::default();
+        let watched = work.clone();
+        let app = http_app(move |http: Http| {
+            let work = watched.clone();
+            async move {
+                let doing = work.begin();
+                let done = way(http).await?;
+                sleep(seconds(3600)).await;
+                doing.done();
+                Ok(done)
+            }
+        });
+        let app = timeout(app, seconds(1)).whole(seconds(2));
+        let reply = TestClient::new(app).get("/").send().await.unwrap();
+        assert_eq!(reply.text(), "complete");
+        assert!(reply.outcome().await.is_done());
+        assert!(work.is_done());
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn handles_in_other_tasks_are_dead_once_it_was_answered() {
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let tell = Arc::new(std::sync::Mutex::new(Some(tell)));
+    let kept = Arc::new(Mutex::new(None));
+    let keep = Arc::clone(&kept);
     let app = http_app(move |http: Http| {
-        let tell = tell.lock().unwrap().take().unwrap();
-        async move {
-            tokio::spawn(async move {
-                sleep(seconds(5)).await;
-                let late = http.responder.start(StatusCode::OK).await;
-                let _ = tell.send(late.map(drop));
-            });
-            pending().await
-        }
+        let (_, transport) = http.into_transport();
+        *keep.lock().unwrap() = Some(transport);
+        pending()
+    });
+    let app = timeout(app, seconds(1));
+    let server = Arc::new(Silent::default());
+    let call = app.call(Connection::Http(server.exchange(scope("/"))));
+    drop(call.await.unwrap());
+    let dead = Err(SendError::Gone(Gone::Aborted));
+    let transport = kept.lock().unwrap().take().unwrap();
+    for event in [
+        HttpSend::Start {
+            head: StatusCode::OK.into(),
+            body: "late".into(),
+            more: false,
+            trailers: TrailersPlan::None,
+        },
+        HttpSend::Upgrade {
+            head: StatusCode::OK.into(),
+        },
+        HttpSend::Informational(StatusCode::PROCESSING.into()),
+        HttpSend::Body {
+            bytes: "late".into(),
+            more: true,
+        },
+    ] {
+        assert_eq!(transport.send(event), dead);
+    }
+    let mut cx = Context::from_waker(Waker::noop());
+    let ready = transport.poll_ready(&mut cx);
+    assert_eq!(ready, Poll::Ready(Err(Gone::Aborted)));
+    let written = transport.poll_write(&mut cx, b"late");
+    assert_eq!(written, Poll::Ready(Err(Gone::Aborted.into())));
+    transport.close();
+    transport.abort(Abort::Deliberate);
+    transport.abort(Abort::Dropped);
+    // Nothing but the answer in its place.
+    assert_eq!(server.calls(), "start 503 false");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_handles_of_a_handshake_are_dead_too() {
+    let kept = Arc::new(Mutex::new(None));
+    let keep = Arc::clone(&kept);
+    let app = socket_app(move |socket: WebSocket| {
+        *keep.lock().unwrap() = Some(socket);
+        pending()
     });
     let client = TestClient::new(timeout(app, seconds(1)));
-    assert_eq!(client.get("/").send().await.unwrap().status, 503);
-    assert_eq!(told.await.unwrap(), Err(SendError::Gone(Gone::Aborted)));
+    let denied = client.websocket("/").connect().await.unwrap_err();
+    assert_eq!(denied.reply().unwrap().status, 503);
+    let socket = kept.lock().unwrap().take().unwrap();
+    let mut inner = None;
+    let _socket = socket.map_transport(|transport| {
+        inner = Some(Arc::clone(&transport));
+        transport
+    });
+    let transport = inner.unwrap();
+    for event in [
+        WebSocketSend::Accept(Accept::new()),
+        WebSocketSend::Deny(Response::text("late")),
+        WebSocketSend::Message("late".into()),
+    ] {
+        assert_eq!(transport.send(event), Err(SendError::Gone(Gone::Aborted)));
+    }
+    let mut cx = Context::from_waker(Waker::noop());
+    let ready = transport.poll_ready(&mut cx);
+    assert_eq!(ready, Poll::Ready(Err(Gone::Aborted)));
+    assert!(transport.take_http().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -293,6 +373,34 @@ async fn work_after_a_socket_s_close_is_not_bounded() {
     let mut socket = client.websocket("/").connect().await.unwrap();
     assert_eq!(socket.closed().await.code, 1000);
     assert!(socket.outcome().await.is_done());
+    assert!(work.is_done());
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_after_a_tunnel_s_end_is_not_bounded() {
+    let work = Work::default();
+    let watched = work.clone();
+    let app = http_app(move |http: Http| {
+        let work = watched.clone();
+        async move {
+            let doing = work.begin();
+            let head = ResponseHead::new(StatusCode::SWITCHING_PROTOCOLS)
+                .with_header(header::UPGRADE, HeaderValue::from_static("echo"));
+            let tunnel = http.responder.upgrade(head, http.body).await?;
+            let done = tunnel.finish().await?;
+            sleep(seconds(3600)).await;
+            doing.done();
+            Ok(done)
+        }
+    });
+    let app = timeout(app, seconds(1)).upgraded(seconds(2));
+    let request = TestClient::new(app)
+        .get("/")
+        .header("connection", "upgrade")
+        .header("upgrade", "echo");
+    let mut tunnel = request.stream().await.unwrap();
+    assert_eq!(tunnel.chunk().await.unwrap(), None);
+    assert!(tunnel.outcome().await.is_done());
     assert!(work.is_done());
 }
 
