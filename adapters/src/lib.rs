@@ -56,13 +56,15 @@ mod beside;
 pub mod blocking;
 mod completion;
 pub mod cpu;
-#[cfg(any(feature = "tokio-io", feature = "futures-io"))]
-mod io;
+#[cfg(any(feature = "tokio-io", feature = "futures-io", feature = "tower"))]
+pub mod io;
+mod lifespan;
 pub mod middleware;
 mod pool;
 mod sync;
 #[cfg(feature = "tower")]
-mod tower;
+pub mod tower;
 
+pub use lifespan::{ChildStates, Lifespans};
 pub use pool::{Pool, PoolSettings, PoolStats};
 pub use sync::{SyncAdapter, sync};

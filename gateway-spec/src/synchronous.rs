@@ -516,13 +516,8 @@ impl SyncWriter {
 
 impl Write for SyncWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        let side = self.writer.side();
-        Ok(block_on(std::future::poll_fn(|cx| {
-            side.get().poll_write(cx, bytes)
-        }))?)
+        let writing = std::future::poll_fn(|cx| self.writer.poll_write(cx, bytes));
+        Ok(block_on(writing)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -90,12 +90,17 @@ impl RequestBody {
         self.collect_after(Bytes::new(), limit).await
     }
 
-    /// As [`collect`](Self::collect), behind bytes that were taken already.
-    pub(crate) async fn collect_after(
-        &mut self,
-        taken: Bytes,
-        limit: usize,
-    ) -> Result<Bytes, BodyError> {
+    /// The whole body behind bytes of it that were taken already, if both together have at most `limit` bytes: for
+    /// those who buffer, and give up the rest of what they took.
+    ///
+    /// # Errors
+    ///
+    /// As [`collect`](Self::collect).
+    ///
+    /// # Cancel safety
+    ///
+    /// What was read so far is lost, and `taken` too.
+    pub async fn collect_after(&mut self, taken: Bytes, limit: usize) -> Result<Bytes, BodyError> {
         let too_large = || BodyError::TooLarge {
             limit: limit as u64,
         };
@@ -155,6 +160,29 @@ impl RequestBody {
     pub fn buffered(&self, bytes: usize) -> Buffered<'_> {
         let transport = self.is_open().then(|| self.transport());
         Buffered { transport, bytes }
+    }
+
+    /// A body of the same exchange with nothing in it: for whoever keeps this one for an
+    /// [upgrade](crate::Responder::upgrade) and has to hand a request on with a body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::RequestBody;
+    /// use http::Request;
+    ///
+    /// fn request_of(kept: &RequestBody) -> Request<RequestBody> {
+    ///     Request::new(kept.ended())
+    /// }
+    /// # let _ = request_of;
+    /// ```
+    #[must_use]
+    pub fn ended(&self) -> Self {
+        Self {
+            transport: self.transport.clone(),
+            length: BodyLength::Empty,
+            state: State::Ended(None),
+        }
     }
 
     /// Resolves when the client is gone; also when nobody reads the body.

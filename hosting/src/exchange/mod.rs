@@ -232,9 +232,18 @@ impl Exchange {
 
     /// Tells how many bytes the wire still holds; wakes the application when there is credit again.
     pub fn unsent(&self, bytes: usize) {
+        self.count_unsent(|_| bytes);
+    }
+
+    /// Tells that the wire has got rid of so many of the bytes that it took: for one whose two ends count apart.
+    pub fn written(&self, bytes: usize) {
+        self.count_unsent(|unsent| unsent.saturating_sub(bytes));
+    }
+
+    fn count_unsent(&self, count: impl FnOnce(usize) -> usize) {
         let (sender, flusher) = {
             let mut state = self.lock();
-            state.unsent = bytes;
+            state.unsent = count(state.unsent);
             let sender = if state.has_credit() {
                 state.sender.take()
             } else {
