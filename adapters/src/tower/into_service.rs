@@ -86,7 +86,7 @@ pub fn into_service<A: Application>(app: A) -> IntoService<A> {
 /// is that of axum's `ConnectInfo<SocketAddr>`; whoever knows it otherwise, or knows of TLS, says so by
 /// [`with_connection`](Self::with_connection). The state is what [`start`](Self::start) or [`with_state`](Self::with_state) gave.
 ///
-/// If the request comes from [`from_service`](super::from_service), and so from a server of the contract, the scope goes on: the
+/// If the request comes from [`from_service`](super::from_service()), and so from a server of the contract, the scope goes on: the
 /// client, the server, the scheme, the state, the drain and the label are those of the exchange around this one.
 ///
 /// # Where it runs
@@ -255,7 +255,7 @@ impl<A: Application> IntoService<A> {
     /// [drain](Running::drain). An application without a lifespan is served all the same (LIFE-2).
     ///
     /// The servers of the contract do this themselves. Where one of them serves this service, by
-    /// [`from_service`](super::from_service), give the application [to that](super::FromService::with_lifespan) instead.
+    /// [`from_service`](super::from_service()), give the application [to that](super::FromService::with_lifespan) instead.
     ///
     /// # Errors
     ///
