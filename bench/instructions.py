@@ -43,23 +43,34 @@ def instructions(command, request):
     return (twice - once) / REQUESTS
 
 
+def connect(server):
+    """A connection to a server that prints where it listens."""
+    port = int(re.search(r":(\d+) ", server.stdout.readline())[1])
+    client = socket.create_connection(("127.0.0.1", port), timeout=60)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return client
+
+
+def ask(client, request, count):
+    """Sends a request so many times, each after the answer to the last, which is `Hello, world!`."""
+    for _ in range(count):
+        client.sendall(request.encode())
+        answer = b""
+        while not answer.endswith(b"Hello, world!"):
+            piece = client.recv(4096)
+            if not piece:
+                sys.exit(f"the server closed the connection after {answer!r}")
+            answer += piece
+
+
 def run(command, request, count):
     with tempfile.TemporaryDirectory() as folder:
         valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
         server = subprocess.Popen(
             [*valgrind, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        port = int(re.search(r":(\d+) ", server.stdout.readline())[1])
-        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for _ in range(count):
-                client.sendall(request.encode())
-                answer = b""
-                while not answer.endswith(b"Hello, world!"):
-                    piece = client.recv(4096)
-                    if not piece:
-                        sys.exit(f"the server closed the connection after {answer!r}")
-                    answer += piece
+        with connect(server) as client:
+            ask(client, request, count)
         server.send_signal(signal.SIGTERM)
         log = server.communicate()[1]
         return int(re.search(r"Collected : (\d+)", log)[1])

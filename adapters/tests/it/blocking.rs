@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use adapters::blocking::Caller;
-use gateway_spec::{AppError, Connection, Done, Http, application_fn};
+use gateway_spec::{AppError, Application, Connection, Done, Http, State, application_fn};
 
 /// For what must happen; a machine that is busy may take its time.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,9 +23,7 @@ where
 }
 
 /// An application of exchanges alone.
-pub(super) fn exchanges<F>(
-    app: impl Fn(Http) -> F + Send + Sync + 'static,
-) -> impl gateway_spec::Application
+pub(super) fn exchanges<F>(app: impl Fn(Http) -> F + Send + Sync + 'static) -> impl Application
 where
     F: Future<Output = Result<Done, AppError>> + Send,
 {
@@ -35,6 +33,29 @@ where
         async move {
             match connection {
                 Connection::Http(http) => app(http).await,
+                other => other.refuse().await,
+            }
+        }
+    })
+}
+
+/// An application that tells of its life, and answers with its state, which is this.
+pub(super) fn living(report: Sender<&'static str>, state: &'static str) -> impl Application {
+    application_fn(move |connection: Connection| {
+        let report = report.clone();
+        async move {
+            match connection {
+                Connection::Lifespan(lifespan) => {
+                    report.send("started")?;
+                    let running = lifespan.started(State::new().with(state));
+                    running.shutdown_requested().await;
+                    report.send("stopped")?;
+                    Ok(running.stopped())
+                }
+                Connection::Http(http) => {
+                    let made = *http.scope.state.get::<&str>().unwrap_or(&"nothing");
+                    http.responder.respond(made).await
+                }
                 other => other.refuse().await,
             }
         }

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use adapters::blocking::{Caller, IntoSync, Upload, into_sync};
 use gateway_spec::{
@@ -11,7 +11,7 @@ use gateway_spec::{
 };
 use http::{Request, StatusCode};
 
-use super::{PATIENCE, exchanges, told};
+use super::{PATIENCE, exchanges, living, told};
 
 /// A synchronous framework with an asynchronous application in it.
 struct Framework {
@@ -132,81 +132,50 @@ fn a_client_that_leaves_is_noticed_by_the_application_which_goes_on() {
     assert_eq!(told.next(), Gone::PeerReset);
 }
 
-/// Tells of its life, and answers with its state.
-fn living(seen: &Arc<Mutex<Vec<&'static str>>>) -> IntoSync {
-    let seen = Arc::clone(seen);
-    into_sync(application_fn(move |connection: Connection| {
-        let seen = Arc::clone(&seen);
-        async move {
-            match connection {
-                Connection::Lifespan(lifespan) => {
-                    seen.lock().unwrap().push("started");
-                    let running = lifespan.started(State::new().with("its own"));
-                    running.shutdown_requested().await;
-                    seen.lock().unwrap().push("stopped");
-                    Ok(running.stopped())
-                }
-                Connection::Http(http) => {
-                    let made = *http.scope.state.get::<&str>().unwrap_or(&"nothing");
-                    http.responder.respond(made).await
-                }
-                other => other.refuse().await,
-            }
-        }
-    }))
-}
-
 #[test]
 fn its_lifespan_runs_within_the_framework_s_and_its_state_is_its_own() {
-    let seen = Arc::default();
-    let caller = framework(living(&seen));
-    assert_eq!(
-        caller.get("/").unwrap().body_mut().text(100).unwrap(),
-        "its own"
-    );
-    assert_eq!(
-        caller.get("/own").unwrap().body_mut().text(100).unwrap(),
-        "the framework's"
-    );
+    let (report, told) = told();
+    let caller = framework(into_sync(living(report, "its own")));
+    assert_eq!(told.next(), "started");
+    let text = |path: &str| caller.get(path).unwrap().body_mut().text(100).unwrap();
+    assert_eq!(text("/"), "its own");
+    assert_eq!(text("/own"), "the framework's");
     caller.shutdown(PATIENCE).unwrap();
-    assert_eq!(*seen.lock().unwrap(), ["started", "stopped"]);
+    assert_eq!(told.next(), "stopped");
 }
 
 #[test]
 fn without_a_startup_it_is_served_without_a_lifespan() {
-    let seen = Arc::default();
-    let app = living(&seen);
-    let caller = {
-        let app = gateway_spec::sync_application_fn(move |http: SyncHttp| app.call(http));
-        Caller::new(adapters::sync(app)).unwrap()
-    };
-    assert_eq!(
-        caller.get("/").unwrap().body_mut().text(100).unwrap(),
-        "nothing"
-    );
-    caller.shutdown(PATIENCE).unwrap();
-    assert_eq!(*seen.lock().unwrap(), [""; 0]);
+    let (report, told) = told();
+    let app = into_sync(living(report, "its own"));
+    let app = gateway_spec::sync_application_fn(move |http: SyncHttp| app.call(http));
+    let caller = Caller::new(adapters::sync(app)).unwrap();
+    let text = caller.get("/").unwrap().body_mut().text(100).unwrap();
+    assert_eq!(text, "nothing");
+    drop(caller);
+    assert!(told.is_over(), "nothing was told");
 }
 
 #[test]
-fn a_call_after_the_shutdown_begins_anew_and_a_failed_startup_is_one() {
-    let seen = Arc::default();
-    let app = living(&seen);
-    assert_eq!(app.startup().unwrap().get(), Some(&"its own"));
-    app.shutdown().unwrap();
-    app.shutdown().unwrap();
-    assert_eq!(*seen.lock().unwrap(), ["started", "stopped"]);
-    assert_eq!(app.startup().unwrap().get(), Some(&"its own"));
+fn it_may_be_started_again_and_is_stopped_when_it_is_dropped() {
+    let (report, told) = told();
+    let app = into_sync(living(report, "its own"));
+    for _ in 0..2 {
+        assert_eq!(app.startup().unwrap().get(), Some(&"its own"));
+        assert_eq!(told.next(), "started");
+        app.shutdown().unwrap();
+        assert_eq!(told.next(), "stopped");
+        app.shutdown().unwrap();
+    }
+    app.startup().unwrap();
+    assert_eq!(told.next(), "started");
     drop(app);
-    assert_eq!(
-        *seen.lock().unwrap(),
-        ["started", "stopped", "started", "stopped"]
-    );
+    assert_eq!(told.next(), "stopped");
+    assert!(told.is_over());
 
-    let fails = into_sync(application_fn(async |_: Connection| {
-        Err(AppError::message("no database"))
-    }));
-    assert_eq!(fails.startup().unwrap_err().to_string(), "no database");
+    let fails = application_fn(async |_: Connection| Err(AppError::message("no database")));
+    let error = into_sync(fails).startup().unwrap_err();
+    assert_eq!(error.to_string(), "no database");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The application's own life: startup, shutdown, and ends of other kinds.
 
 use std::io::ErrorKind;
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -10,35 +9,12 @@ use gateway_spec::{AppError, Application, Connection, State, application_fn};
 use http::StatusCode;
 use tokio::sync::Notify;
 
-use super::{PATIENCE, told};
-
-/// Tells of its life, and answers with its state.
-fn living(report: Sender<&'static str>) -> impl Application {
-    application_fn(move |connection: Connection| {
-        let report = report.clone();
-        async move {
-            match connection {
-                Connection::Lifespan(lifespan) => {
-                    report.send("started")?;
-                    let running = lifespan.started(State::new().with("made at startup"));
-                    running.shutdown_requested().await;
-                    report.send("stopped")?;
-                    Ok(running.stopped())
-                }
-                Connection::Http(http) => {
-                    let made = *http.scope.state.get::<&str>().unwrap_or(&"nothing");
-                    http.responder.respond(made).await
-                }
-                other => other.refuse().await,
-            }
-        }
-    })
-}
+use super::{PATIENCE, living, told};
 
 #[test]
 fn a_lifespan_runs_around_all_calls() {
     let (report, told) = told();
-    let caller = Caller::new(living(report)).unwrap();
+    let caller = Caller::new(living(report, "made at startup")).unwrap();
     assert_eq!(told.next(), "started");
     assert_eq!(caller.state().get(), Some(&"made at startup"));
     assert_eq!(
@@ -56,7 +32,7 @@ fn a_lifespan_runs_around_all_calls() {
 #[test]
 fn a_caller_that_is_dropped_shuts_down_once_its_responses_are_gone() {
     let (report, told) = told();
-    let caller = Caller::new(living(report)).unwrap();
+    let caller = Caller::new(living(report, "made at startup")).unwrap();
     assert_eq!(told.next(), "started");
     let response = caller.get("/").unwrap();
     drop(caller.clone());
