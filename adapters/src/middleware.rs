@@ -2,26 +2,26 @@
 //!
 //! | wrapper | what it does | of a WebSocket | of the lifespan |
 //! |---|---|---|---|
-//! | [`log_events`] | shows every event, for debugging | every event | every event |
-//! | [`request_id`] | names each request, in its scope and its answer | names the handshake | passes |
+//! | [`log_events()`] | shows every event, for debugging | every event | every event |
+//! | [`request_id()`] | names each request, in its scope and its answer | names the handshake | passes |
 //! | [`cors()`] | lets pages of other origins in | passes, or checks the origin | passes |
-//! | [`catch_panic`] | makes a page of a panic | of a handshake; closes a socket | passes |
+//! | [`catch_panic()`] | makes a page of a panic | of a handshake; closes a socket | passes |
 //! | [`Hosts`] | applications by the host that is named | by host | runs all |
 //! | [`Mount`] | applications by the beginning of the path | by path | runs all |
-//! | [`fallback`] | a second application for what the first has not | the same | runs both |
-//! | [`timeout`] | bounds the time until an answer, or its end | of a handshake; of a socket if asked | passes |
-//! | [`limit_body`] | bounds the size of a request's body | passes | passes |
-//! | [`cancel_on_disconnect`] | drops the work for a client that left | until it is accepted | passes |
+//! | [`fallback()`] | a second application for what the first has not | the same | runs both |
+//! | [`timeout()`] | bounds the time until an answer, or its end | of a handshake; of a socket if asked | passes |
+//! | [`limit_body()`] | bounds the size of a request's body | passes | passes |
+//! | [`cancel_on_disconnect()`] | drops the work for a client that left | until it is accepted | passes |
 //!
 //! # In which order to wrap
 //!
 //! The rows above are in the order in which a request should meet them, the first outermost:
 //!
-//! - [`log_events`] outside shows what the server sees; anywhere else it shows what passes there.
-//! - [`request_id`] and [`cors()`] change the heads of answers, those to errors included: whatever answers by itself (a limit, a
+//! - [`log_events()`] outside shows what the server sees; anywhere else it shows what passes there.
+//! - [`request_id()`] and [`cors()`] change the heads of answers, those to errors included: whatever answers by itself (a limit, a
 //!   timeout, a host that is not served) must be inside of them, or its answers lack their fields.
-//! - [`catch_panic`] inside of those two, so that its page has their fields.
-//! - [`timeout`] outside of [`limit_body`] and [`cancel_on_disconnect`]: none of them is slow, and all of their work counts.
+//! - [`catch_panic()`] inside of those two, so that its page has their fields.
+//! - [`timeout()`] outside of [`limit_body()`] and [`cancel_on_disconnect()`]: none of them is slow, and all of their work counts.
 //! - Around a whole [`Mount`] a wrapper is for all that is mounted, around one application for that alone.
 //!
 //! # A stack
@@ -72,7 +72,7 @@
 //!
 //! # To write one
 //!
-//! An application that holds another: change the scope and call it, or put an [`HttpLayer`](gateway_spec::HttpLayer) around the
+//! An application that holds another: change the scope and call it, or put an [`HttpLayer`] around the
 //! exchange. The clauses MW-1 to MW-10 say what it owes to both sides.
 mod cancel;
 mod children;

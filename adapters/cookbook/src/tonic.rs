@@ -18,6 +18,7 @@ use crate::axum::{Board, Settings, app};
 use self::board_server::BoardServer;
 
 #[allow(
+    clippy::allow_attributes_without_reason,
     clippy::pedantic,
     clippy::unwrap_used,
     clippy::wildcard_imports,

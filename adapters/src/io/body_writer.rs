@@ -20,7 +20,7 @@ use super::target::Target;
 ///
 /// # Errors
 ///
-/// A [`SendError`] inside of an [`io::Error`](std::io::Error): `BrokenPipe` if the client is gone, `InvalidInput` if more was
+/// A [`SendError`] inside of an [`io::Error`]: `BrokenPipe` if the client is gone, `InvalidInput` if more was
 /// written than the declared `content-length` (HTTP-24); what goes over is refused whole.
 ///
 /// # Cancel safety

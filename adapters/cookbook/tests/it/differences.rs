@@ -92,10 +92,10 @@ const DIFFERENCES: &[Difference] = differences! {
     "a client that stops sending and still reads": a_half_close,
         "dropped" => "answered",
         "SRV-3: it may want its answer; its handler is dropped after 5 seconds of silence";
-    "a handshake of an old WebSocket": |kind| status(kind, &OLD_SOCKET),
+    "a handshake of an old WebSocket": |kind| status(kind, OLD_SOCKET),
         "400" => "426",
         "WS-1: the server checks handshakes, and says which version it speaks";
-    "a handshake with a key that is none": |kind| status(kind, &WRONG_KEY),
+    "a handshake with a key that is none": |kind| status(kind, WRONG_KEY),
         "101" => "400",
         "WS-1: the key is 16 bytes in base64 (RFC 6455 section 4.2.1)";
     "a request without a Host": |kind| status(kind, b"GET /release HTTP/1.1\r\n"),

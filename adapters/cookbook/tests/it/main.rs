@@ -1,6 +1,7 @@
 //! Each application of the cookbook over real sockets: on both servers, and, by the same assertions, on the server that it
 //! was written for.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod client;
 mod host;

@@ -115,7 +115,7 @@ pub(crate) async fn expect_close(socket: &mut Socket, code: u16, reason: &str) {
     };
     assert_eq!(next(socket).await, Message::Close(Some(expected)));
     // And then its transport, once the client has answered.
-    while let Some(Ok(message)) = socket.next().await {
+    if let Some(Ok(message)) = socket.next().await {
         panic!("{message} came behind the close");
     }
 }
@@ -250,7 +250,7 @@ async fn a_message_over_the_limit_ends_the_socket(kind: Kind, wire: Wire) {
     // axum gives up at its head, so the rest of it may not be taken.
     let _ = socket.send(Message::Binary(bytes.into())).await;
     site.watched_by(0).await;
-    while let Some(Ok(message)) = socket.next().await {
+    if let Some(Ok(message)) = socket.next().await {
         panic!("{message} came");
     }
 }
