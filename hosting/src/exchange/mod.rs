@@ -235,6 +235,13 @@ impl Exchange {
     /// Tells that the wire has got rid of so many of the bytes that it took: for one whose two ends count apart.
     pub fn written(&self, bytes: usize) {
         self.count_unsent(|unsent| unsent.saturating_sub(bytes));
+        let wire = {
+            let state = self.lock();
+            // A file that waits for credit is read when the wire asks for output, and this may be the other end.
+            let waits = matches!(state.output.front(), Some(Queued::File(_))) && state.has_credit();
+            waits.then(|| state.wire_waker()).flatten()
+        };
+        wake([wire]);
     }
 
     fn count_unsent(&self, count: impl FnOnce(usize) -> usize) {

@@ -1,9 +1,10 @@
 //! Both ends of an exchange in the process, polled by hand.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Wake, Waker};
 
-use gateway_spec::{BodyLength, Capabilities, ConnectionInfo, HttpScope, Response};
+use gateway_spec::{BodyLength, Capabilities, ConnectionInfo, FileRegion, HttpScope, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::link::EVENTS;
@@ -223,6 +224,38 @@ fn a_client_that_hands_on_gives_credit_when_it_has() {
     assert!(poll(&mut call).is_pending());
     assert_eq!(counts(), (128, 1));
     assert!(!client.link.exchange.life().has_all);
+}
+
+#[tokio::test]
+async fn a_file_goes_on_when_its_client_has_handed_on_a_piece() {
+    let file = std::env::current_exe().and_then(std::fs::File::open);
+    let file = Arc::new(file.unwrap());
+    let (call, client) = open(scope(), async move |http: Http| {
+        let region = FileRegion {
+            file,
+            offset: 0,
+            length: 200_000,
+        };
+        let mut writer = http.responder.start(StatusCode::OK).await?;
+        writer.write_file(region).await?;
+        writer.finish().await
+    });
+    let client = client.handing_on();
+    // Polled when it is woken, and not when the client is.
+    let call = tokio::spawn(call);
+    let mut length = 0;
+    while let Some(outgoing) = poll_fn(|task| client.poll_next(task)).await {
+        if let Outgoing::Data(bytes) = outgoing {
+            length += bytes.len();
+            // The call is told that there is room, and finds that there is no credit yet.
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            client.acknowledge(bytes.len());
+        }
+    }
+    assert_eq!(length, 200_000);
+    call.await.unwrap();
 }
 
 #[test]
