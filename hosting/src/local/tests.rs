@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
 use gateway_spec::{BodyLength, Capabilities, ConnectionInfo, FileRegion, HttpScope, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -244,16 +245,20 @@ async fn a_file_goes_on_when_its_client_has_handed_on_a_piece() {
     // Polled when it is woken, and not when the client is.
     let call = tokio::spawn(call);
     let mut length = 0;
-    while let Some(outgoing) = poll_fn(|task| client.poll_next(task)).await {
-        if let Outgoing::Data(bytes) = outgoing {
-            length += bytes.len();
-            // The call is told that there is room, and finds that there is no credit yet.
-            for _ in 0..10 {
-                tokio::task::yield_now().await;
+    let read = async {
+        while let Some(outgoing) = poll_fn(|task| client.poll_next(task)).await {
+            if let Outgoing::Data(bytes) = outgoing {
+                length += bytes.len();
+                // The call is told that there is room, and finds that there is no credit yet.
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
+                client.acknowledge(bytes.len());
             }
-            client.acknowledge(bytes.len());
         }
-    }
+    };
+    let read = tokio::time::timeout(Duration::from_secs(30), read).await;
+    assert!(read.is_ok(), "it stopped");
     assert_eq!(length, 200_000);
     call.await.unwrap();
 }
