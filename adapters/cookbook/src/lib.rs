@@ -9,5 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod axum;
+pub mod mounted;
+pub mod native;
 pub mod on_gateway;
 pub mod tonic;

@@ -12,6 +12,7 @@ mod differences;
 mod events;
 mod grpc;
 mod layers;
+mod mounted;
 mod notes;
 mod odd;
 mod parity;
