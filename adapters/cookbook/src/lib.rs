@@ -6,12 +6,16 @@
 //! | world | here | its program |
 //! |---|---|---|
 //! | axum | [`axum`](mod@axum) | `cargo run -p cookbook --example axum -- --server hyper` |
+//! | gRPC | [`tonic`](mod@tonic) | `cargo run -p cookbook --example tonic -- --server hyper` |
+//! | the contract | [`native`], mounted in axum by [`mounted`] | `cargo run -p cookbook --example mounted` |
 //! | Flask | [`flask`] | `cargo run -p cookbook --bin flask -- --server hyper` |
 //! | tokio's readers and writers | [`pipes`] | `ORIGIN=127.0.0.1:5432 cargo run -p cookbook --bin pipes -- --server hyper` |
 #![forbid(unsafe_code)]
 
 pub mod axum;
 pub mod flask;
+pub mod mounted;
+pub mod native;
 pub mod on_gateway;
 pub mod pipes;
 pub mod tonic;

@@ -34,14 +34,16 @@ on_every_host!(over http2:
     a_stream_that_is_reset_ends_alone,
 );
 
+type Part = Result<Frame<Bytes>, Infallible>;
+
 /// A body whose parts are sent by hand.
-fn by_hand() -> (mpsc::Sender<Result<Frame<Bytes>, Infallible>>, Body) {
+pub(crate) fn by_hand() -> (mpsc::Sender<Part>, Body) {
     let (parts, stream) = mpsc::channel(1);
     let body = Body::new(StreamBody::new(ReceiverStream::new(stream)));
     (parts, body)
 }
 
-fn part(bytes: impl Into<Bytes>) -> Result<Frame<Bytes>, Infallible> {
+pub(crate) fn part(bytes: impl Into<Bytes>) -> Part {
     Ok(Frame::data(bytes.into()))
 }
 

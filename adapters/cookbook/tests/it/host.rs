@@ -5,10 +5,10 @@
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use gateway::{AppError, Application, Connection, Done, State};
+use gateway::{AppError, Application, Connection, Done, DrainSignal, LifespanTransport, State};
 use server_host::{AccessLogging, Protocol, ServeError, Settings};
 use server_hyper::Hyper;
 use server_raw::Raw;
@@ -69,17 +69,14 @@ pub(crate) struct Host {
 impl Host {
     /// Starts it; on gateway's servers with these settings.
     pub(crate) fn start(kind: Kind, service: impl Service, change: fn(&mut Settings)) -> Self {
-        let (stop, mut stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(false);
         let (listening, address) = mpsc::channel();
         let run = move || match kind {
             Kind::Home => serve_at_home(service, stopped, &listening),
             Kind::Raw | Kind::Hyper => {
                 let app = Stoppable {
-                    app: service.into_application(),
-                    stopped: {
-                        stopped.mark_unchanged();
-                        stopped
-                    },
+                    app: Arc::new(service.into_application()),
+                    stopped,
                 };
                 match kind {
                     Kind::Raw => serve(Raw, app, change, &listening),
@@ -151,25 +148,55 @@ fn serve(
     });
     // By its lifespan: a signal would end all servers of this process.
     match served {
-        Err(ServeError::Lifespan(None)) => {}
+        Err(ServeError::Lifespan(Some(error))) if error.to_string() == STOPPED => {}
         other => panic!("the server ended otherwise: {other:?}"),
     }
 }
 
-/// An application whose lifespan ends, and with it the server, when it is stopped.
+/// An application whose lifespan fails, and with it the server stops, when it is told to. Its own life goes on meanwhile.
 struct Stoppable<A> {
-    app: A,
+    app: Arc<A>,
     stopped: watch::Receiver<bool>,
 }
+
+/// What the lifespan fails with.
+const STOPPED: &str = "the test has stopped it";
 
 impl<A: Application> Application for Stoppable<A> {
     async fn call(&self, connection: Connection) -> Result<Done, AppError> {
         let Connection::Lifespan(lifespan) = connection else {
             return self.app.call(connection).await;
         };
-        let running = lifespan.started(State::new());
+        let lifespan = lifespan.map_transport(|host| Arc::new(Started(host)));
+        let app = Arc::clone(&self.app);
+        tokio::spawn(async move { app.call(Connection::Lifespan(lifespan)).await });
         let mut stopped = self.stopped.clone();
         let _ = stopped.wait_for(|stopped| *stopped).await;
-        Ok(running.stopped())
+        Err(AppError::message(STOPPED))
+    }
+}
+
+/// A lifespan that there is in any case: one that was refused could not fail.
+struct Started(Arc<dyn LifespanTransport>);
+
+impl LifespanTransport for Started {
+    fn started(&self, state: State) {
+        self.0.started(state);
+    }
+
+    fn refuse(&self) {
+        self.0.started(State::new());
+    }
+
+    fn shutdown(&self) -> DrainSignal {
+        self.0.shutdown()
+    }
+
+    fn stopped(&self) {
+        self.0.stopped();
+    }
+
+    fn abort(&self) {
+        self.0.abort();
     }
 }

@@ -15,6 +15,7 @@ mod events;
 mod flask;
 mod grpc;
 mod layers;
+mod mounted;
 mod notes;
 mod odd;
 mod parity;

@@ -1,15 +1,49 @@
 //! What becomes of what is open when the server is told to stop.
 
+use std::future::Future;
+
+use adapters::tower::from_service;
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
+use cookbook::axum::{Board, Settings, app};
+use cookbook::on_gateway::closing;
 use futures_util::StreamExt;
-use tokio::net::TcpStream;
+use gateway::Application;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::{Answer, Client, Wire};
 use crate::events::Events;
-use crate::host::Kind;
+use crate::host::{Kind, Service};
 use crate::site::{Site, on_every_host};
 use crate::sockets;
+
+/// The notice board, told of the shutdown as the `main` of either server does it.
+struct Told(Board);
+
+impl Service for Told {
+    async fn serve_at_home(
+        self,
+        listener: TcpListener,
+        stopped: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let router = app(self.0.clone(), &Settings::default());
+        let stopped = async move {
+            stopped.await;
+            self.0.close();
+        };
+        router.serve_at_home(listener, stopped).await;
+    }
+
+    fn into_application(self) -> impl Application {
+        let router = app(self.0.clone(), &Settings::default());
+        from_service(router).with_lifespan(closing(self.0))
+    }
+}
+
+fn start(kind: Kind, wire: Wire) -> Site {
+    let board = Board::new();
+    Site::serve(board.clone(), kind, wire, Told(board), |_| {})
+}
 
 on_every_host!(over both:
     what_is_open_ends_in_order,
@@ -19,7 +53,7 @@ on_every_host!(over both:
 /// A request, an event stream and a socket are open, each on a connection of its own: the request gets its answer, the two
 /// others say goodbye, nobody new gets in, and the server ends.
 async fn what_is_open_ends_in_order(kind: Kind, wire: Wire) {
-    let site = Site::start(kind, wire);
+    let site = start(kind, wire);
     let (asking, mut listening, mut talking) = (
         site.connect().await,
         site.connect().await,
@@ -33,7 +67,6 @@ async fn what_is_open_ends_in_order(kind: Kind, wire: Wire) {
 
     site.host.stop();
     until_nobody_listens(&site).await;
-    site.board.close();
     let closing = "event: closing\ndata: come back later";
     assert_eq!(events.next().await.as_deref(), Some(closing));
     assert_eq!(events.next().await, None);
@@ -59,11 +92,11 @@ pub(crate) async fn until_nobody_listens(site: &Site) {
 }
 
 async fn an_idle_connection_does_not_hold_the_server_up(kind: Kind, wire: Wire) {
-    let site = Site::start(kind, wire);
+    let site = start(kind, wire);
     let mut client = site.connect().await;
     assert_eq!(client.get("/release").await.status, StatusCode::OK);
     // Kept open until the server is gone.
-    site.stop();
+    site.host.stop();
     site.host.ended().await;
     let request = client.request(Method::GET, "/release").body(Body::empty());
     assert!(client.try_send(request.unwrap()).await.is_err());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cookbook::axum::{Board, Settings, app};
 
 use crate::client::{Client, Wire};
-use crate::host::{Host, Kind};
+use crate::host::{Host, Kind, Service};
 
 /// The longest that a test may take. Only failures take as long, so it is generous: a busy machine must not fail a test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,7 +17,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Site {
     pub(crate) host: Host,
     pub(crate) board: Board,
-    wire: Wire,
+    pub(crate) wire: Wire,
 }
 
 impl Site {
@@ -43,7 +43,19 @@ impl Site {
         change: fn(&mut server_host::Settings),
     ) -> Self {
         let board = Board::new();
-        let host = Host::start(kind, app(board.clone(), settings), change);
+        let router = app(board.clone(), settings);
+        Self::serve(board, kind, wire, router, change)
+    }
+
+    /// A service that shows this board.
+    pub(crate) fn serve(
+        board: Board,
+        kind: Kind,
+        wire: Wire,
+        service: impl Service,
+        change: fn(&mut server_host::Settings),
+    ) -> Self {
+        let host = Host::start(kind, service, change);
         Self { host, board, wire }
     }
 
@@ -57,12 +69,6 @@ impl Site {
         let mut watchers = self.board.watchers();
         let reached = watchers.wait_for(|watchers| *watchers == count).await;
         reached.expect("the board is there");
-    }
-
-    /// Stops the server as its operator would, and tells the board, as the `main` of either server does.
-    pub(crate) fn stop(&self) {
-        self.host.stop();
-        self.board.close();
     }
 }
 

@@ -48,15 +48,15 @@ on_every_host!(over http2:
 pub(crate) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// The handshake, without its answer.
-fn handshake(client: &Client, wire: Wire, protocols: &str) -> Request<Body> {
+fn handshake(client: &Client, wire: Wire, path: &str, protocols: &str) -> Request<Body> {
     let request = match wire {
         Wire::Http1 => client
-            .request(Method::GET, "/socket")
+            .request(Method::GET, path)
             .header("connection", "upgrade")
             .header("upgrade", "websocket")
             .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
         Wire::Http2 => client
-            .request(Method::CONNECT, "/socket")
+            .request(Method::CONNECT, path)
             .extension(Protocol::from_static("websocket")),
     };
     let request = request.header("sec-websocket-version", "13");
@@ -72,11 +72,20 @@ async fn shake_hands(
     wire: Wire,
     protocols: &str,
 ) -> (Response<Incoming>, Socket) {
+    shake_hands_at(client, wire, "/socket", protocols).await
+}
+
+pub(crate) async fn shake_hands_at(
+    client: &mut Client,
+    wire: Wire,
+    path: &str,
+    protocols: &str,
+) -> (Response<Incoming>, Socket) {
     if wire == Wire::Http2 {
         // Behind the answer are the server's settings, which allow an extended CONNECT.
-        assert_eq!(client.get("/release").await.status, StatusCode::OK);
+        client.get("/").await;
     }
-    let request = handshake(client, wire, protocols);
+    let request = handshake(client, wire, path, protocols);
     let mut answer = client.send(request).await;
     match wire {
         Wire::Http1 => {
