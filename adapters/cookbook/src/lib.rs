@@ -22,6 +22,7 @@ pub mod tonic;
 
 /// Compiles the examples of the texts.
 #[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
 #[doc = include_str!("../flask.md")]
 #[doc = include_str!("../pipes.md")]
 struct Texts;

@@ -3,7 +3,7 @@
 //! Each entry is looked at on all servers, so one that is no longer true fails.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,8 +17,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::bodies::by_hand;
 use crate::client::{Client, Wire};
 use crate::events::Events;
+use crate::grpc::Remote;
 use crate::host::{Host, Kind};
 use crate::shutdown::until_nobody_listens;
 use crate::site::{Site, run};
@@ -119,6 +121,10 @@ const DIFFERENCES: &[Difference] = differences! {
     "a body of 2 GiB": |kind| status(kind, b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 2147483648\r\n"),
         "200" => "413",
         "SRV-14: `Limits::body_bytes` is 1 GiB";
+    "a deadline that a gRPC request has": a_grpc_deadline,
+        "kept" => "left to the client",
+        "tonic's server keeps `grpc-timeout` by a layer of its own, which is not among its routes; tonic's client \
+            keeps it too, and a `TimeoutLayer` does it for others";
     "a socket that is open at the shutdown": a_socket_at_the_end,
         "not waited for" => "waited for",
         "WS-18: axum::serve does not wait for what it upgraded, so such a socket dies with the process";
@@ -231,6 +237,32 @@ async fn a_half_close(kind: Kind) -> String {
         "dropped"
     };
     outcome.to_owned()
+}
+
+/// Of a client that says the deadline and does not keep it.
+async fn a_grpc_deadline(kind: Kind) -> String {
+    let remote = Remote::start(kind);
+    let mut client = Client::connect(remote.host.address, Wire::Http2).await;
+    let (notes, body) = by_hand();
+    let request = client
+        .request(Method::POST, "/board.Board/Import")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("grpc-timeout", "100m")
+        .body(body);
+    let mut answer = pin!(client.ask(request.unwrap()));
+    // Much longer than the deadline: a busy machine must not be taken for one that keeps none.
+    let late = Duration::from_secs(5);
+    let (what, answer) = match tokio::time::timeout(late, &mut answer).await {
+        Ok(answer) => ("kept", answer),
+        Err(_) => {
+            drop(notes);
+            ("left to the client", answer.await)
+        }
+    };
+    let is_over = answer.field("grpc-status").is_some() || answer.trailers.is_some();
+    assert!(is_over, "{answer:?}");
+    what.to_owned()
 }
 
 async fn a_socket_at_the_end(kind: Kind) -> String {

@@ -73,13 +73,13 @@ impl Service for Grpc {
 }
 
 /// The service on a server, and its board.
-struct Remote {
-    host: Host,
+pub(crate) struct Remote {
+    pub(crate) host: Host,
     board: Board,
 }
 
 impl Remote {
-    fn start(kind: Kind) -> Self {
+    pub(crate) fn start(kind: Kind) -> Self {
         let board = Board::new();
         let host = Host::start(kind, Grpc(routes(board.clone())), |_| {});
         Self { host, board }

@@ -23,3 +23,4 @@ mod pipes;
 mod shutdown;
 mod silence;
 mod sockets;
+mod trouble;
