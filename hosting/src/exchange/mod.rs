@@ -216,18 +216,22 @@ impl Exchange {
     /// The next thing to send. Bytes of it count as unsent until [`unsent`](Self::unsent) says otherwise.
     pub fn next_output(self: &Arc<Self>) -> Option<Outgoing> {
         let mut state = self.lock();
-        match state.output.pop_front()? {
-            Queued::Ready(outgoing) => {
-                let bytes = weight(&outgoing);
-                state.queued -= bytes;
-                state.unsent += bytes;
-                Some(outgoing)
-            }
+        let outgoing = match state.output.pop_front()? {
+            Queued::Ready(outgoing) => outgoing,
             Queued::File(reading) => {
                 files::start(self, reading, &mut state);
-                None
+                return None;
             }
-        }
+        };
+        let bytes = weight(&outgoing);
+        state.queued -= bytes;
+        state.unsent += bytes;
+        // The end of a direction has no bytes that the wire would tell of when they have left.
+        let ends = matches!(outgoing, Outgoing::Shutdown) && state.is_flushed();
+        let flusher = ends.then(|| state.flusher.take()).flatten();
+        drop(state);
+        wake([flusher]);
+        Some(outgoing)
     }
 
     /// Tells how many bytes the wire still holds; wakes the application when there is credit again.

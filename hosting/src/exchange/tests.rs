@@ -504,6 +504,29 @@ fn what_the_call_leaves_behind_is_answered_or_cut_off() {
 }
 
 #[test]
+fn a_flush_behind_the_end_of_a_direction_resolves_when_the_wire_has_taken_it() {
+    for (last, unsent) in [("", false), ("last words", true)] {
+        let exchange = exchange(UPGRADE, BodyLength::Empty);
+        let upgrade = HttpSend::Upgrade {
+            head: head(101, None),
+        };
+        exchange.send(upgrade).expect("asked for");
+        taken(&exchange);
+        exchange.send(part(last, false)).expect("it is open");
+        let task = Task::new();
+        let flush = || exchange.poll_flush(&mut Context::from_waker(&task.waker));
+        assert!(flush().is_pending());
+        assert_eq!(taken(&exchange).last().expect("an end"), "shutdown");
+        if unsent {
+            assert_eq!(task.wakes(), 0, "the bytes before it have not left");
+            exchange.unsent(0);
+        }
+        assert_eq!(task.wakes(), 1);
+        assert_eq!(flush(), Poll::Ready(Ok(())));
+    }
+}
+
+#[test]
 fn a_tunnel_is_closed_when_its_call_returns_and_cut_off_when_it_fails() {
     let error = AppError::message("x");
     for (turn, end) in [(Turn::Done, "close"), (Turn::Failed(&error), "abort")] {
