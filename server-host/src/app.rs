@@ -2,16 +2,16 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use gateway_spec::{AppError, Application, Connection, Done, Http, Signal};
-use websocket::Upgrade;
+use hosting::{drop_confined, poll_confined};
+use websocket::{Times, Upgrade};
 
 use crate::clock::Clock;
-use crate::socket::{Keeper, Times};
+use crate::socket::{Keeper, times};
 use crate::{Exchange, Settings};
 
 /// An application of any type, shared by all connections.
@@ -31,30 +31,19 @@ impl App {
         let shared = Arc::new(Shared {
             app,
             websocket: settings.websocket,
-            times: Times::of(&settings.timeouts),
+            times: times(&settings.timeouts),
             forced: forced.clone(),
             clock: Arc::clone(clock),
         });
-        let call = move |http, tunnel: Option<Arc<Exchange>>| {
+        let call = move |http: Http, tunnel| {
             let shared = Arc::clone(&shared);
             async move {
-                match (websocket::upgrade(http, &shared.websocket), tunnel) {
-                    (Upgrade::Http(http), tunnel) => {
-                        drop(tunnel);
-                        shared.app.call(Connection::Http(http)).await
-                    }
-                    (Upgrade::WebSocket(socket, watch), Some(exchange)) => {
-                        let call = shared.app.call(Connection::WebSocket(socket));
-                        Keeper::new(watch, exchange, &shared.clock, shared.times)
-                            .keep(call, shared.forced.wait())
-                            .await
-                    }
-                    (Upgrade::WebSocket(socket, _), None) => {
-                        // Nothing else than a denial will be taken.
-                        shared.app.call(Connection::WebSocket(socket)).await
-                    }
-                    (Upgrade::Refused(http, error), _) => http.responder.respond(error).await,
+                if websocket::may_upgrade(&http.scope) {
+                    // Rare, and large: kept out of the future of all others.
+                    return Box::pin(shared.upgrade(http, tunnel)).await;
                 }
+                drop(tunnel);
+                shared.app.call(Connection::Http(http)).await
             }
         };
         Self {
@@ -83,21 +72,40 @@ struct Shared<A> {
     clock: Arc<Clock>,
 }
 
+impl<A: Application> Shared<A> {
+    /// A request that may be one for a WebSocket.
+    async fn upgrade(&self, http: Http, tunnel: Option<Arc<Exchange>>) -> Result<Done, AppError> {
+        match (websocket::upgrade(http, &self.websocket), tunnel) {
+            (Upgrade::Http(http), tunnel) => {
+                drop(tunnel);
+                self.app.call(Connection::Http(http)).await
+            }
+            (Upgrade::WebSocket(socket, watch), Some(exchange)) => {
+                let call = self.app.call(Connection::WebSocket(socket));
+                Keeper::new(watch, exchange, &self.clock, self.times)
+                    .keep(call, self.forced.wait())
+                    .await
+            }
+            (Upgrade::WebSocket(socket, _), None) => {
+                // Nothing else than a denial will be taken.
+                self.app.call(Connection::WebSocket(socket)).await
+            }
+            (Upgrade::Refused(http, error), _) => http.responder.respond(error).await,
+        }
+    }
+}
+
 /// A place for the future of one call: allocated once, filled for each request.
 pub(crate) trait Slot: Send {
     /// Starts a call, in the place of the last one. `tunnel` is its exchange, if that may become a tunnel.
     fn start(&mut self, http: Http, tunnel: Option<Arc<Exchange>>);
 
-    /// Polls the call; `Ready` empties the slot. A panic comes out as its text.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Result<Done, AppError>, Panic>>;
+    /// Polls the call; `Ready` empties the slot. A panic comes out as an error.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Done, AppError>>;
 
     /// Drops the call.
     fn clear(&mut self);
 }
-
-/// What a panicking application said.
-#[derive(Debug)]
-pub(crate) struct Panic(pub(crate) String);
 
 fn slots<M, F>(make: Arc<M>) -> Arc<dyn Fn() -> Box<dyn Slot> + Send + Sync>
 where
@@ -127,37 +135,18 @@ where
         self.future.set(Some(future));
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Result<Done, AppError>, Panic>> {
-        // The future is dropped after a panic, so nobody sees what it left half done.
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            match self.future.as_mut().as_pin_mut() {
-                Some(future) => future.poll(cx),
-                None => Poll::Pending,
-            }
-        }));
-        let output = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(result)) => Ok(result),
-            Err(payload) => Err(Panic(text_of(&*payload))),
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Done, AppError>> {
+        let Some(call) = self.future.as_mut().as_pin_mut() else {
+            return Poll::Pending;
         };
-        self.clear();
-        Poll::Ready(output)
+        let polled = poll_confined(call, cx);
+        if polled.is_ready() {
+            self.clear();
+        }
+        polled
     }
 
     fn clear(&mut self) {
-        // Dropping the future runs the application's code too.
-        if catch_unwind(AssertUnwindSafe(|| self.future.set(None))).is_err() {
-            tracing::error!("the application panicked while its call was dropped");
-        }
-    }
-}
-
-fn text_of(payload: &(dyn std::any::Any + Send)) -> String {
-    if let Some(text) = payload.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        String::from("a panic without a text")
+        drop_confined(|| self.future.set(None));
     }
 }

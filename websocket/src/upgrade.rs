@@ -107,19 +107,31 @@ pub fn upgrade(http: Http, settings: &Settings) -> Upgrade {
     )
 }
 
-/// The handshake, if the request is meant as one.
-fn offer(scope: &HttpScope) -> Option<Result<Offer, HandshakeError>> {
-    if scope.method == Method::CONNECT {
-        let websocket = scope.protocol.as_deref() == Some("websocket");
-        return websocket.then(|| handshake::connect(&scope.headers));
-    }
+/// Whether [`upgrade`] may find something else than an ordinary request: a look at what nearly none has.
+///
+/// For a server that keeps what the others need out of the way of these.
+#[must_use]
+#[inline]
+pub fn may_upgrade(scope: &HttpScope) -> bool {
     // In HTTP/1.0 an Upgrade must be ignored (RFC 9110 §7.8). Elsewhere it may be, and is beside a body, which would stand
     // where the tunnel begins.
     let bodiless = matches!(scope.body, BodyLength::Empty | BodyLength::Known(0));
     // A look-up is cheaper than a walk along a browser's fifteen fields, and nearly every request ends here.
     let asked =
         bodiless && scope.version == Version::HTTP_11 && scope.headers.contains(header::UPGRADE);
-    if !asked || !handshake::is_upgrade(&scope.method, &scope.headers) {
+    asked || scope.method == Method::CONNECT
+}
+
+/// The handshake, if the request is meant as one.
+fn offer(scope: &HttpScope) -> Option<Result<Offer, HandshakeError>> {
+    if !may_upgrade(scope) {
+        return None;
+    }
+    if scope.method == Method::CONNECT {
+        let websocket = scope.protocol.as_deref() == Some("websocket");
+        return websocket.then(|| handshake::connect(&scope.headers));
+    }
+    if !handshake::is_upgrade(&scope.method, &scope.headers) {
         return None;
     }
     Some(handshake::request(

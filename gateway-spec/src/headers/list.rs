@@ -79,10 +79,15 @@ impl List {
 
     /// The position of the first field of this name at `start` or later.
     pub(super) fn find_from(&self, start: usize, name: &[u8]) -> Option<usize> {
-        (start..self.len()).find(|&position| {
-            self.entry(position)
-                .is_some_and(|(other, _)| same_name(other.as_str().as_bytes(), name))
-        })
+        let is_it = |(other, _): &Entry| same_name(other.as_str().as_bytes(), name);
+        let found = match self {
+            Self::Short(places) => {
+                let places = places.get(start..)?.iter();
+                places.map_while(Option::as_ref).position(is_it)
+            }
+            Self::Long(entries) => entries.get(start..)?.iter().position(is_it),
+        };
+        Some(start + found?)
     }
 
     pub(super) fn name(&self, position: usize) -> Option<&HeaderName> {
@@ -99,6 +104,12 @@ impl List {
             .any(|(other, value)| {
                 same_name(other.as_str().as_bytes(), name.as_bytes()) && value.is_sensitive()
             })
+    }
+
+    pub(super) fn to_map(&self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        self.clone().append_to(&mut map);
+        map
     }
 
     pub(super) fn append_to(self, map: &mut HeaderMap) {

@@ -47,6 +47,25 @@ impl Responder {
         self.side.release()
     }
 
+    /// A responder over a transport: for middleware that answers in the place of an application whose own responder is gone
+    /// (MW-7).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use gateway_spec::{AppError, Done, HttpTransport, Responder};
+    /// use http::StatusCode;
+    ///
+    /// async fn time_is_up(transport: &Arc<dyn HttpTransport>) -> Result<Done, AppError> {
+    ///     let responder = Responder::over(Arc::clone(transport));
+    ///     responder.respond(StatusCode::SERVICE_UNAVAILABLE).await
+    /// }
+    /// ```
+    pub const fn over(transport: Arc<dyn HttpTransport>) -> Self {
+        Self::new(SendSide::new(transport))
+    }
+
     /// Answers with a whole response. Terminal.
     ///
     /// # Errors
@@ -120,8 +139,48 @@ impl Responder {
     }
 
     /// Waits until an event can be sent at once.
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    #[inline]
     pub fn ready(&mut self) -> Ready<'_> {
         Ready::new(self.side.get())
+    }
+
+    /// Answers with a whole response without waiting. Call it after [`ready`](Self::ready): the bound on what the server
+    /// buffers is soft by one such response. Terminal. For code that makes its response when it can be sent, and not before;
+    /// else [`respond`](Self::respond) does both.
+    ///
+    /// # Errors
+    ///
+    /// As [`respond`](Self::respond).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use gateway_spec::{AppError, Done, Responder};
+    /// async fn time(mut responder: Responder) -> Result<Done, AppError> {
+    ///     responder.ready().await?;
+    ///     responder.respond_now(format!("{:?}", std::time::SystemTime::now()))
+    /// }
+    /// # let _ = time;
+    /// ```
+    #[inline]
+    pub fn respond_now(self, response: impl Into<Response>) -> Result<Done, AppError> {
+        let Response { head, body } = response.into();
+        self.side.get().send(HttpSend::Start {
+            head,
+            body,
+            more: false,
+            trailers: TrailersPlan::None,
+        })?;
+        drop(self.side.release());
+        Ok(done())
     }
 
     /// Switches protocols: the head is 101 (or 200 to an HTTP/2 CONNECT), and the bytes are the application's from

@@ -1,0 +1,668 @@
+//! One request and its reply between a wire and the application: the one [`HttpTransport`] of all that host here.
+//!
+//! The application's handles call the trait; the wire calls the methods of [`Exchange`] itself. What may be sent when
+//! is decided in [`reply`], what of the body is kept in [`inbound`]; here both meet, under one lock that is never held
+//! over a system call or a waker.
+//!
+//! # Waking
+//!
+//! The wire's task polls the application itself, under the `polling` flag: what the application sends meanwhile needs
+//! no wake, since the wire looks afterwards. Anybody else (a handle in another task, a thread of a pool) finds the
+//! flag down and wakes the wire.
+
+mod facts;
+mod files;
+mod inbound;
+#[cfg(test)]
+mod machine;
+mod reply;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use gateway_spec::{
+    Abort, AppError, BodyError, BodyLength, Gone, GoneSignal, HttpReceive, HttpSend, HttpTransport,
+    Response, ResponseHead, SendError, Signal,
+};
+use http::{HeaderMap, StatusCode};
+
+use inbound::{Inbound, Unread};
+use reply::Reply;
+
+pub use facts::{BodyAllowed, Facts, Informational, TrailersTaken, UpgradeAsked};
+pub use inbound::Wanted;
+pub use reply::{Sent, is_bodiless, may_be_trailer};
+
+/// Bytes of a response that are kept for a client that is slower than the application (SRV-5), and the event that passes them. 64 KiB: a window that
+/// keeps a fast network busy, and little enough for tens of thousands of slow readers.
+pub const OUTBOUND_BYTES: usize = 64 * 1024;
+
+/// Bytes of a request's body, or of a tunnel, that are kept for an application that is slower than the client (SRV-5). A wire
+/// holds at most as many again that it has read and not brought.
+pub const INBOUND_BYTES: usize = 64 * 1024;
+
+/// What an informational response counts, of which there may be any number: about that of a small head.
+const INFORMATIONAL_BYTES: usize = 256;
+
+/// What the wire has to send next, in order. Already checked: the wire decides nothing.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// An informational response.
+    Informational(ResponseHead),
+    /// The head of the response, and with it the first bytes of its body.
+    Head {
+        /// Status and fields.
+        head: ResponseHead,
+        /// How long the body is.
+        length: ReplyLength,
+        /// The first bytes of the body; empty where it has none.
+        first: Bytes,
+    },
+    /// Bytes of the body or of the tunnel.
+    Data(Bytes),
+    /// The end of the body.
+    End(Option<HeaderMap>),
+    /// Switch protocols; what follows is the tunnel's.
+    Upgrade(ResponseHead),
+    /// The tunnel's direction to the client ends.
+    Shutdown,
+    /// The tunnel ends, after all that came before.
+    Close,
+    /// End in a way that the client can see is not clean, after all that came before.
+    Abort,
+}
+
+/// How long a response's body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyLength {
+    /// All of it is in the head's event.
+    Whole,
+    /// So many bytes, as the application's `content-length` says.
+    Known(u64),
+    /// Only its end will tell.
+    Unknown,
+}
+
+/// What the wire finds after the application was polled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// There is something to send.
+    pub output: bool,
+    /// The application waits for the body.
+    pub wanted: Wanted,
+}
+
+/// What an exchange knows of its client's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// Changes when something comes, received by the application or not.
+    pub heard: u32,
+    /// Whether what the client sends is read: not if the application leaves so much that there is no room, or nothing can come
+    /// any more.
+    pub is_read: bool,
+    /// Whether the kernel has all that was sent to it.
+    pub has_all: bool,
+}
+
+/// One request and its reply.
+#[derive(Debug)]
+pub struct Exchange {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    inbound: Inbound,
+    reply: Reply,
+    output: VecDeque<Queued>,
+    /// Bytes of the body in `output`.
+    queued: usize,
+    /// Bytes that the wire has taken and not written.
+    unsent: usize,
+    gone: Option<Gone>,
+    half_closed: bool,
+    /// Grows with each part that the wire brings; it may wrap.
+    heard: u32,
+    /// The grace period is over: that is why this exchange ends, whatever the wire comes to say.
+    forced: bool,
+    signal: Option<Signal<Gone>>,
+    receiver: Option<Waker>,
+    sender: Option<Waker>,
+    flusher: Option<Waker>,
+    wire: Option<Waker>,
+    polling: bool,
+}
+
+#[derive(Debug)]
+enum Queued {
+    Ready(Outgoing),
+    File(files::Reading),
+}
+
+impl Exchange {
+    /// An exchange that waits for its request.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            state: Mutex::new(State::default()),
+        }
+    }
+
+    /// Makes it the exchange of the next request. `&mut` is the proof that no handle of the last one lives (SRV-9).
+    pub fn begin(&mut self, facts: Facts, body: BodyLength, body_limit: u64) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        state.inbound.begin(body, body_limit);
+        state.reply.begin(facts);
+        state.output.clear();
+        state.queued = 0;
+        state.unsent = 0;
+        state.gone = None;
+        state.half_closed = false;
+        state.heard = 0;
+        state.forced = false;
+        state.signal = None;
+        state.receiver = None;
+        state.sender = None;
+        state.flusher = None;
+        state.polling = false;
+    }
+
+    // What the wire does around a poll of the application.
+
+    /// Before the application is polled by the task of `waker`.
+    pub fn enter(&self, waker: &Waker) {
+        let mut state = self.lock();
+        state.polling = true;
+        let unused = keep(&mut state.wire, waker);
+        drop(state);
+        drop(unused);
+    }
+
+    /// After the application was polled: decides what the client gets if the call has returned, or has dropped its
+    /// last handle while it is pending.
+    pub fn leave(&self, turn: Turn<'_>) -> (Progress, Verdict) {
+        let mut state = self.lock();
+        state.polling = false;
+        state.forced |= matches!(turn, Turn::Forced);
+        let verdict = state.reply.settle(turn);
+        match verdict {
+            Verdict::Fine => {}
+            Verdict::Answer(status) => state.answer_for_the_app(match turn {
+                Turn::Failed(error) => error.response(),
+                _ => AppError::status(status).response(),
+            }),
+            Verdict::CutOff => state.push(Outgoing::Abort),
+            Verdict::CloseTunnel => state.push(Outgoing::Close),
+        }
+        let progress = Progress {
+            output: !state.output.is_empty(),
+            wanted: state.inbound.wanted(),
+        };
+        (progress, verdict)
+    }
+
+    /// What was sent so far: for the access log.
+    #[must_use]
+    pub fn sent(&self) -> Sent {
+        self.lock().reply.sent()
+    }
+
+    // The response, as the wire takes it.
+
+    /// The next thing to send. Bytes of it count as unsent until [`unsent`](Self::unsent) says otherwise.
+    pub fn next_output(self: &Arc<Self>) -> Option<Outgoing> {
+        let mut state = self.lock();
+        let outgoing = match state.output.pop_front()? {
+            Queued::Ready(outgoing) => outgoing,
+            Queued::File(reading) => {
+                files::start(self, reading, &mut state);
+                return None;
+            }
+        };
+        let bytes = weight(&outgoing);
+        state.queued -= bytes;
+        state.unsent += bytes;
+        // The end of a direction has no bytes that the wire would tell of when they have left.
+        let ends = matches!(outgoing, Outgoing::Shutdown) && state.is_flushed();
+        let flusher = ends.then(|| state.flusher.take()).flatten();
+        drop(state);
+        wake([flusher]);
+        Some(outgoing)
+    }
+
+    /// Tells how many bytes the wire still holds; wakes the application when there is credit again.
+    pub fn unsent(&self, bytes: usize) {
+        let wakers = {
+            let mut state = self.lock();
+            state.unsent = bytes;
+            state.wakers_of_credit()
+        };
+        wake(wakers);
+    }
+
+    /// Tells that the wire has got rid of so many of the bytes that it took: for one whose two ends count apart. The one that takes is
+    /// woken for what could not be read from a file meanwhile.
+    pub fn written(&self, bytes: usize) {
+        let ([sender, flusher], wire) = {
+            let mut state = self.lock();
+            state.unsent = state.unsent.saturating_sub(bytes);
+            let reads_on = state.has_credit() && !state.output.is_empty();
+            let wire = reads_on.then(|| state.wire_waker()).flatten();
+            (state.wakers_of_credit(), wire)
+        };
+        wake([sender, flusher, wire]);
+    }
+
+    // The request's body, as the wire brings it.
+
+    /// How much of the body the application can take now.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        self.lock().inbound.wanted()
+    }
+
+    /// Brings a part of the body, or bytes of the tunnel.
+    pub fn push_body(&self, bytes: Bytes) {
+        let receiver = {
+            let mut state = self.lock();
+            state.heard = state.heard.wrapping_add(1);
+            state.inbound.push(bytes);
+            state.receiver.take()
+        };
+        wake([receiver]);
+    }
+
+    /// Brings the end of the body, or of the client's direction of the tunnel.
+    pub fn end_body(&self, trailers: Option<HeaderMap>) {
+        self.inbound(|inbound| inbound.end(trailers));
+    }
+
+    /// The body cannot be read to its end.
+    pub fn fail_body(&self, error: BodyError) {
+        self.inbound(|inbound| inbound.fail(error));
+    }
+
+    /// Whether the connection can be kept after a response of this length that is about to begin: not if the body
+    /// failed, or so much of it stays unread that reading it costs more than a new connection.
+    #[must_use]
+    pub fn can_keep_connection(&self, length: ReplyLength, discard_bytes: u64) -> bool {
+        let unread = match length {
+            ReplyLength::Whole => Unread::Stays,
+            ReplyLength::Known(_) | ReplyLength::Unknown => Unread::MayBeRead,
+        };
+        !self.lock().inbound.is_lost(unread, discard_bytes)
+    }
+
+    /// Whether the body failed.
+    #[must_use]
+    pub fn body_failed(&self) -> bool {
+        self.lock().inbound.has_failed()
+    }
+
+    /// What is known of the client's life.
+    pub fn life(&self) -> Life {
+        let state = self.lock();
+        Life {
+            heard: state.heard,
+            is_read: state.gone.is_none() && state.inbound.wanted().room() > 0,
+            has_all: state.is_flushed(),
+        }
+    }
+
+    fn inbound(&self, change: impl FnOnce(&mut Inbound)) {
+        let receiver = {
+            let mut state = self.lock();
+            change(&mut state.inbound);
+            state.receiver.take()
+        };
+        wake([receiver]);
+    }
+
+    // The client.
+
+    /// The client stopped sending (SRV-3).
+    pub fn half_close(&self) {
+        let (signal, receiver) = {
+            let mut state = self.lock();
+            if state.half_closed || state.gone.is_some() {
+                return;
+            }
+            state.half_closed = true;
+            (state.signal.clone(), state.receiver.take())
+        };
+        if let Some(signal) = signal {
+            signal.raise(Gone::HalfClosed);
+        }
+        wake([receiver]);
+    }
+
+    /// Nothing can be sent any more. The first reason counts.
+    pub fn set_gone(&self, gone: Gone) {
+        let (gone, signal, wakers) = {
+            let mut state = self.lock();
+            if state.gone.is_some() {
+                return;
+            }
+            let gone = if state.forced { Gone::Shutdown } else { gone };
+            state.gone = Some(gone);
+            state.output.clear();
+            state.queued = 0;
+            (
+                gone,
+                state.signal.clone(),
+                [
+                    state.receiver.take(),
+                    state.sender.take(),
+                    state.flusher.take(),
+                ],
+            )
+        };
+        if let Some(signal) = signal {
+            signal.raise(gone);
+        }
+        wake(wakers);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code of others runs under this lock, so a poisoned one is still whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a poll of the application has come to.
+#[derive(Debug, Clone, Copy)]
+pub enum Turn<'a> {
+    /// The call goes on.
+    Pending,
+    /// The call has returned with a `Done`.
+    Done,
+    /// The call has failed, panicked, or was ended by the server.
+    Failed(&'a AppError),
+    /// The call goes on, but the grace period is over.
+    Forced,
+    /// The call had returned before.
+    Over,
+}
+
+/// What becomes of an exchange whose call has returned or let go of its handles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The response is complete, or still in the application's hands.
+    Fine,
+    /// Nothing was started: the server answers with this status.
+    Answer(StatusCode),
+    /// The response was started: it is cut off.
+    CutOff,
+    /// The call returned with the tunnel open: what was accepted is sent, then it is closed.
+    CloseTunnel,
+}
+
+impl State {
+    fn has_credit(&self) -> bool {
+        self.queued + self.unsent < OUTBOUND_BYTES
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.output.is_empty() && self.unsent == 0
+    }
+
+    /// Whoever waits for credit, or for all to be sent, if there is nothing to wait for any more.
+    fn wakers_of_credit(&mut self) -> [Option<Waker>; 2] {
+        let sender = if self.has_credit() {
+            self.sender.take()
+        } else {
+            None
+        };
+        let flusher = if self.is_flushed() {
+            self.flusher.take()
+        } else {
+            None
+        };
+        [sender, flusher]
+    }
+
+    fn push(&mut self, outgoing: Outgoing) {
+        self.queued += weight(&outgoing);
+        self.output.push_back(Queued::Ready(outgoing));
+    }
+
+    fn answer_for_the_app(&mut self, answer: Response) {
+        let Response { head, body, .. } = answer;
+        let first = self.reply.answered(head.status, body);
+        self.push(Outgoing::Head {
+            head,
+            length: ReplyLength::Whole,
+            first,
+        });
+    }
+
+    /// The wire's waker, if nobody is about to look anyway.
+    fn wire_waker(&self) -> Option<Waker> {
+        if self.polling {
+            None
+        } else {
+            self.wire.clone()
+        }
+    }
+}
+
+impl HttpTransport for Exchange {
+    fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<HttpReceive> {
+        let mut state = self.lock();
+        let before = state.inbound.wanted();
+        if let Some(event) = state.inbound.next() {
+            // A full buffer that is emptied lets the wire read on, and a window is given back when half of it is free.
+            let half = INBOUND_BYTES / 2;
+            let freed = before.room() < half && state.inbound.wanted().room() >= half;
+            let wire = if before.is_full() || freed {
+                state.wire_waker()
+            } else {
+                None
+            };
+            drop(state);
+            wake([wire]);
+            return Poll::Ready(event);
+        }
+        if let Some(gone) = state.gone {
+            return Poll::Ready(HttpReceive::Disconnect(gone));
+        }
+        if state.reply.is_over() {
+            return Poll::Ready(HttpReceive::Disconnect(Gone::Finished));
+        }
+        if state.inbound.is_over() && state.half_closed && state.inbound.tell_half_closed() {
+            return Poll::Ready(HttpReceive::Disconnect(Gone::HalfClosed));
+        }
+        let unused = keep(&mut state.receiver, cx.waker());
+        let asked_first = state.inbound.ask();
+        let wire = if asked_first {
+            state.wire_waker()
+        } else {
+            None
+        };
+        drop(state);
+        drop(unused);
+        wake([wire]);
+        Poll::Pending
+    }
+
+    fn stop_receiving(&self) {
+        let wire = {
+            let mut state = self.lock();
+            state.inbound.stop();
+            state.wire_waker()
+        };
+        wake([wire]);
+    }
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        let mut state = self.lock();
+        if let Some(gone) = state.gone {
+            return Poll::Ready(Err(gone));
+        }
+        if state.has_credit() {
+            return Poll::Ready(Ok(()));
+        }
+        let unused = keep(&mut state.sender, cx.waker());
+        drop(state);
+        drop(unused);
+        Poll::Pending
+    }
+
+    fn send(&self, event: HttpSend) -> Result<(), SendError> {
+        let wakers = {
+            let mut state = self.lock();
+            if let Some(gone) = state.gone {
+                return Err(SendError::Gone(gone));
+            }
+            let State {
+                reply,
+                output,
+                queued,
+                ..
+            } = &mut *state;
+            reply.accept(event, |accepted| {
+                *queued += match &accepted {
+                    Queued::Ready(outgoing) => weight(outgoing),
+                    Queued::File(_) => 0,
+                };
+                output.push_back(accepted);
+            })?;
+            if state.reply.is_tunnel() {
+                state.inbound.become_tunnel();
+            }
+            // Whoever waits for more of the body learns that the exchange is over.
+            let receiver = if state.reply.is_over() {
+                state.receiver.take()
+            } else {
+                None
+            };
+            [state.wire_waker(), receiver]
+        };
+        wake(wakers);
+        Ok(())
+    }
+
+    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SendError>> {
+        let room = {
+            let mut state = self.lock();
+            if let Some(gone) = state.gone {
+                return Poll::Ready(Err(SendError::Gone(gone)));
+            }
+            if !state.has_credit() {
+                let unused = keep(&mut state.sender, cx.waker());
+                drop(state);
+                drop(unused);
+                return Poll::Pending;
+            }
+            OUTBOUND_BYTES - (state.queued + state.unsent)
+        };
+        let piece = &bytes[..bytes.len().min(room)];
+        self.send(HttpSend::Body {
+            bytes: Bytes::copy_from_slice(piece),
+            more: true,
+        })?;
+        Poll::Ready(Ok(piece.len()))
+    }
+
+    fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        let mut state = self.lock();
+        match state.gone {
+            Some(Gone::Finished) => return Poll::Ready(Ok(())),
+            Some(gone) => return Poll::Ready(Err(gone)),
+            None if state.is_flushed() => return Poll::Ready(Ok(())),
+            None => {}
+        }
+        let unused = keep(&mut state.flusher, cx.waker());
+        drop(state);
+        drop(unused);
+        Poll::Pending
+    }
+
+    fn poll_buffered(&self, cx: &mut Context<'_>, n: usize) -> Poll<Result<(), Gone>> {
+        let mut state = self.lock();
+        if state.inbound.has(n) {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(gone) = state.gone {
+            return Poll::Ready(Err(gone));
+        }
+        let unused = keep(&mut state.receiver, cx.waker());
+        let wire = if state.inbound.ask() {
+            state.wire_waker()
+        } else {
+            None
+        };
+        drop(state);
+        drop(unused);
+        wake([wire]);
+        Poll::Pending
+    }
+
+    fn gone(&self) -> GoneSignal {
+        let mut state = self.lock();
+        let (gone, half_closed) = (state.gone, state.half_closed);
+        let signal = state.signal.get_or_insert_with(|| {
+            let signal = Signal::new();
+            if let Some(gone) = gone.or(half_closed.then_some(Gone::HalfClosed)) {
+                signal.raise(gone);
+            }
+            signal
+        });
+        signal.wait()
+    }
+
+    fn close(&self) {
+        let wire = {
+            let mut state = self.lock();
+            if state.gone.is_none() && state.reply.close() {
+                state.push(Outgoing::Close);
+            }
+            state.wire_waker()
+        };
+        wake([wire]);
+    }
+
+    fn abort(&self, why: Abort) {
+        let wire = {
+            let mut state = self.lock();
+            if state.gone.is_none() && state.reply.abort(why) {
+                state.push(Outgoing::Abort);
+            }
+            state.wire_waker()
+        };
+        wake([wire]);
+    }
+}
+
+pub(crate) fn weight(outgoing: &Outgoing) -> usize {
+    match outgoing {
+        Outgoing::Head { first, .. } => first.len(),
+        Outgoing::Data(bytes) => bytes.len(),
+        Outgoing::Informational(_) => INFORMATIONAL_BYTES,
+        _ => 0,
+    }
+}
+
+/// Keeps a waker. The one before is to be dropped without the lock: that may run code of the application (SRV-13).
+#[must_use = "drop it without the lock"]
+pub(crate) fn keep(slot: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
+    match slot {
+        Some(kept) if kept.will_wake(waker) => None,
+        _ => slot.replace(waker.clone()),
+    }
+}
+
+pub(crate) fn wake<const N: usize>(wakers: [Option<Waker>; N]) {
+    // By `map`, which is no loop: most have nobody to wake.
+    let _ = wakers.map(|waker| waker.map(Waker::wake));
+}

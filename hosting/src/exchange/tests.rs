@@ -1,0 +1,729 @@
+//! The exchange as data: what the application may send when, and what the wire gets for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use bytes::Bytes;
+use gateway_spec::{
+    Abort, AppError, BodyError, BodyLength, Gone, HttpReceive, HttpSend, HttpTransport,
+    ResponseHead, SendError, TrailersPlan,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use super::{
+    BodyAllowed, Exchange, Facts, INBOUND_BYTES, Informational, OUTBOUND_BYTES, Outgoing,
+    ReplyLength, TrailersTaken, Turn, UpgradeAsked, Wanted,
+};
+
+const HEAD: Facts = Facts {
+    body: BodyAllowed::Head,
+    upgrade: UpgradeAsked::No,
+    informational: Informational::Sent,
+    trailers: TrailersTaken::All,
+};
+const PLAIN: Facts = Facts {
+    body: BodyAllowed::Yes,
+    ..HEAD
+};
+const UPGRADE: Facts = Facts {
+    upgrade: UpgradeAsked::Yes,
+    ..PLAIN
+};
+
+fn exchange(facts: Facts, body: BodyLength) -> Arc<Exchange> {
+    let mut exchange = Exchange::new();
+    exchange.begin(facts, body, 1_000_000);
+    Arc::new(exchange)
+}
+
+fn head(status: u16, length: Option<&'static str>) -> ResponseHead {
+    let head = ResponseHead::new(StatusCode::from_u16(status).expect("a status"));
+    match length {
+        Some(length) => head.with_header(header::CONTENT_LENGTH, HeaderValue::from_static(length)),
+        None => head,
+    }
+}
+
+fn start(status: u16, length: Option<&'static str>, body: &'static str, more: bool) -> HttpSend {
+    HttpSend::Start {
+        head: head(status, length),
+        body: body.into(),
+        more,
+        trailers: TrailersPlan::None,
+    }
+}
+
+fn part(bytes: &'static str, more: bool) -> HttpSend {
+    HttpSend::Body {
+        bytes: bytes.into(),
+        more,
+    }
+}
+
+/// What the wire gets, in short: `head 200 "first"`, `data "x"`, `end`, `abort` ….
+fn taken(exchange: &Arc<Exchange>) -> Vec<String> {
+    std::iter::from_fn(|| exchange.next_output())
+        .map(|outgoing| match outgoing {
+            Outgoing::Head { head, first, .. } => {
+                format!("head {} {first:?}", head.status.as_u16())
+            }
+            Outgoing::Informational(head) => format!("inform {}", head.status.as_u16()),
+            Outgoing::Data(bytes) => format!("data {bytes:?}"),
+            Outgoing::End(trailers) => format!(
+                "end{}",
+                if trailers.is_some() {
+                    " with trailers"
+                } else {
+                    ""
+                }
+            ),
+            Outgoing::Upgrade(head) => format!("upgrade {}", head.status.as_u16()),
+            other => format!("{other:?}").to_lowercase(),
+        })
+        .collect()
+}
+
+#[track_caller]
+fn check(facts: Facts, events: Vec<HttpSend>, last: Result<(), SendError>, wire: &[&str]) {
+    let exchange = exchange(facts, BodyLength::Empty);
+    let count = events.len();
+    for (number, event) in events.into_iter().enumerate() {
+        let sent = exchange.send(event);
+        assert_eq!(
+            sent,
+            if number + 1 == count {
+                last.clone()
+            } else {
+                Ok(())
+            },
+            "event {number}"
+        );
+    }
+    assert_eq!(taken(&exchange), wire);
+}
+
+#[test]
+fn events_in_order_reach_the_wire_and_others_are_refused() {
+    let order = || Err(SendError::OutOfOrder);
+    check(
+        PLAIN,
+        vec![start(200, None, "x", false)],
+        Ok(()),
+        &["head 200 b\"x\""],
+    );
+    check(
+        PLAIN,
+        vec![start(200, None, "", true), part("x", true), part("", false)],
+        Ok(()),
+        &["head 200 b\"\"", "data b\"x\"", "end"],
+    );
+    check(PLAIN, vec![part("x", true)], order(), &[]);
+    check(
+        PLAIN,
+        vec![start(200, None, "", false), start(200, None, "", false)],
+        order(),
+        &["head 200 b\"\""],
+    );
+    check(
+        PLAIN,
+        vec![start(200, None, "", false), part("", false)],
+        order(),
+        &["head 200 b\"\""],
+    );
+    check(
+        PLAIN,
+        vec![
+            HttpSend::Informational(head(103, None)),
+            start(204, None, "", false),
+        ],
+        Ok(()),
+        &["inform 103", "head 204 b\"\""],
+    );
+    check(
+        PLAIN,
+        vec![HttpSend::Informational(head(101, None))],
+        Err(SendError::BadHead),
+        &[],
+    );
+    check(
+        PLAIN,
+        vec![start(100, None, "", false)],
+        Err(SendError::BadHead),
+        &[],
+    );
+    check(
+        PLAIN,
+        vec![HttpSend::Upgrade {
+            head: head(101, None),
+        }],
+        order(),
+        &[],
+    );
+    check(
+        UPGRADE,
+        vec![
+            HttpSend::Upgrade {
+                head: head(101, None),
+            },
+            part("x", true),
+            part("", false),
+            part("y", true),
+        ],
+        order(),
+        &["upgrade 101", "data b\"x\"", "shutdown"],
+    );
+}
+
+#[test]
+fn a_declared_length_is_kept_to_the_byte() {
+    check(
+        PLAIN,
+        vec![start(200, Some("1"), "x", false)],
+        Ok(()),
+        &["head 200 b\"x\""],
+    );
+    check(
+        PLAIN,
+        vec![start(200, Some("1"), "xy", false)],
+        Err(SendError::TooMuch { declared: 1 }),
+        &[],
+    );
+    check(
+        PLAIN,
+        vec![start(200, Some("3"), "x", false)],
+        Err(SendError::TooLittle { missing: 2 }),
+        &[],
+    );
+    check(
+        PLAIN,
+        vec![start(200, Some("2"), "", true), part("xyz", true)],
+        Err(SendError::TooMuch { declared: 2 }),
+        &["head 200 b\"\""],
+    );
+    check(
+        PLAIN,
+        vec![start(200, Some("2"), "x", true), part("", false)],
+        Err(SendError::TooLittle { missing: 1 }),
+        &["head 200 b\"x\""],
+    );
+    for wrong in ["", "+1", "1,1", "x", "99999999999999999999"] {
+        check(
+            PLAIN,
+            vec![start(200, Some(wrong), "", false)],
+            Err(SendError::BadHead),
+            &[],
+        );
+    }
+    let twice =
+        head(200, Some("1")).with_header(header::CONTENT_LENGTH, HeaderValue::from_static("1"));
+    let event = HttpSend::Start {
+        head: twice,
+        body: "x".into(),
+        more: false,
+        trailers: TrailersPlan::None,
+    };
+    check(PLAIN, vec![event], Err(SendError::BadHead), &[]);
+}
+
+#[test]
+fn a_last_part_that_is_refused_is_not_counted() {
+    let exchange = exchange(PLAIN, BodyLength::Empty);
+    exchange
+        .send(start(200, Some("2"), "", true))
+        .expect("in order");
+    for _ in 0..2 {
+        let too_short = exchange.send(part("x", false));
+        assert_eq!(too_short, Err(SendError::TooLittle { missing: 1 }));
+    }
+    exchange.send(part("xy", false)).expect("the whole body");
+    assert_eq!(taken(&exchange), ["head 200 b\"\"", "data b\"xy\"", "end"]);
+}
+
+#[test]
+fn where_no_body_may_be_its_length_is_not_held_against_the_application() {
+    check(
+        HEAD,
+        vec![start(200, Some("100"), "", false)],
+        Ok(()),
+        &["head 200 b\"\""],
+    );
+    check(
+        HEAD,
+        vec![
+            start(200, None, "", true),
+            part("not sent", true),
+            part("", false),
+        ],
+        Ok(()),
+        &["head 200 b\"\"", "end"],
+    );
+    for status in [204, 205, 304] {
+        check(
+            PLAIN,
+            vec![
+                start(status, Some("9"), "", true),
+                part("x", true),
+                part("", false),
+            ],
+            Ok(()),
+            &[&format!("head {status} b\"\""), "end"],
+        );
+    }
+}
+
+#[test]
+fn trailers_need_to_be_planned_and_allowed() {
+    let name = HeaderName::from_static("x-sum");
+    let with = |trailers| HttpSend::Start {
+        head: head(200, None),
+        body: Bytes::new(),
+        more: true,
+        trailers,
+    };
+    let sent = |name: &HeaderName| {
+        HttpSend::Trailers(HeaderMap::from_iter([(
+            name.clone(),
+            HeaderValue::from_static("1"),
+        )]))
+    };
+    let announced = TrailersPlan::Announced([name.clone()].into());
+    let bad = || Err(SendError::BadTrailer);
+    let (ok, started) = (["head 200 b\"\"", "end with trailers"], ["head 200 b\"\""]);
+    check(
+        PLAIN,
+        vec![with(announced.clone()), sent(&name)],
+        Ok(()),
+        &ok,
+    );
+    check(
+        PLAIN,
+        vec![with(TrailersPlan::Maybe), sent(&name)],
+        Ok(()),
+        &ok,
+    );
+    check(
+        PLAIN,
+        vec![with(TrailersPlan::None), sent(&name)],
+        bad(),
+        &started,
+    );
+    check(
+        PLAIN,
+        vec![with(announced), sent(&HeaderName::from_static("x-other"))],
+        bad(),
+        &started,
+    );
+    check(
+        PLAIN,
+        vec![with(TrailersPlan::Maybe), sent(&header::CONTENT_LENGTH)],
+        bad(),
+        &started,
+    );
+}
+
+#[test]
+fn trailers_that_the_client_cannot_take_are_dropped() {
+    let name = HeaderName::from_static("x-sum");
+    for (takes, plan, end) in [
+        (
+            TrailersTaken::None,
+            TrailersPlan::Announced([name.clone()].into()),
+            "end",
+        ),
+        (
+            TrailersTaken::Announced,
+            TrailersPlan::Announced([name.clone()].into()),
+            "end with trailers",
+        ),
+        (TrailersTaken::Announced, TrailersPlan::Maybe, "end"),
+        (TrailersTaken::All, TrailersPlan::Maybe, "end with trailers"),
+    ] {
+        let exchange = exchange(
+            Facts {
+                trailers: takes,
+                ..PLAIN
+            },
+            BodyLength::Empty,
+        );
+        let announced = matches!(plan, TrailersPlan::Announced(_));
+        let start = HttpSend::Start {
+            head: head(200, None),
+            body: Bytes::new(),
+            more: true,
+            trailers: plan,
+        };
+        exchange.send(start).expect("in order");
+        let Some(Outgoing::Head { head, .. }) = exchange.next_output() else {
+            panic!("no head")
+        };
+        assert_eq!(
+            head.headers.get_str(header::TRAILER),
+            announced.then_some("x-sum")
+        );
+        let sent = HeaderMap::from_iter([(name.clone(), HeaderValue::from_static("1"))]);
+        exchange.send(HttpSend::Trailers(sent)).expect("planned");
+        assert_eq!(taken(&exchange), [end]);
+    }
+}
+
+#[test]
+fn a_connection_is_not_kept_for_a_body_that_nobody_will_read() {
+    const WORTH: u64 = 1_000;
+    let (whole, open) = (ReplyLength::Whole, ReplyLength::Unknown);
+    for (name, body, stopped, length, kept) in [
+        (
+            "a little stays unread",
+            BodyLength::Known(WORTH),
+            false,
+            whole,
+            true,
+        ),
+        (
+            "much stays unread",
+            BodyLength::Known(WORTH + 1),
+            false,
+            whole,
+            false,
+        ),
+        (
+            "much may still be read",
+            BodyLength::Known(WORTH + 1),
+            false,
+            open,
+            true,
+        ),
+        (
+            "much is not wanted",
+            BodyLength::Known(WORTH + 1),
+            true,
+            open,
+            false,
+        ),
+        (
+            "nobody knows how much",
+            BodyLength::Unknown,
+            true,
+            whole,
+            true,
+        ),
+        (
+            "it is over the limit",
+            BodyLength::Known(1_000_001),
+            false,
+            open,
+            false,
+        ),
+    ] {
+        let exchange = exchange(PLAIN, body);
+        if stopped {
+            exchange.stop_receiving();
+        }
+        assert_eq!(exchange.can_keep_connection(length, WORTH), kept, "{name}");
+    }
+}
+
+#[test]
+fn what_is_open_at_the_end_of_the_grace_period_is_ended_by_the_server() {
+    for (event, wire) in [
+        (None, &["head 503 b\"503 Service Unavailable\\n\""][..]),
+        (
+            Some(start(200, None, "", true)),
+            &["head 200 b\"\"", "abort"],
+        ),
+        (Some(start(200, None, "", false)), &["head 200 b\"\""]),
+        (
+            Some(HttpSend::Upgrade {
+                head: head(101, None),
+            }),
+            &["upgrade 101", "close"],
+        ),
+    ] {
+        let exchange = exchange(UPGRADE, BodyLength::Empty);
+        if let Some(event) = event {
+            exchange.send(event).expect("in order");
+        }
+        exchange.leave(Turn::Forced);
+        assert_eq!(taken(&exchange), wire);
+    }
+}
+
+#[test]
+fn what_the_call_leaves_behind_is_answered_or_cut_off() {
+    let error = AppError::status(StatusCode::IM_A_TEAPOT);
+    let (failed, done) = (Turn::Failed(&error), Turn::Done);
+    type Before = fn(&Exchange);
+    let nothing: Before = |_| {};
+    let dropped: Before = |exchange| exchange.abort(Abort::Dropped);
+    let gave_up: Before = |exchange| exchange.abort(Abort::Deliberate);
+    let begun: Before = |exchange| exchange.send(start(200, None, "", true)).expect("in order");
+    let complete: Before = |exchange| {
+        exchange
+            .send(start(200, None, "", false))
+            .expect("in order")
+    };
+    let teapot = "head 418 b\"418 I'm a teapot\\n\"";
+    let internal = "head 500 b\"500 Internal Server Error\\n\"";
+    for (name, before, turn, wire) in [
+        ("failed before the start", nothing, failed, &[teapot][..]),
+        ("returned without an answer", nothing, done, &[internal]),
+        (
+            "dropped its responder, then failed",
+            dropped,
+            failed,
+            &[teapot],
+        ),
+        (
+            "dropped its responder and goes on",
+            dropped,
+            Turn::Pending,
+            &[internal],
+        ),
+        ("gave up before the start", gave_up, done, &["abort"]),
+        (
+            "failed after the start",
+            begun,
+            failed,
+            &["head 200 b\"\"", "abort"],
+        ),
+        (
+            "returned within its answer",
+            begun,
+            done,
+            &["head 200 b\"\"", "abort"],
+        ),
+        ("answered and failed", complete, failed, &["head 200 b\"\""]),
+        ("answered", complete, done, &["head 200 b\"\""]),
+        ("goes on", nothing, Turn::Pending, &[]),
+    ] {
+        let exchange = exchange(PLAIN, BodyLength::Empty);
+        before(&exchange);
+        exchange.leave(turn);
+        assert_eq!(taken(&exchange), wire, "{name}");
+    }
+}
+
+#[test]
+fn a_flush_behind_the_end_of_a_direction_resolves_when_the_wire_has_taken_it() {
+    for (last, unsent) in [("", false), ("last words", true)] {
+        let exchange = exchange(UPGRADE, BodyLength::Empty);
+        let upgrade = HttpSend::Upgrade {
+            head: head(101, None),
+        };
+        exchange.send(upgrade).expect("asked for");
+        taken(&exchange);
+        exchange.send(part(last, false)).expect("it is open");
+        let task = Task::new();
+        let flush = || exchange.poll_flush(&mut Context::from_waker(&task.waker));
+        assert!(flush().is_pending());
+        assert_eq!(taken(&exchange).last().expect("an end"), "shutdown");
+        if unsent {
+            assert_eq!(task.wakes(), 0, "the bytes before it have not left");
+            exchange.unsent(0);
+        }
+        assert_eq!(task.wakes(), 1);
+        assert_eq!(flush(), Poll::Ready(Ok(())));
+    }
+}
+
+#[test]
+fn a_tunnel_is_closed_when_its_call_returns_and_cut_off_when_it_fails() {
+    let error = AppError::message("x");
+    for (turn, end) in [(Turn::Done, "close"), (Turn::Failed(&error), "abort")] {
+        let exchange = exchange(UPGRADE, BodyLength::Empty);
+        exchange
+            .send(HttpSend::Upgrade {
+                head: head(101, None),
+            })
+            .expect("asked for");
+        exchange.leave(turn);
+        assert_eq!(taken(&exchange), ["upgrade 101", end]);
+    }
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+struct Task {
+    count: Arc<Count>,
+    waker: Waker,
+}
+
+impl Task {
+    fn new() -> Self {
+        let count = Arc::new(Count::default());
+        Self {
+            waker: Waker::from(Arc::clone(&count)),
+            count,
+        }
+    }
+
+    fn wakes(&self) -> usize {
+        self.count.0.load(Ordering::Relaxed)
+    }
+
+    fn receive(&self, exchange: &Exchange) -> Option<String> {
+        match exchange.poll_receive(&mut Context::from_waker(&self.waker)) {
+            Poll::Ready(HttpReceive::Body { bytes, more }) => Some(format!("{bytes:?} {more}")),
+            Poll::Ready(other) => Some(format!("{other:?}")),
+            Poll::Pending => None,
+        }
+    }
+
+    fn is_ready(&self, exchange: &Exchange) -> Option<Result<(), Gone>> {
+        match exchange.poll_ready(&mut Context::from_waker(&self.waker)) {
+            Poll::Ready(ready) => Some(ready),
+            Poll::Pending => None,
+        }
+    }
+}
+
+#[test]
+fn the_body_arrives_in_order_and_its_end_is_told_once() {
+    let (exchange, app) = (exchange(PLAIN, BodyLength::Unknown), Task::new());
+    assert_eq!(app.receive(&exchange), None);
+    exchange.push_body("one".into());
+    assert_eq!(app.wakes(), 1);
+    exchange.push_body("two".into());
+    exchange.end_body(None);
+    assert_eq!(app.receive(&exchange).as_deref(), Some("b\"one\" true"));
+    assert_eq!(app.receive(&exchange).as_deref(), Some("b\"two\" false"));
+    assert_eq!(app.receive(&exchange), None);
+    exchange.half_close();
+    assert_eq!(
+        app.receive(&exchange).as_deref(),
+        Some("Disconnect(HalfClosed)")
+    );
+    assert_eq!(app.receive(&exchange), None);
+    exchange.set_gone(Gone::PeerReset);
+    assert_eq!(
+        app.receive(&exchange).as_deref(),
+        Some("Disconnect(PeerReset)")
+    );
+    assert_eq!(
+        app.receive(&exchange).as_deref(),
+        Some("Disconnect(PeerReset)")
+    );
+}
+
+#[test]
+fn a_full_inbound_buffer_holds_the_wire_back_until_the_application_reads() {
+    let (exchange, app, wire) = (
+        exchange(PLAIN, BodyLength::Unknown),
+        Task::new(),
+        Task::new(),
+    );
+    exchange.enter(&wire.waker);
+    exchange.leave(Turn::Pending);
+    assert_eq!(exchange.wanted(), Wanted::NotYet(INBOUND_BYTES));
+    exchange.push_body(vec![0; INBOUND_BYTES].into());
+    assert_eq!(exchange.wanted(), Wanted::NotYet(0));
+    assert!(app.receive(&exchange).is_some());
+    assert_eq!(wire.wakes(), 1);
+    assert_eq!(app.receive(&exchange), None);
+    assert_eq!(exchange.wanted(), Wanted::Now(INBOUND_BYTES));
+    exchange.stop_receiving();
+    assert_eq!(exchange.wanted(), Wanted::Never);
+}
+
+#[test]
+fn the_wire_is_woken_when_half_of_a_window_can_be_given_back() {
+    let (exchange, app, wire) = (
+        exchange(PLAIN, BodyLength::Unknown),
+        Task::new(),
+        Task::new(),
+    );
+    exchange.enter(&wire.waker);
+    exchange.leave(Turn::Pending);
+    let quarter = INBOUND_BYTES / 4;
+    for _ in 0..4 {
+        exchange.push_body(vec![0; quarter].into());
+    }
+    for (left, wakes) in [(3, 1), (2, 2), (1, 2), (0, 2)] {
+        assert!(app.receive(&exchange).is_some());
+        let room = INBOUND_BYTES - left * quarter;
+        assert_eq!(exchange.wanted().room(), room);
+        assert_eq!(wire.wakes(), wakes, "with {left} quarters left");
+    }
+}
+
+#[test]
+fn a_body_over_the_limit_fails_and_stays_failed() {
+    let (exchange, app) = (exchange(PLAIN, BodyLength::Unknown), Task::new());
+    exchange.push_body(vec![0; 1_000_001].into());
+    exchange.push_body("more".into());
+    let failed = format!(
+        "{:?}",
+        HttpReceive::Failed(BodyError::TooLarge { limit: 1_000_000 })
+    );
+    assert_eq!(app.receive(&exchange).as_ref(), Some(&failed));
+    assert_eq!(exchange.wanted(), Wanted::Complete);
+    let declared = self::exchange(PLAIN, BodyLength::Known(1_000_001));
+    assert_eq!(
+        declared.wanted(),
+        Wanted::Complete,
+        "a client that waits is not asked to send it"
+    );
+    assert_eq!(app.receive(&declared), Some(failed));
+}
+
+#[test]
+fn credit_is_counted_from_the_application_to_the_kernel() {
+    let (exchange, app) = (exchange(PLAIN, BodyLength::Empty), Task::new());
+    exchange.send(start(200, None, "", true)).expect("in order");
+    assert_eq!(app.is_ready(&exchange), Some(Ok(())));
+    let large = HttpSend::Body {
+        bytes: vec![0; OUTBOUND_BYTES].into(),
+        more: true,
+    };
+    exchange.send(large).expect("soft by one event");
+    assert_eq!(app.is_ready(&exchange), None);
+    while exchange.next_output().is_some() {}
+    assert_eq!(app.is_ready(&exchange), None, "taken is not written");
+    exchange.unsent(OUTBOUND_BYTES);
+    assert_eq!(app.wakes(), 0);
+    exchange.unsent(1);
+    assert_eq!(app.wakes(), 1);
+    assert_eq!(app.is_ready(&exchange), Some(Ok(())));
+    exchange.set_gone(Gone::WriteTimeout);
+    assert_eq!(app.is_ready(&exchange), Some(Err(Gone::WriteTimeout)));
+}
+
+#[test]
+fn the_wire_is_woken_by_others_and_not_by_the_application_that_it_polls() {
+    let (exchange, wire) = (exchange(PLAIN, BodyLength::Empty), Task::new());
+    exchange.enter(&wire.waker);
+    exchange.send(start(200, None, "", true)).expect("in order");
+    assert_eq!(wire.wakes(), 0);
+    exchange.leave(Turn::Pending);
+    exchange
+        .send(part("from another task", true))
+        .expect("in order");
+    assert_eq!(wire.wakes(), 1);
+}
+
+#[test]
+fn whoever_waits_learns_that_the_client_left_and_why() {
+    let (exchange, app) = (exchange(PLAIN, BodyLength::Empty), Task::new());
+    let mut early = exchange.gone();
+    let poll = |gone: &mut gateway_spec::GoneSignal| {
+        std::pin::Pin::new(gone).poll(&mut Context::from_waker(&app.waker))
+    };
+    assert!(poll(&mut early).is_pending());
+    exchange.half_close();
+    assert_eq!(poll(&mut early), Poll::Ready(Gone::HalfClosed));
+    exchange.set_gone(Gone::PeerReset);
+    exchange.set_gone(Gone::Shutdown);
+    assert_eq!(
+        poll(&mut early),
+        Poll::Ready(Gone::PeerReset),
+        "the first final reason counts"
+    );
+    assert_eq!(poll(&mut exchange.gone()), Poll::Ready(Gone::PeerReset));
+}
