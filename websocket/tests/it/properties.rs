@@ -83,3 +83,9 @@ fn the_seeds_hold_too() {
         invariants::handshakes_are_judged_alike(handshake.as_bytes());
     }
 }
+
+#[test]
+fn a_close_code_that_tungstenite_does_not_know_is_no_laxness() {
+    // 1014, masked by zeros.
+    invariants::no_laxer_than_tungstenite(b"\x88\x82\0\0\0\0\x03\xf6");
+}
