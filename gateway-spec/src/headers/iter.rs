@@ -66,6 +66,31 @@ impl<'a> Iterator for Iter<'a> {
         }
     }
 
+    /// Looks once and not for each field which form they have: for `for_each`, as responses are written.
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(self, init: B, mut f: F) -> B {
+        match self.0 {
+            Walk::Map(iter) => iter.fold(init, |folded, (name, value)| {
+                f(folded, (name.as_str(), value.as_bytes()))
+            }),
+            Walk::List { list, next } => {
+                let fields = (next..list.len())
+                    .filter_map(|position| Some((list.name(position)?, list.value(position)?)));
+                fields.fold(init, |folded, (name, value)| {
+                    f(folded, (name.as_str(), value.as_bytes()))
+                })
+            }
+            walk @ Walk::Block { .. } => {
+                let mut fields = Self(walk);
+                let mut folded = init;
+                while let Some(field) = fields.next() {
+                    folded = f(folded, field);
+                }
+                folded
+            }
+        }
+    }
+
     fn size_hint(&self) -> (usize, Option<usize>) {
         match &self.0 {
             Walk::Block { block, next } => exactly(block.len() - next),

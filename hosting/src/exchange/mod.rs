@@ -157,7 +157,9 @@ impl Exchange {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         state.inbound.begin(body, body_limit);
         state.reply.begin(facts);
-        state.output.clear();
+        if !state.output.is_empty() {
+            state.output.clear();
+        }
         state.queued = 0;
         state.unsent = 0;
         state.gone = None;

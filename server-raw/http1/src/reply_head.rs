@@ -226,7 +226,7 @@ impl Default for Given {
 /// Writes the application's fields, but for those that are the server's.
 fn put_fields(out: &mut Vec<u8>, headers: &Headers, upgrade: UpgradeField) -> Given {
     let mut given = Given::default();
-    for (name, value) in headers {
+    headers.iter().for_each(|(name, value)| {
         let name = name.as_bytes();
         match kind(name) {
             Kind::Passes => put_field(out, name, value),
@@ -258,7 +258,7 @@ fn put_fields(out: &mut Vec<u8>, headers: &Headers, upgrade: UpgradeField) -> Gi
             }
             Kind::Ignored => {}
         }
-    }
+    });
     given
 }
 
