@@ -187,7 +187,11 @@ impl Context {
     #[inline]
     pub fn register(&mut self, waker: &Waker) {
         // A task has one waker for all its life, so the alarm's lock is taken once.
-        if !self.waker.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+        if !self
+            .waker
+            .as_ref()
+            .is_some_and(|kept| kept.will_wake(waker))
+        {
             self.alarm.register(waker);
             self.waker = Some(waker.clone());
         }

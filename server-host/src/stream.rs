@@ -91,7 +91,10 @@ impl AsyncWrite for Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         // A socket nearly always has room, and then nobody has to be named who waits for it.
-        match self.tcp.try_io(Interest::WRITABLE, || send(&self.tcp, bytes)) {
+        match self
+            .tcp
+            .try_io(Interest::WRITABLE, || send(&self.tcp, bytes))
+        {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 Pin::new(&mut self.tcp).poll_write(cx, bytes)
             }

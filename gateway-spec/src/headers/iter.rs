@@ -81,9 +81,8 @@ impl<'a> Iterator for Iter<'a> {
                 })
             }
             walk @ Walk::Block { .. } => {
-                let mut fields = Self(walk);
                 let mut folded = init;
-                while let Some(field) = fields.next() {
+                for field in Self(walk) {
                     folded = f(folded, field);
                 }
                 folded

@@ -49,6 +49,7 @@ pub(crate) trait Fields {
 
     /// Takes the field of a line, if that can be done at once. Not one without a name.
     fn takes(&mut self, line: &Plain<'_>) -> bool;
+
     /// Takes any field.
     fn note(&mut self, field: Found<'_>) -> Result<(), PeerError>;
 }

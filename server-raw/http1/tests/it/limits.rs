@@ -155,8 +155,7 @@ fn a_head_has_so_many_fields() {
     );
     check(limits, head(4), &["TooManyFields"]);
     check(limits, head(40), &["TooManyFields"]);
-    let common =
-        "GET / HTTP/1.1\r\nHost: a.example\r\nAccept: */*\r\ny: z\r\nx: behind which is room\r\n\r\n";
+    let common = "GET / HTTP/1.1\r\nHost: a.example\r\nAccept: */*\r\ny: z\r\nx: behind which is room\r\n\r\n";
     for fields in 0..4 {
         check(
             Limits::default().with_fields(fields),
