@@ -10,19 +10,25 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use peer::{HELLO, JSON};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let mut response = Response::new(Full::new(Bytes::from_static(b"Hello, world!")));
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, text);
+    let (kind, body) = match request.uri().path() {
+        "/json" => ("application/json", JSON),
+        _ => ("text/plain; charset=utf-8", HELLO),
+    };
+    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     drop(request);
     Ok(response)
 }
 
-async fn serve() -> std::io::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+async fn serve(port: u16) -> std::io::Result<()> {
+    let listener = TcpListener::from_std(peer::listener(port))?;
     println!(
         "listening on http://{} (hyper-held, 1 worker)",
         listener.local_addr()?
@@ -42,12 +48,13 @@ async fn serve() -> std::io::Result<()> {
 }
 
 fn main() -> std::io::Result<()> {
+    let port = peer::args().port;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
-        let server = tokio::spawn(serve());
+        let server = tokio::spawn(serve(port));
         terminate.recv().await;
         server.abort();
         Ok(())

@@ -1,0 +1,62 @@
+//! One long body on one connection.
+
+use std::io::{self, Read, Write};
+use std::time::Instant;
+
+use crate::Direction;
+use crate::target::{Target, answer, find};
+
+pub(crate) fn run(target: Target, direction: Direction, bytes: u64) -> io::Result<String> {
+    let start = Instant::now();
+    match direction {
+        Direction::Up => up(target, bytes)?,
+        Direction::Down => down(target, bytes)?,
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(format!(r#"{{"seconds": {seconds:.3}}}"#))
+}
+
+fn up(target: Target, bytes: u64) -> io::Result<()> {
+    let mut stream = target.connect()?;
+    write!(
+        stream,
+        "POST /sink HTTP/1.1\r\nHost: a\r\ncontent-length: {bytes}\r\n\r\n"
+    )?;
+    io::copy(
+        &mut io::repeat(b'x').take(bytes),
+        &mut io::BufWriter::with_capacity(256 * 1024, &stream),
+    )?;
+    let counted = answer(&mut stream)?.ok()?.body;
+    match counted == bytes.to_string().as_bytes() {
+        true => Ok(()),
+        false => Err(io::Error::other("the server counted other bytes")),
+    }
+}
+
+/// Reads until the last byte of an answer that has a length or chunks of the letter x.
+fn down(target: Target, bytes: u64) -> io::Result<()> {
+    let mut stream = target.connect()?;
+    write!(stream, "GET /bytes/{bytes} HTTP/1.1\r\nHost: a\r\n\r\n")?;
+    let mut buffer = vec![0; 256 * 1024];
+    let mut came = 0;
+    let mut head = None;
+    loop {
+        let read = match stream.read(&mut buffer)? {
+            0 => return Err(io::Error::other("the server closed the connection")),
+            read => read,
+        };
+        came += read as u64;
+        let chunked =
+            *head.get_or_insert_with(|| find(&buffer[..read], b"content-length").is_none());
+        let ended = match chunked {
+            true => buffer[..read].ends_with(b"\r\n0\r\n\r\n"),
+            false => came >= bytes,
+        };
+        if ended {
+            return match came >= bytes {
+                true => Ok(()),
+                false => Err(io::Error::other("the answer is too short")),
+            };
+        }
+    }
+}
