@@ -44,28 +44,16 @@ impl Target {
 
     pub(crate) fn request(self, path: &str, fields: Fields) -> Vec<u8> {
         let more = match fields {
-            Fields::Host => "",
-            Fields::Browser => BROWSER,
+            Fields::Host => String::new(),
+            Fields::Browser => BROWSER.replace('\n', "\r\n"),
         };
         let port = self.port;
         format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{more}\r\n").into_bytes()
     }
 }
 
-/// With Host, fifteen fields.
-const BROWSER: &str = concat!(
-    "Connection: keep-alive\r\nCache-Control: max-age=0\r\n",
-    "sec-ch-ua: \"Chromium\";v=\"140\", \"Not=A?Brand\";v=\"24\", \"Google Chrome\";v=\"140\"\r\n",
-    "sec-ch-ua-mobile: ?0\r\nsec-ch-ua-platform: \"Linux\"\r\nUpgrade-Insecure-Requests: 1\r\n",
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) ",
-    "Chrome/140.0.0.0 Safari/537.36\r\n",
-    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,",
-    "*/*;q=0.8,application/signed-exchange;v=b3;q=0.7\r\n",
-    "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-User: ?1\r\n",
-    "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-GB,en-US;q=0.9,en;q=0.8\r\n",
-    "Cookie: session=eyJ1c2VyIjoxMjM0NTY3ODkwfQ.aGVsbG8.c2lnbmF0dXJlLXNpZ25hdHVyZQ; theme=dark; ",
-    "_ga=GA1.1.123456789.1700000000\r\n",
-);
+/// With Host, the fifteen fields of a browser that has cookies for the page.
+const BROWSER: &str = include_str!("browser.txt");
 
 /// Closes with a reset, so that thousands of connections leave nothing behind in the kernel.
 pub(crate) fn reset(stream: TcpStream) -> io::Result<()> {
