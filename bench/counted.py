@@ -1,17 +1,19 @@
 """Measures that are exact: what is answered, instructions, allocations."""
 
 import collections
+import json
+import os
+import re
+import signal
 import subprocess
+import tempfile
+from pathlib import Path
 
 import instructions as valgrind
 import servers as all_servers
 from servers import Running
 from tables import number, table
 from wire import FIELDS, Echoes, Requests
-
-
-def checkable(servers):
-    return [server for server in servers if server.routes != "none" or server.websocket]
 
 
 def check(servers, _):
@@ -30,34 +32,25 @@ def check(servers, _):
     return table(["server", "answers as all do"], rows)
 
 
-def countable(servers):
-    return [server for server in servers if server.callgrind and (server.routes != "none" or server.websocket)]
-
-
 def instructions(servers, options):
-    valgrind.need_valgrind()
     cases = {f"{name}, {n}": Requests(fields, n) for name, fields in FIELDS.items() for n in (1, 32)}
-    http = [server for server in servers if server.routes != "none"]
-    sockets = [server for server in servers if server.websocket]
-    echoes = {f"{size:,} bytes": Echoes(size) for size in (20, 1024, 65536)}
-    return (
-        "User-space instructions of `GET /`, with so many requests at once:\n\n"
-        + counts(http, cases, options.count)
-        + "\nOf a WebSocket echo, one at a time:\n\n"
-        + counts(sockets, echoes, options.count)
-    )
+    table_ = counts(servers, cases, options.count)
+    return f"User-space instructions of `GET /`, with so many requests at once:\n\n{table_}"
+
+
+def websocket_instructions(servers, options):
+    cases = {f"{size:,} bytes": Echoes(size) for size in (20, 1024, 65536)}
+    table_ = counts(servers, cases, options.count)
+    return f"User-space instructions of a WebSocket echo, one at a time:\n\n{table_}"
 
 
 def counts(servers, cases, count):
+    valgrind.need_valgrind()
     rows = []
     for server in servers:
         cells = [number(valgrind.instructions(server, load, count)) for load in cases.values()]
         rows.append([server.name, *cells])
     return table(["server", *cases], rows)
-
-
-def profilable(servers):
-    return [server for server in servers if server.name in ("server-raw", "server-hyper", "hyper-held")]
 
 
 def profile(servers, options):
@@ -93,10 +86,6 @@ def profiles(servers, options):
     }
 
 
-def fast_path(servers):
-    return [server for server in countable(servers) if server.routes != "none" and "limit" not in server.name]
-
-
 def allocations(servers, options):
     valgrind.need_valgrind()
     rows = []
@@ -104,3 +93,42 @@ def allocations(servers, options):
         cells = [valgrind.allocations(server, Requests(fields), options.count) for fields in FIELDS.values()]
         rows.append([server.name, *(number(cell, 2) for cell in cells)])
     return "Allocations of `GET /`:\n\n" + table(["server", *FIELDS], rows)
+
+
+def syscalls(servers, options):
+    rows = []
+    for server in servers:
+        cells = []
+        for depth in (1, 16):
+            calls = calls_a_request(server, depth, options)
+            named = ", ".join(f"{name} {count:.2f}" for name, count in calls.most_common() if count >= 0.01)
+            cells += [number(calls.total(), 2), named]
+        rows.append([server.name, *cells])
+    head = ["server", "one at a time", "each", "16 at a time", "each"]
+    return f"System calls of `GET /`, {options.connections} connections:\n\n" + table(head, rows)
+
+
+def calls_a_request(server, depth, options):
+    """By strace: those of a long run less those of a short one, so that neither start nor connecting is in it."""
+    short, long = (traced(server, depth, options, seconds) for seconds in (0.2, 0.2 + options.seconds))
+    requests = long.pop("requests") - short.pop("requests")
+    long.subtract(short)
+    return collections.Counter({name: count / requests for name, count in long.items() if count > 0})
+
+
+def traced(server, depth, options, seconds):
+    """The system calls of a run, and how many `requests` it had."""
+    load = ["http", "--connections", options.connections, "--seconds", seconds, "--depth", depth]
+    with tempfile.TemporaryDirectory() as folder:
+        below = ["strace", "-f", "-c", "-U", "name,calls", "-o", f"{folder}/calls"]
+        with Running(server, below=below) as running:
+            command = all_servers.client(*load, "--port", running.port)
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            # strace writes its table once all that it follows have ended.
+            for pid in running.tree()[1:]:
+                os.kill(pid, signal.SIGTERM)
+            running.process.wait(60)
+        lines = re.findall(r"^\s*(\w+)\s+(\d+)\s*$", Path(f"{folder}/calls").read_text(), re.MULTILINE)
+    calls = collections.Counter({name: int(count) for name, count in lines if name != "total"})
+    calls["requests"] = json.loads(done.stdout)["replies"]
+    return calls

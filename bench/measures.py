@@ -3,6 +3,8 @@
 from typing import Callable, NamedTuple
 
 import counted
+import held
+import loads
 
 
 class Measure(NamedTuple):
@@ -13,10 +15,28 @@ class Measure(NamedTuple):
     of_all: bool = True
 
 
+def named(*names):
+    return lambda servers: [server for server in servers if server.name in names]
+
+
+def able(has, without_logs=True):
+    """Those that have what is measured; a log that is switched on is measured by instructions and HTTP alone."""
+    return lambda servers: [s for s in servers if has(s) and not (without_logs and s.name.endswith("-log"))]
+
+
+OURS = ("server-raw", "server-hyper")
 MEASURES = {
-    "check": Measure(counted.checkable, counted.check),
-    "instructions": Measure(counted.countable, counted.instructions),
-    "profile": Measure(counted.profilable, counted.profile),
-    "functions": Measure(counted.profilable, counted.functions, of_all=False),
-    "allocations": Measure(counted.fast_path, counted.allocations),
+    "check": Measure(able(lambda server: server.routes != "none" or server.websocket), counted.check),
+    "instructions": Measure(able(lambda server: server.callgrind and server.routes != "none", False), counted.instructions),
+    "websocket-instructions": Measure(able(lambda server: server.websocket), counted.websocket_instructions),
+    "profile": Measure(able(lambda server: server.callgrind and server.routes != "none"), counted.profile),
+    "functions": Measure(able(lambda server: server.callgrind and server.routes != "none"), counted.functions, of_all=False),
+    "allocations": Measure(able(lambda server: server.callgrind and server.routes in ("all", "few")), counted.allocations),
+    "syscalls": Measure(able(lambda server: server.routes != "none"), counted.syscalls),
+    "http": Measure(able(lambda server: server.routes != "none", False), loads.http),
+    "websocket": Measure(able(lambda server: server.websocket), loads.websocket),
+    "http2": Measure(able(lambda server: server.http2), loads.http2),
+    "transfer": Measure(named(*OURS, "copy-loop"), loads.transfer),
+    "memory": Measure(able(lambda server: server.routes != "none" or server.websocket), held.memory),
+    "crowd": Measure(named(*OURS), held.crowd),
 }

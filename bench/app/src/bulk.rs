@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use gateway::types::StatusCode;
+use gateway::types::header::CONTENT_LENGTH;
 use gateway::{AppError, Done, Http, Responder, ResponseHead};
 
 /// `GET /stream` has so many chunks, and each so many bytes.
@@ -33,7 +34,8 @@ pub(crate) async fn stream(responder: Responder) -> Result<Done, AppError> {
 }
 
 pub(crate) async fn bytes(responder: Responder, count: u64) -> Result<Done, AppError> {
-    let mut writer = responder.start(ResponseHead::new(StatusCode::OK)).await?;
+    let head = ResponseHead::new(StatusCode::OK).with_header(CONTENT_LENGTH, count.into());
+    let mut writer = responder.start(head).await?;
     let mut left = count;
     while left > 0 {
         let piece = Bytes::from_static(&PIECE);

@@ -22,7 +22,7 @@ pub(crate) fn run(target: Target, routes: Routes) -> io::Result<String> {
 }
 
 fn echoes(target: Target) -> io::Result<()> {
-    let mut stream = websocket::open(target)?;
+    let mut stream = websocket::open(target, "/ws")?;
     [0, 20, 125, 126, 1024, 65_535, 65_536]
         .iter()
         .try_for_each(|&size| websocket::echo(&mut stream, &vec![b'z'; size]))

@@ -70,9 +70,6 @@ enum Verb {
         target: Target,
         #[arg(long, default_value_t = 10_000)]
         connections: usize,
-        /// The address that they come from: each has some 28,000 ports
-        #[arg(long, default_value = "127.0.0.1")]
-        from: std::net::Ipv4Addr,
     },
 }
 
@@ -147,7 +144,6 @@ fn run(verb: Verb) -> io::Result<String> {
         Verb::Crowd {
             target,
             connections,
-            from,
-        } => crowd::run(target, connections, from),
+        } => crowd::run(target, connections),
     }
 }

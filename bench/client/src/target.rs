@@ -1,11 +1,11 @@
 //! The server: connections to it, and one exchange at a time.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
 use clap::Args;
-use socket2::{Domain, Socket, Type};
+use socket2::Socket;
 
 use crate::Fields;
 
@@ -14,9 +14,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Target {
-    /// The server's port on 127.0.0.1
+    /// The server's port
     #[arg(long)]
     port: u16,
+    /// Its address; between two addresses there are some 28,000 connections at most
+    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST)]
+    address: Ipv4Addr,
 }
 
 /// An answer in full.
@@ -27,16 +30,7 @@ pub(crate) struct Answer {
 
 impl Target {
     pub(crate) fn connect(self) -> io::Result<TcpStream> {
-        self.connect_from(Ipv4Addr::UNSPECIFIED)
-    }
-
-    pub(crate) fn connect_from(self, from: Ipv4Addr) -> io::Result<TcpStream> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        if !from.is_unspecified() {
-            socket.bind(&SocketAddr::from((from, 0)).into())?;
-        }
-        socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)).into())?;
-        let stream = TcpStream::from(socket);
+        let stream = TcpStream::connect((self.address, self.port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(stream)

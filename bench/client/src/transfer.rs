@@ -33,30 +33,19 @@ fn up(target: Target, bytes: u64) -> io::Result<()> {
     }
 }
 
-/// Reads until the last byte of an answer that has a length or chunks of the letter x.
 fn down(target: Target, bytes: u64) -> io::Result<()> {
     let mut stream = target.connect()?;
     write!(stream, "GET /bytes/{bytes} HTTP/1.1\r\nHost: a\r\n\r\n")?;
     let mut buffer = vec![0; 256 * 1024];
-    let mut came = 0;
-    let mut head = None;
-    loop {
-        let read = match stream.read(&mut buffer)? {
+    let first = stream.read(&mut buffer)?;
+    let head = find(&buffer[..first], b"\r\n\r\n").map(|at| at + 4);
+    let head = head.ok_or_else(|| io::Error::other("no head in one piece"))?;
+    let mut left = bytes.saturating_sub((first - head) as u64);
+    while left > 0 {
+        match stream.read(&mut buffer)? as u64 {
             0 => return Err(io::Error::other("the server closed the connection")),
-            read => read,
-        };
-        came += read as u64;
-        let chunked =
-            *head.get_or_insert_with(|| find(&buffer[..read], b"content-length").is_none());
-        let ended = match chunked {
-            true => buffer[..read].ends_with(b"\r\n0\r\n\r\n"),
-            false => came >= bytes,
-        };
-        if ended {
-            return match came >= bytes {
-                true => Ok(()),
-                false => Err(io::Error::other("the answer is too short")),
-            };
+            read => left = left.saturating_sub(read),
         }
     }
+    Ok(())
 }

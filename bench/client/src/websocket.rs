@@ -1,7 +1,7 @@
 //! WebSocket load: the same masked frame over and over, echoes counted by their frames.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::TcpStream;
 
 use crate::Load;
 use crate::load::{self, Replies};
@@ -36,7 +36,19 @@ pub(crate) struct Frames {
     payload_left: u64,
     /// Whether the frame that is being passed over ends a message.
     ends_message: bool,
+    last_control: Option<Control>,
 }
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Control {
+    Close,
+    Ping,
+}
+
+/// An answer to a ping, without its payload: it only says that we live.
+pub(crate) const PONG: &[u8] = &[0x8a, 0x80, 0, 0, 0, 0];
+/// A close frame without a code.
+pub(crate) const CLOSE: &[u8] = &[0x88, 0x80, 0, 0, 0, 0];
 
 impl Replies for Frames {
     fn feed(&mut self, mut bytes: &[u8]) -> io::Result<usize> {
@@ -49,7 +61,7 @@ impl Replies for Frames {
             } else {
                 self.head.push(bytes[0]);
                 bytes = &bytes[1..];
-                if !self.head_is_whole()? {
+                if !self.head_is_whole() {
                     continue;
                 }
             }
@@ -64,30 +76,40 @@ impl Replies for Frames {
 
 impl Frames {
     /// Once the head is whole: takes it apart and forgets it.
-    fn head_is_whole(&mut self) -> io::Result<bool> {
+    fn head_is_whole(&mut self) -> bool {
         let length = match self.head[..] {
             [_, 126, high, low] => u64::from(u16::from_be_bytes([high, low])),
             [_, 127, a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
             [_, short @ ..=125] => u64::from(short),
-            _ => return Ok(false),
+            _ => return false,
         };
         let opcode = self.head[0] & 15;
-        if opcode == 8 {
-            return Err(io::Error::other("the server closed a WebSocket"));
+        match opcode {
+            8 => self.last_control = Some(Control::Close),
+            9 => self.last_control = Some(Control::Ping),
+            _ => {}
         }
         self.payload_left = length;
         self.ends_message = opcode < 8 && self.head[0] & 0x80 != 0;
         self.head.clear();
-        Ok(true)
+        true
+    }
+
+    /// Whether the server has closed the socket.
+    pub(crate) fn closed(&self) -> bool {
+        self.last_control == Some(Control::Close)
+    }
+
+    /// Whether a ping came since this was asked.
+    pub(crate) fn pinged(&mut self) -> bool {
+        self.last_control
+            .take_if(|last| *last == Control::Ping)
+            .is_some()
     }
 }
 
-pub(crate) fn open(target: Target) -> io::Result<TcpStream> {
-    open_from(target, Ipv4Addr::UNSPECIFIED, "/ws")
-}
-
-pub(crate) fn open_from(target: Target, from: Ipv4Addr, path: &str) -> io::Result<TcpStream> {
-    let mut stream = target.connect_from(from)?;
+pub(crate) fn open(target: Target, path: &str) -> io::Result<TcpStream> {
+    let mut stream = target.connect()?;
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -118,7 +140,7 @@ pub(crate) fn echo(stream: &mut TcpStream, payload: &[u8]) -> io::Result<()> {
 pub(crate) fn load(target: Target, load: &Load, size: usize) -> io::Result<String> {
     let payload: Vec<u8> = (b'a'..=b'z').cycle().take(size).collect();
     let open = |_| {
-        let mut stream = open(target)?;
+        let mut stream = open(target, "/ws")?;
         echo(&mut stream, &payload)?;
         Ok((stream, Frames::default()))
     };
