@@ -11,6 +11,7 @@ from pathlib import Path
 
 import instructions as valgrind
 import servers as all_servers
+from instructions import Served
 from servers import Running
 from tables import number, table
 from wire import FIELDS, Echoes, Requests
@@ -48,7 +49,7 @@ def counts(servers, cases, count):
     valgrind.need_valgrind()
     rows = []
     for server in servers:
-        cells = [number(valgrind.instructions(server, load, count)) for load in cases.values()]
+        cells = [number(valgrind.instructions(Served(server, load), count)) for load in cases.values()]
         rows.append([server.name, *cells])
     return table(["server", *cases], rows)
 
@@ -80,7 +81,7 @@ def functions(servers, options, most=40):
 def profiles(servers, options):
     valgrind.need_valgrind()
     return {
-        f"{server.name}, {name}": valgrind.profile_of_one(server, Requests(fields), options.count)
+        f"{server.name}, {name}": valgrind.profile_of_one(Served(server, Requests(fields)), options.count)
         for server in servers
         for name, fields in FIELDS.items()
     }
@@ -90,7 +91,7 @@ def allocations(servers, options):
     valgrind.need_valgrind()
     rows = []
     for server in servers:
-        cells = [valgrind.allocations(server, Requests(fields), options.count) for fields in FIELDS.values()]
+        cells = [valgrind.allocations(Served(server, Requests(fields)), options.count) for fields in FIELDS.values()]
         rows.append([server.name, *(number(cell, 2) for cell in cells)])
     return "Allocations of `GET /`:\n\n" + table(["server", *FIELDS], rows)
 

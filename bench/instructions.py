@@ -1,6 +1,6 @@
 """User-space instructions and allocations, counted by valgrind; exact, whatever else the machine does.
 
-A server answers n and then 2n requests; the difference is what n requests cost, whatever start-up and shutdown cost.
+A server answers n and then 2n requests, or a program does something so often; the difference is what n requests cost, whatever start-up and shutdown cost.
 Callgrind counts every iteration of `rep movsb` and `rep stosb` as an instruction, so copies and clears of some KiB and more
 count as bytes. The kernel is not counted.
 """
@@ -8,11 +8,14 @@ count as bytes. The kernel is not counted.
 import collections
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
-from servers import Running
+from servers import OURS, Running, Server
+from wire import Echoes, Requests
 
 # Folders of this workspace; the longer name first where one ends like another.
 PACKAGES = (
@@ -25,48 +28,61 @@ def need_valgrind():
         sys.exit("valgrind is missing: apt-get install valgrind")
 
 
-def instructions(server, load, count):
-    """Of one request; `load.talk(port, n)` makes n of them."""
-    return difference(server, load, count, lambda profile: sum(profile.values()))
+class Program(NamedTuple):
+    """One of this workspace's that does a case n times: `PACKAGE CASE N`."""
+
+    package: str
+    case: str
+
+    def run(self, count, below):
+        command = [*below, OURS / "release" / self.package, self.case, str(count)]
+        subprocess.run(command, check=True, capture_output=True)
 
 
-def difference(server, load, count, measure):
-    once, twice = (measure(profile(server, load, n)) for n in (count, 2 * count))
+class Served(NamedTuple):
+    """A server and what is asked of it n times: `load.talk(port, n)`."""
+
+    server: Server
+    load: Requests | Echoes
+
+    def run(self, count, below):
+        with Running(self.server, below=below) as running:
+            self.load.talk(running.port, count)
+            running.stop()
+
+
+def instructions(what, count):
+    """Of one request, or of one time."""
+    once, twice = (profile(what, n).total() for n in (count, 2 * count))
     return (twice - once) / count
 
 
-def profile_of_one(server, load, count):
+def profile_of_one(what, count):
     """Of one request: (file, function) -> instructions."""
-    once, twice = (profile(server, load, n) for n in (count, 2 * count))
+    once, twice = (profile(what, n) for n in (count, 2 * count))
     return {place: (twice[place] - once[place]) / count for place in twice}
 
 
-def allocations(server, load, count):
+def allocations(what, count):
     """Calls of malloc and its siblings, of one request."""
-
-    def total(n):
-        with tempfile.TemporaryDirectory() as folder:
-            log = f"{folder}/log"
-            below = ["valgrind", "--tool=memcheck", "--leak-check=no", "--undef-value-errors=no", f"--log-file={log}"]
-            serve(server, load, n, below)
-            found = re.search(r"total heap usage: ([\d,]+) allocs", Path(log).read_text())
-            return int(found[1].replace(",", ""))
-
-    return (total(2 * count) - total(count)) / count
+    once, twice = (all_allocations(what, n) for n in (count, 2 * count))
+    return (twice - once) / count
 
 
-def profile(server, load, count):
+def profile(what, count):
     """Of a whole run: (file, function) -> instructions, inlined code in the file that it comes from."""
     with tempfile.TemporaryDirectory() as folder:
         out = f"{folder}/out"
-        serve(server, load, count, ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"])
+        what.run(count, ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"])
         return parse(Path(out).read_text())
 
 
-def serve(server, load, count, below):
-    with Running(server, below=below) as running:
-        load.talk(running.port, count)
-        running.stop()
+def all_allocations(what, count):
+    with tempfile.TemporaryDirectory() as folder:
+        log = f"{folder}/log"
+        what.run(count, ["valgrind", "--tool=memcheck", "--leak-check=no", "--undef-value-errors=no", f"--log-file={log}"])
+        found = re.search(r"total heap usage: ([\d,]+) allocs", Path(log).read_text())
+        return int(found[1].replace(",", ""))
 
 
 def parse(text):
