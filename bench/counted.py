@@ -11,7 +11,7 @@ from pathlib import Path
 
 import instructions as valgrind
 import servers as all_servers
-from instructions import Served
+from instructions import Program, Served
 from servers import Running
 from tables import number, table
 from wire import FIELDS, Echoes, Requests
@@ -133,3 +133,26 @@ def traced(server, depth, options, seconds):
     calls = collections.Counter({name: int(count) for name, count in lines if name != "total"})
     calls["requests"] = json.loads(done.stdout)["replies"]
     return calls
+
+
+def contract(_, options):
+    """The contract alone: `events` of the transport, whose own instructions are taken off."""
+    events = {"transport": 1, "plain": 1, "header": 1, "boxed": 1, "stream": 12}
+    costs = {case: valgrind.instructions(Program("bench-contract", case), options.count) for case in events}
+    rows = []
+    for case, cost in costs.items():
+        net = None if case == "transport" else cost - events[case] * costs["transport"]
+        allocations_ = valgrind.allocations(Program("bench-contract", case), options.count)
+        rows.append([case, number(cost), number(net), number(allocations_)])
+    return "The contract alone, a call:\n\n" + table(["case", "instructions", "less the transport's own", "allocations"], rows)
+
+
+def micro(_, options):
+    """Each part by itself."""
+    listed = subprocess.run([all_servers.OURS / "release/bench-micro"], capture_output=True, text=True, check=True)
+    rows = []
+    for case in listed.stdout.splitlines():
+        program = Program("bench-micro", case)
+        counts_ = valgrind.instructions(program, options.count), valgrind.allocations(program, options.count)
+        rows.append([case, number(counts_[0]), number(counts_[1], 2)])
+    return "The parts by themselves:\n\n" + table(["case", "instructions", "allocations"], rows)

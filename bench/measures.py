@@ -8,10 +8,14 @@ import loads
 
 
 class Measure(NamedTuple):
-    """`servers`: which of the chosen ones it is about; `run`: measures them and gives Markdown; `of_all`: part of `all`."""
+    """`servers`: which of the chosen ones it is about; `run`: measures them and gives Markdown; `package`: what it needs.
+
+    `of_all`: whether it is part of `all`.
+    """
 
     servers: Callable
     run: Callable
+    package: str = "bench-app"
     of_all: bool = True
 
 
@@ -38,5 +42,7 @@ MEASURES = {
     "http2": Measure(able(lambda server: server.http2), loads.http2),
     "transfer": Measure(named(*OURS, "copy-loop"), loads.transfer),
     "memory": Measure(able(lambda server: server.routes != "none" or server.websocket), held.memory),
+    "contract": Measure(named(), counted.contract, package="bench-contract"),
+    "micro": Measure(named(), counted.micro, package="bench-micro"),
     "crowd": Measure(named(*OURS), held.crowd),
 }

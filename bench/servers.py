@@ -64,10 +64,10 @@ def added(text):
     return Server(name.strip(), command.strip(), websocket=True, http2="the same")
 
 
-def build(servers):
-    """Builds the client, and what these servers are made of."""
+def build(packages, servers):
+    """Builds these packages of ours, and the peers if one of them is among the servers."""
     # One command each: built together, they would have the features of all.
-    for package in ("bench-app", "bench-client"):
+    for package in sorted({*packages, "bench-client"}):
         cargo(ROOT, OURS, "-p", package)
     if any("{peers}" in server.command for server in servers):
         cargo(BENCH / "peers", PEERS)
