@@ -43,12 +43,14 @@ mod blocking;
 mod completion;
 mod cpu;
 #[cfg(any(feature = "tokio-io", feature = "futures-io"))]
-mod io;
+pub mod io;
+mod lifespan;
 pub mod middleware;
 mod pool;
 mod sync;
 #[cfg(feature = "tower")]
-mod tower;
+pub mod tower;
 
+pub use lifespan::{ChildStates, Lifespans};
 pub use pool::{Pool, PoolSettings, PoolStats};
 pub use sync::{SyncAdapter, sync};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
 
-use adapters::Pool;
+use adapters::{ChildStates, Pool};
 use gateway_spec::{
     AppError, Application, BoxApplication, Connection, Done, Http, Response, Scope, WebSocket,
 };
@@ -14,7 +14,7 @@ use http::{HeaderValue, Method, StatusCode};
 use crate::blocking;
 use crate::error::Name;
 use crate::handler::{Endpoint, EndpointKind, SocketEndpoint};
-use crate::lifespan::{self, MountStates};
+use crate::lifespan;
 use crate::params::Matched;
 
 /// The application that a [`Router`](crate::Router) builds.
@@ -306,7 +306,7 @@ impl Mount {
         if let Some(label) = self.label {
             set_label(scope, label);
         }
-        let state = MountStates::of(&scope.state, index);
+        let state = ChildStates::of(&scope.state, index);
         let scope = scope.edit();
         scope.mount(self.on_the_wire.len());
         scope.state = state;

@@ -8,6 +8,8 @@ use std::{fmt, io};
 
 use http::StatusCode;
 
+use crate::Disconnect;
+
 /// Why the other end of an exchange is gone (SRV-2).
 ///
 /// Never an application's error: servers do not log it as one. ASGI: `http.disconnect`, which gives no reason.
@@ -282,15 +284,31 @@ impl AppError {
         }
     }
 
-    /// An error with a text for the log; the client sees 500.
+    /// An error with this cause, which may be boxed already and then does not turn into one by `?`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::error::Error;
+    /// use gateway_spec::{AppError, BodyError};
+    ///
+    /// let boxed: Box<dyn Error + Send + Sync> = BodyError::Timeout.into();
+    /// assert_eq!(AppError::new(boxed).status_code(), 408);
+    /// ```
     #[must_use]
-    pub fn message(text: impl Into<String>) -> Self {
+    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             inner: Box::new(Inner {
                 status: None,
-                source: Some(text.into().into()),
+                source: Some(source.into()),
             }),
         }
+    }
+
+    /// An error with a text for the log; the client sees 500.
+    #[must_use]
+    pub fn message(text: impl Into<String>) -> Self {
+        Self::new(text.into())
     }
 
     /// Gives the error another status.
@@ -325,10 +343,13 @@ impl AppError {
     }
 
     /// Why the client is gone, if that is what went wrong: found in the whole chain of causes, also inside an
-    /// [`io::Error`].
+    /// [`io::Error`]. The [`Disconnect`] of a WebSocket is such a reason too.
     #[must_use]
     pub fn gone(&self) -> Option<Gone> {
-        self.find(|cause| cause.downcast_ref::<Gone>().copied())
+        self.find(|cause| {
+            let of_socket = || cause.downcast_ref().map(Disconnect::gone);
+            cause.downcast_ref::<Gone>().copied().or_else(of_socket)
+        })
     }
 
     /// The cause, if there is one.
@@ -412,6 +433,7 @@ impl fmt::Debug for AppError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Cause;
 
     #[test]
     fn a_leaving_client_is_recognised_through_every_wrapping() {
@@ -431,6 +453,11 @@ mod tests {
                 Some(Gone::Shutdown),
             ),
             (AppError::from(wrapped), Some(Gone::WriteTimeout)),
+            (AppError::new(Gone::PeerReset), Some(Gone::PeerReset)),
+            (
+                AppError::from(Disconnect::new(1006, "", Cause::Lost)),
+                Some(Gone::PeerReset),
+            ),
             (AppError::from(io::Error::other("x")), None),
             (AppError::from(SendError::OutOfOrder), None),
             (AppError::status(StatusCode::NOT_FOUND), None),

@@ -16,7 +16,6 @@ mod tests;
 use std::fmt;
 use std::sync::OnceLock;
 
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, AsHeaderName, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -277,15 +276,36 @@ impl Headers {
     pub fn as_map(&self) -> &HeaderMap {
         match &self.form {
             Form::Map(map) => map,
-            Form::Block(block) => self.map.get_or_init(|| {
-                let shared = Bytes::copy_from_slice(block.bytes());
-                Box::new(block::map_of(&shared, block.fields()))
-            }),
-            Form::List(list) => self.map.get_or_init(|| {
-                let mut map = HeaderMap::new();
-                list.clone().append_to(&mut map);
-                Box::new(map)
-            }),
+            Form::Block(block) => self.map.get_or_init(|| Box::new(block.to_map())),
+            Form::List(list) => self.map.get_or_init(|| Box::new(list.to_map())),
+        }
+    }
+
+    /// The same fields as a map of the caller's own, where another handle keeps these: the bytes of a block are copied
+    /// once, and nothing is kept here as [`as_map`](Self::as_map) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::HttpScope;
+    /// use http::Request;
+    ///
+    /// /// A scope is shared with the server, so its fields cannot be taken out of it.
+    /// fn request(scope: &HttpScope) -> Request<()> {
+    ///     let mut request = Request::new(());
+    ///     *request.headers_mut() = scope.headers.to_map();
+    ///     request
+    /// }
+    /// # let _ = request;
+    /// ```
+    pub fn to_map(&self) -> HeaderMap {
+        if let Some(map) = self.map.get() {
+            return (**map).clone();
+        }
+        match &self.form {
+            Form::Block(block) => block.to_map(),
+            Form::Map(map) => map.clone(),
+            Form::List(list) => list.to_map(),
         }
     }
 

@@ -20,7 +20,8 @@
 //!
 //! - To write an application: [`Application`], [`Connection`], then [`Http`], [`WebSocket`] and [`Lifespan`].
 //!   Code that blocks: [`SyncApplication`].
-//! - To write middleware: [`Http::map_transport`], [`HttpLayer`], [`Responder::map_head`], [`Http::intercept`].
+//! - To write middleware: [`Http::map_transport`], [`HttpLayer`], [`WebSocketLayer`], [`Responder::map_head`],
+//!   [`Http::intercept`].
 //! - To write a server: [`HttpTransport`], [`HttpScope`], [`ConnectionInfo`], [`LifespanTransport`]. WebSockets are
 //!   made from HTTP by the `websocket` package.
 //! - To test an application without a server: [`Http::in_memory`].
@@ -66,7 +67,7 @@ pub use transport::{Abort, HttpTransport, LifespanTransport, WebSocketTransport}
 pub use websocket::{
     Accept, Accepting, BadCloseCode, Cause, CloseCode, CloseFrame, Deny, Disconnect, Handshake,
     Incoming, Message, SendMessage, Socket, SocketReceiver, SocketSender, Text, WebSocket,
-    WebSocketReceive, WebSocketSend,
+    WebSocketLayer, WebSocketReceive, WebSocketSend,
 };
 
 pub use {::bytes, ::http as types};

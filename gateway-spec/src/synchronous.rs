@@ -187,6 +187,39 @@ impl SyncHttp {
         (Self::over(http, Some(handoff.clone())), handoff)
     }
 
+    /// The asynchronous handles of the same exchange, for an adapter that has an asynchronous application answer it.
+    /// Nothing is lost: what [`BufRead`] has taken from the server and was not consumed comes first. A [`Handoff`] stays
+    /// empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::{AppError, Done, SyncHttp};
+    ///
+    /// /// `run` drives a future to its end on some runtime.
+    /// fn forward(
+    ///     http: SyncHttp,
+    ///     run: impl Fn(std::pin::Pin<Box<dyn Future<Output = Result<Done, AppError>>>>) -> Result<Done, AppError>,
+    /// ) -> Result<Done, AppError> {
+    ///     let http = http.into_http();
+    ///     run(Box::pin(http.responder.respond("Hello, world!")))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn into_http(self) -> Http {
+        let Self {
+            scope,
+            body: SyncBody { body, piece },
+            responder: SyncResponder { responder, .. },
+        } = self;
+        let http = Http {
+            scope,
+            body,
+            responder,
+        };
+        http.put_back(piece)
+    }
+
     fn over(http: Http, handoff: Option<Handoff>) -> Self {
         let body = SyncBody {
             body: http.body,
@@ -483,13 +516,8 @@ impl SyncWriter {
 
 impl Write for SyncWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        let side = self.writer.side();
-        Ok(block_on(std::future::poll_fn(|cx| {
-            side.get().poll_write(cx, bytes)
-        }))?)
+        let writing = std::future::poll_fn(|cx| self.writer.poll_write(cx, bytes));
+        Ok(block_on(writing)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {

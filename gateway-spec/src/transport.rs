@@ -2,7 +2,8 @@
 //!
 //! Applications use the handles built over these traits. All three are object safe and take `&self`, so a handle can
 //! be used from another task or thread than the server's. No method has a default that does nothing: a wrapper that
-//! forgot one would silently break what it wraps. [`HttpLayer`](crate::HttpLayer) is the short way to write one.
+//! forgot one would silently break what it wraps. [`HttpLayer`](crate::HttpLayer) and
+//! [`WebSocketLayer`](crate::WebSocketLayer) are the short ways to write one.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -10,9 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use gateway_spec::HttpScope;
+use hosting::Sent;
 use http::Version;
-
-use crate::exchange::Sent;
 
 /// Bytes after which lines are written without waiting for the tick.
 const FULL: usize = 16 * 1024;

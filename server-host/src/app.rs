@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use gateway_spec::{AppError, Application, Connection, Done, Http, Signal};
+use hosting::{drop_confined, poll_confined};
 use websocket::Upgrade;
 
 use crate::clock::Clock;
@@ -88,16 +88,12 @@ pub(crate) trait Slot: Send {
     /// Starts a call, in the place of the last one. `tunnel` is its exchange, if that may become a tunnel.
     fn start(&mut self, http: Http, tunnel: Option<Arc<Exchange>>);
 
-    /// Polls the call; `Ready` empties the slot. A panic comes out as its text.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Result<Done, AppError>, Panic>>;
+    /// Polls the call; `Ready` empties the slot. A panic comes out as an error.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Done, AppError>>;
 
     /// Drops the call.
     fn clear(&mut self);
 }
-
-/// What a panicking application said.
-#[derive(Debug)]
-pub(crate) struct Panic(pub(crate) String);
 
 fn slots<M, F>(make: Arc<M>) -> Arc<dyn Fn() -> Box<dyn Slot> + Send + Sync>
 where
@@ -127,37 +123,18 @@ where
         self.future.set(Some(future));
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Result<Done, AppError>, Panic>> {
-        // The future is dropped after a panic, so nobody sees what it left half done.
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            match self.future.as_mut().as_pin_mut() {
-                Some(future) => future.poll(cx),
-                None => Poll::Pending,
-            }
-        }));
-        let output = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(result)) => Ok(result),
-            Err(payload) => Err(Panic(text_of(&*payload))),
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Done, AppError>> {
+        let Some(call) = self.future.as_mut().as_pin_mut() else {
+            return Poll::Pending;
         };
-        self.clear();
-        Poll::Ready(output)
+        let polled = poll_confined(call, cx);
+        if polled.is_ready() {
+            self.clear();
+        }
+        polled
     }
 
     fn clear(&mut self) {
-        // Dropping the future runs the application's code too.
-        if catch_unwind(AssertUnwindSafe(|| self.future.set(None))).is_err() {
-            tracing::error!("the application panicked while its call was dropped");
-        }
-    }
-}
-
-fn text_of(payload: &(dyn std::any::Any + Send)) -> String {
-    if let Some(text) = payload.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        String::from("a panic without a text")
+        drop_confined(|| self.future.set(None));
     }
 }

@@ -8,13 +8,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use gateway_spec::{
-    AppError, BodyError, BodyLength, ConnectionInfo, Gone, Http, HttpScope, HttpSend,
-    HttpTransport, ResponseHead, Scope, TrailersPlan,
+    BodyError, BodyLength, ConnectionInfo, Gone, Http, HttpScope, HttpSend, HttpTransport,
+    ResponseHead, Scope, TrailersPlan,
 };
+use hosting::{Exchange, Facts, Progress, Turn, UpgradeAsked, report};
 use http::{HeaderValue, StatusCode, header};
 
-use crate::app::{Panic, Slot};
-use crate::exchange::{Exchange, Facts, Progress, Turn, UpgradeAsked, Verdict};
+use crate::app::Slot;
 use crate::worker::Worker;
 
 /// A place for calls of the application, one at a time, whose allocations are used again.
@@ -157,32 +157,13 @@ impl Call {
         if polled.is_ready() {
             self.worker.call_ended();
         }
-        match polled {
-            Poll::Pending if self.forced => self.exchange.leave(Turn::Forced).0,
-            Poll::Pending => {
-                let (progress, verdict) = self.exchange.leave(Turn::Pending);
-                if let Verdict::Answer(_) = verdict {
-                    self.log_error(
-                        &"the application dropped its responder without an answer (SRV-12)",
-                    );
-                }
-                progress
-            }
-            Poll::Ready(Ok(Ok(_done))) => {
-                self.phase = Phase::Returned;
-                let (progress, verdict) = self.exchange.leave(Turn::Done);
-                if let Verdict::Answer(_) | Verdict::CutOff = verdict {
-                    self.log_error(
-                        &"the application returned `Done` without finishing its answer (SRV-12)",
-                    );
-                }
-                progress
-            }
-            Poll::Ready(Ok(Err(error))) => self.failed(&error),
-            Poll::Ready(Err(Panic(text))) => {
-                self.failed(&AppError::message(format!("panicked: {text}")))
-            }
+        if polled.is_pending() && self.forced {
+            return self.exchange.leave(Turn::Forced).0;
         }
+        if polled.is_ready() {
+            self.phase = Phase::Returned;
+        }
+        self.exchange.settle(&polled, &self.scope)
     }
 
     /// Gives the exchange up because the grace period is over: at the next poll the application learns it, and what
@@ -212,17 +193,6 @@ impl Call {
         }
         self.phase = Phase::Idle;
     }
-
-    fn failed(&mut self, error: &AppError) -> Progress {
-        self.phase = Phase::Returned;
-        let (progress, _) = self.exchange.leave(Turn::Failed(error));
-        report(&self.scope, error);
-        progress
-    }
-
-    fn log_error(&self, error: &dyn std::fmt::Display) {
-        tracing::error!(method = %self.scope.method, path = self.scope.uri.path(), "{error}");
-    }
 }
 
 impl Drop for Call {
@@ -243,16 +213,6 @@ impl std::fmt::Debug for Call {
             .field("phase", &self.phase)
             .field("exchange", &self.exchange)
             .finish_non_exhaustive()
-    }
-}
-
-/// A leaving client is not the application's error; neither is a status that it chose, unless it is a server's.
-fn report(scope: &Scope, error: &AppError) {
-    let (method, path) = (&scope.method, scope.uri.path());
-    match error.gone() {
-        Some(gone) => tracing::debug!(%method, path, %gone, "the client is gone"),
-        None if error.status_code().is_server_error() => tracing::error!(%method, path, "{error}"),
-        None => tracing::info!(%method, path, status = error.status_code().as_u16(), "{error}"),
     }
 }
 
@@ -278,12 +238,8 @@ impl Future for Trailing {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match std::task::ready!(self.slot.poll(cx)) {
-            Ok(Ok(_done)) => {}
-            Ok(Err(error)) => report(&self.scope, &error),
-            Err(Panic(text)) => {
-                report(&self.scope, &AppError::message(format!("panicked: {text}")))
-            }
+        if let Err(error) = std::task::ready!(self.slot.poll(cx)) {
+            report(&self.scope, &error);
         }
         Poll::Ready(())
     }

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gateway_spec::{Application, LifespanScope, Signal};
+use hosting::lifespan;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -14,7 +15,7 @@ use crate::app::App;
 use crate::clock::{Clock, Ticker};
 use crate::listener::{self, Bound};
 use crate::worker::Worker;
-use crate::{Protocol, ServeError, Settings, lifespan};
+use crate::{Protocol, ServeError, Settings};
 
 /// One address that a server listens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

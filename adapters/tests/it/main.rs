@@ -1,10 +1,15 @@
-//! The synchronous adapter over exchanges in memory, with a scripted peer and real threads.
+//! The adapters over exchanges in memory, with scripted peers and real threads.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod support;
 
 mod exchange;
+#[cfg(feature = "axum")]
+mod from_service;
+#[cfg(all(feature = "tokio-io", feature = "futures-io"))]
+mod io;
 mod lifespan;
+mod lifespans;
 mod queue;
 mod stress;

@@ -146,14 +146,6 @@ impl Block {
         fields.clear();
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    pub(super) fn fields(&self) -> &[Field] {
-        &self.fields
-    }
-
     pub(super) fn len(&self) -> usize {
         self.fields.len()
     }
@@ -194,13 +186,18 @@ impl Block {
         list
     }
 
+    /// A map over one copy of the bytes.
+    pub(super) fn to_map(&self) -> HeaderMap {
+        map_of(&Bytes::copy_from_slice(&self.bytes), &self.fields)
+    }
+
     pub(super) fn into_map(self) -> HeaderMap {
         map_of(&Bytes::from(self.bytes), &self.fields)
     }
 }
 
 /// A map whose values are slices of `shared`.
-pub(super) fn map_of(shared: &Bytes, fields: &[Field]) -> HeaderMap {
+fn map_of(shared: &Bytes, fields: &[Field]) -> HeaderMap {
     let mut map = HeaderMap::new();
     // A map that is too small still takes the fields, one reallocation later.
     let _ = map.try_reserve(fields.len());

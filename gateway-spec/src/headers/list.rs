@@ -101,6 +101,12 @@ impl List {
             })
     }
 
+    pub(super) fn to_map(&self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        self.clone().append_to(&mut map);
+        map
+    }
+
     pub(super) fn append_to(self, map: &mut HeaderMap) {
         // A map that is too small still takes the fields, one reallocation later.
         let _ = map.try_reserve(self.len());

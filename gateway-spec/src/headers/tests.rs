@@ -370,6 +370,27 @@ fn a_block_is_refused_when_it_breaks_the_grammar() {
 }
 
 #[test]
+fn a_map_of_the_callers_own_has_the_same_fields_and_leaves_nothing_behind() {
+    check(|fields, headers| {
+        let expected: HeaderMap = owned(fields).collect();
+        assert_eq!(headers.to_map(), expected);
+        assert!(headers.map.get().is_none(), "nothing is kept");
+        headers.as_map();
+        assert_eq!(headers.to_map(), expected);
+        assert_eq!(plain(&headers), lower(fields));
+    });
+}
+
+#[test]
+fn a_change_is_in_the_map_of_the_callers_own() {
+    check(|_, mut headers| {
+        headers.as_map();
+        headers.insert(header::ETAG, HeaderValue::from_static("7"));
+        assert_eq!(headers.to_map()[header::ETAG], "7");
+    });
+}
+
+#[test]
 fn an_index_entry_has_bounds() {
     assert!(Field::new(0..65_535, 0..0).is_some());
     assert!(Field::new(0..65_536, 0..0).is_none());

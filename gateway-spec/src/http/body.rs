@@ -90,12 +90,17 @@ impl RequestBody {
         self.collect_after(Bytes::new(), limit).await
     }
 
-    /// As [`collect`](Self::collect), behind bytes that were taken already.
-    pub(crate) async fn collect_after(
-        &mut self,
-        taken: Bytes,
-        limit: usize,
-    ) -> Result<Bytes, BodyError> {
+    /// The whole body behind bytes of it that were taken already, if both together have at most `limit` bytes: for
+    /// those who buffer, and give up the rest of what they took.
+    ///
+    /// # Errors
+    ///
+    /// As [`collect`](Self::collect).
+    ///
+    /// # Cancel safety
+    ///
+    /// What was read so far is lost, and `taken` too.
+    pub async fn collect_after(&mut self, taken: Bytes, limit: usize) -> Result<Bytes, BodyError> {
         let too_large = || BodyError::TooLarge {
             limit: limit as u64,
         };
@@ -155,6 +160,29 @@ impl RequestBody {
     pub fn buffered(&self, bytes: usize) -> Buffered<'_> {
         let transport = self.is_open().then(|| self.transport());
         Buffered { transport, bytes }
+    }
+
+    /// A body of the same exchange with nothing in it: for whoever keeps this one for an
+    /// [upgrade](crate::Responder::upgrade) and has to hand a request on with a body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::RequestBody;
+    /// use http::Request;
+    ///
+    /// fn request_of(kept: &RequestBody) -> Request<RequestBody> {
+    ///     Request::new(kept.ended())
+    /// }
+    /// # let _ = request_of;
+    /// ```
+    #[must_use]
+    pub fn ended(&self) -> Self {
+        Self {
+            transport: self.transport.clone(),
+            length: BodyLength::Empty,
+            state: State::Ended(None),
+        }
     }
 
     /// Resolves when the client is gone; also when nobody reads the body.
@@ -250,6 +278,24 @@ impl RequestBody {
     /// Lets go of the transport without telling it that the body is not wanted.
     pub(crate) fn release(&mut self) -> Option<Arc<dyn HttpTransport>> {
         self.transport.take()
+    }
+
+    /// Goes back before the last part, of so many bytes: how long the body then is, and how it ended if it had.
+    pub(crate) fn reopen(&mut self, bytes: usize) -> Option<HttpReceive> {
+        let end = match std::mem::replace(&mut self.state, State::Reading) {
+            State::Fresh | State::Reading => None,
+            State::Ended(None) => Some(HttpReceive::Body {
+                bytes: Bytes::new(),
+                more: false,
+            }),
+            State::Ended(Some(trailers)) => Some(HttpReceive::Trailers(*trailers)),
+            State::Failed(error) => Some(HttpReceive::Failed(error)),
+        };
+        self.length = match self.length {
+            BodyLength::Known(left) => BodyLength::Known(left + bytes as u64),
+            BodyLength::Empty | BodyLength::Unknown => BodyLength::Unknown,
+        };
+        end
     }
 
     /// What is left, if something was received or a failure was.

@@ -8,6 +8,7 @@ mod responder;
 mod response;
 mod scope;
 mod tunnel;
+mod unread;
 mod writer;
 
 use std::fmt;
@@ -23,8 +24,11 @@ pub use scope::{BodyLength, HttpScope, Label, Scope};
 pub use tunnel::Tunnel;
 pub use writer::{Finish, Flush, Plain, Ready, Sending, Trailing, Writer};
 
+use bytes::Bytes;
+
 use crate::HttpTransport;
 use responder::SendSide;
+use unread::Unread;
 
 /// One HTTP exchange: take it apart and use the parts, also from different tasks.
 ///
@@ -126,6 +130,27 @@ impl Http {
     ) -> Self {
         let (http, ()) = self.rewrap(|inner| (wrap(inner), ()));
         http
+    }
+
+    /// Puts back the last part that was received of the body, before what is left of it.
+    pub(crate) fn put_back(self, part: Bytes) -> Self {
+        if part.is_empty() {
+            return self;
+        }
+        let Self {
+            scope,
+            mut body,
+            responder,
+        } = self;
+        body.release();
+        let end = body.reopen(part.len());
+        let unread = Unread::new(responder.release(), part, end);
+        let transport: Arc<dyn HttpTransport> = Arc::new(Layered(unread));
+        Self {
+            body: body.over(Arc::clone(&transport), scope.body),
+            responder: Responder::new(SendSide::new(transport)),
+            scope,
+        }
     }
 
     /// Puts another transport in the place of this one, and keeps how far the body was read.

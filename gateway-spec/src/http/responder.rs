@@ -47,6 +47,25 @@ impl Responder {
         self.side.release()
     }
 
+    /// A responder over a transport: for middleware that answers in the place of an application whose own responder is gone
+    /// (MW-7).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use gateway_spec::{AppError, Done, HttpTransport, Responder};
+    /// use http::StatusCode;
+    ///
+    /// async fn time_is_up(transport: &Arc<dyn HttpTransport>) -> Result<Done, AppError> {
+    ///     let responder = Responder::over(Arc::clone(transport));
+    ///     responder.respond(StatusCode::SERVICE_UNAVAILABLE).await
+    /// }
+    /// ```
+    pub const fn over(transport: Arc<dyn HttpTransport>) -> Self {
+        Self::new(SendSide::new(transport))
+    }
+
     /// Answers with a whole response. Terminal.
     ///
     /// # Errors

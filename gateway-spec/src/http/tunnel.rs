@@ -112,7 +112,7 @@ impl Tunnel {
         .await
     }
 
-    /// Sends as many of the bytes as there is credit for, by polling: at least one.
+    /// Sends as many of the bytes as there is credit for, by polling: at least one, if there is one.
     ///
     /// # Errors
     ///
@@ -122,6 +122,9 @@ impl Tunnel {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize, SendError>> {
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
         self.transport().poll_write(cx, bytes)
     }
 

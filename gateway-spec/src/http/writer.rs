@@ -158,6 +158,41 @@ impl<K> Writer<K> {
         }
     }
 
+    /// Waits until a part can be sent at once, by polling: [`ready`](Self::ready).
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        self.side.get().poll_ready(cx)
+    }
+
+    /// Sends as many of the bytes as there is credit for, by polling: at least one, if there is one. They are copied
+    /// once, into what the server buffers (HTTP-18).
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize, SendError>> {
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        self.side.get().poll_write(cx, bytes)
+    }
+
+    /// Waits until the kernel has all that was written, by polling: [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        self.side.get().poll_flush(cx)
+    }
+
     /// Resolves when the client is gone.
     pub fn gone(&self) -> GoneSignal {
         self.side.get().gone()
@@ -184,10 +219,6 @@ impl<K> Writer<K> {
     pub fn abort(self) -> Done {
         self.side.release().abort(Abort::Deliberate);
         done()
-    }
-
-    pub(crate) fn side(&self) -> &SendSide {
-        &self.side
     }
 }
 

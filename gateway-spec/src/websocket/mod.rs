@@ -4,6 +4,7 @@
 mod close_code;
 mod event;
 mod handshake;
+mod layer;
 mod message;
 mod socket;
 
@@ -12,10 +13,11 @@ use std::fmt;
 pub use close_code::{BadCloseCode, CloseCode, CloseFrame};
 pub use event::{Accept, Cause, Disconnect, WebSocketReceive, WebSocketSend};
 pub use handshake::{Accepting, Deny, Handshake};
+pub use layer::WebSocketLayer;
 pub use message::{Message, Text};
 pub use socket::{Incoming, SendMessage, Socket, SocketReceiver, SocketSender};
 
-use crate::Scope;
+use crate::{Http, Scope};
 
 /// A client that asks for a WebSocket: a valid opening handshake, not answered yet.
 ///
@@ -58,7 +60,35 @@ impl WebSocket {
         }
     }
 
-    /// Puts another transport around this one.
+    /// The plain exchange, with the scope that this socket has by now: for an application that does its own upgrade (WS-6).
+    ///
+    /// [`Handshake::into_http`] gives the scope that the server made; what middleware has added since (mounts, states,
+    /// extensions) is kept here. `None` if a transport of middleware cannot give it; the handshake is then aborted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::{AppError, Application, Connection, Done};
+    ///
+    /// /// Serves sockets by an application that knows requests alone.
+    /// async fn as_requests(app: &impl Application, connection: Connection) -> Result<Done, AppError> {
+    ///     match connection {
+    ///         Connection::WebSocket(socket) => match socket.into_http() {
+    ///             Some(http) => app.call(Connection::Http(http)).await,
+    ///             None => Err(AppError::message("middleware keeps the exchange")),
+    ///         },
+    ///         other => app.call(other).await,
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn into_http(self) -> Option<Http> {
+        let mut http = self.handshake.into_http()?;
+        http.scope = self.scope;
+        Some(http)
+    }
+
+    /// Puts another transport around this one. [`WebSocketLayer`] is the short way to write one.
     #[must_use]
     pub fn map_transport(
         self,

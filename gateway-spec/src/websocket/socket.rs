@@ -139,6 +139,11 @@ impl Socket {
         self.sender.gone()
     }
 
+    /// Both halves by reference, for one task that polls both.
+    pub const fn halves(&mut self) -> (&mut SocketSender, &mut SocketReceiver) {
+        (&mut self.sender, &mut self.receiver)
+    }
+
     /// Two halves for two tasks.
     pub fn split(self) -> (SocketSender, SocketReceiver) {
         (self.sender, self.receiver)
@@ -217,7 +222,7 @@ impl SocketSender {
     ///
     /// Nothing is lost.
     pub async fn ready(&mut self) -> Result<(), Gone> {
-        poll_fn(|cx| self.side.get().poll_ready(cx)).await
+        poll_fn(|cx| self.poll_ready(cx)).await
     }
 
     /// Sends a message without waiting; call it after [`ready`](Self::ready).
@@ -229,13 +234,43 @@ impl SocketSender {
         self.side.get().send(WebSocketSend::Message(message.into()))
     }
 
+    /// Sends the close frame without waiting, after all that was sent before; call it after [`ready`](Self::ready). What
+    /// the client still sends can be received, and [`close`](Self::close) then gives the `Done`. On a socket that is
+    /// closed already it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone before it could be told.
+    pub fn close_now(&mut self, code: CloseCode, reason: impl Into<Text>) -> Result<(), SendError> {
+        let event = WebSocketSend::Close(CloseFrame::new(code, reason));
+        closed(self.side.get().send(event))
+    }
+
     /// See [`Socket::flush`].
     ///
     /// # Errors
     ///
     /// As there.
     pub async fn flush(&mut self) -> Result<(), Gone> {
-        poll_fn(|cx| self.side.get().poll_flush(cx)).await
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Waits until a message can be sent at once, by polling: [`ready`](Self::ready).
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        self.side.get().poll_ready(cx)
+    }
+
+    /// Waits until the kernel has all that was sent, by polling: [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// If the client is gone.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        self.side.get().poll_flush(cx)
     }
 
     /// Resolves when the client is gone.
@@ -250,15 +285,9 @@ impl SocketSender {
     /// As there.
     pub async fn close(self, code: CloseCode, reason: impl Into<Text>) -> Result<Done, AppError> {
         let mut event = Some(WebSocketSend::Close(CloseFrame::new(code, reason)));
-        let sent = poll_fn(|cx| self.side.poll_send(cx, &mut event)).await;
-        match sent {
-            // The closing handshake is complete: there is nobody who misses our frame.
-            Ok(()) | Err(SendError::Gone(Gone::Finished)) => {
-                drop(self.side.release());
-                Ok(done())
-            }
-            Err(error) => Err(error.into()),
-        }
+        closed(poll_fn(|cx| self.side.poll_send(cx, &mut event)).await)?;
+        drop(self.side.release());
+        Ok(done())
     }
 
     /// See [`Socket::abort`].
@@ -272,6 +301,14 @@ impl SocketSender {
             side: &self.side,
             payload: Some(payload),
         }
+    }
+}
+
+/// The outcome of sending a close frame: once the closing handshake is complete, there is nobody who misses it.
+const fn closed(sent: Result<(), SendError>) -> Result<(), SendError> {
+    match sent {
+        Err(SendError::Gone(Gone::Finished)) => Ok(()),
+        sent => sent,
     }
 }
 

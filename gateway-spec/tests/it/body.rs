@@ -75,6 +75,25 @@ fn a_chunk_that_is_dropped_loses_nothing() {
 }
 
 #[test]
+fn a_body_made_ended_has_nothing_and_takes_nothing() {
+    let (http, script) = exchange([part("later")]);
+    let mut ended = http.body.ended();
+    assert!(ended.is_end() && ended.is_end_stream());
+    assert_eq!(ended.remaining(), BodyLength::Empty);
+    assert_eq!(chunk(&mut ended), Ok(None));
+    assert_eq!(now(ended.trailers()), Ok(None));
+    assert_eq!(now(ended.buffered(1)), Ok(()));
+    let mut gone = Task::new(ended.gone());
+    assert!(gone.poll().is_pending());
+    script.gone.raise(Gone::PeerReset);
+    assert_eq!(gone.poll(), Poll::Ready(Gone::PeerReset));
+    drop(ended);
+    let mut body = http.body;
+    assert_eq!(script.calls(), "", "the body is still wanted");
+    assert_eq!(chunk(&mut body), Ok(Some("later".into())));
+}
+
+#[test]
 fn a_failure_is_given_as_often_as_it_is_asked_for() {
     let failures = [
         BodyError::TooLarge { limit: 9 },
@@ -127,6 +146,27 @@ fn collecting_takes_what_fits_and_refuses_the_rest() {
     let one = || [part(""), part("abc"), last("")];
     assert_eq!(collect(one(), 3), Ok("abc".into()));
     assert_eq!(collect([part(""), part(""), last("")], 0), Ok("".into()));
+}
+
+#[test]
+fn what_was_taken_already_is_collected_before_the_rest() {
+    let collect = |taken: &'static str, limit| {
+        let (mut http, _script) = exchange_of(BodyLength::Known(4), [part("cd"), last("ef")]);
+        now(http.body.collect_after(taken.into(), limit))
+    };
+    assert_eq!(collect("ab", 6), Ok("abcdef".into()));
+    assert_eq!(collect("", 4), Ok("cdef".into()));
+    for (taken, limit) in [("ab", 5), ("", 3)] {
+        let too_large = BodyError::TooLarge {
+            limit: limit as u64,
+        };
+        assert_eq!(collect(taken, limit), Err(too_large));
+    }
+    let (mut http, _script) = exchange_of(BodyLength::Empty, []);
+    assert_eq!(
+        now(http.body.collect_after("all".into(), 3)),
+        Ok("all".into())
+    );
 }
 
 #[test]

@@ -5,11 +5,13 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use gateway_spec::{
-    Abort, Gone, Http, HttpLayer, HttpReceive, HttpSend, HttpTransport, Layered, SendError,
+    Abort, Accept, CloseCode, CloseFrame, Gone, Http, HttpLayer, HttpReceive, HttpSend,
+    HttpTransport, Layered, Message, Responder, SendError, WebSocketLayer, WebSocketReceive,
+    WebSocketSend, WebSocketTransport,
 };
 use http::StatusCode;
 
-use crate::support::{Script, Task, assert_done, exchange, last, now, part, summary};
+use crate::support::{Script, Task, assert_done, exchange, last, now, part, socket, summary};
 
 /// Changes nothing.
 struct Plain(Arc<dyn HttpTransport>);
@@ -187,4 +189,66 @@ fn layers_nest_and_the_outermost_sees_what_the_inner_ones_made() {
         .map_transport(|inner| Arc::new(Layered(Shout(inner))));
     assert_done(now(http.responder.respond("loud")));
     assert_eq!(*log.lock().unwrap(), ["start 200 \"LOUD\""]);
+}
+
+/// Changes nothing of a socket.
+struct PlainSocket(Arc<dyn WebSocketTransport>);
+
+impl WebSocketLayer for PlainSocket {
+    fn inner(&self) -> &dyn WebSocketTransport {
+        &*self.0
+    }
+}
+
+#[test]
+fn a_layer_of_a_socket_that_changes_nothing_forwards_every_call() {
+    let (_, script) = socket([WebSocketReceive::Message(Message::from("in"))]);
+    let (http, outer) = exchange([]);
+    script.keep(http);
+    let layer = Layered(PlainSocket(Arc::clone(&script) as _));
+    let transport: &dyn WebSocketTransport = &layer;
+    script.calls();
+    let mut cx = Context::from_waker(Waker::noop());
+    let taken = transport.take_http().unwrap();
+    assert_done(now(taken.responder.respond("plain")));
+    assert_eq!(outer.calls(), "start 200 \"plain\"");
+    assert_eq!(transport.poll_ready(&mut cx), Poll::Ready(Ok(())));
+    transport
+        .send(WebSocketSend::Accept(Accept::new()))
+        .unwrap();
+    let received = transport.poll_receive(&mut cx);
+    assert!(
+        matches!(received, Poll::Ready(WebSocketReceive::Message(message)) if message == Message::from("in"))
+    );
+    assert!(transport.poll_receive(&mut cx).is_pending());
+    assert_eq!(transport.poll_flush(&mut cx), Poll::Ready(Ok(())));
+    let close = CloseFrame::new(CloseCode::NORMAL, "bye");
+    transport.send(WebSocketSend::Close(close)).unwrap();
+    transport.abort(Abort::Dropped);
+    assert_eq!(
+        script.calls(),
+        "accept None; flush; close 1000 \"bye\"; abort Dropped"
+    );
+    let gone = transport.gone();
+    script.gone.raise(Gone::PeerReset);
+    assert_eq!(now(gone), Gone::PeerReset);
+    assert_eq!(
+        transport.poll_ready(&mut cx),
+        Poll::Ready(Err(Gone::PeerReset))
+    );
+}
+
+#[test]
+fn middleware_answers_in_the_place_of_an_application_that_is_gone() {
+    let (http, script) = exchange([]);
+    let mut kept = None;
+    let http = http.map_transport(|inner| {
+        kept = Some(Arc::clone(&inner));
+        inner
+    });
+    let (_scope, inner) = (http.scope, kept.unwrap());
+    assert_done(now(Responder::over(inner).respond("in its place")));
+    assert_eq!(script.calls(), "start 200 \"in its place\"");
+    drop(http.responder);
+    assert_eq!(script.calls(), "abort Dropped");
 }

@@ -1,7 +1,7 @@
 //! HTTP-16 to HTTP-35 as the handles have it: the response.
 
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use gateway_spec::{
     Abort, AppError, FileRegion, Gone, Http, Responder, Response, ResponseHead, SendError, Writer,
@@ -84,6 +84,33 @@ fn a_streamed_answer_is_its_events_in_order() {
         script.calls(),
         "inform 103; start 200 \"\" …; body \"one\" …; body \"two\" …; flush; body \"\""
     );
+}
+
+#[test]
+fn a_writer_can_be_polled() {
+    let (mut writer, script) = writer();
+    let mut cx = Context::from_waker(Waker::noop());
+    script.block();
+    assert!(writer.poll_ready(&mut cx).is_pending());
+    assert!(writer.poll_write(&mut cx, b"x").is_pending());
+    assert!(writer.poll_flush(&mut cx).is_pending());
+    assert_eq!(
+        writer.poll_write(&mut cx, b""),
+        Poll::Ready(Ok(0)),
+        "nothing needs no credit"
+    );
+    script.unblock();
+    assert_eq!(writer.poll_ready(&mut cx), Poll::Ready(Ok(())));
+    assert_eq!(writer.poll_write(&mut cx, b"12345"), Poll::Ready(Ok(4)));
+    assert_eq!(writer.poll_flush(&mut cx), Poll::Ready(Ok(())));
+    assert_eq!(script.calls(), "write \"1234\"; flush");
+    script.refuse(SendError::TooMuch { declared: 4 });
+    let too_much = Err(SendError::TooMuch { declared: 4 });
+    assert_eq!(writer.poll_write(&mut cx, b"5"), Poll::Ready(too_much));
+    script.leave(Gone::PeerReset);
+    let gone = Poll::Ready(Err(Gone::PeerReset));
+    assert_eq!(writer.poll_ready(&mut cx), gone);
+    assert_eq!(writer.poll_flush(&mut cx), gone);
 }
 
 #[test]
@@ -181,7 +208,7 @@ fn a_write_that_is_dropped_loses_its_part_and_nothing_else() {
     let (mut writer, script) = writer();
     script.block();
     {
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut cx = Context::from_waker(Waker::noop());
         let waiting = std::pin::pin!(writer.write("lost"));
         assert!(waiting.poll(&mut cx).is_pending());
     }

@@ -74,6 +74,74 @@ fn trailers_come_after_what_was_read_ahead() {
 }
 
 #[test]
+fn an_asynchronous_application_takes_over_where_the_blocking_one_was() {
+    // `peeked` bytes are looked at and `used` of them consumed; then the rest is read by the other handles.
+    let rest = |events: [HttpReceive; 2], used: Option<usize>| {
+        let (mut http, _script) = blocking(events);
+        if let Some(used) = used {
+            http.body.fill_buf().unwrap();
+            http.body.consume(used);
+        }
+        let mut http = http.into_http();
+        let mut seen = Vec::new();
+        loop {
+            match now(http.body.chunk()) {
+                Ok(Some(part)) => seen.push(String::from_utf8(part.to_vec()).unwrap()),
+                Ok(None) => break seen.push(format!("{:?}", now(http.body.trailers()))),
+                Err(error) => break seen.push(format!("{error:?}")),
+            }
+        }
+        seen
+    };
+    let whole = || [part("abc"), last("def")];
+    assert_eq!(rest(whole(), None), ["abc", "def", "Ok(None)"]);
+    assert_eq!(rest(whole(), Some(0)), ["abc", "def", "Ok(None)"]);
+    assert_eq!(rest(whole(), Some(2)), ["c", "def", "Ok(None)"]);
+    assert_eq!(rest(whole(), Some(3)), ["def", "Ok(None)"]);
+    // The end of the body was known already.
+    assert_eq!(rest([last("abc"), last("")], Some(1)), ["bc", "Ok(None)"]);
+    let trailers = || HttpReceive::Trailers(HeaderMap::new());
+    assert_eq!(
+        rest([part("abc"), trailers()], Some(1)),
+        ["bc", "Ok(Some({}))"]
+    );
+    let failed = || HttpReceive::Failed(BodyError::Timeout);
+    assert_eq!(rest([part("abc"), failed()], Some(1)), ["bc", "Timeout"]);
+}
+
+#[test]
+fn what_was_put_back_counts_as_buffered_and_is_let_go_with_the_rest() {
+    let (mut http, script) = blocking([part("abc")]);
+    http.body.fill_buf().unwrap();
+    let http = http.into_http();
+    script.calls();
+    assert_eq!(now(http.body.buffered(3)), Ok(()));
+    assert_eq!(script.calls(), "", "the server has nothing to do with it");
+    assert_eq!(http.body.remaining(), BodyLength::Unknown);
+    drop(http.body);
+    assert_eq!(script.calls(), "stop receiving");
+    drop(http.responder);
+
+    let (http, _script) = exchange_of(BodyLength::Known(3), [last("abc")]);
+    let mut http = SyncHttp::new(http);
+    http.body.fill_buf().unwrap();
+    http.body.consume(1);
+    let http = http.into_http();
+    assert_eq!(http.body.remaining(), BodyLength::Known(2));
+    assert_eq!(now(http.body.buffered(9)), Ok(()), "it is complete");
+}
+
+#[test]
+fn an_asynchronous_application_answers_in_place_of_the_blocking_one() {
+    let (http, script) = exchange([part("abc")]);
+    let (mut http, handoff) = SyncHttp::with_handoff(http);
+    http.body.fill_buf().unwrap();
+    assert_done(now(http.into_http().responder.respond("hi")));
+    assert!(handoff.take().is_none());
+    assert!(script.calls().contains("hi"));
+}
+
+#[test]
 fn failures_keep_their_meaning_through_io_errors() {
     let read = |event| {
         let (mut http, _script) = blocking([event]);

@@ -29,6 +29,7 @@ fn bytes_go_both_ways_also_where_the_request_has_no_body() {
     now(tunnel.write("pong")).unwrap();
     let mut cx = Context::from_waker(Waker::noop());
     assert_eq!(tunnel.poll_write(&mut cx, b"12345"), Poll::Ready(Ok(4)));
+    assert_eq!(tunnel.poll_write(&mut cx, b""), Poll::Ready(Ok(0)));
     assert!(tunnel.poll_flush(&mut cx).is_ready());
     assert!(
         tunnel.poll_read(&mut cx).is_pending(),

@@ -45,6 +45,22 @@ fn a_handshake_is_accepted_or_denied_or_given_back() {
 }
 
 #[test]
+fn the_plain_exchange_has_the_scope_that_middleware_made() {
+    let (mut edited, script) = socket([]);
+    let (http, _outer) = exchange([]);
+    script.keep(http);
+    edited.scope.edit().extensions.insert("by middleware");
+    let http = edited.into_http().unwrap();
+    let seen = http.scope.extensions.get::<&str>();
+    assert_eq!(seen, Some(&"by middleware"));
+    drop(http);
+
+    let (nothing_to_give, script) = socket([]);
+    assert!(nothing_to_give.into_http().is_none());
+    assert_eq!(script.calls(), "abort Dropped");
+}
+
+#[test]
 fn a_handshake_that_is_lost_is_aborted() {
     let (dropped, script) = socket([]);
     drop(dropped);
@@ -113,6 +129,39 @@ fn both_halves_work_for_themselves() {
     );
     drop(receiver);
     assert_eq!(script.calls(), "");
+}
+
+#[test]
+fn both_halves_can_be_polled_without_a_split() {
+    let (mut socket, script) = open([WebSocketReceive::Message("in".into())]);
+    let mut cx = Context::from_waker(Waker::noop());
+    let (sender, receiver) = socket.halves();
+    let received = Poll::Ready(Incoming::Message("in".into()));
+    assert_eq!(receiver.poll_receive(&mut cx), received);
+    assert_eq!(sender.poll_ready(&mut cx), Poll::Ready(Ok(())));
+    sender.send_now("out").unwrap();
+    sender.close_now(CloseCode::NORMAL, "bye").unwrap();
+    assert_eq!(sender.poll_flush(&mut cx), Poll::Ready(Ok(())));
+    assert_eq!(
+        script.calls(),
+        "Message(Text(\"out\")); close 1000 \"bye\"; flush"
+    );
+
+    // What a transport says once the close frame is sent.
+    script.refuse(SendError::Gone(Gone::Finished));
+    sender.close_now(CloseCode::NORMAL, "again").unwrap();
+    script.gone.raise(Gone::Finished);
+    assert_done(now(socket.close(CloseCode::NORMAL, "again")));
+    assert_eq!(script.calls(), "");
+
+    let (mut socket, script) = open([]);
+    script.gone.raise(Gone::PeerReset);
+    let gone = Poll::Ready(Err(Gone::PeerReset));
+    assert_eq!(socket.halves().0.poll_ready(&mut cx), gone);
+    assert_eq!(socket.halves().0.poll_flush(&mut cx), gone);
+    script.refuse(SendError::OutOfOrder);
+    let refused = socket.halves().0.close_now(CloseCode::NORMAL, "");
+    assert_eq!(refused, Err(SendError::OutOfOrder));
 }
 
 #[test]

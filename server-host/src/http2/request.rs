@@ -3,11 +3,11 @@
 use std::fmt;
 
 use gateway_spec::BodyLength;
+use hosting::{BodyAllowed, Facts, Informational, TrailersTaken, UpgradeAsked};
 use http::header::{CONTENT_LENGTH, EXPECT, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 
 use super::authority::Authority;
-use crate::exchange::{BodyAllowed, Facts, Informational, TrailersTaken, UpgradeAsked};
 use crate::settings::Limits;
 
 /// Bytes in a method, at the most, as in HTTP/1: the longest registered, `UPDATEREDIRECTREF`, has 17.

@@ -1,10 +1,10 @@
 //! Which trailers a request's body may end with.
 
 use gateway_spec::BodyError;
+use hosting::may_be_trailer;
 use http::HeaderMap;
 
 use super::request::is_padded;
-use crate::exchange::may_be_trailer;
 use crate::settings::Limits;
 
 /// Checks the trailers of a request as the `h2` crate gives them, by the rules for trailers of HTTP/1.1 (HTTP-6).

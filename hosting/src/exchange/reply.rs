@@ -5,69 +5,8 @@ use gateway_spec::{Abort, HttpSend, ResponseHead, SendError, TrailersPlan};
 use http::header::{CONTENT_LENGTH, TRAILER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use super::facts::{BodyAllowed, Facts, Informational, TrailersTaken, UpgradeAsked};
 use super::{Outgoing, Queued, ReplyLength, Turn, Verdict, files};
-
-/// What of a request decides about its response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
-    /// Whether the response to this method has a body.
-    pub body: BodyAllowed,
-    /// Whether the request asks to switch protocols.
-    pub upgrade: UpgradeAsked,
-    /// What becomes of informational responses.
-    pub informational: Informational,
-    /// Which trailers the client can take.
-    pub trailers: TrailersTaken,
-}
-
-impl Default for Facts {
-    fn default() -> Self {
-        Self {
-            body: BodyAllowed::Yes,
-            upgrade: UpgradeAsked::No,
-            informational: Informational::Dropped,
-            trailers: TrailersTaken::None,
-        }
-    }
-}
-
-/// Whether a response may have a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyAllowed {
-    /// As its status says.
-    Yes,
-    /// Never: the request was a HEAD.
-    Head,
-}
-
-/// Whether a request asks to switch protocols.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpgradeAsked {
-    /// It does not.
-    No,
-    /// It does.
-    Yes,
-}
-
-/// What a wire does with informational responses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Informational {
-    /// It sends them.
-    Sent,
-    /// It cannot, or the client would not understand.
-    Dropped,
-}
-
-/// Which trailers a client can take (HTTP-28).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TrailersTaken {
-    /// None: it speaks HTTP/1.0, or did not say `TE: trailers`.
-    None,
-    /// Those that the head announces: HTTP/1.1.
-    Announced,
-    /// All: HTTP/2.
-    All,
-}
 
 /// What was sent, for the access log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

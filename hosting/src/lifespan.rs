@@ -1,4 +1,4 @@
-//! The application's lifespan: started before the first connection is accepted, stopped after the last one is closed.
+//! The application's lifespan: started before the first exchange, stopped after the last one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,9 +12,11 @@ use tokio::task::JoinHandle;
 #[cfg(test)]
 mod machine;
 
-/// A lifespan that has started, or that the application does not have.
+/// A lifespan that has started, or that the application does not have: [`start`] gives it.
+///
+/// Dropped, the call goes on, and is not asked to stop.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub struct Running {
     shared: Arc<Shared>,
     call: Option<JoinHandle<Result<(), AppError>>>,
 }
@@ -36,8 +38,43 @@ enum Progress {
     Abandoned,
 }
 
-/// Starts the application's lifespan and waits until it is up, for so long. Runs on the host's own runtime.
-pub(crate) async fn start(
+/// Starts the application's lifespan in a task of its own, and waits until it is up, for so long (LIFE-1, LIFE-8). With it
+/// comes what is to be in every scope (LIFE-5).
+///
+/// # Errors
+///
+/// Why it did not start (LIFE-3): what the call failed with, that it panicked, was late, or returned without a word.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime with time.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::{Duration, Instant};
+/// use gateway_spec::{AppError, Capabilities, Connection, LifespanScope, State, application_fn};
+/// use hosting::lifespan;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+/// # runtime.block_on(async {
+/// let app = application_fn(async |connection: Connection| match connection {
+///     Connection::Lifespan(lifespan) => {
+///         let running = lifespan.started(State::new().with(7_u8));
+///         running.shutdown_requested().await;
+///         Ok(running.stopped())
+///     }
+///     other => other.refuse().await,
+/// });
+/// let patience = Duration::from_secs(60);
+/// let scope = LifespanScope::new(Capabilities::new("example"));
+/// let (running, state) = lifespan::start(Arc::new(app), scope, patience).await?;
+/// assert_eq!(state.get(), Some(&7_u8));
+/// running.stop(Instant::now() + patience).await
+/// # }).unwrap();
+/// ```
+pub async fn start(
     app: Arc<impl Application>,
     scope: LifespanScope,
     patience: Duration,
@@ -89,8 +126,13 @@ async fn until_started(
 }
 
 impl Running {
-    /// Resolves when the lifespan ends before its shutdown was requested; never, if there is none.
-    pub(crate) async fn ended_early(&mut self) -> Option<AppError> {
+    /// Resolves when the lifespan ends before its shutdown was requested, with its error if it failed (LIFE-4); never, if there
+    /// is none.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn ended_early(&mut self) -> Option<AppError> {
         match &mut self.call {
             Some(call) => {
                 let ended = flatten(call.await);
@@ -101,8 +143,12 @@ impl Running {
         }
     }
 
-    /// Asks the application to stop and waits for it until the deadline.
-    pub(crate) async fn stop(self, deadline: Instant) -> Result<(), AppError> {
+    /// Asks the application to stop and waits for it until the deadline (LIFE-6, LIFE-7).
+    ///
+    /// # Errors
+    ///
+    /// What it failed with; that it was late, and was dropped; that it returned without saying that it has stopped.
+    pub async fn stop(self, deadline: Instant) -> Result<(), AppError> {
         let Some(mut call) = self.call else {
             return Ok(());
         };

@@ -31,6 +31,12 @@ impl Wanted {
         }
     }
 
+    /// Whether nothing is wanted any more.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Never | Self::Complete)
+    }
+
     pub(super) const fn is_full(self) -> bool {
         matches!(self, Self::NotYet(0) | Self::Now(0))
     }

@@ -1,4 +1,4 @@
-//! One request and its reply between a wire and the application: the one [`HttpTransport`] of both servers.
+//! One request and its reply between a wire and the application: the one [`HttpTransport`] of all that host here.
 //!
 //! The application's handles call the trait; the wire calls the methods of [`Exchange`] itself. What may be sent when
 //! is decided in [`reply`], what of the body is kept in [`inbound`]; here both meet, under one lock that is never held
@@ -10,6 +10,7 @@
 //! no wake, since the wire looks afterwards. Anybody else (a handle in another task, a thread of a pool) finds the
 //! flag down and wakes the wire.
 
+mod facts;
 mod files;
 mod inbound;
 #[cfg(test)]
@@ -32,11 +33,9 @@ use http::{HeaderMap, StatusCode};
 use inbound::{Inbound, Unread};
 use reply::Reply;
 
+pub use facts::{BodyAllowed, Facts, Informational, TrailersTaken, UpgradeAsked};
 pub use inbound::Wanted;
-pub use reply::{
-    BodyAllowed, Facts, Informational, Sent, TrailersTaken, UpgradeAsked, is_bodiless,
-    may_be_trailer,
-};
+pub use reply::{Sent, is_bodiless, may_be_trailer};
 
 /// Bytes of a response that are kept for a client that is slower than the application (SRV-5), and the event that passes them. 64 KiB: a window that
 /// keeps a fast network busy, and little enough for tens of thousands of slow readers.
@@ -45,6 +44,9 @@ pub const OUTBOUND_BYTES: usize = 64 * 1024;
 /// Bytes of a request's body, or of a tunnel, that are kept for an application that is slower than the client (SRV-5). A wire
 /// holds at most as many again that it has read and not brought.
 pub const INBOUND_BYTES: usize = 64 * 1024;
+
+/// What an informational response counts, of which there may be any number: about that of a small head.
+const INFORMATIONAL_BYTES: usize = 256;
 
 /// What the wire has to send next, in order. Already checked: the wire decides nothing.
 #[derive(Debug)]
@@ -96,14 +98,14 @@ pub struct Progress {
 
 /// What an exchange knows of its client's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Life {
+pub struct Life {
     /// Changes when something comes, received by the application or not.
-    pub(crate) heard: u32,
+    pub heard: u32,
     /// Whether what the client sends is read: not if the application leaves so much that there is no room, or nothing can come
     /// any more.
-    pub(crate) is_read: bool,
+    pub is_read: bool,
     /// Whether the kernel has all that was sent to it.
-    pub(crate) has_all: bool,
+    pub has_all: bool,
 }
 
 /// One request and its reply.
@@ -172,7 +174,7 @@ impl Exchange {
     // What the wire does around a poll of the application.
 
     /// Before the application is polled by the task of `waker`.
-    pub(crate) fn enter(&self, waker: &Waker) {
+    pub fn enter(&self, waker: &Waker) {
         let mut state = self.lock();
         state.polling = true;
         let unused = keep(&mut state.wire, waker);
@@ -182,7 +184,7 @@ impl Exchange {
 
     /// After the application was polled: decides what the client gets if the call has returned, or has dropped its
     /// last handle while it is pending.
-    pub(crate) fn leave(&self, turn: Turn<'_>) -> (Progress, Verdict) {
+    pub fn leave(&self, turn: Turn<'_>) -> (Progress, Verdict) {
         let mut state = self.lock();
         state.polling = false;
         state.forced |= matches!(turn, Turn::Forced);
@@ -292,7 +294,7 @@ impl Exchange {
     }
 
     /// What is known of the client's life.
-    pub(crate) fn life(&self) -> Life {
+    pub fn life(&self) -> Life {
         let state = self.lock();
         Life {
             heard: state.heard,
@@ -369,7 +371,7 @@ impl Default for Exchange {
 
 /// What a poll of the application has come to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Turn<'a> {
+pub enum Turn<'a> {
     /// The call goes on.
     Pending,
     /// The call has returned with a `Done`.
@@ -384,7 +386,7 @@ pub(crate) enum Turn<'a> {
 
 /// What becomes of an exchange whose call has returned or let go of its handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// The response is complete, or still in the application's hands.
     Fine,
     /// Nothing was started: the server answers with this status.
@@ -617,23 +619,24 @@ impl HttpTransport for Exchange {
     }
 }
 
-fn weight(outgoing: &Outgoing) -> usize {
+pub(crate) fn weight(outgoing: &Outgoing) -> usize {
     match outgoing {
         Outgoing::Head { first, .. } => first.len(),
         Outgoing::Data(bytes) => bytes.len(),
+        Outgoing::Informational(_) => INFORMATIONAL_BYTES,
         _ => 0,
     }
 }
 
 /// Keeps a waker. The one before is to be dropped without the lock: that may run code of the application (SRV-13).
 #[must_use = "drop it without the lock"]
-fn keep(slot: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
+pub(crate) fn keep(slot: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
     match slot {
         Some(kept) if kept.will_wake(waker) => None,
         _ => slot.replace(waker.clone()),
     }
 }
 
-fn wake<const N: usize>(wakers: [Option<Waker>; N]) {
+pub(crate) fn wake<const N: usize>(wakers: [Option<Waker>; N]) {
     wakers.into_iter().flatten().for_each(Waker::wake);
 }

@@ -1,0 +1,62 @@
+//! What a service is given of an exchange: the request.
+
+use gateway_spec::{BodyLength, RequestBody, Scope};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Method, Request, Uri, Version, header};
+
+use super::Hook;
+
+/// Whether the answer may be a switch of protocols, as hyper has it: else nothing is made ready for one.
+pub(super) fn may_upgrade(scope: &Scope) -> bool {
+    let is_offered = scope.version == Version::HTTP_11
+        && scope.headers.contains(header::UPGRADE)
+        && matches!(scope.body, BodyLength::Empty | BodyLength::Known(0));
+    is_offered || scope.method == Method::CONNECT
+}
+
+/// The request of a scope.
+pub(super) fn of(scope: &Scope, body: RequestBody, hook: Option<&Hook>) -> Request<RequestBody> {
+    let (mut parts, body) = Request::new(body).into_parts();
+    parts.method = scope.method.clone();
+    parts.uri = scope.uri.clone();
+    parts.version = scope.version;
+    // The server keeps the scope too, so nothing can be moved out of it.
+    parts.headers = scope.headers.to_map();
+    parts.extensions = scope.extensions.clone();
+    if !scope.root_path().is_empty() {
+        mount(scope, &mut parts);
+    }
+    #[cfg(feature = "axum")]
+    if let Some(client) = scope
+        .connection
+        .client
+        .as_ref()
+        .and_then(|client| client.tcp())
+    {
+        parts.extensions.insert(axum::extract::ConnectInfo(client));
+    }
+    parts.extensions.insert(scope.clone());
+    if let Some(hook) = hook {
+        hook(scope, &mut parts);
+    }
+    Request::from_parts(parts, body)
+}
+
+/// Leaves of the target what is below the mounts.
+#[cold]
+fn mount(scope: &Scope, parts: &mut Parts) {
+    #[cfg(feature = "axum")]
+    parts
+        .extensions
+        .insert(axum::extract::OriginalUri(scope.uri.clone()));
+    let mut uri = scope.uri.clone().into_parts();
+    let below = match scope.query() {
+        Some(query) => format!("{}?{query}", scope.path()),
+        None => scope.path().to_owned(),
+    };
+    uri.path_and_query = Some(
+        PathAndQuery::try_from(below).expect("the end of a path that begins with a slash is one"),
+    );
+    parts.uri = Uri::from_parts(uri).expect("with another path a target has the same form");
+}

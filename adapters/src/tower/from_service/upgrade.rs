@@ -1,0 +1,258 @@
+//! `hyper::upgrade::OnUpgrade` on a server that is not hyper.
+//!
+//! Only hyper can make one, so hyper does: an [`Offer`] is a connection of hyper's over an [`Io`] in memory, from which it
+//! reads a canned request, and whose one handler hands its `OnUpgrade` to the service. When the service has answered,
+//! the handler answers 101 too; hyper writes that into the [`Io`], which swallows it, gives the [`Io`] to whoever waits for
+//! the upgrade, and is gone. From then on the [`Io`] is the tunnel, with neither a task nor a pipe between.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Bytes;
+use gateway_spec::{AppError, Scope, Tunnel};
+use http::header::{CONNECTION, UPGRADE};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::Empty;
+use hyper::ext::Protocol;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use tokio::sync::oneshot;
+
+use crate::completion::Completion;
+
+const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: tunnel\r\n\r\n";
+
+/// What a request that may switch protocols has in its extensions, and the way to fulfil it. Dropped, it is cancelled.
+pub(super) struct Offer {
+    hyper: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>,
+    shared: Arc<Shared>,
+    to_io: oneshot::Sender<Tunnel>,
+    from_io: oneshot::Receiver<Tunnel>,
+}
+
+/// Between an offer and hyper's handler.
+struct Shared {
+    on_upgrade: OnceLock<OnUpgrade>,
+    accepted: Completion<()>,
+}
+
+impl Offer {
+    /// Puts it into the request's extensions, and beside it the protocol of an extended CONNECT.
+    pub(super) fn make<B>(scope: &Scope, request: &mut Request<B>) -> Result<Self, AppError> {
+        let shared = Arc::new(Shared {
+            on_upgrade: OnceLock::new(),
+            accepted: Completion::new(),
+        });
+        let (to_io, tunnel) = oneshot::channel();
+        let (back, from_io) = oneshot::channel();
+        let io = Io {
+            stage: Stage::Canned {
+                unread: REQUEST,
+                written: [0; 4],
+                tunnel,
+            },
+            back: Some(back),
+        };
+        let mut hyper = serve(io, Arc::clone(&shared));
+        // All that it reads is there, so one turn takes it to its handler.
+        let turn = hyper.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let (Poll::Pending, Some(on_upgrade)) = (turn, shared.on_upgrade.get()) else {
+            return Err(AppError::message("hyper did not offer an upgrade"));
+        };
+        request.extensions_mut().insert(on_upgrade.clone());
+        if let Some(protocol) = scope.protocol.as_deref() {
+            request.extensions_mut().insert(Protocol::from(protocol));
+        }
+        Ok(Self {
+            hyper,
+            shared,
+            to_io,
+            from_io,
+        })
+    }
+
+    /// Gives the tunnel to whoever waits for the upgrade, and back when it was dropped there.
+    pub(super) async fn fulfil(self, tunnel: Tunnel) -> Result<Tunnel, AppError> {
+        // In its place before hyper gives the `Io` away: the service may write from another thread at once.
+        let placed = self.to_io.send(tunnel);
+        let waker = self.shared.accepted.complete(());
+        waker.into_iter().for_each(Waker::wake);
+        self.hyper.await?;
+        match (placed, self.from_io.await) {
+            (Ok(()), Ok(tunnel)) => Ok(tunnel),
+            _ => Err(AppError::message("hyper did not give its upgrade away")),
+        }
+    }
+}
+
+impl fmt::Debug for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offer").finish_non_exhaustive()
+    }
+}
+
+fn serve(io: Io, shared: Arc<Shared>) -> Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>> {
+    let handler = service_fn(move |mut request| {
+        // It is called once: the connection has one request.
+        let _ = shared.on_upgrade.set(hyper::upgrade::on(&mut request));
+        let shared = Arc::clone(&shared);
+        async move {
+            shared.accepted.wait().await;
+            let mut response = Response::new(Empty::<Bytes>::new());
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            let upgrade = HeaderValue::from_static("upgrade");
+            response.headers_mut().insert(CONNECTION, upgrade);
+            let tunnel = HeaderValue::from_static("tunnel");
+            response.headers_mut().insert(UPGRADE, tunnel);
+            Ok::<_, Infallible>(response)
+        }
+    });
+    Box::pin(
+        http1::Builder::new()
+            .serve_connection(io, handler)
+            .with_upgrades(),
+    )
+}
+
+/// The connection that hyper reads and writes, and then gives away.
+struct Io {
+    stage: Stage,
+    back: Option<oneshot::Sender<Tunnel>>,
+}
+
+enum Stage {
+    /// hyper plays its part.
+    Canned {
+        unread: &'static [u8],
+        /// The last bytes of what hyper has written, whose end is an empty line.
+        written: [u8; 4],
+        tunnel: oneshot::Receiver<Tunnel>,
+    },
+    /// The service's.
+    Live {
+        tunnel: Tunnel,
+        unread: Bytes,
+        /// Whether our direction is closed.
+        shut_down: bool,
+    },
+}
+
+impl Io {
+    /// Swallows bytes of hyper's answer; behind its last this is the tunnel.
+    fn swallow(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Stage::Canned {
+            written, tunnel, ..
+        } = &mut self.stage
+        {
+            for &byte in bytes {
+                written.rotate_left(1);
+                written[3] = byte;
+            }
+            if written == b"\r\n\r\n" {
+                let tunnel = tunnel.try_recv().map_err(io::Error::other)?;
+                self.stage = Stage::Live {
+                    tunnel,
+                    unread: Bytes::new(),
+                    shut_down: false,
+                };
+            }
+        }
+        Ok(bytes.len())
+    }
+}
+
+impl Read for Io {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.stage {
+            // Nobody waits for more than the request: hyper is polled when there is something for it to do.
+            Stage::Canned { unread: [], .. } => Poll::Pending,
+            Stage::Canned { unread, .. } => {
+                let (now, later) = unread.split_at(unread.len().min(buffer.remaining()));
+                buffer.put_slice(now);
+                *unread = later;
+                Poll::Ready(Ok(()))
+            }
+            Stage::Live { tunnel, unread, .. } => {
+                if unread.is_empty() {
+                    match ready!(tunnel.poll_read(cx))? {
+                        Some(bytes) => *unread = bytes,
+                        None => return Poll::Ready(Ok(())),
+                    }
+                }
+                let now = unread.split_to(unread.len().min(buffer.remaining()));
+                buffer.put_slice(&now);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+impl Write for Io {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.stage {
+            Stage::Canned { .. } => Poll::Ready(self.swallow(bytes)),
+            // A part of no bytes would be no part.
+            Stage::Live { .. } if bytes.is_empty() => Poll::Ready(Ok(0)),
+            Stage::Live { tunnel, .. } => tunnel.poll_write(cx, bytes).map_err(io::Error::from),
+        }
+    }
+
+    /// As of a socket: the kernel has what was written.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stage {
+            Stage::Canned { .. } => Poll::Ready(Ok(())),
+            Stage::Live { tunnel, .. } => tunnel
+                .poll_flush(cx)
+                .map_err(|gone| io::Error::new(io::ErrorKind::BrokenPipe, gone)),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stage {
+            // As of a socket: it may be closed twice.
+            Stage::Canned { .. }
+            | Stage::Live {
+                shut_down: true, ..
+            } => Poll::Ready(Ok(())),
+            Stage::Live {
+                tunnel, shut_down, ..
+            } => {
+                ready!(tunnel.poll_shutdown(cx))?;
+                *shut_down = true;
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        let spent = Stage::Canned {
+            unread: &[],
+            written: [0; 4],
+            tunnel: oneshot::channel().1,
+        };
+        if let (Stage::Live { tunnel, .. }, Some(back)) =
+            (std::mem::replace(&mut self.stage, spent), self.back.take())
+        {
+            // Where nobody waits for it any more it is dropped, which closes it.
+            let _ = back.send(tunnel);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! A call of the application, polled where nothing of it can do harm: its panics are errors, and what it failed at is logged.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use gateway_spec::{AppError, Done, HttpScope};
+
+use crate::exchange::{Exchange, Progress, Turn, Verdict};
+
+/// Polls a call. A panic is an error that says so (SRV-7); do not poll again after it.
+pub fn poll_confined<F>(call: Pin<&mut F>, task: &mut Context<'_>) -> Poll<Result<Done, AppError>>
+where
+    F: Future<Output = Result<Done, AppError>>,
+{
+    // The future is dropped after a panic, so nobody sees what it left half done.
+    catch_unwind(AssertUnwindSafe(|| call.poll(task)))
+        .unwrap_or_else(|payload| Poll::Ready(Err(panicked(&*payload))))
+}
+
+/// Drops what is the application's, whose destructors are its code too.
+pub fn drop_confined(drop: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(drop)).is_err() {
+        tracing::error!("the application panicked while its call was dropped");
+    }
+}
+
+/// The error that a panic is, from its payload.
+///
+/// # Examples
+///
+/// ```
+/// let payload = std::panic::catch_unwind(|| panic!("the {} is full", "disk")).unwrap_err();
+/// assert_eq!(hosting::panicked(&*payload).to_string(), "panicked: the disk is full");
+/// ```
+#[must_use]
+pub fn panicked(payload: &(dyn Any + Send)) -> AppError {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("a panic without a text");
+    AppError::message(format!("panicked: {text}"))
+}
+
+/// Logs what a call failed with: a leaving client is not the application's error (APP-5); neither is a status that it chose, unless it
+/// is a server's.
+pub fn report(scope: &HttpScope, error: &AppError) {
+    let (method, path) = (&scope.method, scope.uri.path());
+    match error.gone() {
+        Some(gone) => tracing::debug!(%method, path, %gone, "the client is gone"),
+        None if error.status_code().is_server_error() => tracing::error!(%method, path, "{error}"),
+        None => tracing::info!(%method, path, status = error.status_code().as_u16(), "{error}"),
+    }
+}
+
+impl Exchange {
+    /// After the application was polled: answers in its place where a server does (APP-6, SRV-12), and logs why.
+    pub fn settle(&self, polled: &Poll<Result<Done, AppError>>, scope: &HttpScope) -> Progress {
+        let (turn, forgot) = match polled {
+            Poll::Pending => (
+                Turn::Pending,
+                "the application dropped its responder without an answer (SRV-12)",
+            ),
+            Poll::Ready(Ok(_done)) => (
+                Turn::Done,
+                "the application returned `Done` without finishing its answer (SRV-12)",
+            ),
+            Poll::Ready(Err(error)) => {
+                report(scope, error);
+                return self.leave(Turn::Failed(error)).0;
+            }
+        };
+        let (progress, verdict) = self.leave(turn);
+        match verdict {
+            Verdict::Answer(_) | Verdict::CutOff => {
+                tracing::error!(method = %scope.method, path = scope.uri.path(), "{forgot}");
+            }
+            Verdict::Fine | Verdict::CloseTunnel => {}
+        }
+        progress
+    }
+}
