@@ -135,6 +135,21 @@ def traced(server, depth, options, seconds):
     return calls
 
 
+def axum(_, options):
+    """One application by axum's own server and by ours; in brackets, how many times what `axum::serve` takes."""
+    valgrind.need_valgrind()
+    rows = []
+    for app, label in (("bare", "bare"), ("layers", "with Compression and Trace")):
+        costs = {
+            server.name: [valgrind.instructions(Served(server, Requests(fields)), options.count) for fields in FIELDS.values()]
+            for server in all_servers.AXUM[app]
+        }
+        own = costs["`axum::serve`"]
+        for name, row in costs.items():
+            rows.append([f"{name}, {label}", *(f"{cost:,.0f} ({cost / than:.3f})" for cost, than in zip(row, own))])
+    return "User-space instructions of `GET /` of an axum application:\n\n" + table(["server", *FIELDS], rows)
+
+
 def contract(_, options):
     """The contract alone: `events` of the transport, whose own instructions are taken off."""
     events = {"transport": 1, "plain": 1, "header": 1, "boxed": 1, "stream": 12}

@@ -19,7 +19,7 @@ from wire import Echoes, Requests
 
 # Folders of this workspace; the longer name first where one ends like another.
 PACKAGES = (
-    "server-raw/http1 server-raw server-hyper server-host gateway-spec gateway websocket adapters app-router bench/app"
+    "server-raw/http1 server-raw server-hyper server-host hosting gateway-spec gateway websocket adapters app-router bench/app"
 ).split()
 
 

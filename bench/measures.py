@@ -42,6 +42,7 @@ MEASURES = {
     "http2": Measure(able(lambda server: server.http2), loads.http2),
     "transfer": Measure(named(*OURS, "copy-loop"), loads.transfer),
     "memory": Measure(able(lambda server: server.routes != "none" or server.websocket), held.memory),
+    "axum": Measure(named(), counted.axum, package="bench-axum"),
     "contract": Measure(named(), counted.contract, package="bench-contract"),
     "micro": Measure(named(), counted.micro, package="bench-micro"),
     "crowd": Measure(named(*OURS), held.crowd),

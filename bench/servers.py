@@ -57,6 +57,19 @@ SERVERS = [
     Server("nginx", str(BENCH / "peers/nginx/nginx.sh") + " {port} 1", "few", callgrind=False),
 ]
 
+# One application of axum's, by its own server and by ours.
+AXUM = {
+    app: [
+        Server(name, "{ours}/release/bench-axum " + f"{program} {app} " + "{port}")
+        for name, program in (
+            ("`axum::serve`", "axum"),
+            ("`from_service` on server-raw", "raw"),
+            ("`from_service` on server-hyper", "hyper"),
+        )
+    ]
+    for app in ("bare", "layers")
+}
+
 
 def added(text):
     """A server from `NAME=COMMAND`; it is taken for one that has everything."""

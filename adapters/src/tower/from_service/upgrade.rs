@@ -10,7 +10,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
@@ -40,15 +40,24 @@ pub(super) struct Offer {
 
 /// Between an offer and hyper's handler.
 struct Shared {
-    on_upgrade: OnceLock<OnUpgrade>,
+    /// On its way to the request. Nobody else may have one: what nobody takes is dropped only with the last.
+    on_upgrade: Mutex<Option<OnUpgrade>>,
     accepted: Completion<()>,
+}
+
+impl Shared {
+    fn on_upgrade(&self) -> MutexGuard<'_, Option<OnUpgrade>> {
+        self.on_upgrade
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Offer {
     /// Puts it into the request's extensions, and beside it the protocol of an extended CONNECT.
     pub(super) fn make<B>(scope: &Scope, request: &mut Request<B>) -> Result<Self, AppError> {
         let shared = Arc::new(Shared {
-            on_upgrade: OnceLock::new(),
+            on_upgrade: Mutex::default(),
             accepted: Completion::new(),
         });
         let (to_io, tunnel) = oneshot::channel();
@@ -64,10 +73,10 @@ impl Offer {
         let mut hyper = serve(io, Arc::clone(&shared));
         // All that it reads is there, so one turn takes it to its handler.
         let turn = hyper.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        let (Poll::Pending, Some(on_upgrade)) = (turn, shared.on_upgrade.get()) else {
+        let (Poll::Pending, Some(on_upgrade)) = (turn, shared.on_upgrade().take()) else {
             return Err(AppError::message("hyper did not offer an upgrade"));
         };
-        request.extensions_mut().insert(on_upgrade.clone());
+        request.extensions_mut().insert(on_upgrade);
         if let Some(protocol) = scope.protocol.as_deref() {
             request.extensions_mut().insert(Protocol::from(protocol));
         }
@@ -101,8 +110,7 @@ impl fmt::Debug for Offer {
 
 fn serve(io: Io, shared: Arc<Shared>) -> Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>> {
     let handler = service_fn(move |mut request| {
-        // It is called once: the connection has one request.
-        let _ = shared.on_upgrade.set(hyper::upgrade::on(&mut request));
+        *shared.on_upgrade() = Some(hyper::upgrade::on(&mut request));
         let shared = Arc::clone(&shared);
         async move {
             shared.accepted.wait().await;
