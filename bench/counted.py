@@ -3,18 +3,38 @@
 import collections
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import instructions as valgrind
+import machine
 import servers as all_servers
 from instructions import Program, Served
 from servers import Running
 from tables import number, table
 from wire import FIELDS, Echoes, Requests
+
+
+def machine_(servers, _):
+    """What it was measured on, and which versions."""
+    lock = (all_servers.BENCH / "peers/Cargo.lock").read_text()
+    packages = "hyper axum actix-web ntex may_minihttp tokio-tungstenite fastwebsockets httparse".split()
+    versions = dict(re.findall(r'name = "([\w-]+)"\nversion = "([^"]+)"', lock))
+    cores = f"{os.cpu_count()} cores, {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30} GiB"
+    valgrind_ = subprocess.run(["valgrind", "--version"], capture_output=True, text=True).stdout.strip()
+    rows = [
+        ["measured", time.strftime("%-d %B %Y")],
+        ["processor", f"{machine.processor()}, {cores}, shared with other programs"],
+        ["system", f"{platform.system()} {platform.release()}, {' '.join(platform.libc_ver())}; loopback only"],
+        ["compiler", f"{machine.rustc()}; {valgrind_}"],
+        ["peers", ", ".join(f"{name} {versions[name]}" for name in packages)],
+    ]
+    return table(["", ""], rows)
 
 
 def check(servers, _):

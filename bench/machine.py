@@ -24,7 +24,7 @@ def busy():
     return user + nice + system + irq + softirq + steal, steal
 
 
-def quiet(noise, patience=5):
+def quiet(noise, patience=2):
     """Waits until other programs leave the CPUs, for so many seconds at most."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:

@@ -30,10 +30,11 @@ def able(has, without_logs=True):
 
 OURS = ("server-raw", "server-hyper")
 MEASURES = {
+    "machine": Measure(named(), counted.machine_),
     "check": Measure(able(lambda server: server.routes != "none" or server.websocket), counted.check),
     "instructions": Measure(able(lambda server: server.callgrind and server.routes != "none", False), counted.instructions),
     "websocket-instructions": Measure(able(lambda server: server.websocket), counted.websocket_instructions),
-    "profile": Measure(able(lambda server: server.callgrind and server.routes != "none"), counted.profile),
+    "profile": Measure(named(*OURS, "hyper-held"), counted.profile),
     "functions": Measure(able(lambda server: server.callgrind and server.routes != "none"), counted.functions, of_all=False),
     "allocations": Measure(able(lambda server: server.callgrind and server.routes in ("all", "few")), counted.allocations),
     "syscalls": Measure(able(lambda server: server.routes != "none"), counted.syscalls),
