@@ -69,7 +69,7 @@ def counts(servers, cases, count):
     valgrind.need_valgrind()
     rows = []
     for server in servers:
-        cells = [number(valgrind.instructions(Served(server, load), count)) for load in cases.values()]
+        cells = [number(valgrind.instructions(Served(server, load), count // load.slow)) for load in cases.values()]
         rows.append([server.name, *cells])
     return table(["server", *cases], rows)
 

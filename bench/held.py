@@ -40,7 +40,7 @@ def compressing(port):
 KINDS = {
     "HTTP": (http, lambda server: server.routes != "none"),
     "WebSocket": (websocket, lambda server: server.websocket),
-    "WebSocket, compression without context takeover": (compressing, lambda server: server.name.startswith("server-")),
+    "WebSocket, compression without context takeover": (compressing, lambda server: server.name.startswith("server-") or server.added),
 }
 
 

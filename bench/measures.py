@@ -20,7 +20,7 @@ class Measure(NamedTuple):
 
 
 def named(*names):
-    return lambda servers: [server for server in servers if server.name in names]
+    return lambda servers: [server for server in servers if server.name in names or server.added]
 
 
 def able(has, without_logs=True):

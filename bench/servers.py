@@ -17,7 +17,7 @@ PEERS = BENCH / "peers/target"
 
 
 class Server(NamedTuple):
-    """`routes`: which of the paths it has, as the client's `check` calls them."""
+    """`routes`: which of the paths it has, as the client's `check` calls them; `added`: on the command line."""
 
     name: str
     command: str
@@ -25,6 +25,7 @@ class Server(NamedTuple):
     websocket: bool = False
     http2: str = ""
     callgrind: bool = True
+    added: bool = False
 
 
 def ours(name, flags, **more):
@@ -74,7 +75,7 @@ AXUM = {
 def added(text):
     """A server from `NAME=COMMAND`; it is taken for one that has everything."""
     name, _, command = text.partition("=")
-    return Server(name.strip(), command.strip(), websocket=True, http2="the same")
+    return Server(name.strip(), command.strip(), websocket=True, http2="the same", added=True)
 
 
 def build(packages, servers):

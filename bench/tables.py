@@ -19,7 +19,8 @@ def table(head, rows):
 
 
 def number(value, digits=0):
-    return "-" if value is None else f"{value:,.{digits}f}"
+    # What rounds to nothing has no sign.
+    return "-" if value is None else f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
 def write(name, text):

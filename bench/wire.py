@@ -84,6 +84,7 @@ class Requests:
     def __init__(self, fields, connections=1):
         self.message = request(fields)
         self.connections = connections
+        self.slow = 1
 
     def talk(self, port, count):
         clients = [connect(port) for _ in range(self.connections)]
@@ -96,6 +97,8 @@ class Echoes:
 
     def __init__(self, size):
         self.size = size
+        # How many times fewer of them are enough: what little comes from elsewhere is nothing beside large messages.
+        self.slow = 10 if size > 10_000 else 1
 
     def talk(self, port, count):
         client = connect(port)

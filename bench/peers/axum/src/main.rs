@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use bytes::Bytes;
-use peer::{CHUNK, CHUNKS, HELLO, args, listener, per_worker};
+use peer::{CHUNK, CHUNKS, HELLO, args, listener, per_runtime};
 
 #[derive(serde::Serialize)]
 struct Hello {
@@ -64,11 +64,5 @@ async fn serve(port: u16) {
 
 fn main() {
     let args = args();
-    per_worker(args.workers, move || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime")
-            .block_on(serve(args.port));
-    });
+    per_runtime(args.workers, move || serve(args.port));
 }

@@ -7,12 +7,12 @@ use std::convert::Infallible;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use peer::{HELLO, JSON};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use peer::{HELLO, JSON, accept, args, per_runtime};
+use tokio::net::TcpStream;
 
 async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (kind, body) = match request.uri().path() {
@@ -27,36 +27,16 @@ async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infa
     Ok(response)
 }
 
-async fn serve(port: u16) -> std::io::Result<()> {
-    let listener = TcpListener::from_std(peer::listener(port))?;
-    println!(
-        "listening on http://{} (hyper-held, 1 worker)",
-        listener.local_addr()?
-    );
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        tokio::spawn(async move {
-            let mut http = hyper::server::conn::http1::Builder::new();
-            http.half_close(true).pipeline_flush(true);
-            // A client that leaves is not the benchmark's concern.
-            let _ = http
-                .serve_connection(TokioIo::new(stream), service_fn(hello))
-                .await;
-        });
-    }
+async fn speak(stream: TcpStream) {
+    let mut http = http1::Builder::new();
+    http.half_close(true).pipeline_flush(true);
+    // A client that leaves is not the benchmark's concern.
+    let _ = http
+        .serve_connection(TokioIo::new(stream), service_fn(hello))
+        .await;
 }
 
-fn main() -> std::io::Result<()> {
-    let port = peer::args().port;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let server = tokio::spawn(serve(port));
-        terminate.recv().await;
-        server.abort();
-        Ok(())
-    })
+fn main() {
+    let args = args();
+    per_runtime(args.workers, move || accept(args.port, speak));
 }

@@ -18,8 +18,8 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use peer::{CHUNKS, HELLO, JSON, args, listener, per_worker};
-use tokio::net::{TcpListener, TcpStream};
+use peer::{CHUNKS, HELLO, JSON, accept, args, per_runtime};
+use tokio::net::TcpStream;
 
 use crate::answer::Answer;
 
@@ -87,33 +87,12 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Spawn {
     }
 }
 
-async fn serve<F>(port: u16, speak: impl Fn(TcpStream) -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let listener = TcpListener::from_std(listener(port)).expect("a listener");
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            continue;
-        };
-        if stream.set_nodelay(true).is_ok() {
-            tokio::spawn(speak(stream));
-        }
-    }
-}
-
 fn main() {
     let args = args();
-    let worker = args.clone();
-    per_worker(args.workers, move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        match worker.mode.as_str() {
-            "http1" => runtime.block_on(serve(worker.port, speak_http1)),
-            "http2" => runtime.block_on(serve(worker.port, speak_http2)),
-            mode => panic!("unknown mode {mode}"),
-        }
-    });
+    let port = args.port;
+    match args.mode.as_str() {
+        "http1" => per_runtime(args.workers, move || accept(port, speak_http1)),
+        "http2" => per_runtime(args.workers, move || accept(port, speak_http2)),
+        mode => panic!("unknown mode {mode}"),
+    }
 }

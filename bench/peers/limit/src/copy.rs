@@ -46,7 +46,10 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
                 }
             }
             let text = count.to_string();
-            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}",
+                text.len()
+            );
             stream.write_all(answer.as_bytes())?;
         }
     }

@@ -11,7 +11,7 @@ mod epoll;
 mod parse;
 mod tokio_loop;
 
-use peer::{args, fixed_response, per_worker};
+use peer::{args, fixed_response, per_runtime, per_worker};
 
 /// More answers than this are never written at once.
 const MOST: usize = 64;
@@ -22,7 +22,7 @@ fn main() {
     match args.mode.as_str() {
         "epoll" => per_worker(args.workers, move || epoll::run(port).expect("epoll works")),
         "tokio" => per_worker(args.workers, move || tokio_loop::run(port)),
-        "parse" => per_worker(args.workers, move || parse::run(port)),
+        "parse" => per_runtime(args.workers, move || parse::run(port)),
         "copy" => copy::run(port),
         mode => panic!("unknown mode {mode}"),
     }

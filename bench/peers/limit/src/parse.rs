@@ -6,31 +6,17 @@ use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use httparse::Status;
-use peer::{HELLO, JSON, listener};
+use peer::{HELLO, JSON, accept};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 thread_local! {
     static DATE: Cell<[u8; 29]> = const { Cell::new([0; 29]) };
 }
 
-pub(crate) fn run(port: u16) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async move {
-        tokio::spawn(keep_date());
-        let listener = TcpListener::from_std(listener(port)).expect("a listener");
-        loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                continue;
-            };
-            if stream.set_nodelay(true).is_ok() {
-                tokio::spawn(serve(stream));
-            }
-        }
-    });
+pub(crate) async fn run(port: u16) {
+    tokio::spawn(keep_date());
+    accept(port, serve).await;
 }
 
 async fn keep_date() {

@@ -1,8 +1,8 @@
 //! The floor on tokio: nothing is parsed.
 
-use peer::{Heads, listener};
+use peer::{Heads, accept};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::{MOST, answers};
 
@@ -13,17 +13,7 @@ pub(crate) fn run(port: u16) {
         .build()
         .expect("a runtime");
     let answers: &'static [Vec<u8>] = Vec::leak(answers());
-    runtime.block_on(async move {
-        let listener = TcpListener::from_std(listener(port)).expect("a listener");
-        loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                continue;
-            };
-            if stream.set_nodelay(true).is_ok() {
-                tokio::spawn(serve(stream, answers));
-            }
-        }
-    });
+    runtime.block_on(accept(port, |stream| serve(stream, answers)));
 }
 
 async fn serve(mut stream: TcpStream, answers: &'static [Vec<u8>]) {

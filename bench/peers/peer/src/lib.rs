@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use memchr::memmem::Finder;
 use socket2::{Domain, Socket, Type};
+use tokio::net::TcpStream;
 
 /// The answer to `GET /`.
 pub const HELLO: &str = "Hello, world!";
@@ -79,6 +80,39 @@ pub fn per_worker(workers: usize, work: impl Fn() + Send + Clone + 'static) {
     work();
     for other in others {
         other.join().expect("no worker panics");
+    }
+}
+
+/// Runs what `serve` makes on a current-thread tokio runtime for each worker.
+///
+/// # Panics
+///
+/// If a runtime is not to be had.
+pub fn per_runtime<F: Future>(workers: usize, serve: impl Fn() -> F + Send + Clone + 'static) {
+    per_worker(workers, move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().expect("a runtime");
+        runtime.block_on(serve());
+    });
+}
+
+/// Accepts for ever; each connection is a task that does what `speak` makes.
+///
+/// # Panics
+///
+/// If the port is not to be had.
+pub async fn accept<F>(port: u16, speak: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = tokio::net::TcpListener::from_std(listener(port)).expect("a listener");
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
+        if stream.set_nodelay(true).is_ok() {
+            tokio::spawn(speak(stream));
+        }
     }
 }
 

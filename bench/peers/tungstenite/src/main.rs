@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 use futures_util::{SinkExt, StreamExt};
-use peer::{args, listener, per_worker};
-use tokio::net::{TcpListener, TcpStream};
+use peer::{accept, args, per_runtime};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 async fn echo(stream: TcpStream) {
@@ -18,25 +18,7 @@ async fn echo(stream: TcpStream) {
     }
 }
 
-async fn serve(port: u16) {
-    let listener = TcpListener::from_std(listener(port)).expect("a listener");
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            continue;
-        };
-        if stream.set_nodelay(true).is_ok() {
-            tokio::spawn(echo(stream));
-        }
-    }
-}
-
 fn main() {
     let args = args();
-    per_worker(args.workers, move || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime")
-            .block_on(serve(args.port));
-    });
+    per_runtime(args.workers, move || accept(args.port, echo));
 }
