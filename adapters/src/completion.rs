@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 pub(crate) struct Completion<T> {
     state: Mutex<State<T>>,
@@ -33,17 +33,23 @@ impl<T> Completion<T> {
 
     /// The value, once it is there. Only one future may wait, and only until it has the value.
     pub(crate) fn wait(&self) -> impl Future<Output = T> {
-        poll_fn(|cx| {
-            let mut state = self.lock();
-            if let State::Waiting(waker) = &mut *state {
-                *waker = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
-            match std::mem::replace(&mut *state, State::Taken) {
-                State::Complete(value) => Poll::Ready(value),
-                State::Waiting(_) | State::Taken => Poll::Pending,
-            }
-        })
+        poll_fn(|cx| self.poll(cx))
+    }
+
+    /// As [`wait`](Self::wait), by polling.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<T> {
+        let mut state = self.lock();
+        if let State::Waiting(waker) = &mut *state {
+            let unused = waker.replace(cx.waker().clone());
+            drop(state);
+            // A waker may be the last of its task, whose destructors are the application's code.
+            drop(unused);
+            return Poll::Pending;
+        }
+        match std::mem::replace(&mut *state, State::Taken) {
+            State::Complete(value) => Poll::Ready(value),
+            State::Waiting(_) | State::Taken => Poll::Pending,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -63,7 +69,7 @@ mod tests {
     use std::pin::pin;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Context, Wake};
+    use std::task::Wake;
 
     use super::*;
 

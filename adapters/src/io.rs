@@ -26,19 +26,46 @@
 //! - **Errors keep their meaning.** An [`io::Error`](std::io::Error) wraps the [`BodyError`](gateway_spec::BodyError) or
 //!   [`SendError`](gateway_spec::SendError) that it stands for. Returned by `?`, it is no application's error if the client
 //!   is gone ([`AppError::gone`](gateway_spec::AppError::gone)), and a body that is too large is still answered by 413.
-//! - **Nothing here ends a response.** `shutdown` and `close` take a reference, but the `Done` that an application returns
+//! - **Nothing here ends an exchange.** `shutdown` and `close` take a reference, but the `Done` that an application returns
 //!   is had by value: take the handle back by `into_inner`.
+//!
+//! # With `tokio-util`
+//!
+//! Its readers, streams, bridges and codecs fit: `StreamReader::new(body)` reads a body directly, `ReaderStream` is a source for
+//! [`send_stream`], `SyncIoBridge` lends a body to code that blocks, and `Framed` has a codec speak over a tunnel.
+//!
+//! ```
+//! # #[cfg(all(feature = "tokio-io", feature = "futures-io"))]
+//! # mod example {
+//! use adapters::io::TunnelIo;
+//! use futures_util::{SinkExt, StreamExt};
+//! use gateway_spec::{AppError, Done, Tunnel};
+//! use tokio_util::codec::{Framed, LinesCodec};
+//!
+//! async fn shout(tunnel: Tunnel) -> Result<Done, AppError> {
+//!     let mut lines = Framed::new(TunnelIo::new(tunnel), LinesCodec::new_with_max_length(1024));
+//!     while let Some(line) = lines.next().await {
+//!         lines.send(line?.to_uppercase()).await?;
+//!     }
+//!     lines.into_inner().finish().await
+//! }
+//! # }
+//! ```
+//!
+//! A library that owns its stream, such as a server of another protocol, gets a tunnel by [`TunnelIo::lend`], and hyper takes
+//! either in `hyper_util::rt::TokioIo`.
 
 mod body_reader;
 mod body_writer;
 mod lent;
 #[cfg(feature = "futures-io")]
 mod messages;
+pub(crate) mod pump;
 mod send;
 mod tunnel_io;
 
-mod source;
-mod target;
+pub(crate) mod source;
+pub(crate) mod target;
 
 #[cfg(feature = "futures-io")]
 mod futures;

@@ -39,10 +39,11 @@
 //! either direction and no channel: the thread parks on the exchange itself.
 #![forbid(unsafe_code)]
 
-mod blocking;
+mod beside;
+pub mod blocking;
 mod completion;
-mod cpu;
-#[cfg(any(feature = "tokio-io", feature = "futures-io"))]
+pub mod cpu;
+#[cfg(any(feature = "tokio-io", feature = "futures-io", feature = "tower"))]
 pub mod io;
 mod lifespan;
 pub mod middleware;

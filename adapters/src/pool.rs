@@ -10,8 +10,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gateway_spec::Unavailable;
+
 use crew::Crew;
-pub(crate) use crew::Job;
+use crew::Place;
+pub(crate) use crew::{Job, Refusal};
 
 /// Bounds of a [`Pool`].
 ///
@@ -60,6 +63,23 @@ impl Default for PoolSettings {
 }
 
 impl PoolSettings {
+    /// Bounds for [computations](crate::cpu): a thread for each core that the process may use, for more of them only take turns, and
+    /// sixteen places a thread in the queue; at 10 ms each the last one waits for 160 ms. The rest as by default.
+    #[must_use]
+    pub fn for_cores() -> Self {
+        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self {
+            threads,
+            queue: 16 * threads.get(),
+            ..Self::default()
+        }
+    }
+
+    /// When those that found no place may ask again: by then everything that is queued now was served or refused.
+    pub(crate) const fn retry_after(&self) -> Unavailable {
+        Unavailable::for_about(self.queue_deadline)
+    }
+
     /// Sets [`threads`](Self::threads).
     #[must_use]
     pub const fn with_threads(mut self, threads: NonZeroUsize) -> Self {
@@ -155,8 +175,27 @@ impl Pool {
     }
 
     /// Has the job run on a thread, or refused.
-    pub(crate) fn submit(&self, job: Arc<dyn Job>) {
-        self.handle.crew.submit(job);
+    pub(crate) fn submit(&self, job: Arc<dyn Job>) -> Ticket {
+        let crew = Arc::clone(&self.handle.crew);
+        let place = crew.submit(&job);
+        Ticket { crew, job, place }
+    }
+
+    /// Refuses what is queued and what comes, releases what runs, and has the threads end.
+    pub(crate) fn close(&self) {
+        self.handle.crew.close();
+    }
+
+    /// Waits for the threads of a pool that was closed: at most for [`join_grace`](PoolSettings::join_grace) and until the deadline.
+    /// Gives the number that did not come back, and says so.
+    pub(crate) fn join_until(&self, deadline: Instant) -> usize {
+        let crew = &self.handle.crew;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let threads = crew.join(crew.settings.join_grace.min(left));
+        if threads > 0 {
+            tracing::warn!(pool = %self.name(), threads, "threads did not come back from the application's code");
+        }
+        threads
     }
 
     /// Keeps the pool open until the lease ends.
@@ -183,6 +222,25 @@ impl fmt::Debug for Pool {
     }
 }
 
+/// A job's place in a pool, without holding the pool open.
+pub(crate) struct Ticket {
+    crew: Arc<Crew>,
+    job: Arc<dyn Job>,
+    place: Place,
+}
+
+impl Ticket {
+    /// Whether it had to wait behind others.
+    pub(crate) fn has_to_wait(&self) -> bool {
+        self.place == Place::Queue
+    }
+
+    /// Gives up the job's place in the queue. The job itself is the caller's to take back before.
+    pub(crate) fn withdraw(&self) {
+        self.crew.withdraw(&self.job);
+    }
+}
+
 /// One use of a pool. The last to end stops the pool; after that a new one opens it again.
 pub(crate) struct Lease {
     pool: Pool,
@@ -192,11 +250,11 @@ impl Lease {
     /// Ends the lease. If it was the last, waits for the threads to come back: at most for
     /// [`join_grace`](PoolSettings::join_grace) and half the time to `deadline`. Gives the number that did not.
     pub(crate) fn end(self, deadline: Instant) -> usize {
-        let crew = Arc::clone(&self.pool.handle.crew);
-        // The other half is the application's, to shut down.
-        let half = deadline.saturating_duration_since(Instant::now()) / 2;
+        let pool = self.pool.clone();
         drop(self);
-        crew.join(crew.settings.join_grace.min(half))
+        // The other half is the application's, to shut down.
+        let now = Instant::now();
+        pool.join_until(now + deadline.saturating_duration_since(now) / 2)
     }
 }
 

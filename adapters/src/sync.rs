@@ -7,20 +7,13 @@ mod call;
 mod held;
 
 use std::fmt;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::task::Waker;
-use std::thread;
-use std::time::Instant;
 
-use gateway_spec::{
-    AppError, Application, Connection, Done, Http, Lifespan, Response, SyncApplication,
-};
-use http::{HeaderValue, StatusCode, header};
+use gateway_spec::{AppError, Application, Connection, Done, Http, Lifespan, SyncApplication};
 
-use self::call::{Call, Outcome, panicked};
-use crate::completion::Completion;
-use crate::pool::{Lease, Pool};
+use self::call::{Abandoned, Call, Outcome};
+use crate::beside::beside;
+use crate::pool::{Pool, Ticket};
 
 /// Makes an application of a synchronous one, with a pool of its own and the default bounds.
 ///
@@ -47,7 +40,7 @@ pub fn sync<S: SyncApplication>(app: S) -> SyncAdapter<S> {
 /// - A response that is sent whole goes out when `call` returns, so work after `respond` delays it, and the
 ///   application does not learn whether the client could be reached. Streamed parts go out as they are written.
 /// - While every thread is busy requests wait in the pool's queue. If that is full, or their time in it is over, the
-///   answer is 503 with `Retry-After`. Those whose client has left are dropped from it unseen.
+///   answer is 503 with `Retry-After`. Those whose client leaves are dropped from it at once, unseen.
 /// - A panic is an error of that request alone; the thread lives on.
 /// - There is no cancellation (SYNC-4): a client that left makes reading and writing fail. Dropping the future of
 ///   [`call`](Application::call) makes them fail too, and a request that still waits is not run.
@@ -100,9 +93,14 @@ impl<S: SyncApplication> SyncAdapter<S> {
     async fn exchange(&self, http: Http) -> Result<Done, AppError> {
         http.body.buffered(READY_BYTES).await?;
         let call = Arc::new(Call::new(Arc::clone(&self.app), http));
-        let _abandon = Abandon(&*call);
-        self.pool.submit(Arc::clone(&call) as _);
-        match call.outcome().await {
+        let ticket = self.pool.submit(Arc::clone(&call) as _);
+        let _place = Place {
+            call: &*call,
+            ticket: &ticket,
+        };
+        // Who finds a thread free is not worth watching.
+        let gone = ticket.has_to_wait().then(|| call.gone());
+        match call.outcome(gone).await {
             Outcome::Returned { result, handoff } => {
                 let sent = match handoff.take() {
                     Some((responder, response)) => Some(responder.respond(response).await),
@@ -116,53 +114,33 @@ impl<S: SyncApplication> SyncAdapter<S> {
                 }
             }
             Outcome::Refused(http) => {
+                // It has a place still if its client left.
+                ticket.withdraw();
                 let Http {
                     body, responder, ..
                 } = http;
                 drop(body);
-                responder.respond(self.unavailable()).await
+                let unavailable = self.pool.settings().retry_after();
+                responder
+                    .respond(AppError::from(unavailable).response())
+                    .await
             }
         }
-    }
-
-    fn unavailable(&self) -> Response {
-        // By then everything that is queued now was served or refused.
-        let wait = self.pool.settings().queue_deadline;
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        Response::from(StatusCode::SERVICE_UNAVAILABLE)
-            .with_header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
     }
 
     async fn lifespan(&self, lifespan: Lifespan) -> Result<Done, AppError> {
         let lease = self.pool.lease();
         let app = Arc::clone(&self.app);
-        let state = self.beside(move || app.startup()).await?;
+        let state = beside(self.pool.name(), move || app.startup()).await?;
         let running = lifespan.started(state);
         let deadline = running.shutdown_requested().await;
-        let (app, pool) = (Arc::clone(&self.app), self.pool.clone());
+        let app = Arc::clone(&self.app);
         let shutdown = move || {
-            stop(&pool, lease, deadline);
+            lease.end(deadline);
             app.shutdown()
         };
-        self.beside(shutdown).await?;
+        beside(self.pool.name(), shutdown).await?;
         Ok(running.stopped())
-    }
-
-    /// Runs one of the application's own two steps on a thread that no request can occupy.
-    async fn beside<T: Send + 'static>(
-        &self,
-        step: impl FnOnce() -> Result<T, AppError> + Send + 'static,
-    ) -> Result<T, AppError> {
-        let completion = Arc::new(Completion::new());
-        let there = Arc::clone(&completion);
-        let life = move || {
-            let result = panic::catch_unwind(AssertUnwindSafe(step));
-            let result = result.unwrap_or_else(|payload| Err(panicked(&*payload)));
-            there.complete(result).into_iter().for_each(Waker::wake);
-        };
-        let name = format!("{}-lifespan", self.pool.name());
-        thread::Builder::new().name(name).spawn(life)?;
-        completion.wait().await
     }
 }
 
@@ -188,19 +166,16 @@ impl<S> fmt::Debug for SyncAdapter<S> {
     }
 }
 
-/// Ends one use of the pool, and says how many threads that left behind.
-fn stop(pool: &Pool, lease: Lease, deadline: Instant) {
-    let threads = lease.end(deadline);
-    if threads > 0 {
-        tracing::warn!(pool = %pool.name(), threads, "threads did not come back from the application's code");
-    }
+/// What a call has of the pool, given up when its future is dropped; after its end this does nothing.
+struct Place<'a, S: SyncApplication> {
+    call: &'a Call<S>,
+    ticket: &'a Ticket,
 }
 
-/// Gives a call up when its future is dropped; after its end this does nothing.
-struct Abandon<'a, S: SyncApplication>(&'a Call<S>);
-
-impl<S: SyncApplication> Drop for Abandon<'_, S> {
+impl<S: SyncApplication> Drop for Place<'_, S> {
     fn drop(&mut self) {
-        self.0.abandon();
+        if self.call.abandon() == Abandoned::Unrun {
+            self.ticket.withdraw();
+        }
     }
 }

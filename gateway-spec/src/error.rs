@@ -4,9 +4,13 @@
 //! both turn by `?`.
 
 use std::error::Error;
+use std::time::Duration;
 use std::{fmt, io};
 
 use http::StatusCode;
+use http::header::RETRY_AFTER;
+
+use crate::Response;
 
 use crate::Disconnect;
 
@@ -245,6 +249,50 @@ impl From<SendError> for io::Error {
     }
 }
 
+/// What an application needs has no room for it now: 503, with `Retry-After` (RFC 9110 section 10.2.3).
+///
+/// For pools, queues and limits whose callers only hand their errors on.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use gateway_spec::{AppError, Unavailable};
+/// use http::header::RETRY_AFTER;
+///
+/// let error = AppError::from(Unavailable::for_about(Duration::from_millis(1500)));
+/// let answer = error.response();
+/// assert_eq!(answer.head.status, 503);
+/// assert_eq!(answer.head.headers.get_str(RETRY_AFTER), Some("2"));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unavailable {
+    wait: Duration,
+}
+
+impl Unavailable {
+    /// There may be room again after so long. Clients are told whole seconds, at least one.
+    #[must_use]
+    pub const fn for_about(wait: Duration) -> Self {
+        Self { wait }
+    }
+
+    /// Whole seconds after which a client may ask again.
+    #[must_use]
+    pub const fn retry_after(self) -> u64 {
+        let seconds = self.wait.as_secs() + (self.wait.subsec_nanos() > 0) as u64;
+        if seconds == 0 { 1 } else { seconds }
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no room for it now")
+    }
+}
+
+impl Error for Unavailable {}
+
 /// What an application returns when it could not do its work.
 ///
 /// Any error turns into one by `?`. It is opaque: a box with the cause and, if one was given, the status that the
@@ -325,8 +373,8 @@ impl AppError {
         self
     }
 
-    /// The status that the server answers if nothing was started: the one given, the one that a [`BodyError`] in the
-    /// chain of causes stands for, or 500.
+    /// The status that the server answers if nothing was started: the one given, the one that a [`BodyError`] or an
+    /// [`Unavailable`] in the chain of causes stands for, or 500.
     #[must_use]
     pub fn status_code(&self) -> StatusCode {
         let of_body = || {
@@ -336,10 +384,31 @@ impl AppError {
                     .and_then(|body| body.status())
             })
         };
+        let of_room = || self.unavailable().map(|_| StatusCode::SERVICE_UNAVAILABLE);
         self.inner
             .status
             .or_else(of_body)
+            .or_else(of_room)
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What the server answers if nothing was started (APP-6): the status in words, without any details, and `Retry-After`
+    /// for what is [`Unavailable`].
+    #[must_use]
+    pub fn response(&self) -> Response {
+        let status = self.status_code();
+        let reason = status.canonical_reason().unwrap_or("Unknown");
+        let page = Response::text(format!("{} {reason}\n", status.as_str())).with_status(status);
+        match self.unavailable() {
+            Some(unavailable) if status == StatusCode::SERVICE_UNAVAILABLE => {
+                page.with_header(RETRY_AFTER, unavailable.retry_after().into())
+            }
+            _ => page,
+        }
+    }
+
+    fn unavailable(&self) -> Option<Unavailable> {
+        self.find(|cause| cause.downcast_ref::<Unavailable>().copied())
     }
 
     /// Why the client is gone, if that is what went wrong: found in the whole chain of causes, also inside an
@@ -479,5 +548,33 @@ mod tests {
             AppError::message("x").status_code(),
             StatusCode::INTERNAL_SERVER_ERROR
         );
+    }
+
+    #[test]
+    fn what_is_unavailable_is_said_to_be_so_and_when_to_ask_again() {
+        let about = |millis| Unavailable::for_about(Duration::from_millis(millis));
+        for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (60_000, 60)] {
+            assert_eq!(about(millis).retry_after(), seconds);
+        }
+        let seen = |error: AppError| {
+            let Response { head, body } = error.response();
+            let when = head.headers.get_str(RETRY_AFTER).map(str::to_owned);
+            (head.status.as_u16(), when, body)
+        };
+        let when = Some(String::from("2"));
+        let wrapped = io::Error::other(io::Error::other(about(2000)));
+        let page = "503 Service Unavailable\n";
+        assert_eq!(seen(wrapped.into()), (503, when, page.into()));
+        assert_eq!(
+            seen(AppError::from(about(2000)).with_status(StatusCode::TOO_MANY_REQUESTS)).1,
+            None,
+            "another status is another answer"
+        );
+        assert_eq!(
+            seen(AppError::status(StatusCode::SERVICE_UNAVAILABLE)).1,
+            None
+        );
+        let page = "500 Internal Server Error\n";
+        assert_eq!(seen(AppError::message("secret")), (500, None, page.into()));
     }
 }

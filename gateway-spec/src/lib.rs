@@ -49,7 +49,7 @@ mod websocket;
 pub use application::{Application, ApplicationFn, BoxApplication, Done, application_fn};
 pub use capability::Capabilities;
 pub use connection::{Address, Connection, ConnectionInfo};
-pub use error::{AppError, BodyError, Gone, SendError};
+pub use error::{AppError, BodyError, Gone, SendError, Unavailable};
 pub use headers::{BadBlock, Field, GetAll, HeaderKey, Headers, Iter};
 pub use http::{
     BodyLength, Buffered, Chunk, Events, FileRegion, Finish, Flush, Http, HttpLayer, HttpReceive,

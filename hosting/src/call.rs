@@ -37,10 +37,24 @@ pub fn drop_confined(drop: impl FnOnce()) {
 /// ```
 #[must_use]
 pub fn panicked(payload: &(dyn Any + Send)) -> AppError {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    let text = text.unwrap_or("a panic without a text");
-    AppError::message(format!("panicked: {text}"))
+    AppError::message(format!("panicked: {}", panic_text(payload)))
+}
+
+/// What a panic said, from its payload.
+///
+/// # Examples
+///
+/// ```
+/// let payload = std::panic::catch_unwind(|| panic!("the {} is full", "disk")).unwrap_err();
+/// assert_eq!(hosting::panic_text(&*payload), "the disk is full");
+/// ```
+#[must_use]
+pub fn panic_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| String::from("something that is no text"))
 }
 
 /// Logs what a call failed with: a leaving client is not the application's error (APP-5); neither is a status that it chose, unless it

@@ -20,25 +20,10 @@ pub mod local;
 #[path = "../../gateway-spec/tests/it/model.rs"]
 mod model;
 
-pub use call::{drop_confined, panicked, poll_confined, report};
+pub use call::{drop_confined, panic_text, panicked, poll_confined, report};
 pub use connection_fields::{CONNECTION_FIELDS, lists};
 pub use exchange::{
     BodyAllowed, Exchange, Facts, INBOUND_BYTES, Informational, Life, OUTBOUND_BYTES, Outgoing,
     Progress, ReplyLength, Sent, TrailersTaken, Turn, UpgradeAsked, Verdict, Wanted, is_bodiless,
     may_be_trailer,
 };
-
-use bytes::Bytes;
-use gateway_spec::{ResponseHead, types::StatusCode};
-
-/// The answer that a host gives itself: the status in words, as text.
-#[must_use]
-pub fn error_page(status: StatusCode) -> (ResponseHead, Bytes) {
-    let text = format!(
-        "{} {}\n",
-        status.as_str(),
-        status.canonical_reason().unwrap_or("Unknown")
-    );
-    let response = gateway_spec::Response::from(text).with_status(status);
-    (response.head, response.body)
-}

@@ -17,9 +17,9 @@ use bytes::Bytes;
 use gateway_spec::{AppError, BodyError, Done, Gone, Http, Scope};
 use http::HeaderMap;
 
-use self::link::{Delivery, Link, Phase};
+use self::link::{Credit, Delivery, Link, Phase};
 use crate::call::{drop_confined, poll_confined};
-use crate::exchange::{Exchange, Facts, Outgoing, Turn, Wanted, keep, wake, weight};
+use crate::exchange::{Exchange, Facts, Life, Outgoing, Turn, Wanted, keep, wake, weight};
 
 /// Makes an exchange in the process. `body_limit` is what [`BodyError::TooLarge`] refuses, in bytes.
 ///
@@ -149,6 +149,20 @@ pub struct Client {
 }
 
 impl Client {
+    /// A client that hands on what it gets, and [acknowledges](Self::acknowledge) what it could: until then the application gets no
+    /// credit for it, and a flush waits. So both together hold 64 KiB and an event.
+    pub fn handing_on(self) -> Self {
+        self.link.lock().credit = Credit::OnAcknowledgement;
+        self
+    }
+
+    /// So many of the bytes that were taken have been handed on.
+    pub fn acknowledge(&self, bytes: usize) {
+        if bytes > 0 {
+            self.link.exchange.written(bytes);
+        }
+    }
+
     /// The next thing that the client gets. After `Head` of a [whole](crate::ReplyLength::Whole) response, `End`, `Close` or `Abort`, and after
     /// either side has [gone](Self::gone), that is `None`.
     ///
@@ -172,6 +186,14 @@ impl Client {
                 Poll::Pending
             }
         }
+    }
+
+    /// How much of the body is wanted now; [`Never`](Wanted::Never) after the end. For a client that is polled with the call, after it.
+    pub fn wanted(&self) -> Wanted {
+        if self.link.lock().phase != Phase::Open {
+            return Wanted::Never;
+        }
+        self.link.exchange.wanted()
     }
 
     /// How much of the body is wanted, once it is as much as `enough` says; [`Never`](Wanted::Never) after the end.
@@ -220,6 +242,11 @@ impl Client {
     /// The client leaves, for this reason. After the end this does nothing.
     pub fn leave(&self, gone: Gone) {
         self.link.leave(gone);
+    }
+
+    /// What is known of the client's own life, for whoever looks after a WebSocket.
+    pub fn life(&self) -> Life {
+        self.link.exchange.life()
     }
 
     /// Why the exchange is over, if it is.

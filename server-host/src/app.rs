@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 
 use gateway_spec::{AppError, Application, Connection, Done, Http, Signal};
 use hosting::{drop_confined, poll_confined};
-use websocket::Upgrade;
+use websocket::{Times, Upgrade};
 
 use crate::clock::Clock;
-use crate::socket::{Keeper, Times};
+use crate::socket::{Keeper, times};
 use crate::{Exchange, Settings};
 
 /// An application of any type, shared by all connections.
@@ -31,7 +31,7 @@ impl App {
         let shared = Arc::new(Shared {
             app,
             websocket: settings.websocket,
-            times: Times::of(&settings.timeouts),
+            times: times(&settings.timeouts),
             forced: forced.clone(),
             clock: Arc::clone(clock),
         });

@@ -142,14 +142,15 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
+        let sockets = websocket::Times::default();
         Self {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             body: Duration::from_secs(30),
             write: Duration::from_secs(30),
-            ping_interval: Some(Duration::from_secs(20)),
-            ping_timeout: Some(Duration::from_secs(20)),
-            close: Duration::from_secs(5),
+            ping_interval: sockets.ping_interval,
+            ping_timeout: sockets.ping_timeout,
+            close: sockets.close,
             linger: Duration::from_secs(2),
             startup: Duration::from_secs(60),
             resets: Duration::from_secs(10),

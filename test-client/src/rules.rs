@@ -5,7 +5,8 @@
 
 use bytes::Bytes;
 use gateway_spec::{
-    AppError, FileRegion, Gone, HttpScope, HttpSend, ResponseHead, SendError, TrailersPlan,
+    AppError, FileRegion, Gone, HttpScope, HttpSend, Response, ResponseHead, SendError,
+    TrailersPlan,
 };
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
@@ -421,10 +422,7 @@ impl Rules {
     }
 
     /// The server's own answer, as the client sees it.
-    pub(crate) fn answer(&self, status: StatusCode, mut send: impl FnMut(Output)) {
-        let reason = status.canonical_reason().unwrap_or("Unknown");
-        let page = gateway_spec::Response::text(format!("{} {reason}\n", status.as_str()))
-            .with_status(status);
+    pub(crate) fn answer(&self, page: Response, mut send: impl FnMut(Output)) {
         let length = Some(page.body.len() as u64);
         send(Output::Head(Head {
             head: page.head,

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use gateway_spec::{
-    Abort, BodyError, FileRegion, Gone, GoneSignal, HttpReceive, HttpSend, HttpTransport,
+    Abort, AppError, BodyError, FileRegion, Gone, GoneSignal, HttpReceive, HttpSend, HttpTransport,
     ResponseHead, SendError, Signal,
 };
 use http::StatusCode;
@@ -101,7 +101,11 @@ impl Wire {
             return Verdict::Fine;
         }
         let verdict = state.rules.settle(turn);
-        self.carry_out(state, verdict);
+        let error = match turn {
+            Turn::Failed(error) => Some(error),
+            Turn::Pending | Turn::Done | Turn::Panicked => None,
+        };
+        self.carry_out(state, verdict, error);
         verdict
     }
 
@@ -266,7 +270,7 @@ impl Wire {
             state.output.clear();
             state.queued = 0;
             let verdict = state.rules.abort();
-            self.carry_out(state, verdict);
+            self.carry_out(state, verdict, None);
             return Output::Data(Bytes::new());
         }
         region.offset += piece.len() as u64;
@@ -282,7 +286,12 @@ impl Wire {
     }
 
     /// Does what was decided, and wakes whom it concerns. Consumes the lock.
-    fn carry_out(&self, mut state: MutexGuard<'_, State>, verdict: Verdict) {
+    fn carry_out(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        verdict: Verdict,
+        error: Option<&AppError>,
+    ) {
         match verdict {
             Verdict::Fine => return,
             Verdict::Answer(status) => {
@@ -292,7 +301,11 @@ impl Wire {
                     queued,
                     ..
                 } = &mut *state;
-                rules.answer(status, |sent| push(output, queued, sent));
+                let page = match error {
+                    Some(error) => error.response(),
+                    None => AppError::status(status).response(),
+                };
+                rules.answer(page, |sent| push(output, queued, sent));
             }
             Verdict::CutOff => state.output.push_back(Output::CutOff),
             Verdict::Close => state.output.push_back(Output::Close),
@@ -495,7 +508,7 @@ impl HttpTransport for Wire {
         let mut state = self.lock();
         let verdict = state.rules.close();
         if state.left.is_none() {
-            self.carry_out(state, verdict);
+            self.carry_out(state, verdict, None);
         }
     }
 
@@ -510,7 +523,7 @@ impl HttpTransport for Wire {
         };
         // The call may be pending, and this another task: who polls the call answers for it.
         let call = state.call.take();
-        self.carry_out(state, verdict);
+        self.carry_out(state, verdict, None);
         wake([call]);
     }
 }

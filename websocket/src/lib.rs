@@ -31,8 +31,8 @@
 //! Whose rules: those of one frame are in [`frame`], those between frames in [`session`], those between bytes of a text in `utf8`,
 //! sizes in [`limits`], what may be agreed about compression in [`deflate`].
 //!
-//! What is not here: sockets, timers and tasks. When to ping, how long to wait for a close frame and when to give up belong to the
-//! caller. Masking keys that nobody can foretell, as a client on a network needs them, are not here either: this is a server's
+//! What is not here: sockets, clocks and tasks. [`Keeper`] knows when to ping, how long to wait for a close frame and when to give up,
+//! by a [`Timer`] that is the caller's. Masking keys that nobody can foretell, as a client on a network needs them, are not here either: this is a server's
 //! package, whose client role is for tests and clients in the same process.
 
 #![forbid(unsafe_code)]
@@ -43,6 +43,7 @@ pub mod error;
 mod exchange;
 pub mod frame;
 pub mod handshake;
+mod keeper;
 pub mod limits;
 pub mod mask;
 mod message;
@@ -56,6 +57,7 @@ mod watch;
 
 pub use error::{NotSent, ProtocolError};
 pub use handshake::{Agreement, HandshakeError};
+pub use keeper::{Keeper, Life, Timer, Times};
 pub use limits::Limits;
 pub use prepared::Prepared;
 pub use session::{Event, Role, Session, Step};

@@ -40,11 +40,10 @@ use super::source::Source;
 /// An upload into a file, and the number of its lines:
 ///
 /// ```
-/// use adapters::io::BodyReader;
-/// use gateway_spec::{AppError, Done, Http};
 /// # #[cfg(feature = "tokio-io")]
 /// # mod example {
-/// # use super::*;
+/// use adapters::io::BodyReader;
+/// use gateway_spec::{AppError, Done, Http};
 /// use tokio::io::{AsyncBufReadExt, AsyncWrite};
 ///
 /// async fn store(http: Http, mut file: impl AsyncWrite + Unpin) -> Result<Done, AppError> {

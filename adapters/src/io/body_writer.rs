@@ -3,7 +3,6 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use gateway_spec::{Gone, GoneSignal, Plain, SendError, Writer};
 
 use super::target::Target;
@@ -32,12 +31,11 @@ use super::target::Target;
 /// # Examples
 ///
 /// ```
+/// # #[cfg(feature = "tokio-io")]
+/// # mod example {
 /// use adapters::io::BodyWriter;
 /// use gateway_spec::{AppError, Done, Responder};
 /// use http::StatusCode;
-/// # #[cfg(feature = "tokio-io")]
-/// # mod example {
-/// # use super::*;
 /// use tokio::io::AsyncRead;
 ///
 /// async fn relay(
@@ -53,7 +51,7 @@ use super::target::Target;
 #[must_use = "call `into_inner` and `finish`, or the client sees a response that was cut off"]
 #[derive(Debug)]
 pub struct BodyWriter<K = Plain> {
-    writer: Writer<K>,
+    pub(super) writer: Writer<K>,
 }
 
 impl<K> BodyWriter<K> {
@@ -70,17 +68,6 @@ impl<K> BodyWriter<K> {
     /// The writer, for its terminal call. Nothing is buffered here, so nothing is lost.
     pub fn into_inner(self) -> Writer<K> {
         self.writer
-    }
-
-    /// Waits until a part can be sent.
-    #[cfg(feature = "futures-io")]
-    pub(super) fn poll_credit(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.writer.poll_ready(cx).map_err(left)
-    }
-
-    #[cfg(feature = "futures-io")]
-    pub(super) fn send(&mut self, part: Bytes) -> io::Result<()> {
-        Ok(self.writer.send(part)?)
     }
 }
 

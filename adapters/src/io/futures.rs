@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
 use futures_sink::Sink;
 
+use super::body_writer::left;
 use super::source::Source;
 use super::target::Target;
 use super::{BodyReader, BodyWriter, LentTunnel, TunnelIo};
@@ -64,11 +65,11 @@ impl<K> Sink<Bytes> for BodyWriter<K> {
     type Error = io::Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_credit(cx)
+        self.writer.poll_ready(cx).map_err(left)
     }
 
     fn start_send(mut self: Pin<&mut Self>, part: Bytes) -> io::Result<()> {
-        self.send(part)
+        Ok(self.writer.send(part)?)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

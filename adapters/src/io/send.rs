@@ -1,14 +1,16 @@
 //! What others produce as the body of a response, to its end.
 
 use std::error::Error;
-use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_core::Stream;
 use gateway_spec::{AppError, Done, GoneSignal, Trailing, Writer};
+use http::HeaderMap;
 use http_body::Body;
+
+use super::pump::{Piece, pump};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -48,20 +50,22 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// ) -> Result<Done, AppError> {
 ///     send_stream(responder.start(StatusCode::OK).await?, rows).await
 /// }
-/// # let _ = rows::<futures_util::stream::Empty<io::Result<Bytes>>>;
 /// ```
-pub async fn send_stream<K, S, B, E>(writer: Writer<K>, stream: S) -> Result<Done, AppError>
+pub async fn send_stream<K, S, B, E>(mut writer: Writer<K>, stream: S) -> Result<Done, AppError>
 where
     S: Stream<Item = Result<B, E>>,
     B: Into<Bytes>,
     E: Into<BoxError>,
 {
     let mut stream = pin!(stream);
-    let mut sending = Pump::new(writer);
-    while let Some(part) = sending.next(|cx| stream.as_mut().poll_next(cx)).await? {
-        sending.writer.send(part.map_err(failed)?)?;
-    }
-    sending.writer.finish().await
+    let next = |cx: &mut Context<'_>| {
+        Poll::Ready(match ready!(stream.as_mut().poll_next(cx)) {
+            Some(part) => Ok(Piece::Data(part.map_err(AppError::new)?.into())),
+            None => Ok(Piece::End),
+        })
+    };
+    send(&mut writer, next).await?;
+    writer.finish().await
 }
 
 /// Sends the parts of an iterator, and ends the response with it. Terminal. What WSGI's iterable is to
@@ -108,7 +112,7 @@ where
 
 /// Sends what a reader gives, and ends the response with it. Terminal.
 ///
-/// Each read goes into a block of [16 KiB](BLOCK_BYTES) that is then sent without a copy, where `tokio::io::copy` copies into its
+/// Each read goes into a block of 16 KiB that is then sent without a copy, where `tokio::io::copy` copies into its
 /// own buffer and from there. At most one block is held while the reader waits. Files are better sent by
 /// [`Writer::write_file`], which leaves them to the server. The reader is dropped as the stream of [`send_stream`] is.
 ///
@@ -132,23 +136,19 @@ where
 /// async fn output(responder: Responder, stdout: impl AsyncRead) -> Result<Done, AppError> {
 ///     send_reader(responder.start(StatusCode::OK).await?, stdout).await
 /// }
-/// # let _ = output::<tokio::io::Empty>;
 /// ```
 #[cfg(feature = "tokio-io")]
-pub async fn send_reader<K, R>(writer: Writer<K>, reader: R) -> Result<Done, AppError>
+pub async fn send_reader<K, R>(mut writer: Writer<K>, reader: R) -> Result<Done, AppError>
 where
     R: tokio::io::AsyncRead,
 {
     let mut reader = pin!(reader);
     let mut block = bytes::BytesMut::new();
-    let mut sending = Pump::new(writer);
-    while let Some(part) = sending
-        .next(|cx| poll_block(reader.as_mut(), &mut block, cx))
-        .await?
-    {
-        sending.writer.send(part?)?;
-    }
-    sending.writer.finish().await
+    send(&mut writer, |cx| {
+        poll_block(reader.as_mut(), &mut block, cx)
+    })
+    .await?;
+    writer.finish().await
 }
 
 /// Bytes that [`send_reader`] reads at once: a frame of HTTP/2, and a record of TLS.
@@ -165,17 +165,16 @@ fn poll_block(
     mut reader: Pin<&mut impl tokio::io::AsyncRead>,
     block: &mut bytes::BytesMut,
     cx: &mut Context<'_>,
-) -> Poll<Option<std::io::Result<Bytes>>> {
+) -> Poll<Result<Piece, AppError>> {
     if block.capacity() < WORTH_READING {
         block.reserve(BLOCK_BYTES);
     }
     // The future has no state but what it borrows, so a new one each time loses nothing.
     let reading = pin!(tokio::io::AsyncReadExt::read_buf(&mut reader, block));
-    match ready!(reading.poll(cx)) {
-        Ok(0) => Poll::Ready(None),
-        Ok(_) => Poll::Ready(Some(Ok(block.split().freeze()))),
-        Err(error) => Poll::Ready(Some(Err(error))),
-    }
+    Poll::Ready(match ready!(reading.poll(cx))? {
+        0 => Ok(Piece::End),
+        _ => Ok(Piece::Data(block.split().freeze())),
+    })
 }
 
 /// Sends a body with its trailers, and ends the response with it. Terminal.
@@ -205,64 +204,60 @@ fn poll_block(
 ///     response: http::Response<BoxBody<Bytes, std::io::Error>>,
 /// ) -> Result<Done, AppError> {
 ///     let (head, body) = response.into_parts();
-///     let mut writer = responder.start_with_trailers(head.status, None).await?;
+///     let writer = responder.start_with_trailers(head.status, None).await?;
 ///     send_body(writer, body).await
 /// }
 /// # let _ = relay;
 /// ```
-pub async fn send_body<B>(writer: Writer<Trailing>, body: B) -> Result<Done, AppError>
+pub async fn send_body<B>(mut writer: Writer<Trailing>, body: B) -> Result<Done, AppError>
 where
     B: Body<Error: Into<BoxError>>,
 {
     let mut body = pin!(body);
-    let mut sending = Pump::new(writer);
-    while let Some(frame) = sending.next(|cx| body.as_mut().poll_frame(cx)).await? {
-        match frame.map_err(failed)?.into_data() {
-            Ok(mut data) => sending.writer.send(data.copy_to_bytes(data.remaining()))?,
-            Err(frame) => {
-                if let Ok(trailers) = frame.into_trailers() {
-                    return sending.writer.finish_with_trailers(trailers).await;
-                }
-            }
-        }
+    let trailers = send(&mut writer, |cx| Piece::poll(body.as_mut(), cx)).await?;
+    match trailers {
+        Some(trailers) => writer.finish_with_trailers(trailers).await,
+        None => writer.finish().await,
     }
-    sending.writer.finish().await
 }
 
-/// A writer and whoever it writes to, watched while there is nothing to write.
-struct Pump<K> {
-    writer: Writer<K>,
-    // Most sources never wait for so long: the signal is made when it is needed.
+/// Sends all of a source, while its client is there.
+async fn send<K>(
+    writer: &mut Writer<K>,
+    mut source: impl FnMut(&mut Context<'_>) -> Poll<Result<Piece, AppError>>,
+) -> Result<Option<HeaderMap>, AppError> {
+    let mut watch = Watch::default();
+    let next = |writer: &Writer<K>, cx: &mut Context<'_>| {
+        let piece = source(cx);
+        watch.poll(writer, cx, piece)
+    };
+    pump(writer, None, next).await
+}
+
+/// Whoever is written to, watched while there is nothing to write.
+#[derive(Default)]
+struct Watch {
+    // Most sources never wait: the signal is made when it is needed.
     gone: Option<GoneSignal>,
 }
 
-impl<K> Pump<K> {
-    const fn new(writer: Writer<K>) -> Self {
-        Self { writer, gone: None }
-    }
-
-    /// What the source gives next, asked once it can be sent; an error if the client is gone by then.
-    async fn next<T>(
+impl Watch {
+    /// What the source has come to; where it waits, whether the client is gone for good.
+    fn poll<K>(
         &mut self,
-        mut source: impl FnMut(&mut Context<'_>) -> Poll<Option<T>>,
-    ) -> Result<Option<T>, AppError> {
-        poll_fn(|cx| {
-            ready!(self.writer.poll_ready(cx))?;
-            if let Poll::Ready(next) = source(cx) {
-                return Poll::Ready(Ok(next));
+        writer: &Writer<K>,
+        cx: &mut Context<'_>,
+        piece: Poll<Result<Piece, AppError>>,
+    ) -> Poll<Result<Piece, AppError>> {
+        if piece.is_ready() {
+            return piece;
+        }
+        let signal = self.gone.get_or_insert_with(|| writer.gone());
+        loop {
+            let gone = ready!(Pin::new(&mut *signal).poll(cx));
+            if gone.is_final() {
+                return Poll::Ready(Err(gone.into()));
             }
-            let signal = self.gone.get_or_insert_with(|| self.writer.gone());
-            while let Poll::Ready(gone) = Pin::new(&mut *signal).poll(cx) {
-                if gone.is_final() {
-                    return Poll::Ready(Err(gone.into()));
-                }
-            }
-            Poll::Pending
-        })
-        .await
+        }
     }
-}
-
-fn failed(error: impl Into<BoxError>) -> AppError {
-    AppError::message("").with_source(error)
 }

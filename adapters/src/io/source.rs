@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 use gateway_spec::{BodyError, RequestBody, Tunnel};
 
 /// What comes in parts.
-pub(super) trait Parts {
+pub(crate) trait Parts {
     /// The next part, never empty; `None` at the end, as often as asked.
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>>;
 }
@@ -25,7 +25,7 @@ impl Parts for Tunnel {
 }
 
 /// What can be read: the part that a read took a piece of, and whence the next ones come.
-pub(super) trait Source {
+pub(crate) trait Source {
     type From: Parts;
 
     fn source(&mut self) -> (&mut Bytes, &mut Self::From);

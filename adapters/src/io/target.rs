@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll};
 
-pub(super) trait Target {
+pub(crate) trait Target {
     /// Takes as many of these bytes as there is credit for: at least one, if there is one.
     fn poll_take(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 

@@ -40,12 +40,11 @@ use super::target::Target;
 /// A proxy: the bytes of an upgraded exchange go to a server and back, until both directions have ended.
 ///
 /// ```
+/// # #[cfg(feature = "tokio-io")]
+/// # mod example {
 /// use adapters::io::TunnelIo;
 /// use gateway_spec::{AppError, Done, Http, ResponseHead};
 /// use http::{HeaderValue, StatusCode, header};
-/// # #[cfg(feature = "tokio-io")]
-/// # mod example {
-/// # use super::*;
 /// use tokio::io::{AsyncRead, AsyncWrite};
 ///
 /// async fn proxy(http: Http, mut origin: impl AsyncRead + AsyncWrite + Unpin) -> Result<Done, AppError> {

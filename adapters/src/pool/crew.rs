@@ -2,15 +2,21 @@
 //!
 //! No job's own code runs under that lock, but for the question whether it is still wanted.
 
+mod counters;
+mod state;
+
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hosting::drop_confined;
+
+use self::counters::Counters;
+use self::state::{Phase, Queued, Seat, State, Submitted, Timekeeper};
 use super::{PoolSettings, PoolStats};
 
 /// Something to run on a thread that may block. Exactly one of `run` and `refuse` is called.
@@ -25,10 +31,30 @@ pub(crate) trait Job: Send + Sync {
     fn publish(&self) -> Option<Waker>;
 
     /// Gives it back unrun.
-    fn refuse(&self);
+    fn refuse(&self, why: Refusal);
 
     /// While it runs: whatever it waits for fails from now on.
     fn release(&self);
+}
+
+/// Why a job is not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The queue was full, its time in the queue was over, or no thread could be started.
+    Busy,
+    /// The pool has stopped.
+    Stopped,
+    /// Nobody waits for it.
+    Unwanted,
+}
+
+/// Where a job went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// To a thread that has nothing else to do; or it was refused.
+    Thread,
+    /// Behind others.
+    Queue,
 }
 
 pub(super) struct Crew {
@@ -44,81 +70,13 @@ pub(super) struct Crew {
     counters: Counters,
 }
 
-struct State {
-    phase: Phase,
-    leases: usize,
-    queue: VecDeque<Queued>,
-    /// One for each thread that there may be; the index is in the thread's name.
-    seats: Box<[Seat]>,
-    threads: usize,
-    running: usize,
-    timekeeper: Timekeeper,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Open,
-    Closed,
-}
-
-struct Queued {
-    job: Arc<dyn Job>,
-    since: Instant,
-}
-
-enum Seat {
-    Vacant,
-    Idle,
-    Running(Arc<dyn Job>),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Timekeeper {
-    NotStarted,
-    /// It waits for a backlog.
-    Idle,
-    /// It waits for the time of the first in the queue.
-    Watching,
-}
-
-#[derive(Default)]
-struct Counters {
-    completed: AtomicU64,
-    refused: AtomicU64,
-    dropped: AtomicU64,
-    waited: AtomicU64,
-    wait_nanos: AtomicU64,
-    wait_max_nanos: AtomicU64,
-}
-
-/// What has to be done for a new job.
-enum Submitted {
-    Refused,
-    /// A thread is free.
-    Wake,
-    /// None is free, but one more may be started, in this seat.
-    Start(usize),
-    /// It has to wait, and the timekeeper knows.
-    Wait,
-    /// It has to wait; the timekeeper is to be told, or started.
-    WaitFirst(Timekeeper),
-}
-
 impl Crew {
     pub(super) fn new(name: String, settings: PoolSettings) -> Self {
-        let seats = (0..settings.threads.get()).map(|_| Seat::Vacant);
+        let state = State::new(settings.threads.get());
         Self {
             name,
             settings,
-            state: Mutex::new(State {
-                phase: Phase::Open,
-                leases: 0,
-                queue: VecDeque::new(),
-                seats: seats.collect(),
-                threads: 0,
-                running: 0,
-                timekeeper: Timekeeper::NotStarted,
-            }),
+            state: Mutex::new(state),
             work: Condvar::new(),
             backlog: Condvar::new(),
             ended: Condvar::new(),
@@ -126,30 +84,44 @@ impl Crew {
         }
     }
 
-    pub(super) fn submit(self: &Arc<Self>, job: Arc<dyn Job>) {
+    pub(super) fn submit(self: &Arc<Self>, job: &Arc<dyn Job>) -> Place {
         let mut state = self.lock();
         let unwanted = if state.is_full(&self.settings) {
             state.take_unwanted()
         } else {
             Vec::new()
         };
-        let submitted = state.submit(&job, &self.settings);
+        let submitted = state.submit(job, &self.settings);
         drop(state);
         unwanted
             .iter()
-            .for_each(|queued| self.drop_unwanted(&*queued.job));
+            .for_each(|queued| self.refuse(&*queued.job, Refusal::Unwanted));
         match submitted {
-            Submitted::Refused => self.refuse(&*job),
+            Submitted::Refused(why) => self.refuse(&**job, why),
             Submitted::Wake => self.work.notify_one(),
             Submitted::Start(seat) => self.start(seat),
-            Submitted::Wait => add(&self.counters.waited, 1),
+            Submitted::Wait => return self.waits(),
             Submitted::WaitFirst(timekeeper) => {
-                add(&self.counters.waited, 1);
                 match timekeeper {
                     Timekeeper::NotStarted => self.start_timekeeper(),
                     Timekeeper::Idle | Timekeeper::Watching => self.backlog.notify_one(),
                 }
+                return self.waits();
             }
+        }
+        Place::Thread
+    }
+
+    fn waits(&self) -> Place {
+        self.counters.count_waiting();
+        Place::Queue
+    }
+
+    /// Takes a job out of the queue that nobody waits for, if it is still there.
+    pub(super) fn withdraw(&self, job: &Arc<dyn Job>) {
+        let withdrawn = self.lock().withdraw(job);
+        if withdrawn.is_some() {
+            self.counters.count_refused(Refusal::Unwanted);
         }
     }
 
@@ -179,7 +151,9 @@ impl Crew {
         drop(state);
         self.work.notify_all();
         self.backlog.notify_all();
-        queue.iter().for_each(|queued| self.refuse(&*queued.job));
+        queue
+            .iter()
+            .for_each(|queued| self.refuse(&*queued.job, Refusal::Stopped));
         running.iter().for_each(|job| job.release());
     }
 
@@ -201,18 +175,7 @@ impl Crew {
             let state = self.lock();
             (state.threads, state.running, state.queue.len())
         };
-        let counters = &self.counters;
-        PoolStats {
-            threads,
-            running,
-            queued,
-            completed: counters.completed.load(Relaxed),
-            refused: counters.refused.load(Relaxed),
-            dropped: counters.dropped.load(Relaxed),
-            waited: counters.waited.load(Relaxed),
-            queue_wait: Duration::from_nanos(counters.wait_nanos.load(Relaxed)),
-            queue_wait_max: Duration::from_nanos(counters.wait_max_nanos.load(Relaxed)),
-        }
+        self.counters.stats(threads, running, queued)
     }
 
     fn start(self: &Arc<Self>, seat: usize) {
@@ -229,7 +192,9 @@ impl Crew {
             _ => VecDeque::new(),
         };
         drop(state);
-        stranded.iter().for_each(|queued| self.refuse(&*queued.job));
+        stranded
+            .iter()
+            .for_each(|queued| self.refuse(&*queued.job, Refusal::Busy));
     }
 
     /// The life of a thread.
@@ -240,21 +205,19 @@ impl Crew {
             drop(self.sit_idle(seat));
             // Whoever sees the end finds this thread free, and whoever is woken by it nothing held here.
             let waker = job.publish();
-            drop(job);
+            drop_confined(|| drop(job));
             waker.into_iter().for_each(Waker::wake);
         }
     }
 
     fn handle(&self, job: &dyn Job, since: Instant) {
         let waited = since.elapsed();
-        if !job.is_wanted() {
-            self.drop_unwanted(job);
-        } else if waited > self.settings.queue_deadline {
-            self.refuse(job);
+        if waited > self.settings.queue_deadline || !job.is_wanted() {
+            self.refuse_late(job);
         } else {
             self.counters.count_wait(waited);
             job.run();
-            add(&self.counters.completed, 1);
+            self.counters.count_completed();
         }
     }
 
@@ -311,7 +274,8 @@ impl Crew {
             }
             let late = state.queue.pop_front();
             drop(state);
-            late.iter().for_each(|queued| self.refuse(&*queued.job));
+            late.iter()
+                .for_each(|queued| self.refuse_late(&*queued.job));
             state = self.lock();
         }
         state.timekeeper = Timekeeper::NotStarted;
@@ -322,89 +286,25 @@ impl Crew {
         named.spawn(life).map(drop)
     }
 
-    fn refuse(&self, job: &dyn Job) {
-        add(&self.counters.refused, 1);
-        job.refuse();
+    /// Its time is over, or nobody waits for it.
+    fn refuse_late(&self, job: &dyn Job) {
+        let why = if job.is_wanted() {
+            Refusal::Busy
+        } else {
+            Refusal::Unwanted
+        };
+        self.refuse(job, why);
     }
 
-    fn drop_unwanted(&self, job: &dyn Job) {
-        add(&self.counters.dropped, 1);
-        job.refuse();
+    fn refuse(&self, job: &dyn Job, why: Refusal) {
+        self.counters.count_refused(why);
+        job.refuse(why);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // What runs under this lock leaves the state whole at every point where it could panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl State {
-    fn idle(&self) -> usize {
-        self.threads - self.running
-    }
-
-    /// Whether one job more would pass the queue's bound. Jobs that an idle thread is about to take do not count.
-    fn is_full(&self, settings: &PoolSettings) -> bool {
-        self.threads == self.seats.len() && self.queue.len() >= self.idle() + settings.queue
-    }
-
-    fn submit(&mut self, job: &Arc<dyn Job>, settings: &PoolSettings) -> Submitted {
-        if self.phase == Phase::Closed || self.is_full(settings) {
-            return Submitted::Refused;
-        }
-        self.queue.push_back(Queued {
-            job: Arc::clone(job),
-            since: Instant::now(),
-        });
-        if self.queue.len() <= self.idle() {
-            return Submitted::Wake;
-        }
-        let vacant = |seat: &Seat| matches!(seat, Seat::Vacant);
-        if let Some(seat) = self.seats.iter().position(vacant) {
-            self.seats[seat] = Seat::Idle;
-            self.threads += 1;
-            return Submitted::Start(seat);
-        }
-        match std::mem::replace(&mut self.timekeeper, Timekeeper::Watching) {
-            Timekeeper::Watching => Submitted::Wait,
-            before => Submitted::WaitFirst(before),
-        }
-    }
-
-    /// Asked only when the queue is full: clients that come and leave must not keep others out.
-    fn take_unwanted(&mut self) -> Vec<Queued> {
-        let (wanted, unwanted) = std::mem::take(&mut self.queue)
-            .into_iter()
-            .partition::<VecDeque<_>, _>(|queued| queued.job.is_wanted());
-        self.queue = wanted;
-        unwanted.into()
-    }
-
-    fn running_jobs(&self) -> Vec<Arc<dyn Job>> {
-        let job = |seat: &Seat| match seat {
-            Seat::Running(job) => Some(Arc::clone(job)),
-            Seat::Idle | Seat::Vacant => None,
-        };
-        self.seats.iter().filter_map(job).collect()
-    }
-
-    /// The thread of a seat is no more.
-    fn vacate(&mut self, seat: usize) {
-        self.seats[seat] = Seat::Vacant;
-        self.threads -= 1;
-    }
-}
-
-impl Counters {
-    fn count_wait(&self, waited: Duration) {
-        let nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
-        add(&self.wait_nanos, nanos);
-        self.wait_max_nanos.fetch_max(nanos, Relaxed);
-    }
-}
-
-fn add(counter: &AtomicU64, n: u64) {
-    counter.fetch_add(n, Relaxed);
 }
 
 fn wait<'a>(condvar: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {

@@ -1,16 +1,19 @@
 //! One request on its way through the pool: waiting, running, over.
 
-use std::any::Any;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{self, AssertUnwindSafe};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
-use gateway_spec::{AppError, Done, Handoff, Http, SyncApplication, SyncHttp};
+use gateway_spec::{
+    AppError, Done, GoneSignal, Handoff, Http, HttpTransport, SyncApplication, SyncHttp,
+};
+use hosting::{drop_confined, panicked};
 
 use super::held::Held;
 use crate::completion::Completion;
-use crate::pool::Job;
+use crate::pool::{Job, Refusal};
 
 pub(super) struct Call<S> {
     app: Arc<S>,
@@ -26,6 +29,15 @@ enum Stage {
     /// Not to be seen yet.
     Ran(Outcome),
     Over,
+}
+
+/// What was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Abandoned {
+    /// A call that no thread has taken.
+    Unrun,
+    /// One that runs or has run.
+    Run,
 }
 
 /// What the pool made of a call.
@@ -50,8 +62,32 @@ impl<S: SyncApplication> Call<S> {
         }
     }
 
-    pub(super) fn outcome(&self) -> impl Future<Output = Outcome> {
-        self.outcome.wait()
+    /// Waits for a thread to be done with it, or for a refusal; with a signal, also for its client to leave while it waits for a
+    /// thread, which is a refusal too.
+    pub(super) fn outcome(&self, gone: Option<GoneSignal>) -> impl Future<Output = Outcome> {
+        let mut gone = gone;
+        poll_fn(move |cx| {
+            if let Poll::Ready(outcome) = self.outcome.poll(cx) {
+                return Poll::Ready(outcome);
+            }
+            while let Some(signal) = &mut gone {
+                match Pin::new(signal).poll(cx) {
+                    Poll::Pending => break,
+                    Poll::Ready(reason) if !reason.is_final() => {}
+                    Poll::Ready(_) => {
+                        gone = None;
+                        if let Some(http) = self.take() {
+                            return Poll::Ready(Outcome::Refused(http));
+                        }
+                    }
+                }
+            }
+            Poll::Pending
+        })
+    }
+
+    pub(super) fn gone(&self) -> GoneSignal {
+        self.transport.gone()
     }
 
     /// The call has returned: what its handles held back takes effect.
@@ -60,9 +96,15 @@ impl<S: SyncApplication> Call<S> {
     }
 
     /// Nobody waits for the outcome: not run if it was not yet, else its handles fail from now on.
-    pub(super) fn abandon(&self) {
-        drop(self.enter(Stage::Over));
+    pub(super) fn abandon(&self) -> Abandoned {
+        let was = self.enter(Stage::Over);
+        let abandoned = match &was {
+            Stage::Waiting(_) => Abandoned::Unrun,
+            Stage::Running | Stage::Ran(_) | Stage::Over => Abandoned::Run,
+        };
+        drop(was);
         self.transport.give_up();
+        abandoned
     }
 
     /// The exchange, if nobody took it yet.
@@ -99,7 +141,7 @@ impl<S: SyncApplication> Job for Call<S> {
         let result = panic::catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| {
             let error = panicked(&*payload);
             // Its destructor is the application's code too.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)));
+            drop_confined(|| drop(payload));
             Err(error)
         });
         drop(self.enter(Stage::Ran(Outcome::Returned { result, handoff })));
@@ -112,7 +154,7 @@ impl<S: SyncApplication> Job for Call<S> {
         }
     }
 
-    fn refuse(&self) {
+    fn refuse(&self, _why: Refusal) {
         let waker = self
             .take()
             .and_then(|http| self.outcome.complete(Outcome::Refused(http)));
@@ -122,14 +164,6 @@ impl<S: SyncApplication> Job for Call<S> {
     fn release(&self) {
         self.transport.give_up();
     }
-}
-
-/// What a server logs of a panic.
-pub(super) fn panicked(payload: &(dyn Any + Send)) -> AppError {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    let text = text.unwrap_or("with something that is no text");
-    AppError::message(format!("the synchronous application panicked: {text}"))
 }
 
 /// Puts a [`Held`] around an exchange.

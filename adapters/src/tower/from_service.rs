@@ -44,9 +44,9 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// # assert(app);
 /// # }
 /// ```
-pub fn from_service<S>(service: S) -> FromService<S> {
+pub fn from_service<S: 'static>(service: S) -> FromService<S> {
     FromService {
-        service,
+        service: request::finished(service),
         leaving: Leaving::default(),
         hook: None,
         lifespan: None,
@@ -257,9 +257,8 @@ where
             responder,
         } = http;
         let asked = Asked::by(&scope);
-        let request = request::of(&scope, body, self.hook.as_deref());
-        drop(scope);
         let mut client = Client::new(self.leaving);
+        let request = || Ok(request::of(&scope, body, self.hook.as_deref()));
         match self.serve(request, &responder, &mut client).await {
             Ok(response) => reply::send(response, asked, responder, client).await,
             Err(stop) => stop.end(responder),
@@ -299,10 +298,14 @@ where
             responder,
         } = http;
         let (asked, is_connect) = (Asked::by(&scope), scope.method == Method::CONNECT);
-        // What a tunnel carries is no body of the request, so the service gets an empty one.
-        let mut request = request::of(&scope, body.ended(), self.hook.as_deref());
-        let offer = Offer::make(&scope, &mut request)?;
         let mut client = Client::new(self.leaving);
+        let mut offer = None;
+        let request = || {
+            // What a tunnel carries is no body of the request, so the service gets an empty one.
+            let mut request = request::of(&scope, body.ended(), self.hook.as_deref());
+            offer = Some(Offer::make(&scope, &mut request)?);
+            Ok(request)
+        };
         let response = match self.serve(request, &responder, &mut client).await {
             Ok(response) => response,
             Err(stop) => return stop.end(responder),
@@ -311,19 +314,18 @@ where
             true => response.status().is_success(),
             false => response.status() == StatusCode::SWITCHING_PROTOCOLS,
         };
-        if !switches {
-            drop(offer);
+        let Some(offer) = offer.filter(|_| switches) else {
             return reply::send(response, asked, responder, client).await;
-        }
+        };
         let head = reply::head_of(response.into_parts().0);
         let tunnel = responder.upgrade(head, body).await?;
         offer.fulfil(tunnel).await?.finish().await
     }
 
-    /// Has the service answer, while its client is there.
+    /// Has the service answer, while its client is there. The request is made when the service is ready for it.
     async fn serve(
         &self,
-        request: Request<RequestBody>,
+        request: impl FnOnce() -> Result<Request<RequestBody>, AppError> + Send,
         responder: &Responder,
         client: &mut Client,
     ) -> Result<http::Response<B>, Stop> {
@@ -335,7 +337,7 @@ where
             client.poll(cx, gone, ready.map_err(AppError::new))
         })
         .await?;
-        let mut response = pin!(service.call(request));
+        let mut response = pin!(service.call(request()?));
         poll_fn(|cx| {
             let response = response.as_mut().poll(cx);
             client.poll(cx, gone, response.map_err(AppError::new))

@@ -173,10 +173,7 @@ fn a_panic_is_an_error_of_that_request_and_the_thread_lives() {
     for _ in 0..2 {
         let (connection, events) = get();
         let error = block_on(app.call(connection)).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the synchronous application panicked: no GET"
-        );
+        assert_eq!(error.to_string(), "panicked: no GET");
         assert_eq!(error.status_code(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(events.aborted(), Some(Abort::Dropped));
     }

@@ -5,5 +5,5 @@ mod lifespan;
 mod readiness;
 mod reply;
 mod request;
-mod support;
+pub(crate) mod support;
 mod upgrade;

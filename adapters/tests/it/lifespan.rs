@@ -140,10 +140,7 @@ fn diary(pool: &Pool, fail: Fail) -> (SyncAdapter<Diary>, mpsc::Receiver<String>
 fn an_error_or_a_panic_at_startup_is_a_failed_lifespan() {
     for (fail, text) in [
         (Fail::Startup, "no database"),
-        (
-            Fail::Panic,
-            "the synchronous application panicked: no database",
-        ),
+        (Fail::Panic, "panicked: no database"),
     ] {
         let (app, _diary) = diary(&pool(1, 0), fail);
         let (lifespan, says, _) = life();

@@ -127,6 +127,27 @@ fn a_queued_request_of_a_client_that_left_is_not_run() {
 }
 
 #[test]
+fn a_client_that_leaves_the_queue_is_gone_from_it_while_every_thread_is_busy() {
+    let pool = pool(1, 1);
+    let (app, keeper, calls) = first_waits(&pool);
+    let (connection, _running) = get();
+    let mut first = pin!(app.call(connection));
+    assert!(turn(first.as_mut()).is_pending());
+    keeper.wait_for_arrival();
+    let (connection, left) = get();
+    let mut second = pin!(app.call(connection));
+    assert!(turn(second.as_mut()).is_pending());
+    left.disconnect(Gone::PeerReset);
+    let error = block_on(second).unwrap_err();
+    assert_eq!(error.gone(), Some(Gone::PeerReset));
+    let stats = pool.stats();
+    assert_eq!((stats.running, stats.queued, stats.dropped), (1, 0, 1));
+    keeper.open();
+    serve(first);
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+
+#[test]
 fn a_queued_request_whose_future_was_dropped_is_not_run() {
     let pool = pool(1, 1);
     let (app, keeper, calls) = first_waits(&pool);
@@ -176,10 +197,13 @@ fn clients_that_left_give_their_places_in_a_full_queue_to_others() {
     let (connection, left) = get();
     let mut second = pin!(app.call(connection));
     assert!(turn(second.as_mut()).is_pending());
-    let mut third = Box::pin(app.call(get().0));
+    let (connection, _events) = get();
+    let mut third = Box::pin(app.call(connection));
     assert!(turn(third.as_mut()).is_pending());
-    left.disconnect(Gone::PeerReset);
     drop(third);
+    assert_eq!(pool.stats().queued, 1, "its place is free at once");
+    // Nobody has polled the other since.
+    left.disconnect(Gone::PeerReset);
 
     let waiting = [get(), get()];
     let mut calls_of_waiting: Vec<_> = Vec::new();

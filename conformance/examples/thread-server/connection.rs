@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use gateway_spec::{
-    Address, BodyLength, ConnectionInfo, Gone, Headers, Http, HttpScope, Scope, WorkerThread,
+    Address, AppError, BodyLength, ConnectionInfo, Gone, Headers, Http, HttpScope, Scope,
+    WorkerThread,
 };
 use http::{HeaderValue, StatusCode, Version, header};
 use http1::{AfterReply, BodyFraming, RequestHead, Step};
@@ -296,7 +297,7 @@ impl Connection {
         };
         match running.poll(&mut cx) {
             Poll::Pending if self.is_forced() => {
-                exchange.settle(StatusCode::SERVICE_UNAVAILABLE);
+                exchange.settle(&AppError::status(StatusCode::SERVICE_UNAVAILABLE));
             }
             Poll::Pending => {
                 if exchange.answer_if_abandoned() {
@@ -305,12 +306,12 @@ impl Connection {
             }
             Poll::Ready(result) => {
                 match result {
-                    Ok(_done) if exchange.settle(StatusCode::INTERNAL_SERVER_ERROR) => {
+                    Ok(_done) if exchange.settle(&AppError::message("there is no answer")) => {
                         running.log(&"the application returned without an answer (SRV-12)");
                     }
                     Ok(_done) => {}
                     Err(error) => {
-                        exchange.settle(error.status_code()); // APP-6
+                        exchange.settle(&error); // APP-6
                         running.report(&error);
                     }
                 }

@@ -12,8 +12,8 @@ use std::time::{Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use gateway_spec::{
-    Abort, BodyError, Gone, GoneSignal, Headers, HttpReceive, HttpSend, HttpTransport, SendError,
-    Signal, TrailersPlan,
+    Abort, AppError, BodyError, Gone, GoneSignal, Headers, HttpReceive, HttpSend, HttpTransport,
+    Response, SendError, Signal, TrailersPlan,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use http1::{BodyFraming, Event, Payload, PeerError, ReplyBody, RequestHead, Step, Trailers};
@@ -288,17 +288,17 @@ impl Exchange {
         self.with(|state, _| {
             let is_abandoned = matches!(state.reply, Reply::Abandoned);
             if is_abandoned {
-                state.answer(StatusCode::INTERNAL_SERVER_ERROR);
+                state.answer(&AppError::status(StatusCode::INTERNAL_SERVER_ERROR).response());
             }
             is_abandoned
         })
     }
 
-    /// Ends what the application has not, by this status if nothing was started (SRV-12); whether there was something.
-    pub(crate) fn settle(&self, status: StatusCode) -> bool {
+    /// Ends what the application has not, by the answer to this error if nothing was started (SRV-12); whether there was something.
+    pub(crate) fn settle(&self, error: &AppError) -> bool {
         self.with(|state, _| match state.reply {
             Reply::Before | Reply::Abandoned => {
-                state.answer(status);
+                state.answer(&error.response());
                 true
             }
             Reply::Started(_) => {
@@ -537,14 +537,13 @@ impl State {
     }
 
     /// The server's own answer, with no details of why (APP-6).
-    fn answer(&mut self, status: StatusCode) {
+    fn answer(&mut self, answer: &Response) {
         if let Some(http1) = &mut self.http1 {
-            let text = format!("{status}\n");
             // Nothing was started, so nothing can be in its way.
             let _ = http1.send_whole(
-                status,
-                &Headers::new(),
-                text.as_bytes(),
+                answer.head.status,
+                &answer.head.headers,
+                &answer.body,
                 &date(),
                 self.output.tail(),
             );

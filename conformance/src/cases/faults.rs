@@ -6,6 +6,7 @@ use crate::server::Subject;
 
 chapter! {
     a_failure_before_the_start_is_answered: "APP-6", "SRV-7", "SRV-12";
+    what_is_unavailable_says_when_to_ask_again: "APP-6";
     a_failure_after_the_start_is_visible: "APP-6", "SRV-7", "SRV-12", "HTTP-29";
     what_was_accepted_before_a_failure_is_sent: "SRV-7";
     a_forgotten_answer_is_answered_while_the_call_goes_on: "SRV-12";
@@ -29,6 +30,19 @@ fn a_failure_before_the_start_is_answered(subject: &Subject) {
             "the answer to {how} has details of the failure"
         );
     }
+}
+
+fn what_is_unavailable_says_when_to_ask_again(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    let response = client.get("/conformance/fail/unavailable");
+    assert_eq!(response.status, 503);
+    assert_eq!(response.field("retry-after"), Some("7"));
+    let response = client.get("/conformance/fail/status/503");
+    assert_eq!(
+        (response.status, response.field("retry-after")),
+        (503, None)
+    );
 }
 
 fn a_failure_after_the_start_is_visible(subject: &Subject) {

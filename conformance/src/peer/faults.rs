@@ -1,9 +1,10 @@
 //! The routes of an application that does wrong: lengths that are not so, failures, lies, silence.
 
 use std::future::pending;
+use std::time::Duration;
 
 use gateway_spec::types::{HeaderValue, StatusCode, header};
-use gateway_spec::{AppError, Done, Gone, Responder, ResponseHead, Scope};
+use gateway_spec::{AppError, Done, Gone, Responder, ResponseHead, Scope, Unavailable};
 
 use super::{Routes, false_done};
 
@@ -74,6 +75,7 @@ impl Routes {
             ["panic"] => panic!("the peer panics on purpose"),
             ["error"] => Err(AppError::message("the peer fails on purpose")),
             ["status", status] => Err(AppError::status(status.parse()?)),
+            ["unavailable"] => Err(Unavailable::for_about(Duration::from_secs(7)).into()),
             ["gone"] => Err(Gone::PeerReset.into()),
             ["abort"] => Ok(responder.abort()),
             ["lie"] => Ok(false_done(scope)),

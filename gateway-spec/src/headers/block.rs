@@ -188,7 +188,10 @@ impl Block {
 
     /// A map over one copy of the bytes.
     pub(super) fn to_map(&self) -> HeaderMap {
-        map_of(&Bytes::copy_from_slice(&self.bytes), &self.fields)
+        // A vector with room to spare is shared from the beginning, which saves each slice a look whether it is.
+        let mut copy = Vec::with_capacity(self.bytes.len() + 1);
+        copy.extend_from_slice(&self.bytes);
+        map_of(&Bytes::from(copy), &self.fields)
     }
 
     pub(super) fn into_map(self) -> HeaderMap {

@@ -26,7 +26,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use gateway_spec::{
     Abort, AppError, BodyError, BodyLength, Gone, GoneSignal, HttpReceive, HttpSend, HttpTransport,
-    ResponseHead, SendError, Signal,
+    Response, ResponseHead, SendError, Signal,
 };
 use http::{HeaderMap, StatusCode};
 
@@ -191,7 +191,10 @@ impl Exchange {
         let verdict = state.reply.settle(turn);
         match verdict {
             Verdict::Fine => {}
-            Verdict::Answer(status) => state.answer_for_the_app(status),
+            Verdict::Answer(status) => state.answer_for_the_app(match turn {
+                Turn::Failed(error) => error.response(),
+                _ => AppError::status(status).response(),
+            }),
             Verdict::CutOff => state.push(Outgoing::Abort),
             Verdict::CloseTunnel => state.push(Outgoing::Close),
         }
@@ -229,9 +232,18 @@ impl Exchange {
 
     /// Tells how many bytes the wire still holds; wakes the application when there is credit again.
     pub fn unsent(&self, bytes: usize) {
+        self.count_unsent(|_| bytes);
+    }
+
+    /// Tells that the wire has got rid of so many of the bytes that it took: for one whose two ends count apart.
+    pub fn written(&self, bytes: usize) {
+        self.count_unsent(|unsent| unsent.saturating_sub(bytes));
+    }
+
+    fn count_unsent(&self, count: impl FnOnce(usize) -> usize) {
         let (sender, flusher) = {
             let mut state = self.lock();
-            state.unsent = bytes;
+            state.unsent = count(state.unsent);
             let sender = if state.has_credit() {
                 state.sender.take()
             } else {
@@ -411,9 +423,9 @@ impl State {
         self.output.push_back(Queued::Ready(outgoing));
     }
 
-    fn answer_for_the_app(&mut self, status: StatusCode) {
-        let (head, first) = crate::error_page(status);
-        let first = self.reply.answered(status, first);
+    fn answer_for_the_app(&mut self, answer: Response) {
+        let Response { head, body, .. } = answer;
+        let first = self.reply.answered(head.status, body);
         self.push(Outgoing::Head {
             head,
             length: ReplyLength::Whole,

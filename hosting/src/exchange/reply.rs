@@ -379,12 +379,14 @@ fn content_length(head: &ResponseHead) -> Result<Option<u64>, SendError> {
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    if values.next().is_some() || !digits {
+    if values.next().is_some() || value.is_empty() {
         return Err(SendError::BadHead);
     }
-    let text = std::str::from_utf8(value).map_err(|_| SendError::BadHead)?;
-    text.parse().map(Some).map_err(|_| SendError::BadHead)
+    let length = value.iter().try_fold(0_u64, |length, byte| {
+        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
+        length.checked_mul(10)?.checked_add(digit.into())
+    });
+    length.map(Some).ok_or(SendError::BadHead)
 }
 
 /// Counts bytes against the declared length. What is suppressed does not count: a HEAD's body may be left out.

@@ -31,6 +31,7 @@ pub(super) struct State {
     pub(super) arrived: VecDeque<Outgoing>,
     /// Bytes of bodies in `arrived`.
     pub(super) bytes: usize,
+    pub(super) credit: Credit,
     pub(super) phase: Phase,
     /// The client, reading and sending.
     pub(super) reader: Option<Waker>,
@@ -45,6 +46,16 @@ pub(super) enum Phase {
     Open,
     /// Nothing more comes than what has arrived.
     Ended(Gone),
+}
+
+/// When the application gets credit for what it sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Credit {
+    /// When it has arrived: the client's buffer is as a kernel's.
+    #[default]
+    OnArrival,
+    /// When the client acknowledges it.
+    OnAcknowledgement,
 }
 
 #[derive(PartialEq, Eq)]
@@ -85,9 +96,10 @@ impl Link {
             let Some(outgoing) = self.exchange.next_output() else {
                 break;
             };
-            self.arrive(outgoing);
-            // With the client, and no more the exchange's to hold.
-            self.exchange.unsent(0);
+            if self.arrive(outgoing) == Credit::OnArrival {
+                // With the client, and no more the exchange's to hold.
+                self.exchange.unsent(0);
+            }
         }
         if progress.wanted.is_over() || progress.wanted.room() > 0 {
             let sender = self.lock().sender.take();
@@ -96,7 +108,7 @@ impl Link {
         Delivery::GoesOn
     }
 
-    fn arrive(&self, outgoing: Outgoing) {
+    fn arrive(&self, outgoing: Outgoing) -> Credit {
         let outgoing = self.as_the_client_sees(outgoing);
         let end = end_of(&outgoing);
         let mut state = self.lock();
@@ -104,12 +116,13 @@ impl Link {
             state.bytes += weight(&outgoing);
             state.arrived.push_back(outgoing);
         }
-        let reader = state.reader.take();
+        let (reader, credit) = (state.reader.take(), state.credit);
         drop(state);
         wake([reader]);
         if let Some(gone) = end {
             self.end(gone);
         }
+        credit
     }
 
     /// Drops the fields that are the host's to say, says the length that it knows, and takes away the body that must not be.

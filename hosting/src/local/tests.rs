@@ -189,6 +189,43 @@ fn a_client_that_does_not_read_holds_the_application_up_and_a_flush_does_not_wai
 }
 
 #[test]
+fn a_client_that_hands_on_gives_credit_when_it_has() {
+    let (sent, flushed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (mut call, client) = open(scope(), async |http: Http| {
+        let mut writer = http.responder.start(StatusCode::OK).await?;
+        for _ in 0..64 {
+            writer.write(vec![b'x'; 1024]).await?;
+            sent.fetch_add(1, Relaxed);
+        }
+        writer.flush().await?;
+        flushed.fetch_add(1, Relaxed);
+        for _ in 0..64 {
+            writer.write(vec![b'x'; 1024]).await?;
+            sent.fetch_add(1, Relaxed);
+        }
+        std::future::pending().await
+    });
+    let client = client.handing_on();
+    let counts = || (sent.load(Relaxed), flushed.load(Relaxed));
+    assert!(poll(&mut call).is_pending());
+    assert_eq!(counts(), (64, 0));
+    assert_eq!(next(&client).as_deref(), Some("200 []"));
+    for _ in 0..64 {
+        assert!(next(&client).is_some());
+        assert!(poll(&mut call).is_pending());
+    }
+    assert_eq!(next(&client), None);
+    assert_eq!(counts(), (64, 0), "it was taken, and not handed on");
+    client.acknowledge(63 * 1024);
+    assert!(poll(&mut call).is_pending());
+    assert_eq!(counts(), (64, 0), "a flush waits for all of it");
+    client.acknowledge(1024);
+    assert!(poll(&mut call).is_pending());
+    assert_eq!(counts(), (128, 1));
+    assert!(!client.link.exchange.life().has_all);
+}
+
+#[test]
 fn informational_responses_that_nobody_reads_are_bounded() {
     let sent = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&sent);
@@ -211,6 +248,9 @@ fn a_client_that_leaves_is_noticed_and_the_call_goes_on_to_its_end() {
         http.responder.respond(format!("{gone}")).await
     });
     assert!(poll(&mut call).is_pending());
+    assert_eq!(client.wanted(), Wanted::Complete);
+    client.leave(Gone::PeerReset);
+    assert_eq!(client.wanted(), Wanted::Never);
     drop(client);
     assert!(poll(&mut call).is_ready());
 }

@@ -1,5 +1,6 @@
 //! The keeper on a clock that the tests turn, between an exchange and a client that are both in memory.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Waker;
 
@@ -14,11 +15,10 @@ use websocket::{Agreement, Event, Limits, Role, Session, Settings, Step, Upgrade
 use super::*;
 use crate::{Facts, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, TICK, UpgradeAsked};
 
-const TIMES: Times = Times {
-    ping_interval: Some(Duration::from_secs(20)),
-    ping_timeout: Some(Duration::from_secs(10)),
-    close: Duration::from_secs(5),
-};
+/// 20 seconds of silence, 10 for an answer to a ping, 5 for a close frame.
+fn ten_for_a_ping() -> Times {
+    Times::default().with_ping_timeout(Some(secs(10)))
+}
 
 /// An open socket with all that is around it.
 struct Stage {
@@ -93,7 +93,7 @@ impl Stage {
     fn pass(&mut self, time: Duration) {
         self.ticks += u32::try_from(time.as_millis() / TICK.as_millis()).expect("few");
         self.clock.tick(self.ticks);
-        if self.keeper.is_due() {
+        if self.keeper.keeper.timer().is_due() {
             let _ = self.turn();
         }
     }
@@ -133,6 +133,12 @@ impl Stage {
     }
 }
 
+impl Keeper {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.keeper.poll(|| life(&self.exchange), cx)
+    }
+}
+
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -143,7 +149,7 @@ fn ping() -> Option<Event> {
 
 #[test]
 fn a_silent_client_is_pinged_and_then_given_up() {
-    let mut stage = Stage::open(TIMES);
+    let mut stage = Stage::open(ten_for_a_ping());
     stage.pass(secs(20));
     assert_eq!(stage.sent(), None, "not before the time");
     stage.pass(TICK);
@@ -160,12 +166,15 @@ fn a_silent_client_is_pinged_and_then_given_up() {
     };
     assert_eq!((told.code, told.cause), (1006, Cause::Timeout));
     assert!(stage.turn().is_ready());
-    assert!(!stage.keeper.is_due(), "nothing is waited for any more");
+    assert!(
+        !stage.keeper.keeper.timer().is_due(),
+        "nothing is waited for any more"
+    );
 }
 
 #[test]
 fn any_byte_is_life_received_or_not() {
-    let mut stage = Stage::open(TIMES);
+    let mut stage = Stage::open(ten_for_a_ping());
     for _ in 0..10 {
         stage.pass(secs(15));
         // The beginning of a frame is nothing that an application could receive.
@@ -184,7 +193,7 @@ fn any_byte_is_life_received_or_not() {
 
 #[test]
 fn a_client_that_is_not_read_is_pinged_and_not_timed() {
-    let mut stage = Stage::open(TIMES);
+    let mut stage = Stage::open(ten_for_a_ping());
     stage.bring_message(INBOUND_BYTES);
     assert_eq!(stage.exchange.wanted().room(), 0);
     stage.pass(secs(21));
@@ -206,7 +215,7 @@ fn a_client_that_is_not_read_is_pinged_and_not_timed() {
 
 #[test]
 fn a_client_that_has_not_all_that_was_sent_is_not_timed() {
-    let mut stage = Stage::open(TIMES);
+    let mut stage = Stage::open(ten_for_a_ping());
     stage.pass(secs(21));
     assert_eq!(stage.sent(), ping());
     stage.exchange.unsent(1);
@@ -225,7 +234,7 @@ fn a_client_that_has_not_all_that_was_sent_is_not_timed() {
 
 #[test]
 fn a_ping_that_was_not_sent_is_not_waited_for() {
-    let mut stage = Stage::open(TIMES);
+    let mut stage = Stage::open(ten_for_a_ping());
     stage.exchange.unsent(OUTBOUND_BYTES);
     stage.pass(secs(21));
     stage.exchange.unsent(0);
@@ -237,16 +246,10 @@ fn a_ping_that_was_not_sent_is_not_waited_for() {
 
 #[test]
 fn both_can_be_turned_off() {
-    let mut stage = Stage::open(Times {
-        ping_interval: None,
-        ..TIMES
-    });
+    let mut stage = Stage::open(ten_for_a_ping().with_ping_interval(None));
     stage.pass(secs(100_000));
     assert_eq!(stage.sent(), None);
-    let mut stage = Stage::open(Times {
-        ping_timeout: None,
-        ..TIMES
-    });
+    let mut stage = Stage::open(ten_for_a_ping().with_ping_timeout(None));
     stage.pass(secs(21));
     assert_eq!(stage.sent(), ping());
     stage.pass(secs(100_000));
@@ -256,7 +259,7 @@ fn both_can_be_turned_off() {
 #[test]
 fn the_client_s_close_frame_is_waited_for_but_not_for_ever() {
     for answers in [true, false] {
-        let mut stage = Stage::open(TIMES);
+        let mut stage = Stage::open(ten_for_a_ping());
         // The other half lives on, as in an application that has more to do.
         let (sender, mut receiver) = stage.socket.take().expect("it is open").split();
         let closed = now(sender.close(CloseCode::NORMAL, "")).expect("there is credit");
@@ -292,7 +295,7 @@ fn the_client_s_close_frame_is_waited_for_but_not_for_ever() {
 #[test]
 fn a_client_that_left_is_not_taken_for_a_silent_one() {
     for half in [true, false] {
-        let mut stage = Stage::open(TIMES);
+        let mut stage = Stage::open(ten_for_a_ping());
         stage.pass(secs(21));
         assert_eq!(stage.sent(), ping());
         if half {

@@ -6,37 +6,44 @@ use std::sync::mpsc;
 use super::*;
 
 /// Says what became of it.
-struct Reporting(mpsc::Sender<Fate>);
+struct Reporting {
+    fate: mpsc::Sender<Fate>,
+    is_wanted: bool,
+}
 
 #[derive(Debug, PartialEq)]
 enum Fate {
     Run,
-    Refused,
+    Refused(Refusal),
 }
 
 impl Job for Reporting {
     fn is_wanted(&self) -> bool {
-        true
+        self.is_wanted
     }
 
     fn run(&self) {
-        self.0.send(Fate::Run).unwrap();
+        self.fate.send(Fate::Run).unwrap();
     }
 
     fn publish(&self) -> Option<Waker> {
         None
     }
 
-    fn refuse(&self) {
-        self.0.send(Fate::Refused).unwrap();
+    fn refuse(&self, why: Refusal) {
+        self.fate.send(Fate::Refused(why)).unwrap();
     }
 
     fn release(&self) {}
 }
 
 fn reporting() -> (Arc<Reporting>, mpsc::Receiver<Fate>) {
+    job(true)
+}
+
+fn job(is_wanted: bool) -> (Arc<Reporting>, mpsc::Receiver<Fate>) {
     let (fate, fates) = mpsc::channel();
-    (Arc::new(Reporting(fate)), fates)
+    (Arc::new(Reporting { fate, is_wanted }), fates)
 }
 
 fn crew_of_one(queue_deadline: Duration) -> Arc<Crew> {
@@ -57,12 +64,20 @@ fn the_timekeeper_refuses_what_is_late_while_every_thread_is_busy() {
     // Many times, so that it is found starting, watching and idle.
     for refused in 1..=100 {
         let (job, fates) = reporting();
-        crew.submit(job);
-        assert_eq!(fates.recv(), Ok(Fate::Refused));
+        crew.submit(&(job as Arc<dyn Job>));
+        assert_eq!(fates.recv(), Ok(Fate::Refused(Refusal::Busy)));
         assert_eq!(crew.stats().refused, refused);
     }
     assert_eq!(crew.stats().waited, 100);
+    // Nobody was refused by it who does not wait any more.
+    let (job, fates) = job(false);
+    crew.submit(&(job as Arc<dyn Job>));
+    assert_eq!(fates.recv(), Ok(Fate::Refused(Refusal::Unwanted)));
+    assert_eq!((crew.stats().refused, crew.stats().dropped), (100, 1));
     crew.close();
+    let (job, fates) = reporting();
+    crew.submit(&(job as Arc<dyn Job>));
+    assert_eq!(fates.recv(), Ok(Fate::Refused(Refusal::Stopped)));
 }
 
 #[test]
@@ -74,8 +89,8 @@ fn a_thread_that_comes_free_refuses_what_is_late_and_runs_what_is_not() {
     let since = since.expect("the machine is up for longer");
     crew.lock().queue.push_back(Queued { job, since });
     let (job, in_time) = reporting();
-    crew.submit(job);
-    assert_eq!(late.recv(), Ok(Fate::Refused));
+    crew.submit(&(job as Arc<dyn Job>));
+    assert_eq!(late.recv(), Ok(Fate::Refused(Refusal::Busy)));
     assert_eq!(in_time.recv(), Ok(Fate::Run));
     crew.close();
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use gateway_spec::{AppError, Done, Gone, GoneSignal, Responder};
+use gateway_spec::{AppError, Done, Gone, GoneSignal, Responder, SendError};
 use tokio::time::Sleep;
 
 /// What becomes of the work for a client that left.
@@ -39,6 +39,21 @@ pub(super) enum Stop {
 impl From<AppError> for Stop {
     fn from(error: AppError) -> Self {
         Self::Failed(error)
+    }
+}
+
+impl From<Gone> for Stop {
+    fn from(gone: Gone) -> Self {
+        Self::Gone(gone)
+    }
+}
+
+impl From<SendError> for Stop {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Gone(gone) => Self::Gone(gone),
+            other => Self::Failed(other.into()),
+        }
     }
 }
 

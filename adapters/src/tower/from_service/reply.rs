@@ -2,18 +2,19 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use gateway_spec::{
     AppError, Done, Gone, Responder, Response, ResponseHead, Scope, SendError, Trailing, Writer,
 };
 use http::header::{CONTENT_LENGTH, TRAILER};
-use http::{HeaderMap, HeaderName, Method, Version};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use http_body::Body;
 
 use super::BoxError;
 use super::client::{Client, Stop};
+use crate::io::pump::{Piece, pump};
 
 /// What of a request decides about its answer.
 #[derive(Debug, Clone, Copy)]
@@ -29,13 +30,6 @@ impl Asked {
             version: scope.version,
         }
     }
-}
-
-/// A piece of a body.
-enum Piece {
-    Data(Bytes),
-    Trailers(HeaderMap),
-    End,
 }
 
 /// The head of a response, without a copy of its fields.
@@ -58,6 +52,9 @@ where
     let (parts, body) = response.into_parts();
     let mut head = head_of(parts);
     let size = body.size_hint().exact();
+    if head.status == StatusCode::NOT_MODIFIED && size == Some(0) {
+        leave_length_open(&mut head);
+    }
     if asked.is_head {
         return without_body(head, size, responder).await;
     }
@@ -65,6 +62,10 @@ where
     // A look and no wait: a body that lets wait for itself does not hold back the head.
     let first = poll_fn(|cx| Poll::Ready(look(body.as_mut(), cx))).await;
     let first = match first {
+        // An application inside of the service has given its exchange up before the start (HTTP-29).
+        Poll::Ready(Err(error)) if error.gone() == Some(Gone::Aborted) => {
+            return Ok(responder.abort());
+        }
         Poll::Ready(piece) => Some(piece?),
         Poll::Pending => None,
     };
@@ -101,6 +102,15 @@ async fn without_body(
     }
 }
 
+/// Takes the length of nothing out of a 304, as hyper does: the field would speak of the content that was not sent (RFC 9110
+/// section 8.6), and frameworks set it to the size of the empty body.
+#[cold]
+fn leave_length_open(head: &mut ResponseHead) {
+    if head.headers.get(CONTENT_LENGTH) == Some(b"0") {
+        head.headers.remove(CONTENT_LENGTH);
+    }
+}
+
 /// States the length that a body knows, unless the service did.
 fn declare(head: &mut ResponseHead, size: Option<u64>) {
     if let Some(size) = size
@@ -128,7 +138,11 @@ where
         Err(SendError::Gone(gone)) => return left(gone, body, &client).await,
         Err(error) => return Err(error.into()),
     };
-    match pump(&mut writer, first, body.as_mut(), &mut client).await {
+    let next = |writer: &Writer<Trailing>, cx: &mut Context<'_>| {
+        let piece = Piece::poll(body.as_mut(), cx);
+        client.poll(cx, || writer.gone(), piece)
+    };
+    match pump(&mut writer, first, next).await {
         Ok(None) => writer.finish().await,
         Ok(Some(mut trailers)) => {
             if let Some(names) = &announced {
@@ -143,48 +157,13 @@ where
     }
 }
 
-/// Sends all of a body, and gives its trailers.
-async fn pump<B>(
-    writer: &mut Writer<Trailing>,
-    mut first: Option<Piece>,
-    mut body: Pin<&mut B>,
-    client: &mut Client,
-) -> Result<Option<HeaderMap>, Stop>
-where
-    B: Body<Error: Into<BoxError>>,
-{
-    loop {
-        // Nothing is taken out of the body before there is room for it.
-        writer.ready().await.map_err(Stop::Gone)?;
-        let piece = match first.take() {
-            Some(piece) => piece,
-            None => {
-                let gone = || writer.gone();
-                poll_fn(|cx| {
-                    let piece = next(body.as_mut(), cx);
-                    client.poll(cx, gone, piece)
-                })
-                .await?
-            }
-        };
-        match piece {
-            Piece::Data(bytes) => writer.send(bytes).map_err(|error| match error {
-                SendError::Gone(gone) => Stop::Gone(gone),
-                other => Stop::Failed(other.into()),
-            })?,
-            Piece::Trailers(trailers) => return Ok(Some(trailers)),
-            Piece::End => return Ok(None),
-        }
-    }
-}
-
 /// The client has left; the body goes on only if it is to go on all the same.
 async fn left<B>(gone: Gone, mut body: Pin<&mut B>, client: &Client) -> Result<Done, AppError>
 where
     B: Body<Error: Into<BoxError>>,
 {
     if client.is_ignored() {
-        while let Piece::Data(_) = poll_fn(|cx| next(body.as_mut(), cx)).await? {}
+        while let Piece::Data(_) = poll_fn(|cx| Piece::poll(body.as_mut(), cx)).await? {}
     }
     Err(gone.into())
 }
@@ -197,28 +176,7 @@ where
     if body.is_end_stream() {
         return Poll::Ready(Ok(Piece::End));
     }
-    next(body, cx)
-}
-
-fn next<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Result<Piece, AppError>>
-where
-    B: Body<Error: Into<BoxError>>,
-{
-    let Some(frame) = ready!(body.poll_frame(cx)) else {
-        return Poll::Ready(Ok(Piece::End));
-    };
-    Poll::Ready(match frame {
-        Ok(frame) => Ok(match frame.into_data() {
-            // No copy, of `Bytes`.
-            Ok(mut data) => Piece::Data(data.copy_to_bytes(data.remaining())),
-            Err(frame) => match frame.into_trailers() {
-                Ok(trailers) => Piece::Trailers(trailers),
-                // A kind of frame that came later is none of the content.
-                Err(_) => Piece::Data(Bytes::new()),
-            },
-        }),
-        Err(error) => Err(AppError::new(error)),
-    })
+    Piece::poll(body, cx)
 }
 
 /// The trailers that a response names. Only HTTP/1.1 wants to know; where all are taken, none need to be named.

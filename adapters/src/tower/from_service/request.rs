@@ -1,9 +1,13 @@
 //! What a service is given of an exchange: the request.
 
+#[cfg(feature = "axum")]
+use std::any::Any;
+use std::sync::LazyLock;
+
 use gateway_spec::{BodyLength, RequestBody, Scope};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Method, Request, Uri, Version, header};
+use http::{Extensions, Method, Request, Uri, Version, header};
 
 use super::Hook;
 
@@ -15,6 +19,28 @@ pub(super) fn may_upgrade(scope: &Scope) -> bool {
     is_offered || scope.method == Method::CONNECT
 }
 
+/// A router of axum with all its handlers made routes, once and not for each request: as `axum::serve` does. Any other
+/// service is left as it is.
+pub(super) fn finished<S: 'static>(mut service: S) -> S {
+    #[cfg(feature = "axum")]
+    if let Some(router) = (&mut service as &mut dyn Any).downcast_mut::<axum::Router>() {
+        *router = std::mem::take(router).with_state(());
+    }
+    service
+}
+
+/// Extensions with nothing in them, and room for what is put there and what a router of axum adds: a map that grows
+/// from nothing does so twice for each request.
+static ROOM: LazyLock<Extensions> = LazyLock::new(|| {
+    let mut room = Extensions::new();
+    room.insert(0_u8);
+    room.insert(0_u16);
+    room.insert(0_u32);
+    room.insert(0_u64);
+    room.clear();
+    room
+});
+
 /// The request of a scope.
 pub(super) fn of(scope: &Scope, body: RequestBody, hook: Option<&Hook>) -> Request<RequestBody> {
     let (mut parts, body) = Request::new(body).into_parts();
@@ -23,7 +49,11 @@ pub(super) fn of(scope: &Scope, body: RequestBody, hook: Option<&Hook>) -> Reque
     parts.version = scope.version;
     // The server keeps the scope too, so nothing can be moved out of it.
     parts.headers = scope.headers.to_map();
-    parts.extensions = scope.extensions.clone();
+    parts.extensions = if scope.extensions.is_empty() {
+        ROOM.clone()
+    } else {
+        scope.extensions.clone()
+    };
     if !scope.root_path().is_empty() {
         mount(scope, &mut parts);
     }

@@ -11,7 +11,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use gateway_spec::{AppError, Scope, Tunnel};
@@ -26,6 +26,9 @@ use hyper::upgrade::OnUpgrade;
 use tokio::sync::oneshot;
 
 use crate::completion::Completion;
+use crate::io::source::Source;
+use crate::io::target::Target;
+use crate::io::{LentTunnel, TunnelIo};
 
 const REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: tunnel\r\n\r\n";
@@ -34,8 +37,7 @@ const REQUEST: &[u8] =
 pub(super) struct Offer {
     hyper: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>,
     shared: Arc<Shared>,
-    to_io: oneshot::Sender<Tunnel>,
-    from_io: oneshot::Receiver<Tunnel>,
+    to_io: oneshot::Sender<LentTunnel>,
 }
 
 /// Between an offer and hyper's handler.
@@ -61,14 +63,10 @@ impl Offer {
             accepted: Completion::new(),
         });
         let (to_io, tunnel) = oneshot::channel();
-        let (back, from_io) = oneshot::channel();
-        let io = Io {
-            stage: Stage::Canned {
-                unread: REQUEST,
-                written: [0; 4],
-                tunnel,
-            },
-            back: Some(back),
+        let io = Io::Canned {
+            unread: REQUEST,
+            written: [0; 4],
+            tunnel,
         };
         let mut hyper = serve(io, Arc::clone(&shared));
         // All that it reads is there, so one turn takes it to its handler.
@@ -84,21 +82,20 @@ impl Offer {
             hyper,
             shared,
             to_io,
-            from_io,
         })
     }
 
     /// Gives the tunnel to whoever waits for the upgrade, and back when it was dropped there.
-    pub(super) async fn fulfil(self, tunnel: Tunnel) -> Result<Tunnel, AppError> {
+    pub(super) async fn fulfil(self, tunnel: Tunnel) -> Result<TunnelIo, AppError> {
+        let (lent, returned) = TunnelIo::new(tunnel).lend();
         // In its place before hyper gives the `Io` away: the service may write from another thread at once.
-        let placed = self.to_io.send(tunnel);
+        if self.to_io.send(lent).is_err() {
+            return Err(AppError::message("hyper did not keep its connection"));
+        }
         let waker = self.shared.accepted.complete(());
         waker.into_iter().for_each(Waker::wake);
         self.hyper.await?;
-        match (placed, self.from_io.await) {
-            (Ok(()), Ok(tunnel)) => Ok(tunnel),
-            _ => Err(AppError::message("hyper did not give its upgrade away")),
-        }
+        Ok(returned.await)
     }
 }
 
@@ -131,34 +128,24 @@ fn serve(io: Io, shared: Arc<Shared>) -> Pin<Box<dyn Future<Output = hyper::Resu
 }
 
 /// The connection that hyper reads and writes, and then gives away.
-struct Io {
-    stage: Stage,
-    back: Option<oneshot::Sender<Tunnel>>,
-}
-
-enum Stage {
+enum Io {
     /// hyper plays its part.
     Canned {
         unread: &'static [u8],
         /// The last bytes of what hyper has written, whose end is an empty line.
         written: [u8; 4],
-        tunnel: oneshot::Receiver<Tunnel>,
+        tunnel: oneshot::Receiver<LentTunnel>,
     },
     /// The service's.
-    Live {
-        tunnel: Tunnel,
-        unread: Bytes,
-        /// Whether our direction is closed.
-        shut_down: bool,
-    },
+    Live(LentTunnel),
 }
 
 impl Io {
     /// Swallows bytes of hyper's answer; behind its last this is the tunnel.
     fn swallow(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Stage::Canned {
+        if let Self::Canned {
             written, tunnel, ..
-        } = &mut self.stage
+        } = self
         {
             for &byte in bytes {
                 written.rotate_left(1);
@@ -166,11 +153,7 @@ impl Io {
             }
             if written == b"\r\n\r\n" {
                 let tunnel = tunnel.try_recv().map_err(io::Error::other)?;
-                self.stage = Stage::Live {
-                    tunnel,
-                    unread: Bytes::new(),
-                    shut_down: false,
-                };
+                *self = Self::Live(tunnel);
             }
         }
         Ok(bytes.len())
@@ -183,26 +166,18 @@ impl Read for Io {
         cx: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.stage {
+        match &mut *self {
             // Nobody waits for more than the request: hyper is polled when there is something for it to do.
-            Stage::Canned { unread: [], .. } => Poll::Pending,
-            Stage::Canned { unread, .. } => {
+            Self::Canned { unread: [], .. } => Poll::Pending,
+            Self::Canned { unread, .. } => {
                 let (now, later) = unread.split_at(unread.len().min(buffer.remaining()));
                 buffer.put_slice(now);
                 *unread = later;
                 Poll::Ready(Ok(()))
             }
-            Stage::Live { tunnel, unread, .. } => {
-                if unread.is_empty() {
-                    match ready!(tunnel.poll_read(cx))? {
-                        Some(bytes) => *unread = bytes,
-                        None => return Poll::Ready(Ok(())),
-                    }
-                }
-                let now = unread.split_to(unread.len().min(buffer.remaining()));
-                buffer.put_slice(&now);
-                Poll::Ready(Ok(()))
-            }
+            Self::Live(tunnel) => tunnel
+                .poll_copy(cx, buffer.remaining(), |bytes| buffer.put_slice(bytes))
+                .map_ok(|_| ()),
         }
     }
 }
@@ -213,54 +188,24 @@ impl Write for Io {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.stage {
-            Stage::Canned { .. } => Poll::Ready(self.swallow(bytes)),
-            // A part of no bytes would be no part.
-            Stage::Live { .. } if bytes.is_empty() => Poll::Ready(Ok(0)),
-            Stage::Live { tunnel, .. } => tunnel.poll_write(cx, bytes).map_err(io::Error::from),
+        match &mut *self {
+            Self::Canned { .. } => Poll::Ready(self.swallow(bytes)),
+            Self::Live(tunnel) => tunnel.poll_take(cx, bytes),
         }
     }
 
     /// As of a socket: the kernel has what was written.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stage {
-            Stage::Canned { .. } => Poll::Ready(Ok(())),
-            Stage::Live { tunnel, .. } => tunnel
-                .poll_flush(cx)
-                .map_err(|gone| io::Error::new(io::ErrorKind::BrokenPipe, gone)),
+        match &mut *self {
+            Self::Canned { .. } => Poll::Ready(Ok(())),
+            Self::Live(tunnel) => tunnel.poll_sent(cx),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stage {
-            // As of a socket: it may be closed twice.
-            Stage::Canned { .. }
-            | Stage::Live {
-                shut_down: true, ..
-            } => Poll::Ready(Ok(())),
-            Stage::Live {
-                tunnel, shut_down, ..
-            } => {
-                ready!(tunnel.poll_shutdown(cx))?;
-                *shut_down = true;
-                Poll::Ready(Ok(()))
-            }
-        }
-    }
-}
-
-impl Drop for Io {
-    fn drop(&mut self) {
-        let spent = Stage::Canned {
-            unread: &[],
-            written: [0; 4],
-            tunnel: oneshot::channel().1,
-        };
-        if let (Stage::Live { tunnel, .. }, Some(back)) =
-            (std::mem::replace(&mut self.stage, spent), self.back.take())
-        {
-            // Where nobody waits for it any more it is dropped, which closes it.
-            let _ = back.send(tunnel);
+        match &mut *self {
+            Self::Canned { .. } => Poll::Ready(Ok(())),
+            Self::Live(tunnel) => tunnel.poll_end(cx),
         }
     }
 }

@@ -215,6 +215,20 @@ async fn a_head_request_has_the_length_and_asks_nothing_of_the_body() {
     assert_eq!(polls.get(), 0);
 }
 
+#[test]
+fn a_304_does_not_have_the_length_of_its_empty_body() {
+    for (stated, sent) in [("0", "304 "), ("100", "304 of 100 ")] {
+        let events = events(move || {
+            Response::builder()
+                .status(StatusCode::NOT_MODIFIED)
+                .header(header::CONTENT_LENGTH, stated)
+                .body(any(Full::default()))
+                .unwrap()
+        });
+        assert_eq!(events, [sent]);
+    }
+}
+
 #[tokio::test]
 async fn a_service_that_fails_is_500_and_in_the_log() {
     let client = TestClient::new(adapters::tower::from_service(tower::service_fn(

@@ -30,7 +30,7 @@ where
 }
 
 /// An application of a service made of a function.
-pub(crate) fn service<F>(function: F) -> FromService<ServiceFn<F>> {
+pub(crate) fn service<F: 'static>(function: F) -> FromService<ServiceFn<F>> {
     from_service(tower::service_fn(function))
 }
 

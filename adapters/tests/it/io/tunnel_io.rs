@@ -66,7 +66,8 @@ proptest! {
             futures_util::AsyncWriteExt::close(&mut writing).await
         };
         let (read, write) = block_on(both(read, write));
-        (read.unwrap(), write.unwrap());
+        read.unwrap();
+        write.unwrap();
         assert_eq!(received, expected);
         assert_eq!(wire.sent(), written);
         assert_eq!(wire.calls(), ["end", "flush"]);

@@ -25,14 +25,38 @@ pub(crate) struct Wire {
 #[derive(Debug)]
 struct State {
     inbound: VecDeque<HttpReceive>,
-    /// Whether each poll waits, over and over.
-    waits: VecDeque<bool>,
+    /// Those of the way in, and those of the way out.
+    receiving: Waits,
+    sending: Waits,
     /// Bytes that may be sent and not yet taken.
     credit: usize,
     outstanding: usize,
     sent: Vec<u8>,
     calls: Vec<&'static str>,
     refusal: Option<SendError>,
+}
+
+/// Whether each poll waits, over and over.
+#[derive(Debug)]
+pub(crate) struct Waits {
+    script: VecDeque<bool>,
+}
+
+impl Waits {
+    pub(crate) fn new(script: Vec<bool>) -> Self {
+        // One that always waits would never get anywhere.
+        let script = script.into_iter().chain([false]).collect();
+        Self { script }
+    }
+
+    pub(crate) fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.script.rotate_left(1);
+        if *self.script.back().unwrap() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
 }
 
 impl State {
@@ -51,12 +75,11 @@ pub(crate) fn quick() -> Arc<Wire> {
 }
 
 pub(crate) fn wire(waits: Vec<bool>, credit: usize) -> Arc<Wire> {
-    // One that always waits would never get anywhere.
-    let waits = waits.into_iter().chain([false]).collect();
     Arc::new(Wire {
         state: Mutex::new(State {
             inbound: VecDeque::new(),
-            waits,
+            receiving: Waits::new(waits.clone()),
+            sending: Waits::new(waits),
             credit,
             outstanding: 0,
             sent: Vec::new(),
@@ -153,18 +176,6 @@ impl Wire {
         block_on(responder.upgrade(StatusCode::SWITCHING_PROTOCOLS, body)).unwrap()
     }
 
-    fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.lock();
-        state.waits.rotate_left(1);
-        let waits = *state.waits.back().unwrap();
-        drop(state);
-        if waits {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(())
-    }
-
     fn left(&self) -> Result<(), Gone> {
         match self.gone.value().filter(|gone| gone.is_final()) {
             Some(gone) => Err(gone),
@@ -175,8 +186,9 @@ impl Wire {
 
 impl HttpTransport for Wire {
     fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<HttpReceive> {
-        ready!(self.poll_turn(cx));
-        match self.lock().inbound.pop_front() {
+        let mut state = self.lock();
+        ready!(state.receiving.poll_turn(cx));
+        match state.inbound.pop_front() {
             Some(event) => Poll::Ready(event),
             None => Poll::Pending,
         }
@@ -188,8 +200,8 @@ impl HttpTransport for Wire {
 
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
         self.left()?;
-        ready!(self.poll_turn(cx));
         let mut state = self.lock();
+        ready!(state.sending.poll_turn(cx));
         if state.outstanding < state.credit {
             return Poll::Ready(Ok(()));
         }
@@ -231,8 +243,8 @@ impl HttpTransport for Wire {
 
     fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
         self.left()?;
-        ready!(self.poll_turn(cx));
         let mut state = self.lock();
+        ready!(state.sending.poll_turn(cx));
         if state.outstanding > 0 {
             state.take_all(cx);
             return Poll::Pending;

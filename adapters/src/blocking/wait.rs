@@ -1,0 +1,58 @@
+//! A thread waits for a future.
+
+use std::future::{Future, ready};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Instant;
+
+use gateway_spec::WorkerThread;
+use tokio::runtime::Handle;
+
+/// Panics on a thread that must not block.
+#[track_caller]
+pub(super) fn assert_may_block(runtime: &Handle) {
+    assert!(
+        !WorkerThread::is_current(),
+        "an application was called as if the thread could wait for it, on a server's worker thread (SYNC-1)"
+    );
+    // Tokio knows whether this thread drives a runtime, and panics if it does. `Handle::try_current` does not: it succeeds
+    // within `spawn_blocking` too, where waiting is right.
+    runtime.block_on(ready(()));
+}
+
+/// Drives a future, the thread parked while it waits; `None` once the deadline has passed.
+pub(super) fn block_until<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return Some(output);
+        }
+        // An unpark between the poll and the park makes the park return at once.
+        match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+            None => thread::park(),
+            Some(left) if left.is_zero() => return None,
+            Some(left) => thread::park_timeout(left),
+        }
+    }
+}
+
+/// As [`block_until`], for as long as it takes.
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+    block_until(None, future).expect("without a deadline it waits until the future is ready")
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}

@@ -1,0 +1,15 @@
+//! The middleware, in the process: each wrapper alone, then one inside of another.
+
+mod cancel;
+mod catch;
+mod cors;
+mod fallbacks;
+mod hosts;
+mod ids;
+mod limits;
+mod logs;
+mod mounts;
+mod order;
+mod passing;
+mod support;
+mod timeouts;

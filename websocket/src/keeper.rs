@@ -1,0 +1,282 @@
+//! A socket's call, with what needs a clock beside it: pings for a silent client, and an end to the wait for its close
+//! frame. The clock is the server's.
+//!
+//! # What counts as life
+//!
+//! Any byte that comes, whether the application receives it or not: what it leaves unreceived is read on up to the
+//! exchange's bound. Behind that the client is not read, so its silence is not its fault and it is not timed; nor is it
+//! while it has not been given all that was sent before the ping. Both are watched by others: the write timeout looks after
+//! what is to be sent, and the kernel's own after what it holds, pings among it, so that a client that died unread is found
+//! too.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use crate::watch::{Standing, Watch};
+
+/// The times of a socket. The default has those of `server-host`.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// Silence of a client after which it is pinged (WS-9); any byte ends the silence. 20 seconds, as Python's
+    /// `websockets` and uvicorn: most proxies drop a connection that is silent for 60. `None`: no pings.
+    pub ping_interval: Option<Duration>,
+    /// From a ping to whatever comes from the client. 20 seconds, as Python's `websockets` and uvicorn: a phone may take that long
+    /// to find its network. `None`: nobody is given up for silence.
+    pub ping_timeout: Option<Duration>,
+    /// From our close frame, once the client has taken it, to the client's. 5 seconds: a page that lives answers at once.
+    pub close: Duration,
+}
+
+impl Times {
+    /// Sets [`ping_interval`](Self::ping_interval).
+    #[must_use]
+    pub const fn with_ping_interval(mut self, interval: Option<Duration>) -> Self {
+        self.ping_interval = interval;
+        self
+    }
+
+    /// Sets [`ping_timeout`](Self::ping_timeout).
+    #[must_use]
+    pub const fn with_ping_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.ping_timeout = timeout;
+        self
+    }
+
+    /// Sets [`close`](Self::close).
+    #[must_use]
+    pub const fn with_close(mut self, close: Duration) -> Self {
+        self.close = close;
+        self
+    }
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            ping_interval: Some(Duration::from_secs(20)),
+            ping_timeout: Some(Duration::from_secs(20)),
+            close: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A deadline that can be set anew.
+pub trait Timer {
+    /// From now on it is due after so long; `None` is never.
+    fn set(&mut self, after: Option<Duration>);
+
+    /// Ready while it is due, or wakes when it will be.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// What a server knows of a client's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// Changes when something comes, received by the application or not.
+    pub heard: u32,
+    /// Whether what the client sends is read.
+    pub is_read: bool,
+    /// Whether the kernel has all that was sent to it.
+    pub has_all: bool,
+}
+
+/// Looks after one socket, beside its call and as long as the client's close frame is to come (WS-9, WS-18, WS-19).
+///
+/// ```
+/// use std::task::{Context, Poll};
+/// use std::time::Duration;
+/// use gateway_spec::{AppError, Application, Connection, Done, Http};
+/// use websocket::{Keeper, Life, Settings, Timer, Times, Upgrade, upgrade};
+///
+/// async fn serve(
+///     app: &impl Application,
+///     http: Http,
+///     timer: impl Timer,
+///     life: impl Fn() -> Life,
+/// ) -> Result<Done, AppError> {
+///     match upgrade(http, &Settings::default()) {
+///         Upgrade::Http(http) => app.call(Connection::Http(http)).await,
+///         Upgrade::Refused(http, error) => http.responder.respond(error).await,
+///         Upgrade::WebSocket(socket, watch) => {
+///             let call = app.call(Connection::WebSocket(socket));
+///             // No grace period comes to its end here.
+///             let forced = std::future::pending();
+///             Keeper::new(watch, Times::default(), timer).keep(call, life, forced).await
+///         }
+///     }
+/// }
+/// ```
+pub struct Keeper<T> {
+    watch: Watch,
+    timer: T,
+    times: Times,
+    wait: Waiting,
+    heard: u32,
+    behind: Behind,
+}
+
+/// What is waited for from the client; the timer is its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// Nothing: the handshake is the application's to answer, or the socket is over.
+    Nothing,
+    /// Anything, before it is pinged.
+    Anything,
+    /// Anything, after a ping.
+    Answer,
+    /// Its close frame.
+    Close,
+}
+
+/// Whether we owe the client something, for so long its silence does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    No,
+    Yes,
+}
+
+/// Whether the time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    No,
+    Yes,
+}
+
+impl<T: Timer> Keeper<T> {
+    /// Looks after the socket that `watch` is of.
+    pub const fn new(watch: Watch, times: Times, timer: T) -> Self {
+        Self {
+            watch,
+            timer,
+            times,
+            wait: Waiting::Nothing,
+            heard: 0,
+            behind: Behind::No,
+        }
+    }
+
+    /// The timer.
+    pub const fn timer(&self) -> &T {
+        &self.timer
+    }
+
+    /// Runs the call, and then waits for what is left of the closing handshake. `forced` is the end of the grace period, which
+    /// the call learns by its disconnect.
+    pub async fn keep<F: Future>(
+        mut self,
+        call: F,
+        life: impl Fn() -> Life,
+        forced: impl Future<Output = ()>,
+    ) -> F::Output {
+        let (mut call, mut forced) = (pin!(call), pin!(forced));
+        let mut told = false;
+        let result = poll_fn(|cx| {
+            if !told && forced.as_mut().poll(cx).is_ready() {
+                told = true;
+                self.watch.shut_down();
+            }
+            let polled = call.as_mut().poll(cx);
+            // What it ends, the call learns by being woken.
+            let _ = self.poll(&life, cx);
+            polled
+        })
+        .await;
+        // The lack of the client's close frame is not the application's error.
+        poll_fn(|cx| self.poll(&life, cx)).await;
+        result
+    }
+
+    /// Does what is due; ready when nothing is left to wait for but the application.
+    pub fn poll(&mut self, life: impl Fn() -> Life, cx: &mut Context<'_>) -> Poll<()> {
+        let due = match self.timer.poll(cx) {
+            Poll::Ready(()) => Due::Yes,
+            Poll::Pending => Due::No,
+        };
+        match self.watch.standing() {
+            Standing::Open => {
+                self.look_for_life(life(), due, cx);
+                Poll::Ready(())
+            }
+            Standing::Closing => self.poll_closed(life(), due, cx),
+            Standing::Handshake | Standing::Over => {
+                self.wait_for(Waiting::Nothing, cx);
+                Poll::Ready(())
+            }
+        }
+    }
+
+    fn look_for_life(&mut self, life: Life, due: Due, cx: &mut Context<'_>) {
+        let was_behind = std::mem::replace(
+            &mut self.behind,
+            if life.is_read && life.has_all {
+                Behind::No
+            } else {
+                Behind::Yes
+            },
+        );
+        let heard = std::mem::replace(&mut self.heard, life.heard) != life.heard;
+        match self.wait {
+            Waiting::Nothing | Waiting::Close => self.wait_for(Waiting::Anything, cx),
+            Waiting::Anything | Waiting::Answer if heard => self.wait_for(Waiting::Anything, cx),
+            Waiting::Anything if due == Due::Yes => {
+                let asked = self.watch.ping();
+                self.wait_for(
+                    if asked {
+                        Waiting::Answer
+                    } else {
+                        Waiting::Anything
+                    },
+                    cx,
+                );
+            }
+            Waiting::Answer if (was_behind, self.behind) != (Behind::No, Behind::No) => {
+                self.wait_for(Waiting::Answer, cx);
+            }
+            Waiting::Answer if due == Due::Yes => {
+                self.wait_for(Waiting::Nothing, cx);
+                self.watch.time_out();
+            }
+            Waiting::Anything | Waiting::Answer => {}
+        }
+    }
+
+    fn poll_closed(&mut self, life: Life, due: Due, cx: &mut Context<'_>) -> Poll<()> {
+        // The time runs once the client can have our close frame.
+        if self.wait != Waiting::Close || !life.has_all {
+            self.wait_for(Waiting::Close, cx);
+        } else if due == Due::Yes {
+            self.watch.give_up();
+        }
+        self.watch.poll_closed(cx)
+    }
+
+    /// Waits for this, beginning now.
+    fn wait_for(&mut self, wait: Waiting, cx: &mut Context<'_>) {
+        self.wait = wait;
+        self.timer.set(match wait {
+            Waiting::Nothing => None,
+            Waiting::Anything => self.times.ping_interval,
+            Waiting::Answer => self.times.ping_timeout,
+            Waiting::Close => Some(self.times.close),
+        });
+        if self.timer.poll(cx).is_ready() {
+            // A time of nothing is over in the next turn.
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+impl<T> fmt::Debug for Keeper<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper")
+            .field("watch", &self.watch)
+            .field("wait", &self.wait)
+            .finish_non_exhaustive()
+    }
+}
