@@ -1,4 +1,4 @@
-//! Asynchronous applications from code that blocks: a [`Caller`] for tests and scripts, [`into_sync`] for synchronous
+//! Asynchronous applications from code that blocks: a [`Caller`] for tests and scripts, [`into_sync()`] for synchronous
 //! frameworks.
 //!
 //! Both run the application on a thread of their own with a current-thread tokio runtime, as servers promise it (SRV-11),

@@ -35,7 +35,7 @@
 //! rayon shares one computation out among cores; this admits many, one core each, and says no when there are too many. rayon's pool
 //! has no bound, no deadline, no order among its callers and no way to take back what is queued, so all of this would stand before it,
 //! and its threads would be the only part used. Within one computation it is the right tool: what runs here may call it.
-//! The threads and the queue are those of [`Pool`](crate::Pool), where the same is asked of code that blocks.
+//! The threads and the queue are those of [`Pool`], where the same is asked of code that blocks.
 
 mod error;
 mod work;

@@ -10,6 +10,7 @@
 mod block;
 mod iter;
 mod list;
+mod repeat;
 #[cfg(test)]
 mod tests;
 
@@ -282,7 +283,9 @@ impl Headers {
     }
 
     /// The same fields as a map of the caller's own, where another handle keeps these: the bytes of a block are copied
-    /// once, and nothing is kept here as [`as_map`](Self::as_map) does.
+    /// once, and nothing is kept here as [`as_map`](Self::as_map) does. Where one head after the other is
+    /// [parsed](Self::refill_validated) into the same value, and each repeats the fields of the one before, as most clients do, the map
+    /// is made once and copied from then on.
     ///
     /// # Examples
     ///

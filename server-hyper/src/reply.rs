@@ -123,10 +123,12 @@ fn settle_length(response: &mut Response<ReplyBody>, version: Version) {
     }
 }
 
-/// Has hyper close the connection after a response.
+/// Has hyper close the connection after a response, which may say so already.
 pub(crate) fn close_after(response: &mut Response<ReplyBody>) {
-    let close = HeaderValue::from_static("close");
-    response.headers_mut().append(CONNECTION, close);
+    let fields = response.headers_mut();
+    if !lists(fields, CONNECTION, b"close") {
+        fields.append(CONNECTION, HeaderValue::from_static("close"));
+    }
 }
 
 /// Takes the field out that HTTP/2 does not have; whether it asks for the connection's end.
@@ -304,6 +306,16 @@ mod tests {
             &[(UPGRADE, "x")],
             &["upgrade: x", "connection: upgrade"],
         );
+    }
+
+    #[test]
+    fn a_response_says_once_that_it_is_the_last() {
+        let mut response = Response::new(ReplyBody::Empty);
+        for _ in 0..2 {
+            close_after(&mut response);
+            let said = response.headers().get_all(CONNECTION).iter();
+            assert_eq!(said.collect::<Vec<_>>(), ["close"]);
+        }
     }
 
     #[test]

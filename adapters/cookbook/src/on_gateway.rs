@@ -53,7 +53,7 @@ pub fn closing(board: Board) -> impl Application {
 ///     gateway::run(grpc(routes(Board::new())))
 /// }
 /// ```
-pub fn grpc<S>(service: S) -> FromService<S> {
+pub fn grpc<S: 'static>(service: S) -> FromService<S> {
     from_service(service).with_request(|scope, parts| {
         let connection = &scope.connection;
         parts.extensions.insert(TcpConnectInfo {

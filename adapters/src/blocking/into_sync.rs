@@ -41,7 +41,7 @@ pub fn into_sync(app: impl Application) -> IntoSync {
     }
 }
 
-/// An asynchronous application as a [`SyncApplication`]: [`into_sync`] makes it.
+/// An asynchronous application as a [`SyncApplication`]: [`into_sync()`] makes it.
 ///
 /// - The application has the exchange itself, from its own thread: bodies stream both ways without a copy, with trailers, informational
 ///   responses, files and all that the server offers. The thread that calls waits until it returns.

@@ -196,16 +196,18 @@ fn poll_block(
 /// ```
 /// use adapters::io::send_body;
 /// use bytes::Bytes;
-/// use gateway_spec::{AppError, Done, Responder};
+/// use gateway_spec::{AppError, Done, Responder, ResponseHead};
 /// use http_body_util::combinators::BoxBody;
 ///
+/// /// What another server has answered.
 /// async fn relay(
 ///     responder: Responder,
 ///     response: http::Response<BoxBody<Bytes, std::io::Error>>,
 /// ) -> Result<Done, AppError> {
-///     let (head, body) = response.into_parts();
-///     let writer = responder.start_with_trailers(head.status, None).await?;
-///     send_body(writer, body).await
+///     let (parts, body) = response.into_parts();
+///     let mut head = ResponseHead::new(parts.status);
+///     head.headers = parts.headers.into();
+///     send_body(responder.start_with_trailers(head, None).await?, body).await
 /// }
 /// # let _ = relay;
 /// ```

@@ -11,8 +11,8 @@ use super::stand_in::{HttpStand, SocketStand, Stand, Start, Unchanged};
 
 /// Drops an application's future when its client is gone. Servers never do so by themselves (SRV-1).
 ///
-/// - **HTTP**: the future is dropped where it stands, at an `await`. What it began is cut off. Once the answer is complete
-///   nothing is cancelled: work after it goes on.
+/// - **HTTP**: the future is dropped where it stands, at an `await`. What it began is cut off. Once the answer is complete,
+///   or given up by the application itself, nothing is cancelled: work after it goes on.
 /// - **Upgraded exchanges and WebSockets**: cancelled until the answer to the upgrade or the handshake. From then on the end
 ///   is an event of the tunnel or the socket, which the application needs for its farewells.
 /// - **Lifespan**: passes through.
@@ -97,8 +97,8 @@ impl<A> CancelOnDisconnect<A> {
         loop {
             match ((&mut gone).await, self.on_half_close) {
                 (Gone::HalfClosed, HalfClose::Continue) => {}
-                // It has its answer.
-                (Gone::Finished, _) => return pending().await,
+                // It has its answer, or was given up here: that is not its leaving.
+                (Gone::Finished | Gone::Aborted, _) => return pending().await,
                 (gone, _) => return gone,
             }
         }

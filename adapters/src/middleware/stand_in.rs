@@ -197,16 +197,13 @@ async fn answer_errors<S: Stand>(
         decided => return decided,
     };
     // A client that is gone needs no answer, and the error is the application's all the same.
-    let _ = stand.answer(plain(error.status_code())).await;
+    let _ = stand.answer(error.response()).await;
     Err(error)
 }
 
 /// The answer that servers give by themselves, for answers of ours to look like theirs.
 pub(super) fn plain(status: StatusCode) -> Response {
-    let (head, body) = hosting::error_page(status);
-    let mut response = Response::from(head);
-    response.body = body;
-    response
+    AppError::status(status).response()
 }
 
 /// One poll, in the task that is polling.

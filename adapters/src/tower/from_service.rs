@@ -317,7 +317,8 @@ where
         let Some(offer) = offer.filter(|_| switches) else {
             return reply::send(response, asked, responder, client).await;
         };
-        let head = reply::head_of(response.into_parts().0);
+        let (parts, _body) = response.into_parts();
+        let head = reply::head_of(parts.status, parts.headers, asked);
         let tunnel = responder.upgrade(head, body).await?;
         offer.fulfil(tunnel).await?.finish().await
     }

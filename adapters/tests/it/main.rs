@@ -18,3 +18,4 @@ mod lifespans;
 mod middleware;
 mod queue;
 mod stress;
+mod wrapped;

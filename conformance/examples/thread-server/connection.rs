@@ -78,12 +78,14 @@ impl Connection {
         let _entered = runtime.enter();
         // SYNC-1: what blocks here would wait for what this thread alone can bring.
         let _mark = WorkerThread::enter();
-        // Both end what this thread waits for. Dropped with it, so that nobody rings for nothing.
+        // All of them end what this thread waits for. Dropped with it, so that nobody rings for nothing.
         let mut drain = self.server.drain.wait();
         let mut forced = self.server.forced.wait();
+        let mut over = self.server.over.wait();
         let mut cx = Context::from_waker(&self.waker);
         let _ = std::pin::Pin::new(&mut drain).poll(&mut cx);
         let _ = std::pin::Pin::new(&mut forced).poll(&mut cx);
+        let _ = std::pin::Pin::new(&mut over).poll(&mut cx);
         if let Ok(()) = self.serve() {
             let _ = self.say_goodbye();
         }
@@ -244,13 +246,14 @@ impl Connection {
             exchange.read(&mut self.input);
             let todo = exchange.todo();
             let is_all_sent = self.write(exchange)?;
-            if is_all_sent {
-                if let Some(end) = todo.ended {
-                    return Ok(end);
-                }
-                if todo.end_output && !self.output_ended {
-                    self.end_output()?; // HTTP-31
-                }
+            if let Some(end) = todo.ended.filter(|_| is_all_sent) {
+                return Ok(end);
+            }
+            if self.server.over.value().is_some() {
+                return Err(Gone::Shutdown);
+            }
+            if is_all_sent && todo.end_output && !self.output_ended {
+                self.end_output()?; // HTTP-31
             }
 
             let reads = todo.read && !self.input_ended;

@@ -67,6 +67,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    // What adapters have to say.
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .init();
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
@@ -111,6 +116,7 @@ fn serve() -> Result<(), String> {
         runtime: runtime.handle().clone(),
         drain,
         forced: Signal::new(),
+        over: Signal::new(),
         connections: Count::new(main.clone()),
         calls: Count::new(main),
     });
@@ -145,6 +151,7 @@ fn serve() -> Result<(), String> {
         server.forced.raise(());
         if !wait(&events, deadline, &mut life, &all_ended)? {
             eprintln!("WARN the grace is over: what is still open is dropped");
+            server.over.raise(());
         }
     }
 

@@ -46,6 +46,8 @@ pub(crate) struct Server {
     pub(crate) drain: Signal<Instant>,
     /// Raised when that time is over.
     pub(crate) forced: Signal<()>,
+    /// Raised when all of the grace is over: nobody's client is there any more (SRV-2).
+    pub(crate) over: Signal<()>,
     pub(crate) connections: Arc<Count>,
     pub(crate) calls: Arc<Count>,
 }

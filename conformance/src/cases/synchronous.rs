@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::chapter;
 use crate::client::{Client, patience};
 use crate::response::Method;
-use crate::server::{Options, Server, Subject};
+use crate::server::{Options, Server, Signal, Subject};
 
 chapter! {
     calls_run_on_threads_that_may_block: "SYNC-1";
@@ -23,6 +23,11 @@ chapter! {
     a_startup_that_fails_ends_the_server: "SYNC-9", "LIFE-3";
     an_iterator_that_fails_at_once_is_500: "SYNC-10", "SYNC-5";
     a_panic_is_one_exchange_s: "SRV-7", "SYNC-1";
+    a_hundred_that_sleep_keep_nobody_from_a_worker: "SYNC-1", "APP-7";
+    a_hundred_that_are_too_many_keep_nobody_from_a_worker: "SYNC-3";
+    a_thread_at_work_is_waited_for: "SRV-16";
+    a_thread_that_waits_for_its_client_comes_back_with_the_grace: "SYNC-4", "SRV-2";
+    a_thread_that_does_not_come_back_is_counted: "SYNC-9", "LIFE-7";
 }
 
 fn get(path: &str) -> String {
@@ -280,4 +285,125 @@ fn a_panic_is_one_exchange_s(subject: &Subject) {
             200
         );
     }
+}
+
+/// The latencies of an asynchronous route, asked again and again for as long as one of these clients, which sleeps, has no answer.
+fn latencies_beside(server: &Server, sleepers: &mut [Client]) -> Vec<Duration> {
+    let moment = Duration::from_millis(1);
+    let asleep = sleepers
+        .iter_mut()
+        .position(|client| !client.poll_read(moment));
+    let asleep = &mut sleepers[asleep.expect("they sleep for two seconds")];
+    let mut other = server.connect();
+    let mut latencies = Vec::new();
+    while latencies.is_empty() || !asleep.poll_read(moment) {
+        let start = Instant::now();
+        let hello = other.get("/conformance/hello");
+        latencies.push(start.elapsed());
+        assert_eq!(hello.text(), "Hello, world!");
+    }
+    latencies
+}
+
+/// They hold for two seconds. Whoever waited for one of them has waited longer than this, and has been alone in it.
+#[track_caller]
+fn assert_unharmed(mut latencies: Vec<Duration>) {
+    latencies.sort_unstable();
+    let median = latencies[latencies.len() / 2];
+    assert!(
+        median < Duration::from_millis(500),
+        "half of {} took more than {median:?}",
+        latencies.len()
+    );
+}
+
+/// A hundred requests to this route, sent at once.
+fn a_hundred(server: &Server, path: &str) -> Vec<Client> {
+    let mut clients: Vec<_> = (0..100).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(get(path));
+    }
+    clients
+}
+
+fn a_hundred_that_sleep_keep_nobody_from_a_worker(subject: &Subject) {
+    let server = subject.start_with(Options::new().arguments(&["--workers", "1"]));
+    let mut sleepers = a_hundred(&server, "/conformance/sync/crowd/sleep");
+    let asleep = server.ask("/conformance/report/sync-calls/100");
+    assert_eq!(asleep.lines().count(), 100, "all at once");
+    assert_unharmed(latencies_beside(&server, &mut sleepers));
+    for sleeper in &mut sleepers {
+        assert_eq!(sleeper.read_response().text(), "slept");
+    }
+}
+
+fn a_hundred_that_are_too_many_keep_nobody_from_a_worker(subject: &Subject) {
+    let server = subject.start_with(Options::new().arguments(&["--workers", "1"]));
+    let mut sleepers = a_hundred(&server, "/conformance/sync/few/sleep");
+    let asleep = server.ask("/conformance/report/sync-calls/40");
+    assert!(asleep.lines().count() >= 40);
+    assert_unharmed(latencies_beside(&server, &mut sleepers));
+    let mut refused = 0;
+    for sleeper in &mut sleepers {
+        let response = sleeper.read_response();
+        match response.status {
+            503 => {
+                assert!(response.field("retry-after").is_some(), "when to ask again");
+                refused += 1;
+            }
+            status => assert_eq!((status, response.text()), (200, "slept")),
+        }
+    }
+    // Forty sleep and twenty wait; a machine that is slow has more of them sleep later.
+    assert!((1..=40).contains(&refused), "{refused} were refused");
+}
+
+fn a_thread_at_work_is_waited_for(subject: &Subject) {
+    let mut server = subject.start();
+    let mut client = server.connect();
+    client.send(get("/conformance/sync/drain"));
+    assert_eq!(server.ask("/conformance/report/sync-calls/1"), "drain");
+    server.signal(Signal::TERM);
+    assert_eq!(client.read_response().text(), "drained true");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+fn a_thread_that_waits_for_its_client_comes_back_with_the_grace(subject: &Subject) {
+    let mut server = subject.start_with(Options::new().arguments(&["--grace", "1"]));
+    let mut client = Client::connect_with_receive_buffer(server.address(), 4096);
+    client.send(get("/conformance/sync/endless"));
+    assert_eq!(server.ask("/conformance/report/sync/1"), "started");
+    server.signal(Signal::TERM);
+    let _ = server.wait();
+    let log = server.log().join("\n");
+    assert!(
+        log.contains("peer: a thread could not write: Some("),
+        "it was not told that its client is gone: {log}"
+    );
+    assert!(!log.contains("did not come back"), "{log}");
+}
+
+fn a_thread_that_does_not_come_back_is_counted(subject: &Subject) {
+    let mut server = subject.start_with(Options::new().arguments(&["--grace", "1"]));
+    let mut clients: Vec<_> = (0..2).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(get("/conformance/sync/block"));
+    }
+    let _ = server.ask("/conformance/report/sync-calls/2");
+    let start = Instant::now();
+    server.signal(Signal::TERM);
+    let _ = server.wait();
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(10), "it took {took:?}");
+    let log = server.log().join("\n");
+    let counted = log.lines().find(|line| line.contains("did not come back"));
+    let counted = counted.unwrap_or_else(|| panic!("nobody counts them: {log}"));
+    assert!(
+        counted.contains('2') && counted.contains("sync"),
+        "{counted}"
+    );
+    assert!(
+        log.contains("peer: synchronous shutdown"),
+        "the application has its say: {log}"
+    );
 }

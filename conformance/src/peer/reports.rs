@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use tokio::sync::Notify;
@@ -15,6 +15,19 @@ struct Unpark(Thread);
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
+    }
+}
+
+/// Waits on a thread that may block.
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
     }
 }
 
@@ -100,12 +113,7 @@ impl Reports {
 
     /// Waits as [`pass`](Self::pass) does, on a thread that may block.
     pub(super) fn pass_blocking(&self, gate: &str) {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let mut cx = Context::from_waker(&waker);
-        let mut pass = pin!(self.pass(gate));
-        while pass.as_mut().poll(&mut cx).is_pending() {
-            thread::park();
-        }
+        block_on(self.pass(gate));
     }
 
     async fn wait<T>(&self, mut look: impl FnMut(&mut Boards) -> Option<T>) -> T {

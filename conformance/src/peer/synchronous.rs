@@ -1,10 +1,12 @@
-//! Synchronous applications, through the adapter: mounted at `/conformance/sync/`, and on a pool of one thread with one place
-//! in its queue at `/conformance/sync/small/`.
+//! Synchronous applications, through the adapter: mounted at `/conformance/sync/`; on a pool of one thread with one place in its
+//! queue at `/conformance/sync/small/`; for a crowd of a hundred, on as many threads at `/conformance/sync/crowd/` and on forty, with
+//! twenty places in their queue, at `/conformance/sync/few/`.
 
 use std::io::{self, BufRead, Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use adapters::{Pool, PoolSettings, SyncAdapter};
 use gateway_spec::bytes::Bytes;
@@ -16,31 +18,38 @@ use gateway_spec::{
 
 use super::Routes;
 use super::lifespan::LIFESPAN;
-use super::reports::Reports;
+use super::reports::{Reports, block_on};
 
 /// The size of the parts that `endless` writes, in bytes.
 const PART: usize = 16 * 1024;
 
-/// The two mounts. Clones are the same.
+/// How long `sleep` sleeps.
+const SLEEP: Duration = Duration::from_secs(2);
+
+/// The mounts. Clones are the same.
 #[derive(Debug, Clone)]
 pub(super) struct Mounts {
     large: Arc<SyncAdapter<Blocking>>,
     small: Arc<SyncAdapter<Blocking>>,
+    crowd: Arc<SyncAdapter<Blocking>>,
+    few: Arc<SyncAdapter<Blocking>>,
 }
 
 impl Default for Mounts {
     fn default() -> Self {
-        let one = PoolSettings::default()
-            .with_threads(NonZeroUsize::MIN)
-            .with_queue(1);
-        let eight = NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN);
-        let large = PoolSettings::default().with_threads(eight);
-        let mount = |name, settings| {
+        let mount = |name, threads, queue| {
+            let settings = PoolSettings::default()
+                .with_threads(NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN))
+                .with_queue(queue)
+                // Who is dropped from the queue, is for another reason than its time.
+                .with_queue_deadline(Duration::from_secs(600));
             Arc::new(SyncAdapter::new(Blocking).with_pool(Pool::new(name, settings)))
         };
         Self {
-            large: mount("sync", large),
-            small: mount("small", one),
+            large: mount("sync", 8, 128),
+            small: mount("small", 1, 1),
+            crowd: mount("crowd", 100, 0),
+            few: mount("few", 40, 20),
         }
     }
 }
@@ -144,6 +153,8 @@ impl Routes {
                 return Err(AppError::message("a worker's thread was blocked"));
             }
             ["small", route @ ..] => (&self.synchronous.small, route),
+            ["crowd", route @ ..] => (&self.synchronous.crowd, route),
+            ["few", route @ ..] => (&self.synchronous.few, route),
             route => (&self.synchronous.large, route),
         };
         let scope = http.scope.edit();
@@ -212,6 +223,15 @@ impl SyncApplication for Blocking {
                 reports.pass_blocking("sync");
                 responder.respond("blocked")
             }
+            ["sleep"] => {
+                thread::sleep(SLEEP);
+                responder.respond("slept")
+            }
+            ["drain"] => {
+                let deadline = block_on(scope.drain());
+                let left = deadline.saturating_duration_since(std::time::Instant::now());
+                responder.respond(format!("drained {}", !left.is_zero()))
+            }
             ["read"] => {
                 let mut all = Vec::new();
                 let read = body.read_to_end(&mut all);
@@ -245,7 +265,9 @@ impl SyncApplication for Blocking {
                     Ok(()) => write_until_gone(&mut writer, &reports),
                     Err(error) => error,
                 };
-                reports.say("sync", format_args!("{:?}", AppError::from(error).gone()));
+                let gone = AppError::from(error).gone();
+                reports.say("sync", format_args!("{gone:?}"));
+                eprintln!("peer: a thread could not write: {gone:?}");
                 Ok(writer.abort())
             }
             ["large"] => {

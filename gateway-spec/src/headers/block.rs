@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::list::List;
+use super::repeat::Repeat;
 use super::same_name;
 
 /// Where one field lies in a block of bytes: its name, and its value without the spaces around it.
@@ -69,6 +70,22 @@ impl Field {
         }
     }
 
+    /// The same, counted from a later position.
+    #[inline]
+    pub(super) const fn from(self, start: u32) -> Self {
+        Self {
+            name_start: self.name_start.wrapping_sub(start),
+            value_start: self.value_start.wrapping_sub(start),
+            ..self
+        }
+    }
+
+    /// Where the name begins.
+    #[inline]
+    pub(super) const fn start(self) -> u32 {
+        self.name_start
+    }
+
     /// Where the name lies.
     #[inline]
     pub fn name(self) -> Range<usize> {
@@ -118,10 +135,22 @@ impl fmt::Display for BadBlock {
 
 impl Error for BadBlock {}
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Block {
     bytes: Vec<u8>,
     fields: Vec<Field>,
+    repeat: Repeat,
+}
+
+impl Clone for Block {
+    /// What is known of heads before is the connection's, and not the copy's.
+    fn clone(&self) -> Self {
+        Self {
+            bytes: self.bytes.clone(),
+            fields: self.fields.clone(),
+            repeat: Repeat::default(),
+        }
+    }
 }
 
 impl Block {
@@ -136,7 +165,11 @@ impl Block {
                 return Err(BadBlock::Value);
             }
         }
-        Ok(Self { bytes, fields })
+        Ok(Self {
+            bytes,
+            fields,
+            repeat: Repeat::default(),
+        })
     }
 
     pub(super) fn refill_validated(&mut self, bytes: &[u8], fields: &mut Vec<Field>) {
@@ -188,10 +221,12 @@ impl Block {
 
     /// A map over one copy of the bytes.
     pub(super) fn to_map(&self) -> HeaderMap {
-        // A vector with room to spare is shared from the beginning, which saves each slice a look whether it is.
-        let mut copy = Vec::with_capacity(self.bytes.len() + 1);
-        copy.extend_from_slice(&self.bytes);
-        map_of(&Bytes::from(copy), &self.fields)
+        self.repeat.map(&self.bytes, &self.fields, || {
+            // A vector with room to spare is shared from the beginning, which saves each slice a look whether it is.
+            let mut copy = Vec::with_capacity(self.bytes.len() + 1);
+            copy.extend_from_slice(&self.bytes);
+            map_of(&Bytes::from(copy), &self.fields)
+        })
     }
 
     pub(super) fn into_map(self) -> HeaderMap {

@@ -48,7 +48,11 @@ fn block(fields: Fields<'_>) -> Headers {
 }
 
 fn wire(fields: Fields<'_>) -> (Vec<u8>, Vec<Field>) {
-    let mut bytes = b"GET / HTTP/1.1\r\n".to_vec();
+    wire_behind("GET / HTTP/1.1\r\n", fields)
+}
+
+fn wire_behind(request_line: &str, fields: Fields<'_>) -> (Vec<u8>, Vec<Field>) {
+    let mut bytes = request_line.as_bytes().to_vec();
     let mut index = Vec::new();
     for (name, value) in fields {
         let start = bytes.len();
@@ -419,6 +423,80 @@ fn refilling_reuses_both_buffers() {
     }
     assert!(spare.capacity() > 0, "the previous index comes back");
     assert!(places[1].abs_diff(places[2]) < 100, "the same block");
+}
+
+/// One head after the other, in the same value: which of their maps share memory with the one before.
+fn maps_of(heads: &[(&str, Fields<'_>)]) -> Vec<bool> {
+    let mut headers = Headers::new();
+    let mut before = None;
+    heads
+        .iter()
+        .map(|(request_line, fields)| {
+            let (bytes, mut index) = wire_behind(request_line, fields);
+            headers.refill_validated(&bytes, &mut index);
+            let map = headers.to_map();
+            assert_eq!(map, owned(fields).collect::<HeaderMap>());
+            let first = map.values().next().map(|value| value.as_bytes().as_ptr());
+            let shares = before.replace((first, map)).map(|(before, _)| before) == Some(first);
+            shares && first.is_some()
+        })
+        .collect()
+}
+
+#[test]
+fn the_map_of_a_head_that_is_repeated_is_made_once() {
+    let (a, b) = (TABLE[3], TABLE[4]);
+    let (get, put) = ("GET / HTTP/1.1\r\n", "PUT /elsewhere HTTP/1.1\r\n");
+    assert_eq!(
+        maps_of(&[
+            (get, a),
+            (get, a),
+            (put, a),
+            (get, a),
+            (get, b),
+            (get, a),
+            (get, a),
+            (put, a)
+        ]),
+        [false, false, true, true, false, false, false, true]
+    );
+    assert_eq!(maps_of(&[(get, TABLE[0]); 4]), [false; 4]);
+    let spelt: Fields<'_> = &[("X-LATIN", b"caf\xe9"), ("X-Tab", b"a\tb")];
+    assert_eq!(maps_of(&[(get, a), (get, a), (get, spelt)]), [false; 3]);
+    let more: Fields<'_> = &[("X-Latin", b"caf\xe9"), ("X-Tab", b"a\tb"), ("a", b"b")];
+    assert_eq!(
+        maps_of(&[(get, a), (get, a), (get, more), (get, a)]),
+        [false; 4]
+    );
+}
+
+#[test]
+fn a_long_head_is_not_kept() {
+    let long = vec![b'x'; 4 * 1024];
+    let fields: Fields<'_> = &[("a", &long)];
+    assert_eq!(maps_of(&[("", fields); 4]), [false; 4]);
+}
+
+#[test]
+fn the_same_bytes_with_other_places_are_other_fields() {
+    let mut headers = Headers::new();
+    let bytes = b"ab: cd";
+    let places = [
+        (0..2, 4..6),
+        (0..1, 4..6),
+        (0..2, 4..6),
+        (0..2, 5..6),
+        (0..2, 4..6),
+    ];
+    for (name, value) in places {
+        for _ in 0..3 {
+            let mut index = vec![Field::new(name.clone(), value.clone()).unwrap()];
+            headers.refill_validated(bytes, &mut index);
+            let text =
+                |range: &std::ops::Range<usize>| str::from_utf8(&bytes[range.clone()]).unwrap();
+            assert_eq!(headers.to_map()[text(&name)], text(&value));
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use gateway_spec::{
-    AppError, Done, Gone, Responder, Response, ResponseHead, Scope, SendError, Trailing, Writer,
+    AppError, Done, Gone, Headers, Responder, Response, ResponseHead, Scope, SendError, Trailing,
+    Writer,
 };
 use http::header::{CONTENT_LENGTH, TRAILER};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
@@ -16,11 +17,13 @@ use super::BoxError;
 use super::client::{Client, Stop};
 use crate::io::pump::{Piece, pump};
 
-/// What of a request decides about its answer.
+/// What of an exchange decides about its answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
     is_head: bool,
     version: Version,
+    /// Whether the server writes field by field, and does not make a map of them.
+    by_field: bool,
 }
 
 impl Asked {
@@ -28,15 +31,35 @@ impl Asked {
         Self {
             is_head: scope.method == Method::HEAD,
             version: scope.version,
+            // Those that keep the order across names have no map.
+            by_field: scope.connection.capabilities.wire_order(),
         }
     }
 }
 
 /// The head of a response, without a copy of its fields.
-pub(super) fn head_of(parts: http::response::Parts) -> ResponseHead {
-    let mut head = ResponseHead::new(parts.status);
-    head.headers = parts.headers.into();
+pub(super) fn head_of(status: StatusCode, fields: HeaderMap, asked: Asked) -> ResponseHead {
+    let mut head = ResponseHead::new(status);
+    head.headers = match asked.by_field {
+        true => list(fields),
+        false => fields.into(),
+    };
     head
+}
+
+/// The fields of a map one by one: walked along, looked through and dropped for less than a map.
+fn list(fields: HeaderMap) -> Headers {
+    let mut list = Headers::new();
+    let mut before = None;
+    for (name, value) in fields {
+        // Further values of a name come without it.
+        let Some(name) = name.or_else(|| before.clone()) else {
+            continue;
+        };
+        before = Some(name.clone());
+        list.append(name, value);
+    }
+    list
 }
 
 /// Sends a response, while its client is there.
@@ -50,7 +73,7 @@ where
     B: Body<Error: Into<BoxError>>,
 {
     let (parts, body) = response.into_parts();
-    let mut head = head_of(parts);
+    let mut head = head_of(parts.status, parts.headers, asked);
     let size = body.size_hint().exact();
     if head.status == StatusCode::NOT_MODIFIED && size == Some(0) {
         leave_length_open(&mut head);

@@ -5,7 +5,6 @@ use std::any::Any;
 use std::sync::LazyLock;
 
 use gateway_spec::{BodyLength, RequestBody, Scope};
-use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Extensions, Method, Request, Uri, Version, header};
 
@@ -43,42 +42,44 @@ static ROOM: LazyLock<Extensions> = LazyLock::new(|| {
 
 /// The request of a scope.
 pub(super) fn of(scope: &Scope, body: RequestBody, hook: Option<&Hook>) -> Request<RequestBody> {
-    let (mut parts, body) = Request::new(body).into_parts();
-    parts.method = scope.method.clone();
-    parts.uri = scope.uri.clone();
-    parts.version = scope.version;
+    let mut request = Request::new(body);
+    *request.method_mut() = scope.method.clone();
+    *request.uri_mut() = scope.uri.clone();
+    *request.version_mut() = scope.version;
     // The server keeps the scope too, so nothing can be moved out of it.
-    parts.headers = scope.headers.to_map();
-    parts.extensions = if scope.extensions.is_empty() {
-        ROOM.clone()
-    } else {
-        scope.extensions.clone()
+    *request.headers_mut() = scope.headers.to_map();
+    let extensions = request.extensions_mut();
+    *extensions = match scope.extensions.is_empty() {
+        true => ROOM.clone(),
+        false => scope.extensions.clone(),
     };
-    if !scope.root_path().is_empty() {
-        mount(scope, &mut parts);
-    }
     #[cfg(feature = "axum")]
-    if let Some(client) = scope
-        .connection
-        .client
-        .as_ref()
-        .and_then(|client| client.tcp())
-    {
-        parts.extensions.insert(axum::extract::ConnectInfo(client));
+    if let Some(gateway_spec::Address::Tcp(client)) = scope.connection.client {
+        extensions.insert(axum::extract::ConnectInfo(client));
     }
-    parts.extensions.insert(scope.clone());
-    if let Some(hook) = hook {
-        hook(scope, &mut parts);
+    extensions.insert(scope.clone());
+    if !scope.root_path().is_empty() {
+        mount(scope, &mut request);
     }
+    match hook {
+        Some(hook) => changed(request, scope, hook),
+        None => request,
+    }
+}
+
+#[cold]
+fn changed(request: Request<RequestBody>, scope: &Scope, hook: &Hook) -> Request<RequestBody> {
+    let (mut parts, body) = request.into_parts();
+    hook(scope, &mut parts);
     Request::from_parts(parts, body)
 }
 
 /// Leaves of the target what is below the mounts.
 #[cold]
-fn mount(scope: &Scope, parts: &mut Parts) {
+fn mount<B>(scope: &Scope, request: &mut Request<B>) {
     #[cfg(feature = "axum")]
-    parts
-        .extensions
+    request
+        .extensions_mut()
         .insert(axum::extract::OriginalUri(scope.uri.clone()));
     let mut uri = scope.uri.clone().into_parts();
     let below = match scope.query() {
@@ -88,5 +89,6 @@ fn mount(scope: &Scope, parts: &mut Parts) {
     uri.path_and_query = Some(
         PathAndQuery::try_from(below).expect("the end of a path that begins with a slash is one"),
     );
-    parts.uri = Uri::from_parts(uri).expect("with another path a target has the same form");
+    *request.uri_mut() =
+        Uri::from_parts(uri).expect("with another path a target has the same form");
 }

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use gateway_spec::{Gone, ResponseHead};
@@ -24,6 +25,8 @@ use super::tunnel;
 pub(super) struct Asked {
     pub(super) method: Method,
     pub(super) version: Version,
+    /// How long a tunnel's client may take nothing of what is sent.
+    pub(super) write_timeout: Duration,
 }
 
 /// The future of an [`IntoService`](super::IntoService): resolves with the response as soon as there is a head.
@@ -121,8 +124,8 @@ fn respond(
         }) => answer(head, length, first, peer, asked),
         Some(Outgoing::Upgrade(head)) => match (switch(head, asked), on_upgrade) {
             (Some(response), Some(on_upgrade)) => {
-                peer.runtime
-                    .spawn(tunnel::run(Arc::clone(peer), on_upgrade));
+                let tunnel = tunnel::run(Arc::clone(peer), on_upgrade, asked.write_timeout);
+                peer.runtime.spawn(tunnel);
                 response
             }
             _ => {
@@ -183,26 +186,26 @@ fn settle_length<B>(response: &mut Response<B>, version: Version) -> Option<u64>
     }
 }
 
-/// The response that makes of the connection, or of the stream, a tunnel.
+/// The response that makes of the connection, or of the stream, a tunnel. Each kind of request has one status for it (RFC 9110 sections
+/// 9.3.6 and 15.2.2), whichever the application knows.
 fn switch(mut head: ResponseHead, asked: &Asked) -> Option<Response<ResponseBody>> {
     head.headers.remove(CONTENT_LENGTH);
     let mut response = with_head(head);
-    let is_connect = asked.method == Method::CONNECT;
-    match response.status() {
-        StatusCode::SWITCHING_PROTOCOLS if !is_connect => {
-            // It says to which.
-            if !response.headers().contains_key(UPGRADE) {
-                return None;
-            }
-            let upgrade = HeaderValue::from_static("upgrade");
-            response.headers_mut().insert(CONNECTION, upgrade);
+    let headers = response.headers_mut();
+    if asked.method == Method::CONNECT {
+        headers.remove(UPGRADE);
+        headers.remove(CONNECTION);
+        if !response.status().is_success() {
+            *response.status_mut() = StatusCode::OK;
         }
-        status if status.is_success() && is_connect => {
-            response.headers_mut().remove(UPGRADE);
-            response.headers_mut().remove(CONNECTION);
-        }
-        _ => return None,
+        return Some(response);
     }
+    // It says to which.
+    if !headers.contains_key(UPGRADE) {
+        return None;
+    }
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     Some(response)
 }
 

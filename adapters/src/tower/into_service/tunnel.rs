@@ -19,21 +19,17 @@ use super::peer::Peer;
 /// Bytes read at once: a piece of what the exchange keeps.
 const PIECE: usize = 16 * 1024;
 
-/// How long a client may take nothing of what is sent (SRV-14). 30 seconds, as the servers: whoever upgrades a connection has to
-/// look after it, and the outer server does no more.
-const WRITE: Duration = Duration::from_secs(30);
-
 /// How long a closed connection is still read, so that what was sent last is not lost by a reset (RFC 9112 section 9.6). 2 seconds,
 /// as the servers.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Carries the bytes until either side ends. The application learns by its transport how that went.
-pub(super) async fn run(peer: Arc<Peer>, on_upgrade: OnUpgrade) {
+pub(super) async fn run(peer: Arc<Peer>, on_upgrade: OnUpgrade, write_timeout: Duration) {
     let Ok(io) = on_upgrade.await else {
         // The response did not reach the client.
         return peer.leave();
     };
-    let mut tunnel = Tunnel::new(io, peer.client());
+    let mut tunnel = Tunnel::new(io, peer.client(), write_timeout);
     match poll_fn(|cx| tunnel.poll(cx)).await {
         End::Closed => {
             let _ = timeout(LINGER, poll_fn(|cx| tunnel.poll_read_out(cx))).await;
@@ -51,6 +47,7 @@ struct Tunnel<'a> {
     rest: Bytes,
     /// Bytes that were taken and are not known to have left.
     unflushed: usize,
+    write_timeout: Duration,
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
@@ -89,7 +86,7 @@ enum End {
 }
 
 impl<'a> Tunnel<'a> {
-    const fn new(io: Upgraded, client: &'a Client) -> Self {
+    const fn new(io: Upgraded, client: &'a Client, write_timeout: Duration) -> Self {
         Self {
             io,
             client,
@@ -97,6 +94,7 @@ impl<'a> Tunnel<'a> {
             output: Output::Open,
             rest: Bytes::new(),
             unflushed: 0,
+            write_timeout,
             stalled: None,
         }
     }
@@ -229,7 +227,8 @@ impl<'a> Tunnel<'a> {
             }
             Poll::Ready(Err(_)) => Step::End(End::Gone(Gone::PeerReset)),
             Poll::Pending => {
-                let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(WRITE)));
+                let timer = || Box::pin(sleep(self.write_timeout));
+                let stalled = self.stalled.get_or_insert_with(timer);
                 match stalled.as_mut().poll(cx) {
                     Poll::Ready(()) => Step::End(End::Gone(Gone::WriteTimeout)),
                     Poll::Pending => Step::Waits,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use gateway_spec::{
     Accept, AppError, Application, Cause, CloseCode, Connection, Disconnect, Done, Gone, Http,
-    Incoming, Message, Signal, Tunnel, WebSocket, application_fn,
+    Incoming, Message, SendError, Signal, Tunnel, WebSocket, application_fn,
 };
 use http::{HeaderValue, Method, Request, StatusCode, Version, header};
 use http_body_util::Empty;
@@ -160,6 +160,57 @@ async fn a_tunnel_holds_up_who_writes_and_who_sends() {
     let before = wrote.get();
     assert!(before < 30_000_000 / (64 * 1024), "{before}");
     drop(raw);
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_given_up() {
+    let (gones, mut told) = mpsc::unbounded_channel();
+    let service = service(move |http: Http| {
+        let gones = gones.clone();
+        async move {
+            let mut tunnel = switch(http).await?;
+            loop {
+                if let Err(error) = tunnel.write(vec![b'x'; 64 * 1024]).await {
+                    gones.send(error)?;
+                    return Ok(tunnel.abort());
+                }
+            }
+        }
+    });
+    let address = serve(service.with_tunnel_write_timeout(Duration::from_millis(20))).await;
+    let mut raw = Raw::connect(address).await;
+    raw.send(SWITCH).await;
+    let gone = SendError::Gone(Gone::WriteTimeout);
+    assert_eq!(soon(told.recv()).await, Some(gone));
+}
+
+#[tokio::test]
+async fn each_kind_of_request_has_its_status_for_a_switch() {
+    let address = serve(service(async |http: Http| {
+        let status = match http.scope.method {
+            Method::CONNECT => StatusCode::SWITCHING_PROTOCOLS,
+            _ => StatusCode::OK,
+        };
+        let head = gateway_spec::ResponseHead::new(status)
+            .with_header(header::UPGRADE, HeaderValue::from_static("echo"));
+        let mut tunnel = http.responder.upgrade(head, http.body).await?;
+        tunnel.write("through").await?;
+        tunnel.finish().await
+    }))
+    .await;
+    let mut raw = Raw::connect(address).await;
+    raw.send(SWITCH).await;
+    assert!(raw.until("\r\n\r\n").await.starts_with("HTTP/1.1 101 "));
+    assert_eq!(raw.rest().await, "through");
+    let mut raw = Raw::connect(address).await;
+    raw.send("CONNECT b.example:80 HTTP/1.1\r\nhost: b.example:80\r\n\r\n")
+        .await;
+    let head = raw.until("\r\n\r\n").await;
+    assert!(
+        head.starts_with("HTTP/1.1 200 ") && !head.contains("upgrade"),
+        "{head}"
+    );
+    assert_eq!(raw.rest().await, "through");
 }
 
 /// An application of WebSockets alone.

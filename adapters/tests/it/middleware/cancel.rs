@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapters::middleware::{HalfClose, cancel_on_disconnect};
-use gateway_spec::{Accept, AppError, Application, Connection, Gone, Http, Incoming, ResponseHead};
+use gateway_spec::{
+    Accept, AppError, Application, Connection, Done, Gone, Http, Incoming, ResponseHead,
+};
 use http::{HeaderValue, StatusCode, header};
 use test_client::{TestClient, Why};
 
@@ -142,6 +144,35 @@ fn work_after_a_complete_answer_goes_on_though_the_client_left_before_it_was_wri
     assert!(turn(call.as_mut()).is_pending());
     assert!(!work.was_dropped());
     assert_eq!(server.calls(), "start 200 false");
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_after_the_application_itself_gave_up_goes_on() {
+    let give_up: [fn(Http) -> Option<Done>; 2] = [
+        |http| Some(http.responder.abort()),
+        |http| {
+            drop(http);
+            None
+        },
+    ];
+    for give_up in give_up {
+        let work = Work::default();
+        let watched = work.clone();
+        let app = http_app(move |http: Http| {
+            let work = watched.clone();
+            async move {
+                let doing = work.begin();
+                let done = give_up(http);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                doing.done();
+                done.ok_or_else(|| AppError::message("it forgot"))
+            }
+        });
+        let client = TestClient::new(cancel_on_disconnect(app));
+        let exchange = asked(client.get("/").open(), &work).await;
+        exchange.reset().outcome().await;
+        assert!(work.is_done());
+    }
 }
 
 #[tokio::test]

@@ -106,6 +106,42 @@ async fn a_bound_on_the_whole_cuts_the_answer_off() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_in_the_hands_of_another_task_is_cut_off_too() {
+    let app = http_app(async |http: Http| {
+        let mut writer = http.responder.start(StatusCode::OK).await?;
+        let writing = tokio::spawn(async move {
+            while writer.write("tick ").await.is_ok() {
+                sleep(seconds(1)).await;
+            }
+        });
+        writing.await?;
+        Err(AppError::message("nothing ends the other task"))
+    });
+    let client = TestClient::new(timeout(app, seconds(1)).whole(seconds(10)));
+    let began = Instant::now();
+    let broken = client.get("/").send().await.unwrap_err();
+    assert_eq!((broken.why(), began.elapsed()), (Why::CutOff, seconds(10)));
+
+    let app = socket_app(async |socket| {
+        let mut socket = socket.handshake.accept(Accept::new()).await?;
+        let writing = tokio::spawn(async move {
+            while socket.send("tick").await.is_ok() {
+                sleep(seconds(1)).await;
+            }
+        });
+        writing.await?;
+        Err(AppError::message("nothing ends the other task"))
+    });
+    let client = TestClient::new(timeout(app, seconds(1)).upgraded(seconds(10)));
+    let began = Instant::now();
+    let mut socket = client.websocket("/").connect().await.unwrap();
+    assert_eq!(
+        (socket.closed().await.code, began.elapsed()),
+        (1011, seconds(10))
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn work_after_the_answer_is_not_bounded() {
     let work = Work::default();
     let watched = work.clone();
