@@ -1,76 +1,132 @@
-"""Counts the user-space instructions of one request, for the scripts beside this folder's programs.
+"""User-space instructions and allocations, counted by valgrind; exact, whatever else the machine does.
 
-A program answers 1,000 and then 2,000 requests of one keep-alive connection under callgrind; the difference is what 1,000
-requests cost, whatever start-up and shutdown cost. Needs python3 and valgrind.
+A server answers n and then 2n requests, or a program does something so often; the difference is what n requests cost, whatever start-up and shutdown cost.
+Callgrind counts every iteration of `rep movsb` and `rep stosb` as an instruction, so copies and clears of some KiB and more
+count as bytes. The kernel is not counted.
 """
 
+import collections
 import re
-import signal
-import socket
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
-REQUESTS = 1000
+from servers import OURS, Running, Server
+from wire import Echoes, Requests
 
-MINIMAL = "GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n"
-# What Chromium sends for a page: 15 fields.
-BROWSER = (
-    "GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nConnection: keep-alive\r\nCache-Control: max-age=0\r\n"
-    'sec-ch-ua: "Chromium";v="140", "Not=A?Brand";v="24", "Google Chrome";v="140"\r\n'
-    'sec-ch-ua-mobile: ?0\r\nsec-ch-ua-platform: "Linux"\r\nUpgrade-Insecure-Requests: 1\r\n'
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 "
-    "Safari/537.36\r\nAccept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,"
-    "image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7\r\nSec-Fetch-Site: none\r\n"
-    "Sec-Fetch-Mode: navigate\r\nSec-Fetch-User: ?1\r\nSec-Fetch-Dest: document\r\n"
-    "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n\r\n"
-)
+# Folders of this workspace; the longer name first where one ends like another.
+PACKAGES = (
+    "server-raw/http1 server-raw server-hyper server-host hosting gateway-spec gateway websocket adapters app-router bench/app"
+).split()
 
 
-def build(folder, *what):
-    """Builds a package in release mode, unless the script was called with --no-build."""
-    if "--no-build" not in sys.argv[1:]:
-        # Whatever the environment says of the target folder: what is measured is what was built.
-        command = ["cargo", "build", "--release", "--target-dir", folder / "target", *what]
-        subprocess.run(command, cwd=folder, check=True)
+def need_valgrind():
+    if not shutil.which("valgrind"):
+        sys.exit("valgrind is missing: apt-get install valgrind")
 
 
-def instructions(command, request):
-    """What one request costs a server that prints where it listens, and answers `Hello, world!`."""
-    once, twice = (run(command, request, n * REQUESTS) for n in (1, 2))
-    return (twice - once) / REQUESTS
+class Program(NamedTuple):
+    """One of this workspace's that does a case n times: `PACKAGE CASE N`."""
+
+    package: str
+    case: str
+
+    def run(self, count, below):
+        command = [*below, OURS / "release" / self.package, self.case, str(count)]
+        subprocess.run(command, check=True, capture_output=True)
 
 
-def connect(server):
-    """A connection to a server that prints where it listens."""
-    port = int(re.search(r":(\d+) ", server.stdout.readline())[1])
-    client = socket.create_connection(("127.0.0.1", port), timeout=60)
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return client
+class Served(NamedTuple):
+    """A server and what is asked of it n times: `load.talk(port, n)`."""
+
+    server: Server
+    load: Requests | Echoes
+
+    def run(self, count, below):
+        with Running(self.server, below=below) as running:
+            self.load.talk(running.port, count)
+            running.stop()
 
 
-def ask(client, request, count):
-    """Sends a request so many times, each after the answer to the last, which is `Hello, world!`."""
-    for _ in range(count):
-        client.sendall(request.encode())
-        answer = b""
-        while not answer.endswith(b"Hello, world!"):
-            piece = client.recv(4096)
-            if not piece:
-                sys.exit(f"the server closed the connection after {answer!r}")
-            answer += piece
+def instructions(what, count):
+    """Of one request, or of one time."""
+    once, twice = (profile(what, n).total() for n in (count, 2 * count))
+    return (twice - once) / count
 
 
-def run(command, request, count):
+def profile_of_one(what, count):
+    """Of one request: (file, function) -> instructions."""
+    once, twice = (profile(what, n) for n in (count, 2 * count))
+    return {place: (twice[place] - once[place]) / count for place in twice}
+
+
+def allocations(what, count):
+    """Calls of malloc and its siblings, of one request."""
+    once, twice = (all_allocations(what, n) for n in (count, 2 * count))
+    return (twice - once) / count
+
+
+def profile(what, count):
+    """Of a whole run: (file, function) -> instructions, inlined code in the file that it comes from."""
     with tempfile.TemporaryDirectory() as folder:
-        valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
-        server = subprocess.Popen(
-            [*valgrind, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        with connect(server) as client:
-            ask(client, request, count)
-        server.send_signal(signal.SIGTERM)
-        log = server.communicate()[1]
-        return int(re.search(r"Collected : (\d+)", log)[1])
+        out = f"{folder}/out"
+        what.run(count, ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"])
+        return parse(Path(out).read_text())
+
+
+def all_allocations(what, count):
+    with tempfile.TemporaryDirectory() as folder:
+        log = f"{folder}/log"
+        what.run(count, ["valgrind", "--tool=memcheck", "--leak-check=no", "--undef-value-errors=no", f"--log-file={log}"])
+        found = re.search(r"total heap usage: ([\d,]+) allocs", Path(log).read_text())
+        return int(found[1].replace(",", ""))
+
+
+def parse(text):
+    """The self cost of each place in callgrind's format."""
+    names = {}
+
+    def name(kind, value):
+        short = re.match(r"(\(\d+\))(?: (.*))?", value)
+        if not short:
+            return value
+        if short[2] is not None:
+            names[kind, short[1]] = short[2]
+        return names[kind, short[1]]
+
+    costs = collections.Counter()
+    file = function = "???"
+    calls = False
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if key in ("fl", "fi", "fe"):
+            file = name("file", value)
+        elif key == "fn":
+            function = name("function", value)
+        elif key in ("cfi", "cfl"):
+            name("file", value)
+        elif key == "cfn":
+            name("function", value)
+        elif key == "calls":
+            calls = True  # The next line is the callee's cost.
+        elif line[:1] in "0123456789+-*" and not equals and line:
+            if not calls:
+                costs[file, function] += int(line.split()[1])
+            calls = False
+    return costs
+
+
+def owner(file):
+    """Whose code it is: a package, or a library of the system."""
+    if found := re.search(r"registry/src/[^/]+/(.+?)-\d+\.[^/]*/", file):
+        return found[1]
+    if found := re.search(r"/library/(core|alloc|std|hashbrown)/|/rustc/[^/]+/(?:/)?library/(\w+)/", file):
+        return found[1] or found[2]
+    if found := re.search(rf"(?:^|/)({'|'.join(PACKAGES)})/src/", file):
+        return found[1]
+    if re.search(r"malloc|arena", file):
+        return "malloc"
+    return "the C library" if file != "???" else "???"

@@ -1,4 +1,4 @@
-//! One axum application, under `axum::serve` and on both servers: `bench-axum SERVER APP`.
+//! One axum application, under `axum::serve` and on both servers: `bench-axum SERVER APP PORT`.
 //!
 //! SERVER is `axum`, `raw` or `hyper`; APP is `bare`, or `layers` for the two that most applications wear. All of them have one
 //! thread, nodelay sockets, and logs of the level `info`.
@@ -19,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [server, app] = arguments.as_slice() else {
+    let [server, app, port] = arguments.as_slice() else {
         return usage();
     };
     let bare = Router::new().route("/", get(async || "Hello, world!"));
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         _ => return usage(),
     };
     match server.as_str() {
-        "axum" => match by_axum(app) {
+        "axum" => match by_axum(app, port) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("error: {error}");
@@ -39,8 +39,10 @@ fn main() -> ExitCode {
             }
         },
         "raw" | "hyper" => {
-            let flags = "--bind 127.0.0.1:0 --workers 1 --access-log off".split(' ');
-            let flags = ["bench-axum", "--server", server].into_iter().chain(flags);
+            let flags = format!("--bind 127.0.0.1:{port} --workers 1 --access-log off");
+            let flags = ["bench-axum", "--server", server]
+                .into_iter()
+                .chain(flags.split(' '));
             gateway::run_from(from_service(app), flags)
         }
         _ => usage(),
@@ -48,12 +50,12 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: bench-axum axum|raw|hyper bare|layers");
+    eprintln!("usage: bench-axum axum|raw|hyper bare|layers PORT");
     ExitCode::from(2)
 }
 
 /// As the launcher of the two servers, as far as it matters here.
-fn by_axum(app: Router) -> io::Result<()> {
+fn by_axum(app: Router, port: &str) -> io::Result<()> {
     let logs = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("info"));
     logs.with_writer(io::stderr).init();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -61,9 +63,7 @@ fn by_axum(app: Router) -> io::Result<()> {
         .build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        println!("listening on http://{address} (axum::serve, 1 worker)");
+        let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
         let listener = listener.tap_io(|stream| {
             // A socket without it serves as well.
             let _ = stream.set_nodelay(true);

@@ -1,19 +1,18 @@
 //! Calls an application so many times over a transport that does next to nothing: `bench-contract CASE CALLS`.
 //!
-//! `run` beside it counts instructions and allocations of two lengths and prints the difference a call.
+//! `bench/run contract` counts instructions and allocations of two lengths and prints the difference a call.
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;
-use std::pin::pin;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Waker};
 
+use bench_contract::{Caller, Sink};
 use bytes::Bytes;
 use gateway_spec::{
-    Abort, AppError, Application, BoxApplication, Capabilities, Connection, ConnectionInfo, Done,
-    Gone, GoneSignal, Http, HttpReceive, HttpScope, HttpSend, HttpTransport, Response, Scope,
-    SendError, Signal, application_fn,
+    AppError, Application, BoxApplication, Connection, Done, HttpSend, HttpTransport, Response,
+    application_fn,
 };
 use http::StatusCode;
 
@@ -67,26 +66,15 @@ async fn stream(connection: Connection) -> Result<Done, AppError> {
 }
 
 fn run(app: &impl Application, calls: u32) {
-    let transport = Arc::new(Sink::default());
-    let info = Arc::new(ConnectionInfo::new(Capabilities::new("sink")));
-    let scope = Scope::new(HttpScope::new(info));
-    let mut cx = Context::from_waker(Waker::noop());
+    let caller = Caller::new("/");
     for _ in 0..calls {
-        let http = Http::new(scope.clone(), Arc::clone(&transport) as _);
-        let call = pin!(app.call(Connection::Http(black_box(http))));
-        match call.poll(&mut cx) {
-            Poll::Ready(Ok(done)) => drop(done),
-            Poll::Ready(Err(error)) => panic!("{error}"),
-            Poll::Pending => panic!("nothing here waits"),
-        }
+        caller.call(app);
     }
-    transport.report();
 }
 
 /// What the sink itself takes of one event.
 fn transport_alone(calls: u32) {
-    let sink = Arc::new(Sink::default());
-    let transport: Arc<dyn HttpTransport> = Arc::clone(&sink) as _;
+    let transport: Arc<dyn HttpTransport> = Arc::new(Sink::default());
     let mut cx = Context::from_waker(Waker::noop());
     for _ in 0..calls {
         let transport = black_box(&transport);
@@ -99,66 +87,4 @@ fn transport_alone(calls: u32) {
         let sent = transport.send(event);
         assert!(sent.is_ok());
     }
-    sink.report();
-}
-
-/// A transport that counts what it is sent, behind the lock that a server's has.
-#[derive(Default)]
-struct Sink {
-    bytes: Mutex<usize>,
-}
-
-impl Sink {
-    fn report(&self) {
-        println!("{} bytes", self.count());
-    }
-
-    fn count(&self) -> usize {
-        *self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl HttpTransport for Sink {
-    fn poll_receive(&self, _: &mut Context<'_>) -> Poll<HttpReceive> {
-        Poll::Pending
-    }
-
-    fn stop_receiving(&self) {}
-
-    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Gone>> {
-        match *self.bytes.lock().unwrap_or_else(PoisonError::into_inner) {
-            usize::MAX => Poll::Pending,
-            _ => Poll::Ready(Ok(())),
-        }
-    }
-
-    fn send(&self, event: HttpSend) -> Result<(), SendError> {
-        let length = match &event {
-            HttpSend::Start { body, .. } => body.len(),
-            HttpSend::Body { bytes, .. } => bytes.len(),
-            _ => 0,
-        };
-        *self.bytes.lock().unwrap_or_else(PoisonError::into_inner) += length;
-        Ok(())
-    }
-
-    fn poll_write(&self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SendError>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(&self, _: &mut Context<'_>) -> Poll<Result<(), Gone>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_buffered(&self, _: &mut Context<'_>, _: usize) -> Poll<Result<(), Gone>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn gone(&self) -> GoneSignal {
-        Signal::new().wait()
-    }
-
-    fn close(&self) {}
-
-    fn abort(&self, _: Abort) {}
 }

@@ -7,49 +7,36 @@ use std::convert::Infallible;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use peer::{HELLO, JSON, accept, args, per_runtime};
+use tokio::net::TcpStream;
 
 async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let mut response = Response::new(Full::new(Bytes::from_static(b"Hello, world!")));
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, text);
+    let (kind, body) = match request.uri().path() {
+        "/json" => ("application/json", JSON),
+        _ => ("text/plain; charset=utf-8", HELLO),
+    };
+    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     drop(request);
     Ok(response)
 }
 
-async fn serve() -> std::io::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!(
-        "listening on http://{} (hyper-held, 1 worker)",
-        listener.local_addr()?
-    );
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        tokio::spawn(async move {
-            let mut http = hyper::server::conn::http1::Builder::new();
-            http.half_close(true).pipeline_flush(true);
-            // A client that leaves is not the benchmark's concern.
-            let _ = http
-                .serve_connection(TokioIo::new(stream), service_fn(hello))
-                .await;
-        });
-    }
+async fn speak(stream: TcpStream) {
+    let mut http = http1::Builder::new();
+    http.half_close(true).pipeline_flush(true);
+    // A client that leaves is not the benchmark's concern.
+    let _ = http
+        .serve_connection(TokioIo::new(stream), service_fn(hello))
+        .await;
 }
 
-fn main() -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let server = tokio::spawn(serve());
-        terminate.recv().await;
-        server.abort();
-        Ok(())
-    })
+fn main() {
+    let args = args();
+    per_runtime(args.workers, move || accept(args.port, speak));
 }

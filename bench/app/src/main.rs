@@ -1,0 +1,89 @@
+//! The application that is measured: what the peers answer, written over the contract.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /` | 13 bytes of text |
+//! | `GET /json` | `{"message":"Hello, world!"}` |
+//! | `GET /user/{id}` | the id |
+//! | `POST /echo` | the body, while it comes |
+//! | `GET /stream` | 64 chunks of 1 KiB |
+//! | `GET /sleep` | 13 bytes of text, after 10 ms |
+//! | `GET /bytes/{n}` | so many bytes, in pieces of 64 KiB |
+//! | `POST /sink` | how many bytes the body had |
+//! | `GET /ws` | a WebSocket that sends back its messages |
+//! | `GET /crowd` | a WebSocket whose messages go to everybody there |
+#![forbid(unsafe_code)]
+
+mod bulk;
+mod crowd;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use gateway::types::StatusCode;
+use gateway::{
+    Accept, AppError, Application, CloseCode, Connection, Done, Http, Response, WebSocket,
+};
+
+use crate::crowd::Crowd;
+
+const HELLO: &str = "Hello, world!";
+const JSON: &str = r#"{"message":"Hello, world!"}"#;
+
+#[derive(Default)]
+struct Bench {
+    crowd: Crowd,
+}
+
+impl Application for Bench {
+    async fn call(&self, connection: Connection) -> Result<Done, AppError> {
+        match connection {
+            Connection::Http(http) => answer(http).await,
+            Connection::WebSocket(socket) => match socket.scope.path() {
+                "/ws" => echo(socket).await,
+                "/crowd" => self.crowd.join(socket).await,
+                _ => Connection::WebSocket(socket).refuse().await,
+            },
+            other => other.refuse().await,
+        }
+    }
+}
+
+async fn answer(http: Http) -> Result<Done, AppError> {
+    match http.scope.path() {
+        "/" => http.responder.respond(HELLO).await,
+        "/json" => {
+            let json = Response::typed("application/json", JSON);
+            http.responder.respond(json).await
+        }
+        "/echo" => bulk::echo(http).await,
+        "/sink" => bulk::sink(http).await,
+        "/stream" => bulk::stream(http.responder).await,
+        "/sleep" => {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            http.responder.respond(HELLO).await
+        }
+        path => {
+            if let Some(id) = path.strip_prefix("/user/") {
+                let id = Bytes::copy_from_slice(id.as_bytes());
+                return http.responder.respond(Response::text(id)).await;
+            }
+            match path.strip_prefix("/bytes/").map(str::parse) {
+                Some(Ok(count)) => bulk::bytes(http.responder, count).await,
+                _ => http.responder.respond(StatusCode::NOT_FOUND).await,
+            }
+        }
+    }
+}
+
+async fn echo(socket: WebSocket) -> Result<Done, AppError> {
+    let mut socket = socket.handshake.accept(Accept::new()).await?;
+    while let Some(message) = socket.message().await {
+        socket.send(message).await?;
+    }
+    socket.close(CloseCode::NORMAL, "").await
+}
+
+fn main() -> std::process::ExitCode {
+    gateway::run(Bench::default())
+}

@@ -1,0 +1,122 @@
+//! A transport that does next to nothing, and calls of an application over it: what the contract costs by itself.
+#![forbid(unsafe_code)]
+
+use std::hint::black_box;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use gateway_spec::{
+    Abort, Application, Capabilities, Connection, ConnectionInfo, Gone, GoneSignal, Http,
+    HttpReceive, HttpScope, HttpSend, HttpTransport, Scope, SendError, Signal,
+};
+
+/// Calls applications over a [`Sink`].
+///
+/// # Examples
+///
+/// ```
+/// use bench_contract::Caller;
+///
+/// let caller = Caller::new("/hello");
+/// caller.call(&gateway_spec::application_fn(|connection: gateway_spec::Connection| connection.refuse()));
+/// ```
+#[derive(Debug)]
+pub struct Caller {
+    scope: Scope,
+    transport: Arc<Sink>,
+}
+
+impl Caller {
+    /// Whose requests are `GET` of this path.
+    ///
+    /// # Panics
+    ///
+    /// If it is no path.
+    #[must_use]
+    pub fn new(path: &'static str) -> Self {
+        let info = Arc::new(ConnectionInfo::new(Capabilities::new("sink")));
+        let mut scope = HttpScope::new(info);
+        scope.uri = http::Uri::from_static(path);
+        Self {
+            scope: Scope::new(scope),
+            transport: Arc::new(Sink::default()),
+        }
+    }
+
+    /// One call.
+    ///
+    /// # Panics
+    ///
+    /// If the application fails, or waits for anything: nothing here would wake it.
+    pub fn call(&self, app: &impl Application) {
+        let mut cx = Context::from_waker(Waker::noop());
+        let http = Http::new(self.scope.clone(), Arc::clone(&self.transport) as _);
+        let call = pin!(app.call(Connection::Http(black_box(http))));
+        match call.poll(&mut cx) {
+            Poll::Ready(Ok(done)) => drop(done),
+            Poll::Ready(Err(error)) => panic!("{error}"),
+            Poll::Pending => panic!("nothing here waits"),
+        }
+    }
+}
+
+/// A transport that counts what it is sent, behind the lock that a server's has.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::{HttpSend, HttpTransport};
+///
+/// let part = HttpSend::Body { bytes: "part".into(), more: true };
+/// assert!(bench_contract::Sink::default().send(part).is_ok());
+/// ```
+#[derive(Debug, Default)]
+pub struct Sink {
+    bytes: Mutex<usize>,
+}
+
+impl HttpTransport for Sink {
+    fn poll_receive(&self, _: &mut Context<'_>) -> Poll<HttpReceive> {
+        Poll::Pending
+    }
+
+    fn stop_receiving(&self) {}
+
+    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        match *self.bytes.lock().unwrap_or_else(PoisonError::into_inner) {
+            usize::MAX => Poll::Pending,
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn send(&self, event: HttpSend) -> Result<(), SendError> {
+        let length = match &event {
+            HttpSend::Start { body, .. } => body.len(),
+            HttpSend::Body { bytes, .. } => bytes.len(),
+            _ => 0,
+        };
+        *self.bytes.lock().unwrap_or_else(PoisonError::into_inner) += length;
+        Ok(())
+    }
+
+    fn poll_write(&self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SendError>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(&self, _: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_buffered(&self, _: &mut Context<'_>, _: usize) -> Poll<Result<(), Gone>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn gone(&self) -> GoneSignal {
+        Signal::new().wait()
+    }
+
+    fn close(&self) {}
+
+    fn abort(&self, _: Abort) {}
+}
