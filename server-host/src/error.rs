@@ -10,6 +10,8 @@ use gateway_spec::AppError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServeError {
+    /// The settings are wrong, see [`Settings::check`](crate::Settings::check).
+    Settings(String),
     /// An address could not be bound.
     Bind {
         /// The address.
@@ -30,6 +32,7 @@ pub enum ServeError {
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Settings(why) => f.write_str(why),
             Self::Bind { address, source } if source.kind() == io::ErrorKind::AddrInUse => {
                 write!(
                     f,
@@ -53,7 +56,7 @@ impl Error for ServeError {
         match self {
             Self::Bind { source, .. } => Some(source),
             Self::Runtime(source) => Some(source),
-            Self::Startup(_) | Self::Lifespan(_) | Self::Forced => None,
+            Self::Settings(_) | Self::Startup(_) | Self::Lifespan(_) | Self::Forced => None,
         }
     }
 }

@@ -23,6 +23,7 @@ mod error;
 pub mod http2;
 mod listener;
 mod output;
+mod pace;
 mod protocol;
 mod serve;
 mod settings;
@@ -32,7 +33,7 @@ mod worker;
 
 pub use call::Call;
 pub use clock::TICK;
-pub use context::{Context, Overdue, Reading, Resets, Shutdown, Watching};
+pub use context::{Context, Overdue, Reading, Requests, Resets, Shutdown, Watching};
 pub use date::HttpDate;
 pub use error::ServeError;
 pub use hosting::{

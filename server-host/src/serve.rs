@@ -46,6 +46,10 @@ pub fn serve<P: Protocol>(
     settings: Settings,
     on_listening: impl FnMut(Listening),
 ) -> Result<(), ServeError> {
+    settings.check().map_err(ServeError::Settings)?;
+    for concern in settings.concerns() {
+        tracing::warn!("{concern}");
+    }
     let mut bound = Vec::new();
     for &address in &settings.bind {
         bound.push(listener::bind(address, settings.workers.get())?);

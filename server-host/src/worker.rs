@@ -15,7 +15,8 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::date::Dates;
 use crate::listener::{AcceptFailure, EXHAUSTED_PAUSE, classify};
-use crate::{AccessLogging, Context, Protocol, Settings, Shutdown, Stream};
+use crate::pace::Pace;
+use crate::{AccessLogging, Context, Protocol, Settings, Shutdown, Stream, Timeouts};
 
 /// What the connections of one worker share.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(crate) struct Worker {
     pub(crate) app: App,
     pub(crate) state: State,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) paces: Paces,
     pub(crate) capabilities: Capabilities,
     pub(crate) drain: Signal<Instant>,
     /// Raised when the grace period is over.
@@ -41,6 +43,22 @@ pub(crate) struct Worker {
     closed: Notify,
 }
 
+/// How fast peers have to be.
+#[derive(Debug)]
+pub(crate) struct Paces {
+    pub(crate) body: Pace,
+    pub(crate) write: Pace,
+}
+
+impl Paces {
+    fn of(timeouts: &Timeouts) -> Self {
+        Self {
+            body: Pace::new(timeouts.body, timeouts.body_rate, timeouts.body_ceiling),
+            write: Pace::new(timeouts.write, timeouts.write_rate, timeouts.write_ceiling),
+        }
+    }
+}
+
 impl Worker {
     pub(crate) fn new(
         app: App,
@@ -53,6 +71,7 @@ impl Worker {
         Self {
             app,
             state,
+            paces: Paces::of(&settings.timeouts),
             settings,
             capabilities,
             drain: Signal::new(),

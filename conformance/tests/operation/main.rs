@@ -4,11 +4,12 @@
 #![forbid(unsafe_code)]
 
 mod configuration;
+mod limits;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use conformance::Subject;
+use conformance::{PATIENCE, Subject};
 use libtest_mimic::{Arguments, Trial};
 
 /// A test of one server.
@@ -23,7 +24,10 @@ macro_rules! chapter {
 use chapter;
 
 fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 1] = [("configuration", configuration::TESTS)];
+    let chapters: [(&str, &[(&str, Test)]); 2] = [
+        ("configuration", configuration::TESTS),
+        ("limits", limits::TESTS),
+    ];
     let program = env!("CARGO_BIN_EXE_conformance");
     let mut trials = Vec::new();
     for server in ["raw", "hyper"] {
@@ -44,6 +48,15 @@ fn main() {
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+/// Runs what needs a runtime: clients that others wrote.
+#[track_caller]
+fn on_runtime(test: impl Future<Output = Result<(), Box<dyn std::error::Error>>>) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().expect("the system has room");
+    let in_time = runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await });
+    in_time.expect("in time").expect("without an error");
 }
 
 /// A file with this text, for as long as a test runs.
