@@ -76,17 +76,12 @@ pub fn run_from(
 }
 
 fn announce(listening: Listening) {
-    let Listening {
-        address,
-        workers,
-        server,
-        ..
-    } = listening;
+    let (server, workers) = (listening.server, listening.workers);
     let plural = if workers == 1 { "" } else { "s" };
     // Whoever closed stdout does not want to know.
     let _ = writeln!(
         std::io::stdout(),
-        "listening on http://{address} ({server}, {workers} worker{plural})"
+        "listening on {listening} ({server}, {workers} worker{plural})"
     );
 }
 

@@ -12,16 +12,19 @@
 //! ends the call, which logs it and is ready for the next.
 #![forbid(unsafe_code)]
 
+mod accept;
 mod access_log;
 mod app;
+mod bind;
 mod buffers;
 mod call;
 mod clock;
 mod context;
 mod date;
 mod error;
+mod handoff;
 pub mod http2;
-mod listener;
+mod listen;
 mod output;
 mod protocol;
 mod serve;
@@ -30,6 +33,7 @@ mod socket;
 mod stream;
 mod worker;
 
+pub use bind::{BadBind, Bind, Place, Security};
 pub use call::Call;
 pub use clock::TICK;
 pub use context::{Context, Overdue, Reading, Resets, Shutdown, Watching};
@@ -43,5 +47,7 @@ pub use hosting::{
 pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;
 pub use serve::{Listening, serve};
-pub use settings::{AccessLogging, Limits, Settings, Timeouts};
+pub use settings::{
+    Accepting, AccessLogging, BadOwner, Limits, Owner, Settings, Timeouts, UnixSockets,
+};
 pub use stream::{PeerState, Stream};

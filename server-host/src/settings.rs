@@ -1,15 +1,27 @@
 //! What an operator can set: one configuration for both servers.
 
-use std::net::SocketAddr;
+mod sockets;
+
 use std::num::NonZeroUsize;
 use std::time::Duration;
+
+use crate::Bind;
+
+pub use sockets::{Accepting, BadOwner, Owner, UnixSockets};
 
 /// How to serve. The default serves on `127.0.0.1:8000` with a worker for each core.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Addresses to listen on; port 0 takes a free one.
-    pub bind: Vec<SocketAddr>,
+    /// Where to listen.
+    pub bind: Vec<Bind>,
+    /// Connections that may wait in the kernel, for each listener. 1,024, as nginx and node; the kernel's own limit
+    /// (`net.core.somaxconn`) may be lower.
+    pub backlog: u32,
+    /// The files of unix sockets.
+    pub unix: UnixSockets,
+    /// Which thread accepts the connections of a TCP address.
+    pub accepting: Accepting,
     /// Worker threads, each with its own runtime and listeners. By default one for each core that this process may
     /// use: more would share caches and win nothing.
     pub workers: NonZeroUsize,
@@ -29,7 +41,10 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            bind: vec![SocketAddr::from(([127, 0, 0, 1], 8000))],
+            bind: vec![([127, 0, 0, 1], 8000).into()],
+            backlog: 1024,
+            unix: UnixSockets::default(),
+            accepting: Accepting::default(),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             grace: Duration::from_secs(30),
             access_log: AccessLogging::On,

@@ -1,19 +1,20 @@
 //! A connection's bytes: what both servers read and write.
 
-use std::future::Future;
+mod socket;
+
 use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use rustix::net::SendFlags;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+pub(crate) use socket::{Family, Socket};
 
 /// A connection that was accepted. It knows its socket, so that a client that leaves is noticed without reading.
 #[derive(Debug)]
 pub struct Stream {
-    tcp: TcpStream,
+    socket: Socket,
 }
 
 /// What a socket tells of its client without being read.
@@ -28,8 +29,8 @@ pub enum PeerState {
 }
 
 impl Stream {
-    pub(crate) fn new(tcp: TcpStream) -> Self {
-        Self { tcp }
+    pub(crate) const fn new(socket: Socket) -> Self {
+        Self { socket }
     }
 
     /// Reads into the spare capacity of `buffer`, which must have some; 0 is the end.
@@ -37,12 +38,13 @@ impl Stream {
     /// # Errors
     ///
     /// If the connection is broken.
+    #[inline]
     pub fn poll_read_into(
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
-        pin!(self.tcp.read_buf(buffer)).poll(cx)
+        self.socket.poll_read_into(cx, buffer)
     }
 
     /// Waits until there may be something to read: no system call.
@@ -52,25 +54,18 @@ impl Stream {
     /// If the runtime shuts down.
     #[inline]
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp.poll_read_ready(cx)
+        self.socket.poll_readable(cx)
     }
 
     /// Looks at the readiness that the runtime already knows: no system call, nothing consumed.
     pub fn peer_state(&self, cx: &mut Context<'_>) -> PeerState {
-        match pin!(self.tcp.ready(Interest::READABLE | Interest::ERROR)).poll(cx) {
-            Poll::Ready(Ok(ready)) if ready.is_error() || ready.is_write_closed() => {
-                PeerState::Broken
-            }
-            Poll::Ready(Ok(ready)) if ready.is_read_closed() => PeerState::HalfClosed,
-            Poll::Ready(Ok(_)) | Poll::Pending => PeerState::Open,
-            Poll::Ready(Err(_)) => PeerState::Broken,
-        }
+        self.socket.peer_state(cx)
     }
 
-    /// Makes the close of this connection a reset: the client sees at once that something was cut off.
+    /// Makes the close of this connection a reset: the client sees at once that something was cut off. Of a unix socket it
+    /// sees an end, for there are no resets.
     pub fn reset_on_close(&self) {
-        // Without it the client sees an end, which of a response with a length is as clear.
-        let _ = socket2::SockRef::from(&self.tcp).set_linger(Some(std::time::Duration::ZERO));
+        self.socket.reset_on_close();
     }
 }
 
@@ -80,26 +75,18 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_read(cx, into)
+        Pin::new(&mut self.socket).poll_read(cx, into)
     }
 }
 
 impl AsyncWrite for Stream {
+    #[inline]
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        // A socket nearly always has room, and then nobody has to be named who waits for it.
-        match self
-            .tcp
-            .try_io(Interest::WRITABLE, || send(&self.tcp, bytes))
-        {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Pin::new(&mut self.tcp).poll_write(cx, bytes)
-            }
-            written => Poll::Ready(written),
-        }
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -107,7 +94,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, slices)
+        Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -115,15 +102,10 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.socket).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
-}
-
-/// One system call, without what a C library does around it for threads that may be cancelled.
-fn send(tcp: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    Ok(rustix::net::send(tcp, bytes, SendFlags::NOSIGNAL)?)
 }

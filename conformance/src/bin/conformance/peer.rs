@@ -59,8 +59,8 @@ fn announce(listening: Listening) {
     let mut stdout = std::io::stdout();
     writeln!(
         stdout,
-        "listening on http://{} ({})",
-        listening.address, listening.server
+        "listening on {listening} ({})",
+        listening.server
     )
     .expect("the test reads this");
 }
