@@ -4,22 +4,24 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
 use gateway_spec::Application;
 use server_host::{Listening, ServeError};
 use server_hyper::Hyper;
 use server_raw::Raw;
 use tracing_subscriber::EnvFilter;
 
-use crate::flags::{Flags, ServerChoice};
+use crate::config::{self, Config, Effective, ServerChoice, Wish};
 
-/// Serves an application as the command line says, until SIGINT or SIGTERM: the whole `main` of a program.
+/// Serves an application until SIGINT or SIGTERM: the whole `main` of a program.
+///
+/// How is said by the command line, by variables of the environment that begin with `GATEWAY_`, and by a file, in that
+/// order of strength. `--help` lists all that there is; `--check` says what is in force.
 ///
 /// For each listener it prints a line to stdout, such as
 /// `listening on http://127.0.0.1:8000 (server-raw, 2 workers)`; logs go to stderr, filtered by `RUST_LOG`.
 ///
 /// The exit code is 0 after a shutdown in order, 1 when the application or a listener could not be started or the
-/// lifespan failed, 2 for a wrong flag, and 130 when a second signal cut the shutdown short.
+/// lifespan failed, 2 for a wrong configuration, and 130 when a second signal cut the shutdown short.
 ///
 /// # Examples
 ///
@@ -49,17 +51,29 @@ pub fn run_from(
     app: impl Application,
     arguments: impl IntoIterator<Item: Into<OsString> + Clone>,
 ) -> ExitCode {
-    let flags = match Flags::try_parse_from(arguments) {
-        Ok(flags) => flags,
-        Err(error) => {
-            // Help and version are such "errors" too, with a code of 0. Nobody is left to be told of a closed stream.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    let arguments = arguments.into_iter().map(Into::into);
+    match config::read(arguments, std::env::vars_os()) {
+        Ok(Wish::Serve(effective)) => serve(app, &effective),
+        Ok(Wish::Say(text)) => {
+            // Whoever closed stdout does not want to know.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
         }
-    };
-    log_to_stderr();
-    let settings = flags.settings();
-    let served = match flags.server {
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn serve(app: impl Application, effective: &Effective) -> ExitCode {
+    let Effective { config, values } = effective;
+    log_to_stderr(config);
+    for (name, value, origin) in values {
+        tracing::debug!("{name} = {value} ({origin})");
+    }
+    let settings = config.settings();
+    let served = match config.server {
         ServerChoice::Raw => server_host::serve(Raw, app, settings, announce),
         ServerChoice::Hyper => server_host::serve(Hyper, app, settings, announce),
     };
@@ -85,8 +99,12 @@ fn announce(listening: Listening) {
     );
 }
 
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+fn log_to_stderr(config: &Config) {
+    let filter = match &config.log.0 {
+        // It was parsed before.
+        Some(filter) => EnvFilter::new(filter),
+        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
+    };
     // An application that has set up its own logging keeps it.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

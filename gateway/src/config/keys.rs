@@ -1,0 +1,89 @@
+//! The table of all that can be set. A section is a function here or a file of its own below.
+
+mod limits;
+mod timers;
+mod websocket;
+
+use server_host::AccessLogging;
+
+use super::form::{Address, Choice, Count, File, Log, Named, TimeOrZero};
+use super::key::Key;
+
+/// The key that names the file: it cannot stand in it.
+pub(crate) const FILE: &str = "config";
+
+/// Keys that belong together.
+#[derive(Debug)]
+pub(crate) struct Section {
+    pub(crate) title: &'static str,
+    pub(crate) keys: Vec<Key>,
+}
+
+/// All keys, in the order of the help.
+pub(crate) fn all() -> Vec<Key> {
+    sections()
+        .into_iter()
+        .flat_map(|section| section.keys)
+        .collect()
+}
+
+/// All sections.
+pub(crate) fn sections() -> Vec<Section> {
+    let section = |title, keys| Section { title, keys };
+    vec![
+        section("Serving", serving()),
+        section("Logs", logs()),
+        section("Limits", limits::keys()),
+        section("Timers", timers::keys()),
+        section("WebSockets", websocket::keys()),
+    ]
+}
+
+fn serving() -> Vec<Key> {
+    vec![
+        Key::one::<File, _>(FILE, "A file with keys of this page, in TOML", |config| {
+            &mut config.file
+        }),
+        Key::one::<Choice, _>(
+            "server",
+            "raw speaks HTTP by hand and is the fastest; hyper is the engine that half the world runs. Both do all else \
+             alike",
+            |config| &mut config.server,
+        ),
+        Key::many::<Address, _>("bind", "Where to listen", |config| {
+            &mut config.settings.bind
+        }),
+        Key::one::<Count, _>(
+            "workers",
+            "Worker threads, each with its own runtime. By default one for each core that the process may use, by its \
+             affinity and its cgroup's quota",
+            |config| &mut config.settings.workers,
+        ),
+        Key::one::<TimeOrZero, _>(
+            "grace",
+            "How long open exchanges may go on after SIGINT or SIGTERM; what orchestrators give before they kill. A \
+             second signal ends them at once",
+            |config| &mut config.settings.grace,
+        ),
+    ]
+}
+
+fn logs() -> Vec<Key> {
+    vec![
+        Key::one::<Log, _>(
+            "log",
+            "Which events go to stderr: error, warn, info, debug or trace, also for a part alone, as in \
+             info,server_host=debug. debug shows the configuration in force. By default what RUST_LOG says, else info",
+            |config| &mut config.log,
+        ),
+        Key::one::<Choice, _>(
+            "access-log",
+            "Whether each exchange is a line of the access log",
+            |config| &mut config.settings.access_log,
+        ),
+    ]
+}
+
+impl Named for AccessLogging {
+    const ALL: &'static [(&'static str, Self)] = &[("on", Self::On), ("off", Self::Off)];
+}
