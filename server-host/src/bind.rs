@@ -198,7 +198,17 @@ mod tests {
     #[test]
     fn what_names_no_place_says_what_would() {
         for text in [
-            "", "8000", "nowhere", "localhost:x", "host:80", "unix:", "fd:-1", "fd:x", "ftp://[::1]:80", "http://", "127.0.0.1",
+            "",
+            "8000",
+            "nowhere",
+            "localhost:x",
+            "host:80",
+            "unix:",
+            "fd:-1",
+            "fd:x",
+            "ftp://[::1]:80",
+            "http://",
+            "127.0.0.1",
         ] {
             let error = text.parse::<Bind>().expect_err(text);
             assert!(error.to_string().contains("IP:PORT"), "{error}");

@@ -51,10 +51,7 @@ pub(crate) fn serve(arguments: &[OsString]) -> ExitCode {
     let address: SocketAddr = address.parse().expect("an address");
     settings.bind = vec![address.into()];
     let announce = |listening: Listening| {
-        println!(
-            "listening on {listening} ({})",
-            listening.server
-        );
+        println!("listening on {listening} ({})", listening.server);
     };
     let app = stack().expect("the rules are right");
     let served = match server {

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use super::*;
 
 fn settings(bind: &str, workers: usize) -> Settings {
-    let mut settings = Settings::default();
-    settings.bind = vec![bind.parse().expect("a place to listen")];
-    settings.workers = NonZeroUsize::new(workers).expect("some");
-    settings
+    Settings {
+        bind: vec![bind.parse().expect("a place to listen")],
+        workers: NonZeroUsize::new(workers).expect("some"),
+        ..Settings::default()
+    }
 }
 
-fn bound(bind: &str, workers: usize) -> Bound {
-    let mut all = bind(&settings(bind, workers)).expect("it can be bound");
+fn bound(at: &str, workers: usize) -> Bound {
+    let mut all = bind(&settings(at, workers)).expect("it can be bound");
     all.pop().expect("one place")
 }
 
@@ -56,8 +57,8 @@ fn a_port_that_another_server_uses_is_taken() {
 
 #[test]
 fn a_unix_socket_has_its_mode_and_goes_with_its_listener() {
-    let (path, bind) = path("mode");
-    let mut settings = settings(&bind, 2);
+    let (path, at) = path("mode");
+    let mut settings = settings(&at, 2);
     settings.unix.mode = 0o640;
     let bound = bind(&settings).expect("it can be bound");
     let mode = std::fs::metadata(&path).expect("it is there").permissions();
@@ -68,21 +69,21 @@ fn a_unix_socket_has_its_mode_and_goes_with_its_listener() {
 
 #[test]
 fn a_unix_socket_that_was_left_behind_is_replaced() {
-    let (path, bind) = path("left");
-    bound(&bind, 1).file.take().expect("a file").leave();
+    let (path, at) = path("left");
+    bound(&at, 1).file.take().expect("a file").leave();
     assert!(path.exists());
-    let again = bound(&bind, 1);
-    let in_use = bind(&settings(&bind, 1)).expect_err("somebody listens");
+    let again = bound(&at, 1);
+    let in_use = bind(&settings(&at, 1)).expect_err("somebody listens");
     assert!(in_use.to_string().contains("in use"), "{in_use}");
     drop(again);
 }
 
 #[test]
 fn the_file_of_another_socket_is_left_alone() {
-    let (path, bind) = path("other");
-    let first = bound(&bind, 1);
+    let (path, at) = path("other");
+    let first = bound(&at, 1);
     std::fs::remove_file(&path).expect("it is there");
-    let second = bound(&bind, 1);
+    let second = bound(&at, 1);
     drop(first);
     assert!(path.exists());
     drop(second);
@@ -91,27 +92,30 @@ fn the_file_of_another_socket_is_left_alone() {
 
 #[test]
 fn what_is_no_socket_is_not_removed() {
-    let (path, bind) = path("file");
+    let (path, at) = path("file");
     std::fs::write(&path, "precious").expect("it can be written");
-    let error = bind(&settings(&bind, 1)).expect_err("a file is there");
+    let error = bind(&settings(&at, 1)).expect_err("a file is there");
     assert!(error.to_string().contains("no socket"), "{error}");
     assert!(path.exists());
 }
 
 #[test]
 fn an_owner_that_nobody_knows_is_said() {
-    let (path, bind) = path("owner");
-    let mut settings = settings(&bind, 1);
+    let (path, at) = path("owner");
+    let mut settings = settings(&at, 1);
     settings.unix.owner = Some("nobody-has-this-name".parse().expect("an owner"));
     let error = bind(&settings).expect_err("there is no such user");
-    assert!(error.to_string().contains("nobody-has-this-name"), "{error}");
+    assert!(
+        error.to_string().contains("nobody-has-this-name"),
+        "{error}"
+    );
     assert!(!path.exists());
 }
 
 #[test]
 fn a_descriptor_that_does_not_listen_is_not_taken() {
-    for bind in ["fd:2", "fd:4000000", "fd:4294967295", "systemd"] {
-        let error = bind(&settings(bind, 1)).expect_err(bind);
-        assert!(error.to_string().contains(bind), "{error}");
+    for at in ["fd:2", "fd:4000000", "fd:4294967295", "systemd"] {
+        let error = bind(&settings(at, 1)).expect_err(at);
+        assert!(error.to_string().contains(at), "{error}");
     }
 }
