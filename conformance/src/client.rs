@@ -8,7 +8,7 @@ mod transport;
 use std::cell::Cell;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -499,6 +499,19 @@ impl Client {
     pub fn try_half_close(&mut self) {
         // An error says that there is nothing left to close.
         let _ = self.stream.end();
+    }
+
+    /// Ends this side's direction as one that was cut off ends: of TLS, without its goodbye.
+    ///
+    /// # Panics
+    ///
+    /// If the connection is broken.
+    #[track_caller]
+    pub fn abandon(&mut self) {
+        self.stream
+            .socket()
+            .shutdown(Shutdown::Write)
+            .expect("the connection is open");
     }
 
     /// Resets the connection (RST).

@@ -5,7 +5,7 @@ use std::{fmt, io};
 
 use gateway_spec::AppError;
 
-use crate::{Bind, Place};
+use crate::{Bind, Place, TlsError};
 
 /// Why a server could not start, or could not stop in order.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub enum ServeError {
         /// The reason of the operating system.
         source: io::Error,
     },
+    /// There is nothing to speak TLS with.
+    Tls(TlsError),
     /// The application's lifespan failed before it had started.
     Startup(AppError),
     /// A runtime or a thread could not be made.
@@ -34,6 +36,7 @@ impl fmt::Display for ServeError {
             Self::Bind { bind, source } => {
                 write!(f, "cannot listen on {}: {}", bind.place, why(bind, source))
             }
+            Self::Tls(error) => error.fmt(f),
             Self::Startup(error) => write!(f, "the application failed to start: {error}"),
             Self::Runtime(error) => write!(f, "cannot start a worker: {error}"),
             Self::Lifespan(Some(error)) => write!(f, "the application's lifespan failed: {error}"),
@@ -73,7 +76,7 @@ impl Error for ServeError {
         match self {
             Self::Bind { source, .. } => Some(source),
             Self::Runtime(source) => Some(source),
-            Self::Startup(_) | Self::Lifespan(_) | Self::Forced => None,
+            Self::Tls(_) | Self::Startup(_) | Self::Lifespan(_) | Self::Forced => None,
         }
     }
 }

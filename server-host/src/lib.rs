@@ -15,6 +15,7 @@
 mod accept;
 mod access_log;
 mod app;
+mod arrival;
 mod bind;
 mod buffers;
 mod call;
@@ -31,6 +32,7 @@ mod serve;
 mod settings;
 mod socket;
 mod stream;
+mod tls;
 mod worker;
 
 pub use bind::{BadBind, Bind, Place, Security};
@@ -48,6 +50,8 @@ pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;
 pub use serve::{Listening, serve};
 pub use settings::{
-    Accepting, AccessLogging, BadOwner, Limits, Owner, Settings, Timeouts, UnixSockets,
+    Accepting, AccessLogging, BadOwner, ClientCertificates, Limits, Owner, SelfSigned, Settings,
+    Timeouts, Tls, TlsVersion, UnixSockets,
 };
 pub use stream::{PeerState, Stream};
+pub use tls::TlsError;

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use gateway_spec::Address;
 use socket2::SockRef;
 
+use crate::arrival::Passage;
 use crate::stream::Family;
-use crate::{Accepting, Bind, Place, ServeError, Settings};
+use crate::tls::Identity;
+use crate::{Accepting, Bind, Place, Security, ServeError, Settings, TlsError};
 
 pub(crate) use unix::SocketFile;
 
@@ -33,6 +35,8 @@ pub(crate) struct Entrance {
     pub(crate) bind: Bind,
     /// As it came to be: with its real port.
     pub(crate) address: Address,
+    /// What lies between accepting and HTTP.
+    pub(crate) passage: Passage,
 }
 
 /// A socket that listens.
@@ -49,9 +53,15 @@ impl AsFd for Listener {
 }
 
 /// Listens at all places that the settings name.
-pub(crate) fn bind(settings: &Settings) -> Result<Vec<Bound>, ServeError> {
+pub(crate) fn bind(
+    settings: &Settings,
+    identity: Option<&Arc<Identity>>,
+) -> Result<Vec<Bound>, ServeError> {
     let mut all = Vec::new();
     for bind in &settings.bind {
+        let passage = Passage {
+            identity: speaks_tls(bind, identity)?,
+        };
         let error = |source| ServeError::Bind {
             bind: bind.clone(),
             source,
@@ -63,21 +73,21 @@ pub(crate) fn bind(settings: &Settings) -> Result<Vec<Bound>, ServeError> {
                     Accepting::HandOff => 1,
                 };
                 let sockets = tcp::bind(*address, sockets, settings.backlog).map_err(error)?;
-                all.push(Bound::new(bind, sockets, None).map_err(error)?);
+                all.push(Bound::new(bind, &passage, sockets, None).map_err(error)?);
             }
             Place::Unix(path) => {
                 let (socket, file) =
                     unix::bind(path, &settings.unix, settings.backlog).map_err(error)?;
-                all.push(Bound::new(bind, vec![socket], Some(file)).map_err(error)?);
+                all.push(Bound::new(bind, &passage, vec![socket], Some(file)).map_err(error)?);
             }
             Place::Descriptor(number) => {
                 let socket = inherited::take(*number).map_err(error)?;
-                all.push(Bound::new(bind, vec![socket], None).map_err(error)?);
+                all.push(Bound::new(bind, &passage, vec![socket], None).map_err(error)?);
             }
             Place::Systemd => {
                 for number in inherited::of_systemd().map_err(error)? {
                     let socket = inherited::take(number).map_err(error)?;
-                    all.push(Bound::new(bind, vec![socket], None).map_err(error)?);
+                    all.push(Bound::new(bind, &passage, vec![socket], None).map_err(error)?);
                 }
             }
         }
@@ -85,8 +95,25 @@ pub(crate) fn bind(settings: &Settings) -> Result<Vec<Bound>, ServeError> {
     Ok(all)
 }
 
+/// What TLS is spoken with at a place, if it is.
+fn speaks_tls(
+    bind: &Bind,
+    identity: Option<&Arc<Identity>>,
+) -> Result<Option<Arc<Identity>>, ServeError> {
+    match (bind.security, identity) {
+        (Security::Tls, None) => Err(ServeError::Tls(TlsError::nothing_to_show(bind))),
+        (Security::ClearText, _) => Ok(None),
+        (Security::AsConfigured | Security::Tls, identity) => Ok(identity.cloned()),
+    }
+}
+
 impl Bound {
-    fn new(bind: &Bind, sockets: Vec<OwnedFd>, file: Option<SocketFile>) -> io::Result<Self> {
+    fn new(
+        bind: &Bind,
+        passage: &Passage,
+        sockets: Vec<OwnedFd>,
+        file: Option<SocketFile>,
+    ) -> io::Result<Self> {
         let mut address = None;
         let mut listeners = Vec::with_capacity(sockets.len());
         for socket in sockets {
@@ -104,6 +131,7 @@ impl Bound {
         let entrance = Entrance {
             bind: bind.clone(),
             address: address.unwrap_or(Address::Unix(None)),
+            passage: passage.clone(),
         };
         Ok(Self {
             entrance: Arc::new(entrance),

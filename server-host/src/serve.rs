@@ -15,8 +15,9 @@ use crate::app::App;
 use crate::clock::{Clock, Ticker};
 use crate::handoff::HandOff;
 use crate::listen::{self, Bound, Entrance, Listener, SocketFile};
+use crate::tls::Identity;
 use crate::worker::{Sources, Worker};
-use crate::{Protocol, ServeError, Settings};
+use crate::{Bind, Protocol, Security, ServeError, Settings, TlsError};
 
 /// One place that a server listens at. Its text is its URL: `http://127.0.0.1:8000`, `unix:/run/app.sock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ use crate::{Protocol, ServeError, Settings};
 pub struct Listening {
     /// The address, with its real port.
     pub address: Address,
+    /// Whether TLS is spoken there.
+    pub is_tls: bool,
     /// The number of workers.
     pub workers: usize,
     /// The server's name.
@@ -33,7 +36,9 @@ pub struct Listening {
 impl fmt::Display for Listening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.address {
+            Address::Tcp(address) if self.is_tls => write!(f, "https://{address}"),
             Address::Tcp(address) => write!(f, "http://{address}"),
+            unix if self.is_tls => write!(f, "https+{unix}"),
             other => other.fmt(f),
         }
     }
@@ -63,7 +68,8 @@ pub fn serve<P: Protocol>(
     settings: Settings,
     on_listening: impl FnMut(Listening),
 ) -> Result<(), ServeError> {
-    let bound = listen::bind(&settings)?;
+    let identity = identity(&settings)?;
+    let bound = listen::bind(&settings, identity.as_ref())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -73,6 +79,7 @@ pub fn serve<P: Protocol>(
         Arc::new(app),
         Arc::new(settings),
         bound,
+        identity,
         on_listening,
     ));
     // Tasks of the application that block must not hold the process.
@@ -80,14 +87,29 @@ pub fn serve<P: Protocol>(
     result
 }
 
+/// What TLS is spoken with, if it is: read before anything is bound.
+fn identity(settings: &Settings) -> Result<Option<Arc<Identity>>, ServeError> {
+    if !settings.tls.is_on() {
+        return Ok(None);
+    }
+    let is_shown = |bind: &Bind| bind.security != Security::ClearText;
+    if !settings.bind.iter().any(is_shown) {
+        return Err(ServeError::Tls(TlsError::nobody_to_show()));
+    }
+    let identity = Identity::load(&settings.tls).map_err(ServeError::Tls)?;
+    Ok(Some(Arc::new(identity)))
+}
+
 async fn host<P: Protocol>(
     protocol: Arc<P>,
     app: Arc<impl Application>,
     settings: Arc<Settings>,
     bound: Vec<Bound>,
+    identity: Option<Arc<Identity>>,
     on_listening: impl FnMut(Listening),
 ) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Runtime)?;
+    let mut reloads = Reloads::new(identity.is_some()).map_err(ServeError::Runtime)?;
     let capabilities = protocol.capabilities();
     let shutdown = Signal::new();
     let scope = LifespanScope::new(capabilities).with_drain(shutdown.clone());
@@ -104,6 +126,7 @@ async fn host<P: Protocol>(
         .iter()
         .map(|bound| Listening {
             address: bound.entrance.address.clone(),
+            is_tls: bound.entrance.passage.identity.is_some(),
             workers,
             server,
         })
@@ -156,17 +179,20 @@ async fn host<P: Protocol>(
     let _ticker = ticker.map_err(ServeError::Runtime)?;
     listening.into_iter().for_each(on_listening);
 
-    let mut outcome = Ok(());
-    tokio::select! {
-        () = signals.next() => tracing::info!(grace = ?settings.grace, "shutting down"),
-        error = running.ended_early() => {
-            tracing::error!("the application's lifespan ended while it was served: shutting down");
-            outcome = Err(ServeError::Lifespan(error));
+    let mut outcome = loop {
+        tokio::select! {
+            () = signals.next() => {
+                tracing::info!(grace = ?settings.grace, "shutting down");
+                break Ok(());
+            }
+            () = reloads.next() => reload(identity.as_deref()),
+            error = running.ended_early() => {
+                tracing::error!("the application's lifespan ended while it was served: shutting down");
+                break Err(ServeError::Lifespan(error));
+            }
+            Some(result) = all_ended.recv() => break result.map_err(ServeError::Runtime),
         }
-        Some(result) = all_ended.recv() => {
-            outcome = result.map_err(ServeError::Runtime);
-        }
-    }
+    };
     let deadline = Instant::now() + settings.grace;
     shutdown.raise(deadline);
     leave.raise(Leaving {
@@ -224,6 +250,32 @@ fn share(bound: Vec<Bound>, workers: usize) -> Shares {
         }
     }
     shares
+}
+
+/// SIGHUP, if there is anything to read again; without it, the end of the terminal ends the server.
+struct Reloads(Option<tokio::signal::unix::Signal>);
+
+impl Reloads {
+    fn new(are_wanted: bool) -> io::Result<Self> {
+        let hangup = are_wanted.then(|| signal(SignalKind::hangup()));
+        hangup.transpose().map(Self)
+    }
+
+    async fn next(&mut self) {
+        match &mut self.0 {
+            Some(hangup) => drop(hangup.recv().await),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Reads the certificates again.
+fn reload(identity: Option<&Identity>) {
+    let Some(identity) = identity else { return };
+    match identity.reload() {
+        Ok(()) => tracing::info!("certificates were read again: new connections are shown them"),
+        Err(error) => tracing::error!("certificates stay as they were: {error}"),
+    }
 }
 
 struct Signals {

@@ -1,6 +1,7 @@
 //! What an operator can set: one configuration for both servers.
 
 mod sockets;
+mod tls;
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use crate::Bind;
 
 pub use sockets::{Accepting, BadOwner, Owner, UnixSockets};
+pub use tls::{ClientCertificates, SelfSigned, Tls, TlsVersion};
 
 /// How to serve. The default serves on `127.0.0.1:8000` with a worker for each core.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub struct Settings {
     /// How long open exchanges may go on after a shutdown began. 30 seconds: what orchestrators give before they
     /// kill.
     pub grace: Duration,
+    /// What TLS is spoken with, if it is.
+    pub tls: Tls,
     /// Whether each exchange is logged.
     pub access_log: AccessLogging,
     /// Sizes.
@@ -45,6 +49,7 @@ impl Default for Settings {
             backlog: 1024,
             unix: UnixSockets::default(),
             accepting: Accepting::default(),
+            tls: Tls::default(),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             grace: Duration::from_secs(30),
             access_log: AccessLogging::On,
@@ -95,6 +100,9 @@ pub struct Limits {
     pub error_resets: usize,
     /// Connections of one worker. 16,384: below the usual limit of open files; above it new ones wait in the kernel.
     pub connections: usize,
+    /// Connections of one worker that are at what comes before HTTP: the TLS handshake, the PROXY header. 2,048: more than a
+    /// core can finish in half a second. Above it the oldest is given up, so that silent peers keep nobody out.
+    pub handshakes: usize,
     /// Exchanges that one worker runs at once, WebSockets and calls that go on after their answer among them. 16,384: as
     /// many as connections, so what meets it are HTTP/2's streams and work that is left behind. 503 with `Retry-After`
     /// above it, and the application is not called (HTTP-3).
@@ -114,6 +122,7 @@ impl Default for Limits {
             unseen_resets: 20,
             error_resets: 100,
             connections: 16 * 1024,
+            handshakes: 2 * 1024,
             exchanges: 16 * 1024,
         }
     }
@@ -124,6 +133,9 @@ impl Default for Limits {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Timeouts {
+    /// From the connection's start to the end of what comes before HTTP: the TLS handshake, the PROXY header. 10 seconds: two
+    /// or three journeys of packets, some of them lost.
+    pub handshake: Duration,
     /// From the first byte of a head, or from the connection's start, to the head's end. 10 seconds: a head is one
     /// packet or a few.
     pub head: Duration,
@@ -159,6 +171,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         let sockets = websocket::Times::default();
         Self {
+            handshake: Duration::from_secs(10),
             head: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             body: Duration::from_secs(30),

@@ -1,6 +1,7 @@
 //! A connection's bytes: what both servers read and write.
 
 mod socket;
+mod tls;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,11 +11,19 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub(crate) use socket::{Family, Socket};
+pub(crate) use tls::TlsStream;
 
 /// A connection that was accepted. It knows its socket, so that a client that leaves is noticed without reading.
 #[derive(Debug)]
 pub struct Stream {
-    socket: Socket,
+    kind: Kind,
+}
+
+/// What lies between the bytes and the socket: known at compile time, so that clear text pays one comparison for it.
+#[derive(Debug)]
+enum Kind {
+    ClearText(Socket),
+    Tls(Box<TlsStream>),
 }
 
 /// What a socket tells of its client without being read.
@@ -29,22 +38,33 @@ pub enum PeerState {
 }
 
 impl Stream {
-    pub(crate) const fn new(socket: Socket) -> Self {
-        Self { socket }
+    pub(crate) const fn clear_text(socket: Socket) -> Self {
+        Self {
+            kind: Kind::ClearText(socket),
+        }
+    }
+
+    pub(crate) const fn tls(tls: Box<TlsStream>) -> Self {
+        Self {
+            kind: Kind::Tls(tls),
+        }
     }
 
     /// Reads into the spare capacity of `buffer`, which must have some; 0 is the end.
     ///
     /// # Errors
     ///
-    /// If the connection is broken.
+    /// If the connection is broken; of TLS also if it ends without a goodbye, as one does that somebody has cut off.
     #[inline]
     pub fn poll_read_into(
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
-        self.socket.poll_read_into(cx, buffer)
+        match &mut self.kind {
+            Kind::ClearText(socket) => socket.poll_read_into(cx, buffer),
+            Kind::Tls(tls) => tls.poll_read_into(cx, buffer),
+        }
     }
 
     /// Waits until there may be something to read: no system call.
@@ -54,18 +74,29 @@ impl Stream {
     /// If the runtime shuts down.
     #[inline]
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_readable(cx)
+        match &self.kind {
+            Kind::ClearText(socket) => socket.poll_readable(cx),
+            Kind::Tls(tls) if tls.has_input() => Poll::Ready(Ok(())),
+            Kind::Tls(tls) => tls.socket().poll_readable(cx),
+        }
     }
 
-    /// Looks at the readiness that the runtime already knows: no system call, nothing consumed.
+    /// Looks at the readiness that the runtime already knows: nothing consumed, and no system call but where TLS may have ended
+    /// without its goodbye.
     pub fn peer_state(&self, cx: &mut Context<'_>) -> PeerState {
-        self.socket.peer_state(cx)
+        match &self.kind {
+            Kind::ClearText(socket) => socket.peer_state(cx),
+            Kind::Tls(tls) => tls.peer_state(cx),
+        }
     }
 
     /// Makes the close of this connection a reset: the client sees at once that something was cut off. Of a unix socket it
     /// sees an end, for there are no resets.
     pub fn reset_on_close(&self) {
-        self.socket.reset_on_close();
+        match &self.kind {
+            Kind::ClearText(socket) => socket.reset_on_close(),
+            Kind::Tls(tls) => tls.cut_off(),
+        }
     }
 }
 
@@ -75,18 +106,26 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, into)
+        match &mut self.kind {
+            Kind::ClearText(socket) => Pin::new(socket).poll_read(cx, into),
+            Kind::Tls(tls) => tls.poll_read(cx, into),
+        }
     }
 }
 
 impl AsyncWrite for Stream {
+    /// After `Pending`, the next write must begin with the same bytes, as [`Output`](crate::Output) sees to: of TLS, they may be
+    /// encrypted already.
     #[inline]
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
+        match &mut self.kind {
+            Kind::ClearText(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Kind::Tls(tls) => tls.poll_write_slices(cx, &[IoSlice::new(bytes)]),
+        }
     }
 
     fn poll_write_vectored(
@@ -94,18 +133,25 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
+        match &mut self.kind {
+            Kind::ClearText(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            Kind::Tls(tls) => tls.poll_write_slices(cx, slices),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
         true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What was written is the kernel's.
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        match &mut self.kind {
+            Kind::ClearText(socket) => Pin::new(socket).poll_shutdown(cx),
+            Kind::Tls(tls) => tls.poll_end(cx),
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::handoff::Handed;
 use crate::listen::{Entrance, Listener};
 use crate::serve::Leaving;
 use crate::stream::Socket;
+use crate::tls::Handshakes;
 use crate::{AccessLogging, Context, Protocol, Settings, Shutdown, Stream};
 
 /// What the connections of one worker share.
@@ -44,6 +45,7 @@ pub(crate) struct Worker {
     calls: AtomicUsize,
     /// Told whenever something has ended, here or on another worker.
     closed: Arc<Notify>,
+    pub(crate) handshakes: Handshakes,
 }
 
 impl Worker {
@@ -71,6 +73,7 @@ impl Worker {
             open: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
             closed,
+            handshakes: Handshakes::default(),
         }
     }
 
@@ -310,6 +313,18 @@ impl<P: Protocol> Takes for Opens<P> {
         let mut info = ConnectionInfo::new(worker.capabilities).with_client(client);
         info.server = server;
         let context = Context::new(Arc::clone(worker), info);
-        tokio::spawn(self.protocol.connection(Stream::new(socket), context));
+        if entrance.passage.is_open() {
+            let stream = Stream::clear_text(socket);
+            tokio::spawn(self.protocol.connection(stream, context));
+            return;
+        }
+        let (protocol, worker) = (Arc::clone(&self.protocol), Arc::clone(worker));
+        tokio::spawn(async move {
+            let passage = entrance.passage.clone();
+            if let Some((stream, context)) = passage.pass(socket, context, &worker).await {
+                // A task of its own: it is large, and most of those that do not get here are small.
+                tokio::spawn(protocol.connection(stream, context));
+            }
+        });
     }
 }

@@ -4,7 +4,10 @@
 //! on one of the servers.
 #![forbid(unsafe_code)]
 
+mod certificates;
+mod http2;
 mod sockets;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,7 +30,7 @@ use chapter;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_conformance");
 
 fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 1] = [("sockets", sockets::TESTS)];
+    let chapters: [(&str, &[(&str, Test)]); 2] = [("sockets", sockets::TESTS), ("tls", tls::TESTS)];
     let mut trials = Vec::new();
     for server in ["raw", "hyper"] {
         for (chapter, tests) in chapters {
@@ -62,6 +65,13 @@ impl Folder {
 
     fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
+    }
+
+    /// Writes a file.
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.file(name);
+        std::fs::write(&file, text).expect("the folder can be written");
+        file
     }
 }
 

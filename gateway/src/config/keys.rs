@@ -3,6 +3,7 @@
 mod limits;
 mod sockets;
 mod timers;
+mod tls;
 mod websocket;
 
 use server_host::AccessLogging;
@@ -34,6 +35,7 @@ pub(crate) fn sections() -> Vec<Section> {
     vec![
         section("Serving", serving()),
         section("Sockets", sockets::keys()),
+        section("TLS", tls::keys()),
         section("Logs", logs()),
         section("Limits", limits::keys()),
         section("Timers", timers::keys()),

@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use rustix::net::SendFlags;
+use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -62,6 +62,24 @@ impl Socket {
         either!(self, socket => socket.poll_read_ready(cx))
     }
 
+    /// Waits until there may be room: no system call.
+    pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
+        match either!(self, socket => socket.poll_write_ready(cx)) {
+            Poll::Ready(ready) => ready.map(Poll::Ready),
+            Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+
+    /// Reads once, and names nobody who waits.
+    pub(crate) fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
+        either!(self, socket => socket.try_read(into))
+    }
+
+    /// Writes once, and names nobody who waits.
+    pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        either!(self, socket => socket.try_write_vectored(slices))
+    }
+
     /// As [`Stream::peer_state`](crate::Stream::peer_state).
     pub(crate) fn peer_state(&self, cx: &mut Context<'_>) -> PeerState {
         let interest = Interest::READABLE | Interest::ERROR;
@@ -73,6 +91,12 @@ impl Socket {
             Poll::Ready(Ok(_)) | Poll::Pending => PeerState::Open,
             Poll::Ready(Err(_)) => PeerState::Broken,
         }
+    }
+
+    /// Whether a socket that has ended has nothing left to read either.
+    pub(crate) fn is_empty(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        rustix::net::recv(self, &mut [0; 1], flags).is_ok_and(|(read, _)| read == 0)
     }
 
     /// As [`Stream::reset_on_close`](crate::Stream::reset_on_close). Unix sockets have no resets.
