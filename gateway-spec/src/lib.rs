@@ -43,6 +43,7 @@ mod lifespan;
 mod signal;
 mod state;
 mod synchronous;
+mod tls;
 mod transport;
 mod websocket;
 
@@ -63,6 +64,7 @@ pub use synchronous::{
     Handoff, SyncApplication, SyncApplicationFn, SyncBody, SyncHttp, SyncResponder, SyncWriter,
     WorkerThread, sync_application_fn,
 };
+pub use tls::TlsInfo;
 pub use transport::{Abort, HttpTransport, LifespanTransport, WebSocketTransport};
 pub use websocket::{
     Accept, Accepting, BadCloseCode, Cause, CloseCode, CloseFrame, Deny, Disconnect, Handshake,

@@ -21,7 +21,7 @@ use crate::config::{self, Config, Effective, ServerChoice, Wish};
 /// `listening on http://127.0.0.1:8000 (server-raw, 2 workers)`; logs go to stderr, filtered by `RUST_LOG`.
 ///
 /// The exit code is 0 after a shutdown in order, 1 when the application or a listener could not be started or the
-/// lifespan failed, 2 for a wrong configuration, and 130 when a second signal cut the shutdown short.
+/// lifespan failed, 2 for a wrong configuration or a certificate that does not hold, and 130 when a second signal cut the shutdown short.
 ///
 /// # Examples
 ///
@@ -83,7 +83,7 @@ fn serve(app: impl Application, effective: &Effective) -> ExitCode {
             eprintln!("error: {error}");
             match error {
                 ServeError::Forced => ExitCode::from(130),
-                ServeError::Settings(_) => ExitCode::from(2),
+                ServeError::Settings(_) | ServeError::Tls(_) => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }
@@ -91,17 +91,12 @@ fn serve(app: impl Application, effective: &Effective) -> ExitCode {
 }
 
 fn announce(listening: Listening) {
-    let Listening {
-        address,
-        workers,
-        server,
-        ..
-    } = listening;
+    let (server, workers) = (listening.server, listening.workers);
     let plural = if workers == 1 { "" } else { "s" };
     // Whoever closed stdout does not want to know.
     let _ = writeln!(
         std::io::stdout(),
-        "listening on http://{address} ({server}, {workers} worker{plural})"
+        "listening on {listening} ({server}, {workers} worker{plural})"
     );
 }
 

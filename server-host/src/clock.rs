@@ -135,6 +135,17 @@ impl Alarm {
         drop(unused);
     }
 
+    /// Makes it due at this tick, if it was to be later.
+    pub(crate) fn hurry(&self, deadline: u32) {
+        self.deadline.fetch_min(deadline, Ordering::Relaxed);
+    }
+
+    /// Makes it due now.
+    pub(crate) fn ring(&self) {
+        self.set(1);
+        self.wake();
+    }
+
     fn wake(&self) {
         let waker = self
             .waker

@@ -5,12 +5,14 @@ use std::task::Waker;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use gateway_spec::{Capabilities, ConnectionInfo};
+use gateway_spec::{Capabilities, ConnectionInfo, TlsInfo};
 use http::StatusCode;
+use http::uri::Scheme;
 
 use crate::buffers;
 use crate::clock::Alarm;
 use crate::date::HttpDate;
+use crate::http2::Opening;
 use crate::pace::Kept;
 use crate::settings::Limits;
 use crate::worker::Worker;
@@ -138,6 +140,31 @@ impl Context {
     #[must_use]
     pub fn info(&self) -> &Arc<ConnectionInfo> {
         &self.info
+    }
+
+    /// Says what was agreed on before the first byte of HTTP.
+    pub(crate) fn set_tls(&mut self, tls: TlsInfo) {
+        let info = Arc::make_mut(&mut self.info);
+        info.scheme = Scheme::HTTPS;
+        info.tls = Some(Arc::new(tls));
+    }
+
+    /// Which protocol the connection speaks, by all that has come so far.
+    ///
+    /// In clear text its first bytes say so. Over TLS it was agreed on by ALPN, and HTTP/2 cannot be spoken otherwise (RFC 9113
+    /// section 3.3): what speaks the other one is broken.
+    #[must_use]
+    pub fn opening(&self, bytes: &[u8]) -> Opening {
+        let opening = Opening::of(bytes);
+        let Some(tls) = &self.info.tls else {
+            return opening;
+        };
+        match (tls.application_protocol.as_deref(), opening) {
+            (_, Opening::Undecided) => opening,
+            (Some("h2"), Opening::Http2) => opening,
+            (Some("h2"), _) | (_, Opening::Http2) => Opening::Broken,
+            (_, opening) => opening,
+        }
     }
 
     /// Says what the server offers on this connection alone; calls made from now on show it.

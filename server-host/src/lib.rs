@@ -12,16 +12,20 @@
 //! ends the call, which logs it and is ready for the next.
 #![forbid(unsafe_code)]
 
+mod accept;
 mod access_log;
 mod app;
+mod arrival;
+mod bind;
 mod buffers;
 mod call;
 mod clock;
 mod context;
 mod date;
 mod error;
+mod handoff;
 pub mod http2;
-mod listener;
+mod listen;
 mod output;
 mod pace;
 mod protocol;
@@ -29,8 +33,10 @@ mod serve;
 mod settings;
 mod socket;
 mod stream;
+mod tls;
 mod worker;
 
+pub use bind::{BadBind, Bind, Place, Security};
 pub use call::Call;
 pub use clock::TICK;
 pub use context::{Context, Overdue, Reading, Requests, Resets, Shutdown, Watching};
@@ -44,5 +50,9 @@ pub use hosting::{
 pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;
 pub use serve::{Listening, serve};
-pub use settings::{AccessLogging, Limits, Settings, Timeouts};
+pub use settings::{
+    Accepting, AccessLogging, BadOwner, ClientCertificates, Limits, Owner, SelfSigned, Settings,
+    Timeouts, Tls, TlsVersion, UnixSockets,
+};
 pub use stream::{PeerState, Stream};
+pub use tls::TlsError;

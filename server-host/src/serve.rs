@@ -1,32 +1,54 @@
 //! From settings to the last closed connection: what a process does that serves an application.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
-use gateway_spec::{Application, LifespanScope, Signal};
+use gateway_spec::{Address, Application, LifespanScope, Signal};
 use hosting::lifespan;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
+use crate::accept::{Faults, Queued};
 use crate::app::App;
 use crate::clock::{Clock, Ticker};
-use crate::listener::{self, Bound};
-use crate::worker::Worker;
-use crate::{Protocol, ServeError, Settings};
+use crate::handoff::HandOff;
+use crate::listen::{self, Bound, Entrance, Listener, SocketFile};
+use crate::tls::Identity;
+use crate::worker::{Sources, Worker};
+use crate::{Bind, Protocol, Security, ServeError, Settings, TlsError};
 
-/// One address that a server listens on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One place that a server listens at. Its text is its URL: `http://127.0.0.1:8000`, `unix:/run/app.sock`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Listening {
     /// The address, with its real port.
-    pub address: SocketAddr,
+    pub address: Address,
+    /// Whether TLS is spoken there.
+    pub is_tls: bool,
     /// The number of workers.
     pub workers: usize,
     /// The server's name.
     pub server: &'static str,
+}
+
+impl fmt::Display for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.address {
+            Address::Tcp(address) if self.is_tls => write!(f, "https://{address}"),
+            Address::Tcp(address) => write!(f, "http://{address}"),
+            unix if self.is_tls => write!(f, "https+{unix}"),
+            other => other.fmt(f),
+        }
+    }
+}
+
+/// What workers are told when they are to end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaving {
+    pub(crate) deadline: Instant,
+    pub(crate) queued: Queued,
 }
 
 /// At the least, this long may the lifespan's shutdown take, however little is left of the grace period.
@@ -50,10 +72,8 @@ pub fn serve<P: Protocol>(
     for concern in settings.concerns() {
         tracing::warn!("{concern}");
     }
-    let mut bound = Vec::new();
-    for &address in &settings.bind {
-        bound.push(listener::bind(address, settings.workers.get())?);
-    }
+    let identity = identity(&settings)?;
+    let bound = listen::bind(&settings, identity.as_ref())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -63,6 +83,7 @@ pub fn serve<P: Protocol>(
         Arc::new(app),
         Arc::new(settings),
         bound,
+        identity,
         on_listening,
     ));
     // Tasks of the application that block must not hold the process.
@@ -70,14 +91,29 @@ pub fn serve<P: Protocol>(
     result
 }
 
+/// What TLS is spoken with, if it is: read before anything is bound.
+fn identity(settings: &Settings) -> Result<Option<Arc<Identity>>, ServeError> {
+    if !settings.tls.is_on() {
+        return Ok(None);
+    }
+    let is_shown = |bind: &Bind| bind.security != Security::ClearText;
+    if !settings.bind.iter().any(is_shown) {
+        return Err(ServeError::Tls(TlsError::nobody_to_show()));
+    }
+    let identity = Identity::load(&settings.tls).map_err(ServeError::Tls)?;
+    Ok(Some(Arc::new(identity)))
+}
+
 async fn host<P: Protocol>(
     protocol: Arc<P>,
     app: Arc<impl Application>,
     settings: Arc<Settings>,
     bound: Vec<Bound>,
+    identity: Option<Arc<Identity>>,
     on_listening: impl FnMut(Listening),
 ) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Runtime)?;
+    let mut reloads = Reloads::new(identity.is_some()).map_err(ServeError::Runtime)?;
     let capabilities = protocol.capabilities();
     let shutdown = Signal::new();
     let scope = LifespanScope::new(capabilities).with_drain(shutdown.clone());
@@ -88,12 +124,29 @@ async fn host<P: Protocol>(
         // Nothing is served yet, so there is nothing to drain.
         () = signals.next() => return Ok(()),
     };
-    let listening: Vec<SocketAddr> = bound.iter().map(|bound| bound.address).collect();
     let workers = settings.workers.get();
+    let server = capabilities.server();
+    let listening: Vec<Listening> = bound
+        .iter()
+        .map(|bound| Listening {
+            address: bound.entrance.address.clone(),
+            is_tls: bound.entrance.passage.identity.is_some(),
+            workers,
+            server,
+        })
+        .collect();
+    let leave = Signal::new();
+    let Shares {
+        by_worker,
+        for_all,
+        files,
+    } = share(bound, workers);
+    let (faults, freed) = (Arc::new(Faults::default()), Arc::new(Notify::new()));
+    let mut hand_off = HandOff::new(Arc::clone(&freed));
 
     let (ended, mut all_ended) = mpsc::channel::<io::Result<()>>(workers);
     let mut all = Vec::with_capacity(workers);
-    for (number, listeners) in by_worker(bound, workers).into_iter().enumerate() {
+    for (number, listeners) in by_worker.into_iter().enumerate() {
         let (forced, clock) = (Signal::new(), Arc::new(Clock::new()));
         let worker = Arc::new(Worker::new(
             App::new(Arc::clone(&app), &settings, &forced, &clock),
@@ -102,11 +155,17 @@ async fn host<P: Protocol>(
             capabilities,
             forced,
             clock,
+            Arc::clone(&freed),
         ));
         all.push(Arc::clone(&worker));
-        let (protocol, shutdown, ended) = (Arc::clone(&protocol), shutdown.clone(), ended.clone());
+        let sources = Sources {
+            listeners,
+            handed: (!for_all.is_empty()).then(|| hand_off.add(&worker)),
+            faults: Arc::clone(&faults),
+        };
+        let (protocol, leave, ended) = (Arc::clone(&protocol), leave.clone(), ended.clone());
         let run = move || {
-            let result = worker.run(protocol, listeners, &shutdown);
+            let result = worker.run(protocol, sources, &leave);
             // The host waits for as many results as there are workers, so there is room.
             let _ = ended.try_send(result);
         };
@@ -116,31 +175,34 @@ async fn host<P: Protocol>(
             .map_err(ServeError::Runtime)?;
     }
     drop(ended);
+    if !for_all.is_empty() {
+        let started = hand_off.start(for_all, faults, leave.clone());
+        started.map_err(ServeError::Runtime)?;
+    }
     let ticker = Ticker::start(move |ticks| all.iter().for_each(|worker| worker.tick(ticks)));
     let _ticker = ticker.map_err(ServeError::Runtime)?;
-    let server = capabilities.server();
-    listening
-        .into_iter()
-        .map(|address| Listening {
-            address,
-            workers,
-            server,
-        })
-        .for_each(on_listening);
+    listening.into_iter().for_each(on_listening);
 
-    let mut outcome = Ok(());
-    tokio::select! {
-        () = signals.next() => tracing::info!(grace = ?settings.grace, "shutting down"),
-        error = running.ended_early() => {
-            tracing::error!("the application's lifespan ended while it was served: shutting down");
-            outcome = Err(ServeError::Lifespan(error));
+    let mut outcome = loop {
+        tokio::select! {
+            () = signals.next() => {
+                tracing::info!(grace = ?settings.grace, "shutting down");
+                break Ok(());
+            }
+            () = reloads.next() => reload(identity.as_deref()),
+            error = running.ended_early() => {
+                tracing::error!("the application's lifespan ended while it was served: shutting down");
+                break Err(ServeError::Lifespan(error));
+            }
+            Some(result) = all_ended.recv() => break result.map_err(ServeError::Runtime),
         }
-        Some(result) = all_ended.recv() => {
-            outcome = result.map_err(ServeError::Runtime);
-        }
-    }
+    };
     let deadline = Instant::now() + settings.grace;
     shutdown.raise(deadline);
+    leave.raise(Leaving {
+        deadline,
+        queued: Queued::Taken,
+    });
     let drained = async {
         while let Some(result) = all_ended.recv().await {
             if let Err(error) = result {
@@ -153,6 +215,7 @@ async fn host<P: Protocol>(
         _ = tokio::time::timeout_at((deadline + LAST_WORDS / 4).into(), drained) => {}
         () = signals.next() => return Err(ServeError::Forced),
     }
+    drop(files);
     let last = deadline.max(Instant::now() + LAST_WORDS);
     tokio::select! {
         stopped = running.stop(last) => if let Err(error) = stopped {
@@ -164,15 +227,59 @@ async fn host<P: Protocol>(
     outcome
 }
 
-/// The listeners of each worker, one for each address.
-fn by_worker(bound: Vec<Bound>, workers: usize) -> Vec<Vec<std::net::TcpListener>> {
-    let mut by_worker: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+/// Who accepts from which listeners.
+struct Shares {
+    by_worker: Vec<Vec<(Listener, Arc<Entrance>)>>,
+    /// Those of which there are too few for each worker to have one.
+    for_all: Vec<(Listener, Arc<Entrance>)>,
+    files: Vec<SocketFile>,
+}
+
+fn share(bound: Vec<Bound>, workers: usize) -> Shares {
+    let mut shares = Shares {
+        by_worker: (0..workers).map(|_| Vec::new()).collect(),
+        for_all: Vec::new(),
+        files: Vec::new(),
+    };
     for bound in bound {
-        for (worker, listener) in by_worker.iter_mut().zip(bound.listeners) {
-            worker.push(listener);
+        shares.files.extend(bound.file);
+        let is_enough = bound.listeners.len() >= workers;
+        for (number, listener) in bound.listeners.into_iter().enumerate() {
+            let of_one = (listener, Arc::clone(&bound.entrance));
+            if is_enough {
+                shares.by_worker[number % workers].push(of_one);
+            } else {
+                shares.for_all.push(of_one);
+            }
         }
     }
-    by_worker
+    shares
+}
+
+/// SIGHUP, if there is anything to read again; without it, the end of the terminal ends the server.
+struct Reloads(Option<tokio::signal::unix::Signal>);
+
+impl Reloads {
+    fn new(are_wanted: bool) -> io::Result<Self> {
+        let hangup = are_wanted.then(|| signal(SignalKind::hangup()));
+        hangup.transpose().map(Self)
+    }
+
+    async fn next(&mut self) {
+        match &mut self.0 {
+            Some(hangup) => drop(hangup.recv().await),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Reads the certificates again.
+fn reload(identity: Option<&Identity>) {
+    let Some(identity) = identity else { return };
+    match identity.reload() {
+        Ok(()) => tracing::info!("certificates were read again: new connections are shown them"),
+        Err(error) => tracing::error!("certificates stay as they were: {error}"),
+    }
 }
 
 struct Signals {

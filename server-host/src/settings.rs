@@ -1,23 +1,38 @@
 //! What an operator can set: one configuration for both servers.
 
 mod concerns;
+mod sockets;
+mod tls;
 
-use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
+
+use crate::Bind;
+
+pub use sockets::{Accepting, BadOwner, Owner, UnixSockets};
+pub use tls::{ClientCertificates, SelfSigned, Tls, TlsVersion};
 
 /// How to serve. The default serves on `127.0.0.1:8000` with a worker for each core.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Addresses to listen on; port 0 takes a free one.
-    pub bind: Vec<SocketAddr>,
+    /// Where to listen.
+    pub bind: Vec<Bind>,
+    /// Connections that may wait in the kernel, for each listener. 1,024, as nginx and node; the kernel's own limit
+    /// (`net.core.somaxconn`) may be lower.
+    pub backlog: u32,
+    /// The files of unix sockets.
+    pub unix: UnixSockets,
+    /// Which thread accepts the connections of a TCP address.
+    pub accepting: Accepting,
     /// Worker threads, each with its own runtime and listeners. By default one for each core that this process may
     /// use: more would share caches and win nothing.
     pub workers: NonZeroUsize,
     /// How long open exchanges may go on after a shutdown began. 30 seconds: what orchestrators give before they
     /// kill.
     pub grace: Duration,
+    /// What TLS is spoken with, if it is.
+    pub tls: Tls,
     /// Whether each exchange is logged.
     pub access_log: AccessLogging,
     /// Sizes.
@@ -31,7 +46,11 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            bind: vec![SocketAddr::from(([127, 0, 0, 1], 8000))],
+            bind: vec![([127, 0, 0, 1], 8000).into()],
+            backlog: 1024,
+            unix: UnixSockets::default(),
+            accepting: Accepting::default(),
+            tls: Tls::default(),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             grace: Duration::from_secs(30),
             access_log: AccessLogging::On,
@@ -93,6 +112,9 @@ pub struct Limits {
     pub error_resets: usize,
     /// Connections of one worker. 16,384: below the usual limit of open files; above it new ones wait in the kernel.
     pub connections: usize,
+    /// Connections of one worker that are at what comes before HTTP: the TLS handshake, the PROXY header. 2,048: more than a
+    /// core can finish in half a second. Above it the oldest is given up, so that silent peers keep nobody out.
+    pub handshakes: usize,
     /// Exchanges that one worker runs at once, WebSockets and calls that go on after their answer among them. 16,384: as
     /// many as connections, so what meets it are HTTP/2's streams and work that is left behind. 503 with `Retry-After`
     /// above it, and the application is not called (HTTP-3).
@@ -116,6 +138,7 @@ impl Default for Limits {
             unseen_resets: 20,
             error_resets: 100,
             connections: 16 * 1024,
+            handshakes: 2 * 1024,
             exchanges: 16 * 1024,
         }
     }
@@ -126,6 +149,9 @@ impl Default for Limits {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Timeouts {
+    /// From the connection's start to the end of what comes before HTTP: the TLS handshake, the PROXY header. 10 seconds: two
+    /// or three journeys of packets, some of them lost.
+    pub handshake: Duration,
     /// From the first byte of a head, or from the connection's start, to the head's end. 10 seconds: a head is one
     /// packet or a few.
     pub head: Duration,
@@ -172,6 +198,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         let sockets = websocket::Times::default();
         Self {
+            handshake: Duration::from_secs(10),
             head: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             body: Duration::from_secs(30),

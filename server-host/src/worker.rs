@@ -1,7 +1,6 @@
 //! A worker: a thread with its own runtime, its own listeners and all connections that it accepts.
 
 use std::io;
-use std::net::TcpListener;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
@@ -9,13 +8,19 @@ use std::time::{Duration, Instant};
 
 use gateway_spec::{Address, Capabilities, ConnectionInfo, Signal, State, WorkerThread};
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::accept::{Accepted, Faults, Takes, accept};
 use crate::access_log::AccessLog;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::date::Dates;
-use crate::listener::{AcceptFailure, EXHAUSTED_PAUSE, classify};
+use crate::handoff::Handed;
+use crate::listen::{Entrance, Listener};
 use crate::pace::Pace;
+use crate::serve::Leaving;
+use crate::stream::Socket;
+use crate::tls::Handshakes;
 use crate::{AccessLogging, Context, Protocol, Settings, Shutdown, Stream, Timeouts};
 
 /// What the connections of one worker share.
@@ -40,7 +45,9 @@ pub(crate) struct Worker {
     /// Calls of the application under way. Written by the worker's own thread alone, so it is loaded and stored: no
     /// request pays for a locked instruction.
     calls: AtomicUsize,
-    closed: Notify,
+    /// Told whenever something has ended, here or on another worker.
+    closed: Arc<Notify>,
+    pub(crate) handshakes: Handshakes,
 }
 
 /// How fast peers have to be.
@@ -67,6 +74,7 @@ impl Worker {
         capabilities: Capabilities,
         forced: Signal<()>,
         clock: Arc<Clock>,
+        closed: Arc<Notify>,
     ) -> Self {
         Self {
             app,
@@ -83,7 +91,8 @@ impl Worker {
             phase: AtomicU8::new(SERVING),
             open: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
-            closed: Notify::new(),
+            closed,
+            handshakes: Handshakes::default(),
         }
     }
 
@@ -114,19 +123,29 @@ impl Worker {
         self.calls.store(calls.wrapping_sub(1), Ordering::Relaxed);
     }
 
-    /// Runs on a thread of its own until the drain has ended. `shutdown` is raised with the deadline.
+    /// Connections, streams and calls that outlive their own: what it has to do.
+    pub(crate) fn load(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether it may have one more connection.
+    pub(crate) fn has_room(&self) -> bool {
+        self.load() < self.settings.limits.connections
+    }
+
+    /// Runs on a thread of its own until the drain has ended.
     pub(crate) fn run<P: Protocol>(
         self: Arc<Self>,
         protocol: Arc<P>,
-        listeners: Vec<TcpListener>,
-        shutdown: &Signal<Instant>,
+        sources: Sources,
+        shutdown: &Signal<Leaving>,
     ) -> io::Result<()> {
         let _mark = WorkerThread::enter();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
             .build()?;
-        let result = runtime.block_on(Arc::clone(&self).serve(protocol, listeners, shutdown));
+        let result = runtime.block_on(Arc::clone(&self).serve(protocol, sources, shutdown));
         // Futures that did not end in time are dropped here, in a runtime that still exists.
         drop(runtime);
         self.access_log.flush();
@@ -136,16 +155,35 @@ impl Worker {
     async fn serve<P: Protocol>(
         self: Arc<Self>,
         protocol: Arc<P>,
-        listeners: Vec<TcpListener>,
-        shutdown: &Signal<Instant>,
+        sources: Sources,
+        shutdown: &Signal<Leaving>,
     ) -> io::Result<()> {
+        let opens = Opens {
+            worker: Arc::clone(&self),
+            protocol,
+        };
         let mut accepting = Vec::new();
-        for listener in listeners {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            let accept = accept(Arc::clone(&self), Arc::clone(&protocol), listener);
+        for (listener, entrance) in sources.listeners {
+            let ends = shutdown.wait();
+            let accept = accept(
+                listener,
+                entrance,
+                opens.clone(),
+                Arc::clone(&sources.faults),
+                async { ends.await.queued },
+            );
             accepting.push(tokio::spawn(accept));
         }
-        let deadline = shutdown.wait().await;
+        if let Some(mut handed) = sources.handed {
+            accepting.push(tokio::spawn(async move {
+                while let Some(Handed { accepted, counted }) = handed.recv().await {
+                    opens.take(accepted);
+                    drop(counted);
+                }
+                Ok(())
+            }));
+        }
+        let Leaving { deadline, .. } = shutdown.wait().await;
         let farewell = farewell(deadline.saturating_duration_since(Instant::now()));
         // A head is one packet or a few: who began one is served, and who does not end it holds nobody up.
         self.heads_until
@@ -155,8 +193,10 @@ impl Worker {
         let force_at = deadline - farewell;
         self.drain.raise(force_at);
         for task in accepting {
-            // It sees the drain, takes what the kernel has accepted for it, and ends.
-            let _ = task.await;
+            // It takes what the kernel has accepted for it, and ends.
+            if let Ok(Err(error)) = task.await {
+                tracing::error!(%error, "a listener could not be used");
+            }
         }
         self.clock.wake_all();
         self.drain_until(force_at, deadline).await;
@@ -231,49 +271,79 @@ fn farewell(grace: Duration) -> Duration {
     (grace / 10).min(Duration::from_secs(1))
 }
 
-async fn accept<P: Protocol>(
+/// Where a worker's connections come from.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    /// Its own listeners.
+    pub(crate) listeners: Vec<(Listener, Arc<Entrance>)>,
+    /// What was accepted for it.
+    pub(crate) handed: Option<UnboundedReceiver<Handed>>,
+    pub(crate) faults: Arc<Faults>,
+}
+
+/// Makes connections of what is accepted.
+struct Opens<P> {
     worker: Arc<Worker>,
     protocol: Arc<P>,
-    listener: tokio::net::TcpListener,
-) {
-    let mut drain = worker.drain.wait();
-    loop {
-        let full = worker.open.load(Ordering::Relaxed) >= worker.settings.limits.connections;
-        tokio::select! {
-            biased;
-            _ = &mut drain => break,
-            accepted = listener.accept(), if !full => match accepted {
-                Ok((tcp, client)) => open(&worker, &protocol, tcp, client),
-                Err(error) => if classify(&error) == AcceptFailure::Pause {
-                    tracing::warn!(%error, "cannot accept connections; trying again");
-                    tokio::time::sleep(EXHAUSTED_PAUSE).await;
-                },
-            },
-            () = worker.closed.notified(), if full => {}
+}
+
+impl<P> Clone for Opens<P> {
+    fn clone(&self) -> Self {
+        Self {
+            worker: Arc::clone(&self.worker),
+            protocol: Arc::clone(&self.protocol),
         }
-    }
-    // The kernel has accepted these already: closing the listener would reset them.
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    while let std::task::Poll::Ready(Ok((tcp, client))) = listener.poll_accept(&mut context) {
-        open(&worker, &protocol, tcp, client);
     }
 }
 
-fn open<P: Protocol>(
-    worker: &Arc<Worker>,
-    protocol: &Arc<P>,
-    tcp: tokio::net::TcpStream,
-    client: std::net::SocketAddr,
-) {
-    // Answers are written whole, so waiting to join small segments would only delay them.
-    let _ = tcp.set_nodelay(true);
-    // A peer whose system is gone takes nothing: of what the kernel holds for it, only the kernel can know.
-    #[cfg(target_os = "linux")]
-    let _ = socket2::SockRef::from(&tcp).set_tcp_user_timeout(Some(worker.settings.timeouts.write));
-    let mut info = ConnectionInfo::new(worker.capabilities).with_client(Address::Tcp(client));
-    if let Ok(local) = tcp.local_addr() {
-        info = info.with_server(Address::Tcp(local));
+impl<P: Protocol> Takes for Opens<P> {
+    fn has_room(&self) -> bool {
+        self.worker.has_room()
     }
-    let context = Context::new(Arc::clone(worker), info);
-    tokio::spawn(protocol.connection(Stream::new(tcp), context));
+
+    fn freed(&self) -> &Notify {
+        &self.worker.closed
+    }
+
+    fn take(&self, accepted: Accepted) {
+        let Accepted {
+            socket,
+            family,
+            client,
+            entrance,
+        } = accepted;
+        let socket = match Socket::register(socket, family) {
+            Ok(socket) => socket,
+            Err(error) => return tracing::warn!(%error, "a connection was lost"),
+        };
+        let worker = &self.worker;
+        let server = match &socket {
+            Socket::Tcp(tcp) => {
+                // Answers are written whole, so waiting to join small segments would only delay them.
+                let _ = tcp.set_nodelay(true);
+                // A peer whose system is gone takes nothing: of what the kernel holds for it, only the kernel can know.
+                #[cfg(target_os = "linux")]
+                let _ = socket2::SockRef::from(tcp)
+                    .set_tcp_user_timeout(Some(worker.settings.timeouts.write));
+                tcp.local_addr().ok().map(Address::Tcp)
+            }
+            Socket::Unix(_) => Some(entrance.address.clone()),
+        };
+        let mut info = ConnectionInfo::new(worker.capabilities).with_client(client);
+        info.server = server;
+        let context = Context::new(Arc::clone(worker), info);
+        if entrance.passage.is_open() {
+            let stream = Stream::clear_text(socket);
+            tokio::spawn(self.protocol.connection(stream, context));
+            return;
+        }
+        let (protocol, worker) = (Arc::clone(&self.protocol), Arc::clone(worker));
+        tokio::spawn(async move {
+            let passage = entrance.passage.clone();
+            if let Some((stream, context)) = passage.pass(socket, context, &worker).await {
+                // A task of its own: it is large, and most of those that do not get here are small.
+                tokio::spawn(protocol.connection(stream, context));
+            }
+        });
+    }
 }

@@ -172,7 +172,7 @@ impl Connection {
         let context = &self.waits.context;
         let received = io.poll_read(task, context)?;
         let hyper = TokioIo::new(HyperIo::new(self.io.clone()));
-        self.phase = match (Opening::of(&io.input), received) {
+        self.phase = match (context.opening(&io.input), received) {
             (Opening::Undecided, Received::Nothing) => return Ok(Turn::Rest),
             (Opening::Undecided, Received::Bytes) => return Ok(Turn::Again),
             (Opening::Undecided, Received::End) if io.input.is_empty() => {

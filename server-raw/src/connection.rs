@@ -271,7 +271,7 @@ impl Http1 {
 
     /// Sees which protocol the connection speaks.
     fn open(&mut self) -> Result<bool, Over> {
-        match Opening::of(&self.io.input) {
+        match self.context.opening(&self.io.input) {
             Opening::Undecided if !self.io.read_ended() => Ok(false),
             Opening::Undecided | Opening::Http1 => {
                 self.phase = Phase::Http;

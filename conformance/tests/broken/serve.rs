@@ -41,7 +41,7 @@ pub(crate) fn serve(arguments: &[OsString]) -> ExitCode {
     }
     let mut relays = Vec::new();
     let announce = |listening: Listening| {
-        let mut address = listening.address;
+        let mut address = listening.address.tcp().expect("it is of TCP");
         if let How::Wire(wire) = how {
             let relay = Relay::start(address, *wire).expect("sockets can be made");
             address = relay.address;

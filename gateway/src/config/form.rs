@@ -271,9 +271,26 @@ impl<T: Named> Form<T> for Choice {
     }
 }
 
-/// A path, or nothing.
+/// A path.
 #[derive(Debug)]
 pub(crate) enum File {}
+
+impl Form<PathBuf> for File {
+    fn name() -> Cow<'static, str> {
+        "FILE".into()
+    }
+
+    fn read(text: &str) -> Result<PathBuf, String> {
+        match text {
+            "" => Err(String::from("the name of a file is missing")),
+            text => Ok(text.into()),
+        }
+    }
+
+    fn show(value: &PathBuf) -> String {
+        value.display().to_string()
+    }
+}
 
 impl Form<Option<PathBuf>> for File {
     fn name() -> Cow<'static, str> {
@@ -281,16 +298,11 @@ impl Form<Option<PathBuf>> for File {
     }
 
     fn read(text: &str) -> Result<Option<PathBuf>, String> {
-        match text {
-            "" => Err(String::from("the name of a file is missing")),
-            text => Ok(Some(text.into())),
-        }
+        <Self as Form<PathBuf>>::read(text).map(Some)
     }
 
     fn show(value: &Option<PathBuf>) -> String {
-        value
-            .as_ref()
-            .map_or_else(String::new, |path| path.display().to_string())
+        value.as_ref().map_or_else(String::new, Self::show)
     }
 }
 

@@ -1,12 +1,14 @@
 //! The table of all that can be set. A section is a function here or a file of its own below.
 
 mod limits;
+mod sockets;
 mod timers;
+mod tls;
 mod websocket;
 
 use server_host::AccessLogging;
 
-use super::form::{Address, Choice, Count, File, Log, Named, TimeOrZero};
+use super::form::{Choice, Count, File, Log, Named, TimeOrZero};
 use super::key::Key;
 
 /// The key that names the file: it cannot stand in it.
@@ -32,6 +34,8 @@ pub(crate) fn sections() -> Vec<Section> {
     let section = |title, keys| Section { title, keys };
     vec![
         section("Serving", serving()),
+        section("Sockets", sockets::keys()),
+        section("TLS", tls::keys()),
         section("Logs", logs()),
         section("Limits", limits::keys()),
         section("Timers", timers::keys()),
@@ -50,9 +54,6 @@ fn serving() -> Vec<Key> {
              alike",
             |config| &mut config.server,
         ),
-        Key::many::<Address, _>("bind", "Where to listen", |config| {
-            &mut config.settings.bind
-        }),
         Key::one::<Count, _>(
             "workers",
             "Worker threads, each with its own runtime. By default one for each core that the process may use, by its \

@@ -1,5 +1,4 @@
 use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
@@ -126,7 +125,8 @@ fn a_flag_is_stronger_than_a_variable_and_that_than_the_file() {
 
 #[test]
 fn lists_are_flags_several_times_commas_and_arrays() {
-    let two: Vec<SocketAddr> = vec![([127, 0, 0, 1], 81).into(), ([127, 0, 0, 1], 82).into()];
+    let two: Vec<server_host::Bind> =
+        vec![([127, 0, 0, 1], 81).into(), ([127, 0, 0, 1], 82).into()];
     let by_flags = effective(&["--bind", "localhost:81", "--bind=127.0.0.1:82"], &[]);
     let by_variable = effective(&[], &[("GATEWAY_BIND", "localhost:81, 127.0.0.1:82")]);
     let file = Written::new("bind = [\n  \"localhost:81\",\n  \"127.0.0.1:82\",\n]\n");
