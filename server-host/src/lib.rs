@@ -14,6 +14,7 @@
 
 mod accept;
 mod access_log;
+mod admin;
 mod app;
 mod arrival;
 mod bind;
@@ -26,16 +27,22 @@ mod error;
 mod handoff;
 pub mod http2;
 mod listen;
+mod metrics;
+mod observe;
+mod operation;
 mod output;
+mod overview;
 mod pace;
 mod protocol;
 mod serve;
 mod settings;
 mod socket;
+mod stall;
 mod stream;
 mod tls;
 mod worker;
 
+pub use access_log::{LogFormat, LogTarget};
 pub use bind::{BadBind, Bind, Place, Security};
 pub use call::Call;
 pub use clock::TICK;
@@ -49,10 +56,10 @@ pub use hosting::{
 };
 pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;
-pub use serve::{Listening, serve};
+pub use serve::{Listening, check, serve};
 pub use settings::{
-    Accepting, AccessLogging, BadOwner, ClientCertificates, Limits, Owner, SelfSigned, Settings,
-    Timeouts, Tls, TlsVersion, UnixSockets,
+    Accepting, BadOwner, ClientCertificates, Limits, Owner, SelfSigned, Settings, Timeouts, Tls,
+    TlsVersion, UnixSockets,
 };
 pub use stream::{PeerState, Stream};
 pub use tls::TlsError;

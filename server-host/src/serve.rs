@@ -12,11 +12,13 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::accept::{Faults, Queued};
 use crate::app::App;
-use crate::clock::{Clock, Ticker};
+use crate::clock::Clock;
 use crate::handoff::HandOff;
 use crate::listen::{self, Bound, Entrance, Listener, SocketFile};
+use crate::metrics::Counts;
+use crate::operation::Operation;
 use crate::tls::Identity;
-use crate::worker::{Sources, Worker};
+use crate::worker::{Equipment, Sources, Worker};
 use crate::{Bind, Protocol, Security, ServeError, Settings, TlsError};
 
 /// One place that a server listens at. Its text is its URL: `http://127.0.0.1:8000`, `unix:/run/app.sock`.
@@ -91,6 +93,17 @@ pub fn serve<P: Protocol>(
     result
 }
 
+/// Whether one can serve by these settings, as far as can be known before anything is bound: they are right together, and
+/// certificates and keys can be read and fit.
+///
+/// # Errors
+///
+/// [`ServeError::Settings`] or [`ServeError::Tls`].
+pub fn check(settings: &Settings) -> Result<(), ServeError> {
+    settings.check().map_err(ServeError::Settings)?;
+    identity(settings).map(drop)
+}
+
 /// What TLS is spoken with, if it is: read before anything is bound.
 fn identity(settings: &Settings) -> Result<Option<Arc<Identity>>, ServeError> {
     if !settings.tls.is_on() {
@@ -115,6 +128,10 @@ async fn host<P: Protocol>(
     let mut signals = Signals::new().map_err(ServeError::Runtime)?;
     let mut reloads = Reloads::new(identity.is_some()).map_err(ServeError::Runtime)?;
     let capabilities = protocol.capabilities();
+    let mut operation = Operation::new(&settings, capabilities)?;
+    if let Some(address) = operation.serve_metrics(&protocol)? {
+        tracing::info!(%address, "metrics, health, readiness and the page");
+    }
     let shutdown = Signal::new();
     let scope = LifespanScope::new(capabilities).with_drain(shutdown.clone());
     let (mut running, state) = tokio::select! {
@@ -148,15 +165,22 @@ async fn host<P: Protocol>(
     let mut all = Vec::with_capacity(workers);
     for (number, listeners) in by_worker.into_iter().enumerate() {
         let (forced, clock) = (Signal::new(), Arc::new(Clock::new()));
-        let worker = Arc::new(Worker::new(
-            App::new(Arc::clone(&app), &settings, &forced, &clock),
-            state.clone(),
-            Arc::clone(&settings),
+        let counts = Arc::new(Counts::new());
+        let worker = Arc::new(Worker::new(Equipment {
+            number,
+            app: App::new(Arc::clone(&app), &settings, &forced, &clock, &counts),
+            state: state.clone(),
+            settings: Arc::clone(&settings),
             capabilities,
             forced,
             clock,
-            Arc::clone(&freed),
-        ));
+            closed: Arc::clone(&freed),
+            counts,
+            turns: Arc::default(),
+            stalls: Arc::clone(operation.stalls()),
+            access_log: operation.access_log(),
+            observing: operation.observing(),
+        }));
         all.push(Arc::clone(&worker));
         let sources = Sources {
             listeners,
@@ -176,11 +200,10 @@ async fn host<P: Protocol>(
     }
     drop(ended);
     if !for_all.is_empty() {
-        let started = hand_off.start(for_all, faults, leave.clone());
+        let started = hand_off.start(for_all, Arc::clone(&faults), leave.clone());
         started.map_err(ServeError::Runtime)?;
     }
-    let ticker = Ticker::start(move |ticks| all.iter().for_each(|worker| worker.tick(ticks)));
-    let _ticker = ticker.map_err(ServeError::Runtime)?;
+    let _ticker = operation.look_after(all, faults)?;
     listening.into_iter().for_each(on_listening);
 
     let mut outcome = loop {
@@ -190,6 +213,7 @@ async fn host<P: Protocol>(
                 break Ok(());
             }
             () = reloads.next() => reload(identity.as_deref()),
+            () = operation.reopen_at_signal() => {}
             error = running.ended_early() => {
                 tracing::error!("the application's lifespan ended while it was served: shutting down");
                 break Err(ServeError::Lifespan(error));
@@ -198,6 +222,7 @@ async fn host<P: Protocol>(
         }
     };
     let deadline = Instant::now() + settings.grace;
+    operation.draining(deadline);
     shutdown.raise(deadline);
     leave.raise(Leaving {
         deadline,
