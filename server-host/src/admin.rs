@@ -29,7 +29,7 @@ pub(crate) struct Admin {
 }
 
 /// The page's files.
-const FILES: [(&str, &str, &str); 3] = [
+const FILES: [(&str, &str, &str); 4] = [
     (
         "/",
         "text/html; charset=utf-8",
@@ -45,6 +45,7 @@ const FILES: [(&str, &str, &str); 3] = [
         "text/javascript; charset=utf-8",
         include_str!("admin/page.js"),
     ),
+    ("/icon.svg", "image/svg+xml", include_str!("admin/icon.svg")),
 ];
 
 /// The text format that Prometheus collects.

@@ -15,6 +15,7 @@ pub(crate) struct Watchdog {
     threshold: Duration,
     stalls: Arc<Stalls>,
     sights: Vec<Sight>,
+    looked: Instant,
 }
 
 /// What was seen of a worker.
@@ -56,6 +57,7 @@ impl Watchdog {
             threshold,
             stalls,
             sights: sights.collect(),
+            looked: now,
         }
     }
 
@@ -66,6 +68,14 @@ impl Watchdog {
 
     /// Looks at all workers; `is_used` says which have connections, for the others are not woken.
     pub(crate) fn look(&mut self, now: Instant, is_used: impl Fn(usize) -> bool) {
+        // A machine that kept this thread waiting kept the workers waiting, it may be: that is not the application's doing.
+        let was_late = now.saturating_duration_since(self.looked) > self.threshold / 2;
+        self.looked = now;
+        if was_late {
+            self.sights
+                .iter_mut()
+                .for_each(|sight| sight.look_anew(now));
+        }
         for (worker, sight) in self.sights.iter_mut().enumerate() {
             sight.look_at_calls(worker, now, self.threshold, &self.stalls);
             sight.look_at_heart(worker, now, self.threshold, &self.stalls, is_used(worker));
@@ -166,6 +176,14 @@ impl Sight {
                 };
             }
             Phase::Well | Phase::Silent { .. } | Phase::Held { .. } => {}
+        }
+    }
+
+    /// What was seen so far says nothing.
+    fn look_anew(&mut self, now: Instant) {
+        if self.phase == Phase::Well {
+            self.since = now;
+            self.asked = self.asked.map(|_| now);
         }
     }
 
