@@ -23,6 +23,7 @@ mod call;
 mod clock;
 mod context;
 mod date;
+mod descriptors;
 mod error;
 mod handoff;
 pub mod http2;
@@ -34,6 +35,7 @@ mod output;
 mod overview;
 mod pace;
 mod protocol;
+mod recycle;
 mod serve;
 mod settings;
 mod socket;
@@ -56,6 +58,7 @@ pub use hosting::{
 };
 pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;
+pub use recycle::Recycling;
 pub use serve::{Listening, check, serve};
 pub use settings::{
     Accepting, BadOwner, ClientCertificates, Limits, Owner, SelfSigned, Settings, Timeouts, Tls,

@@ -16,7 +16,7 @@ use crate::context::{Overdue, Reading};
 use crate::observe::{Observed, Outcome, Why};
 
 pub(crate) use histogram::Histogram;
-pub(crate) use process::Process;
+pub(crate) use process::{Process, resident_bytes};
 pub(crate) use routes::{Route, Routes};
 pub(crate) use text::render;
 

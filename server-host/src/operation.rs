@@ -17,6 +17,7 @@ use crate::clock::{Clock, Ticker};
 use crate::listen::{self, Listener};
 use crate::metrics::Counts;
 use crate::overview::Overview;
+use crate::recycle::{Age, LOOK, Reason};
 use crate::serve::Leaving;
 use crate::stall::{Stalls, Turns, Watchdog};
 use crate::worker::{Equipment, Observing, Sources, Worker};
@@ -37,6 +38,7 @@ pub(crate) struct Operation {
     run: u16,
     metrics: Option<Metrics>,
     reopens: Reopens,
+    age: Age,
 }
 
 /// The signals at which the access log is opened anew: SIGUSR1, and SIGHUP if it is a file. Without a file, the end of the
@@ -73,6 +75,7 @@ impl Operation {
             overview: Arc::new(overview),
             run: crate::observe::run(),
             metrics: None,
+            age: Age::new(&settings.recycling, Instant::now()),
             reopens: Reopens {
                 user: signal(SignalKind::user_defined1()).ok(),
                 hangup: is_file(&settings.access_log)
@@ -202,18 +205,41 @@ impl Operation {
         self.overview.draining(deadline);
     }
 
-    /// Opens the access log anew at the next signal that asks for it.
-    pub(crate) async fn reopen_at_signal(&mut self) {
-        let Reopens { user, hangup } = &mut self.reopens;
-        tokio::select! {
-            () = next(user) => {}
-            () = next(hangup) => {}
+    /// Resolves when something is to be done, which is then done; or with why the process should be replaced. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Reason {
+        loop {
+            tokio::select! {
+                () = self.reopens.next() => self.reopen(),
+                () = tokio::time::sleep(LOOK), if self.age.is_bounded() => {}
+            }
+            let overview = &self.overview;
+            let requests = overview
+                .workers()
+                .iter()
+                .map(|worker| worker.exchanges())
+                .sum();
+            let memory = crate::metrics::resident_bytes;
+            if let Some(reason) = self.age.look(Instant::now(), requests, memory) {
+                return reason;
+            }
         }
+    }
+
+    fn reopen(&self) {
         if let Some(sink) = &self.sink {
             sink.reopen();
         }
         if is_file(&self.settings.access_log) {
             tracing::info!(to = %self.settings.access_log, "the access log is opened anew");
+        }
+    }
+}
+
+impl Reopens {
+    async fn next(&mut self) {
+        tokio::select! {
+            () = next(&mut self.user) => {}
+            () = next(&mut self.hangup) => {}
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::accept::{Faults, Queued};
 use crate::app::App;
 use crate::clock::Clock;
+use crate::descriptors;
 use crate::handoff::HandOff;
 use crate::listen::{self, Bound, Entrance, Listener, SocketFile};
 use crate::metrics::Counts;
@@ -74,6 +75,7 @@ pub fn serve<P: Protocol>(
     for concern in settings.concerns() {
         tracing::warn!("{concern}");
     }
+    descriptors::raise_limit();
     let identity = identity(&settings)?;
     let bound = listen::bind(&settings, identity.as_ref())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -213,7 +215,10 @@ async fn host<P: Protocol>(
                 break Ok(());
             }
             () = reloads.next() => reload(identity.as_deref()),
-            () = operation.reopen_at_signal() => {}
+            reason = operation.next() => {
+                tracing::info!(grace = ?settings.grace, "recycling, since {reason}");
+                break Ok(());
+            }
             error = running.ended_early() => {
                 tracing::error!("the application's lifespan ended while it was served: shutting down");
                 break Err(ServeError::Lifespan(error));

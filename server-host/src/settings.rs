@@ -7,7 +7,7 @@ mod tls;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use crate::{Bind, LogFormat, LogTarget};
+use crate::{Bind, LogFormat, LogTarget, Recycling};
 
 pub use sockets::{Accepting, BadOwner, Owner, UnixSockets};
 pub use tls::{ClientCertificates, SelfSigned, Tls, TlsVersion};
@@ -45,6 +45,8 @@ pub struct Settings {
     /// How long a call may hold its worker before it is warned of. 100 milliseconds: what a person notices. Everybody else on
     /// that worker waits as long. `None`: nobody looks.
     pub stall_threshold: Option<Duration>,
+    /// When the process is replaced by a new one. By default never.
+    pub recycling: Recycling,
     /// Sizes.
     pub limits: Limits,
     /// Times.
@@ -68,6 +70,7 @@ impl Default for Settings {
             spans: false,
             metrics_bind: None,
             stall_threshold: Some(Duration::from_millis(100)),
+            recycling: Recycling::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             websocket: websocket::Settings::default(),

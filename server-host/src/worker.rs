@@ -140,6 +140,10 @@ impl Worker {
         Self {
             app,
             state,
+            is_observed: access_log.is_some()
+                || observing.counts
+                || observing.spans
+                || settings.recycling.requests.is_some(),
             paces: Paces::of(&settings.timeouts),
             settings,
             capabilities,
@@ -152,7 +156,6 @@ impl Worker {
             counts,
             turns,
             stalls,
-            is_observed: access_log.is_some() || observing.counts || observing.spans,
             access_log,
             observing,
             observed: Count::default(),
@@ -167,6 +170,11 @@ impl Worker {
     /// By whom it is told apart.
     pub(crate) fn number(&self) -> usize {
         self.number
+    }
+
+    /// Exchanges that have begun, if they are observed.
+    pub(crate) fn exchanges(&self) -> u64 {
+        self.observed.get()
     }
 
     /// Calls of the application under way.

@@ -2,6 +2,7 @@
 
 mod limits;
 mod observing;
+mod recycling;
 mod sockets;
 mod timers;
 mod tls;
@@ -36,6 +37,7 @@ pub(crate) fn sections() -> Vec<Section> {
         section("Sockets", sockets::keys()),
         section("TLS", tls::keys()),
         section("Logs, metrics, stalls", observing::keys()),
+        section("Recycling", recycling::keys()),
         section("Limits", limits::keys()),
         section("Timers", timers::keys()),
         section("WebSockets", websocket::keys()),
