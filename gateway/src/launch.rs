@@ -83,7 +83,7 @@ fn serve(app: impl Application, effective: &Effective) -> ExitCode {
             eprintln!("error: {error}");
             match error {
                 ServeError::Forced => ExitCode::from(130),
-                ServeError::Tls(_) => ExitCode::from(2),
+                ServeError::Settings(_) | ServeError::Tls(_) => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }

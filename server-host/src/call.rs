@@ -15,6 +15,7 @@ use hosting::{Exchange, Facts, Progress, Turn, UpgradeAsked, report};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::app::Slot;
+use crate::proxy::Rewriting;
 use crate::worker::Worker;
 
 /// A place for calls of the application, one at a time, whose allocations are used again.
@@ -30,6 +31,8 @@ pub struct Call {
     phase: Phase,
     forced: bool,
     began: Option<Instant>,
+    /// What is to be changed of scopes, if anything.
+    rewriting: Option<Arc<Rewriting>>,
 }
 
 /// Seconds after which a refused client may ask again: exchanges end all the time.
@@ -46,7 +49,10 @@ impl Call {
     pub(crate) fn new(worker: Arc<Worker>, info: Arc<ConnectionInfo>) -> Self {
         let scope = Self::fresh_scope(&worker, &info);
         let slot = worker.app.slot();
+        let rewriting = worker.rewriting.as_ref();
+        let rewriting = rewriting.filter(|rewriting| rewriting.concerns(info.client.as_ref()));
         Self {
+            rewriting: rewriting.map(Arc::clone),
             worker,
             info,
             slot,
@@ -75,6 +81,9 @@ impl Call {
         let scope = self.scope.reuse().expect("a fresh scope is not shared");
         scope.clear();
         fill(scope);
+        if let Some(rewriting) = &self.rewriting {
+            rewriting.apply(scope, &self.info);
+        }
         let body = scope.body;
         if Arc::get_mut(&mut self.exchange).is_none() {
             self.exchange = Arc::default();

@@ -13,6 +13,7 @@ use crate::buffers;
 use crate::clock::Alarm;
 use crate::date::HttpDate;
 use crate::http2::Opening;
+use crate::proxy::header::{Header, Security};
 use crate::settings::Limits;
 use crate::worker::Worker;
 use crate::{AccessLogging, Call};
@@ -114,6 +115,24 @@ impl Context {
     #[must_use]
     pub fn info(&self) -> &Arc<ConnectionInfo> {
         &self.info
+    }
+
+    /// Says what a proxy has said before the first byte of HTTP.
+    pub(crate) fn set_proxied(&mut self, header: Header) {
+        let Header::Proxied {
+            client,
+            server,
+            security,
+        } = header
+        else {
+            return;
+        };
+        let info = Arc::make_mut(&mut self.info);
+        info.client = Some(client);
+        info.server = Some(server);
+        if security == Security::Tls {
+            info.scheme = Scheme::HTTPS;
+        }
     }
 
     /// Says what was agreed on before the first byte of HTTP.

@@ -18,6 +18,8 @@ pub enum ServeError {
         /// The reason of the operating system.
         source: io::Error,
     },
+    /// Settings contradict each other.
+    Settings(&'static str),
     /// There is nothing to speak TLS with.
     Tls(TlsError),
     /// The application's lifespan failed before it had started.
@@ -36,6 +38,7 @@ impl fmt::Display for ServeError {
             Self::Bind { bind, source } => {
                 write!(f, "cannot listen on {}: {}", bind.place, why(bind, source))
             }
+            Self::Settings(why) => f.write_str(why),
             Self::Tls(error) => error.fmt(f),
             Self::Startup(error) => write!(f, "the application failed to start: {error}"),
             Self::Runtime(error) => write!(f, "cannot start a worker: {error}"),
@@ -76,7 +79,11 @@ impl Error for ServeError {
         match self {
             Self::Bind { source, .. } => Some(source),
             Self::Runtime(source) => Some(source),
-            Self::Tls(_) | Self::Startup(_) | Self::Lifespan(_) | Self::Forced => None,
+            Self::Settings(_)
+            | Self::Tls(_)
+            | Self::Startup(_)
+            | Self::Lifespan(_)
+            | Self::Forced => None,
         }
     }
 }

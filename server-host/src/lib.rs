@@ -28,6 +28,7 @@ pub mod http2;
 mod listen;
 mod output;
 mod protocol;
+mod proxy;
 mod serve;
 mod settings;
 mod socket;
@@ -50,8 +51,9 @@ pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;
 pub use serve::{Listening, serve};
 pub use settings::{
-    Accepting, AccessLogging, BadOwner, ClientCertificates, Limits, Owner, SelfSigned, Settings,
-    Timeouts, Tls, TlsVersion, UnixSockets,
+    Accepting, AccessLogging, BadNetwork, BadOwner, BadRootPath, ClientCertificates,
+    ForwardedFields, Limits, Network, Owner, Proxies, ProxyProtocol, RootPath, SelfSigned,
+    Settings, Timeouts, Tls, TlsVersion, UnixSockets,
 };
 pub use stream::{PeerState, Stream};
 pub use tls::TlsError;

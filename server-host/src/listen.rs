@@ -11,7 +11,7 @@ use std::sync::Arc;
 use gateway_spec::Address;
 use socket2::SockRef;
 
-use crate::arrival::Passage;
+use crate::arrival::{Gatekeeper, Passage};
 use crate::stream::Family;
 use crate::tls::Identity;
 use crate::{Accepting, Bind, Place, Security, ServeError, Settings, TlsError};
@@ -58,10 +58,9 @@ pub(crate) fn bind(
     identity: Option<&Arc<Identity>>,
 ) -> Result<Vec<Bound>, ServeError> {
     let mut all = Vec::new();
+    let gatekeeper = Gatekeeper::new(&settings.proxies);
     for bind in &settings.bind {
-        let passage = Passage {
-            identity: speaks_tls(bind, identity)?,
-        };
+        let passage = Passage::new(speaks_tls(bind, identity)?, gatekeeper.clone());
         let error = |source| ServeError::Bind {
             bind: bind.clone(),
             source,

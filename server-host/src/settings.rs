@@ -1,5 +1,6 @@
 //! What an operator can set: one configuration for both servers.
 
+mod proxies;
 mod sockets;
 mod tls;
 
@@ -8,6 +9,9 @@ use std::time::Duration;
 
 use crate::Bind;
 
+pub use proxies::{
+    BadNetwork, BadRootPath, ForwardedFields, Network, Proxies, ProxyProtocol, RootPath,
+};
 pub use sockets::{Accepting, BadOwner, Owner, UnixSockets};
 pub use tls::{ClientCertificates, SelfSigned, Tls, TlsVersion};
 
@@ -32,6 +36,8 @@ pub struct Settings {
     pub grace: Duration,
     /// What TLS is spoken with, if it is.
     pub tls: Tls,
+    /// What is believed of proxies.
+    pub proxies: Proxies,
     /// Whether each exchange is logged.
     pub access_log: AccessLogging,
     /// Sizes.
@@ -50,6 +56,7 @@ impl Default for Settings {
             unix: UnixSockets::default(),
             accepting: Accepting::default(),
             tls: Tls::default(),
+            proxies: Proxies::default(),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             grace: Duration::from_secs(30),
             access_log: AccessLogging::On,

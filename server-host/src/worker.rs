@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::date::Dates;
 use crate::handoff::Handed;
 use crate::listen::{Entrance, Listener};
+use crate::proxy::Rewriting;
 use crate::serve::Leaving;
 use crate::stream::Socket;
 use crate::tls::Handshakes;
@@ -46,6 +47,8 @@ pub(crate) struct Worker {
     /// Told whenever something has ended, here or on another worker.
     closed: Arc<Notify>,
     pub(crate) handshakes: Handshakes,
+    /// What is to be changed of scopes, if anything.
+    pub(crate) rewriting: Option<Arc<Rewriting>>,
 }
 
 impl Worker {
@@ -58,6 +61,7 @@ impl Worker {
         clock: Arc<Clock>,
         closed: Arc<Notify>,
     ) -> Self {
+        let rewriting = Rewriting::new(&settings.proxies);
         Self {
             app,
             state,
@@ -74,6 +78,7 @@ impl Worker {
             calls: AtomicUsize::new(0),
             closed,
             handshakes: Handshakes::default(),
+            rewriting,
         }
     }
 
@@ -320,8 +325,8 @@ impl<P: Protocol> Takes for Opens<P> {
         }
         let (protocol, worker) = (Arc::clone(&self.protocol), Arc::clone(worker));
         tokio::spawn(async move {
-            let passage = entrance.passage.clone();
-            if let Some((stream, context)) = passage.pass(socket, context, &worker).await {
+            let passing = entrance.passage.pass(socket, context, &worker);
+            if let Some((stream, context)) = passing.await {
                 // A task of its own: it is large, and most of those that do not get here are small.
                 tokio::spawn(protocol.connection(stream, context));
             }

@@ -6,6 +6,7 @@
 
 mod certificates;
 mod http2;
+mod proxies;
 mod sockets;
 mod tls;
 
@@ -30,7 +31,11 @@ use chapter;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_conformance");
 
 fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 2] = [("sockets", sockets::TESTS), ("tls", tls::TESTS)];
+    let chapters: [(&str, &[(&str, Test)]); 3] = [
+        ("sockets", sockets::TESTS),
+        ("tls", tls::TESTS),
+        ("proxies", proxies::TESTS),
+    ];
     let mut trials = Vec::new();
     for server in ["raw", "hyper"] {
         for (chapter, tests) in chapters {

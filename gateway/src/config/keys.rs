@@ -1,6 +1,7 @@
 //! The table of all that can be set. A section is a function here or a file of its own below.
 
 mod limits;
+mod proxies;
 mod sockets;
 mod timers;
 mod tls;
@@ -36,6 +37,7 @@ pub(crate) fn sections() -> Vec<Section> {
         section("Serving", serving()),
         section("Sockets", sockets::keys()),
         section("TLS", tls::keys()),
+        section("Proxies", proxies::keys()),
         section("Logs", logs()),
         section("Limits", limits::keys()),
         section("Timers", timers::keys()),
