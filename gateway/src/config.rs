@@ -119,6 +119,8 @@ pub(crate) fn read(
         None => Vec::new(),
     };
     let effective = apply(&keys, [file, variables, flags])?;
+    let checked = effective.config.settings().check();
+    checked.map_err(|why| ConfigError::of_all(&why))?;
     Ok(match command {
         Command::Check => Wish::Say(help::effective(&effective)),
         _ => Wish::Serve(Box::new(effective)),

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// How often a worker looks at its deadlines: they are met late by at most this much.
 pub const TICK: Duration = Duration::from_millis(100);
 
-const TICKS_A_SECOND: u64 = 1_000 / TICK.as_millis() as u64;
+pub(crate) const TICKS_A_SECOND: u64 = 1_000 / TICK.as_millis() as u64;
 
 /// The coarse time of a worker.
 #[derive(Debug)]
@@ -49,12 +49,8 @@ impl Clock {
     /// The tick at which so long will have passed.
     #[inline]
     pub(crate) fn deadline(&self, after: Duration) -> u32 {
-        // Seconds and the rest apart: a whole `Duration` is divided in 128 bits, which every request would pay for.
-        let whole = after.as_secs().saturating_mul(TICKS_A_SECOND);
-        let ticks = whole.saturating_add(after.subsec_nanos().div_ceil(TICK.subsec_nanos()).into());
-        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX / 2);
         // One more: the tick under way is already partly over.
-        self.now().saturating_add(ticks).saturating_add(1)
+        self.now().saturating_add(ticks(after)).saturating_add(1)
     }
 
     /// An alarm of a new connection or socket; it is forgotten when its owner drops it.
@@ -99,6 +95,15 @@ impl Clock {
             });
         due.iter().for_each(|alarm| alarm.wake());
     }
+}
+
+/// Whole ticks of so long, rounded up.
+#[inline]
+pub(crate) fn ticks(length: Duration) -> u32 {
+    // Seconds and the rest apart: a whole `Duration` is divided in 128 bits, which every request would pay for.
+    let whole = length.as_secs().saturating_mul(TICKS_A_SECOND);
+    let ticks = whole.saturating_add(length.subsec_nanos().div_ceil(TICK.subsec_nanos()).into());
+    u32::try_from(ticks).unwrap_or(u32::MAX / 2)
 }
 
 impl Alarm {

@@ -13,6 +13,7 @@ use crate::buffers;
 use crate::clock::Alarm;
 use crate::date::HttpDate;
 use crate::http2::Opening;
+use crate::pace::Kept;
 use crate::proxy::header::{Header, Security};
 use crate::settings::Limits;
 use crate::worker::Worker;
@@ -28,7 +29,13 @@ pub struct Context {
     waker: Option<Waker>,
     reading: Option<(Reading, u32)>,
     writing: Option<u32>,
+    body: Kept,
+    /// Bytes of bodies that had been received when a body was waited for last.
+    body_received: u64,
+    write: Kept,
     resets: ResetCount,
+    /// Requests that may still come.
+    requests: u32,
 }
 
 /// How often the peer has cancelled, until when it is counted.
@@ -45,6 +52,15 @@ pub enum Resets {
     Allowed,
     /// More: [`Limits::resets`] were passed within [`Timeouts::resets`](crate::Timeouts::resets).
     Excessive,
+}
+
+/// Whether another request may come on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requests {
+    /// Others may follow.
+    Welcome,
+    /// This is the last one: [`Limits::requests`] are reached, or a shutdown has begun.
+    Last,
 }
 
 /// What a connection waits for from its peer; each has its time.
@@ -84,6 +100,7 @@ impl Context {
     pub(crate) fn new(worker: Arc<Worker>, info: ConnectionInfo) -> Self {
         worker.opened();
         let alarm = worker.clock.alarm();
+        let requests = worker.settings.limits.requests.get();
         Self {
             info: Arc::new(info.with_drain(worker.drain.clone())),
             worker,
@@ -91,7 +108,11 @@ impl Context {
             waker: None,
             reading: None,
             writing: None,
+            body: Kept::default(),
+            body_received: 0,
+            write: Kept::default(),
             resets: ResetCount::default(),
+            requests,
         }
     }
 
@@ -100,6 +121,7 @@ impl Context {
     #[must_use]
     pub fn for_stream(&self) -> Self {
         self.worker.opened();
+        let requests = self.requests;
         Self {
             worker: Arc::clone(&self.worker),
             info: Arc::clone(&self.info),
@@ -107,7 +129,11 @@ impl Context {
             waker: None,
             reading: None,
             writing: None,
+            body: Kept::default(),
+            body_received: 0,
+            write: Kept::default(),
             resets: ResetCount::default(),
+            requests,
         }
     }
 
@@ -179,6 +205,17 @@ impl Context {
             Resets::Excessive
         } else {
             Resets::Allowed
+        }
+    }
+
+    /// A request has come, of HTTP/1, or a stream of HTTP/2: whether others may follow.
+    #[inline]
+    pub fn count_request(&mut self) -> Requests {
+        self.requests = self.requests.saturating_sub(1);
+        if self.requests == 0 || self.worker.shutdown() != Shutdown::No {
+            Requests::Last
+        } else {
+            Requests::Welcome
         }
     }
 
@@ -267,8 +304,24 @@ impl Context {
             Reading::Body => timeouts.body,
             Reading::Linger => timeouts.linger,
         };
+        // What is waited for next has its own pace.
+        self.body = Kept::default();
         self.reading = Some((reading, self.deadline(after)));
         self.hurry();
+        self.set_alarm();
+    }
+
+    /// Waits for a part of a body. `received` is how many bytes have come so far
+    /// ([`Exchange::received`](crate::Exchange::received)): more than at the last time are progress.
+    pub fn expect_body(&mut self, received: u64) {
+        let moved = received.wrapping_sub(self.body_received);
+        if self.body.is_waited_for() && moved == 0 {
+            return;
+        }
+        self.body_received = received;
+        let now = self.worker.clock.now();
+        let until = self.body.wait(&self.worker.paces.body, moved, now);
+        self.reading = Some((Reading::Body, until));
         self.set_alarm();
     }
 
@@ -290,21 +343,26 @@ impl Context {
     /// Waits for nothing from the peer.
     #[inline]
     pub fn expect_nothing(&mut self) {
-        if self.reading.take().is_some() {
+        if let Some((reading, _)) = self.reading.take() {
+            if reading == Reading::Body {
+                let now = self.worker.clock.now();
+                self.body.pause(&self.worker.paces.body, now);
+            }
             self.set_alarm();
         }
     }
 
-    /// Waits for the peer to take bytes; a wait that is under way goes on.
-    pub fn expect_write(&mut self) {
-        if self.writing.is_none() {
-            self.expect_write_anew();
+    /// Waits for the peer to take bytes. `taken` is how many it has taken since the last time: they are progress.
+    pub fn expect_write(&mut self, taken: usize) {
+        if self.writing.is_some() && taken == 0 {
+            return;
         }
-    }
-
-    /// Waits for the peer to take bytes, beginning now: it has taken some.
-    pub fn expect_write_anew(&mut self) {
-        self.writing = Some(self.deadline(self.worker.settings.timeouts.write));
+        if self.writing.is_none() {
+            self.write = Kept::default();
+        }
+        let now = self.worker.clock.now();
+        let until = self.write.wait(&self.worker.paces.write, taken as u64, now);
+        self.writing = Some(until);
         self.set_alarm();
     }
 

@@ -11,6 +11,8 @@ use crate::{Bind, Place, TlsError};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServeError {
+    /// The settings are wrong, see [`Settings::check`](crate::Settings::check).
+    Settings(String),
     /// A place to listen could not be had.
     Bind {
         /// The place.
@@ -18,8 +20,6 @@ pub enum ServeError {
         /// The reason of the operating system.
         source: io::Error,
     },
-    /// Settings contradict each other.
-    Settings(&'static str),
     /// There is nothing to speak TLS with.
     Tls(TlsError),
     /// The application's lifespan failed before it had started.

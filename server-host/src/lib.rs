@@ -27,6 +27,7 @@ mod handoff;
 pub mod http2;
 mod listen;
 mod output;
+mod pace;
 mod protocol;
 mod proxy;
 mod serve;
@@ -39,7 +40,7 @@ mod worker;
 pub use bind::{BadBind, Bind, Place, Security};
 pub use call::Call;
 pub use clock::TICK;
-pub use context::{Context, Overdue, Reading, Resets, Shutdown, Watching};
+pub use context::{Context, Overdue, Reading, Requests, Resets, Shutdown, Watching};
 pub use date::HttpDate;
 pub use error::ServeError;
 pub use hosting::{

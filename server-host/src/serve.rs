@@ -17,7 +17,7 @@ use crate::handoff::HandOff;
 use crate::listen::{self, Bound, Entrance, Listener, SocketFile};
 use crate::tls::Identity;
 use crate::worker::{Sources, Worker};
-use crate::{Bind, Protocol, ProxyProtocol, Security, ServeError, Settings, TlsError};
+use crate::{Bind, Protocol, Security, ServeError, Settings, TlsError};
 
 /// One place that a server listens at. Its text is its URL: `http://127.0.0.1:8000`, `unix:/run/app.sock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,11 @@ pub fn serve<P: Protocol>(
     settings: Settings,
     on_listening: impl FnMut(Listening),
 ) -> Result<(), ServeError> {
-    let identity = check(&settings)?;
+    settings.fit().map_err(ServeError::Settings)?;
+    for concern in settings.concerns() {
+        tracing::warn!("{concern}");
+    }
+    let identity = identity(&settings)?;
     let bound = listen::bind(&settings, identity.as_ref())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -87,19 +91,8 @@ pub fn serve<P: Protocol>(
     result
 }
 
-/// Whether the settings fit each other and the files that they name: before anything is bound.
-fn check(settings: &Settings) -> Result<Option<Arc<Identity>>, ServeError> {
-    let proxies = &settings.proxies;
-    if proxies.protocol == ProxyProtocol::Required && proxies.trusted.is_empty() {
-        return Err(ServeError::Settings(
-            "--proxy-protocol without --trusted-proxy: everybody could say to be anybody; name the proxies",
-        ));
-    }
-    identity(settings)
-}
-
 /// What TLS is spoken with, if it is.
-fn identity(settings: &Settings) -> Result<Option<Arc<Identity>>, ServeError> {
+pub(crate) fn identity(settings: &Settings) -> Result<Option<Arc<Identity>>, ServeError> {
     if !settings.tls.is_on() {
         return Ok(None);
     }

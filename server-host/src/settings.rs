@@ -1,10 +1,11 @@
 //! What an operator can set: one configuration for both servers.
 
+mod concerns;
 mod proxies;
 mod sockets;
 mod tls;
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use crate::Bind;
@@ -85,14 +86,25 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Bytes of a request's target. 8 KiB, as RFC 9112 section 3 recommends at least. 414 above it.
     pub target_bytes: usize,
-    /// Fields of a request's head, and of its trailers. 100, as most servers. 431 above it.
+    /// Fields of a request's head. 100, as most servers. 431 above it.
     pub header_fields: usize,
+    /// Bytes of a request's trailers. 4 KiB: checksums and signatures are short. The body has failed above it (HTTP-6).
+    pub trailer_bytes: usize,
+    /// Fields of a request's trailers. 32, for the same reason.
+    pub trailer_fields: usize,
+    /// Bytes of all chunk extensions of a body together. 16 KiB: nothing reads them, but some clients sign each chunk. The
+    /// body has failed above it.
+    pub chunk_extension_bytes: usize,
     /// Bytes of a request's body. 1 GiB: applications stream and set their own, lower limits; this one bounds what a
     /// forgotten one costs. 413 above it.
     pub body_bytes: u64,
     /// Bytes of an unread request body that are read and thrown away so that the connection can be kept. 256 KiB:
     /// about what is on its way already when the answer is sent. Above it the connection is closed.
     pub discard_bytes: u64,
+    /// Requests of one connection, after which it is closed in order: by `Connection: close`, or GOAWAY. 1,000,000: what a
+    /// connection holds does not grow, so this is only for the load of proxies, whose connections never end by themselves, to
+    /// be spread anew over workers and machines: every three hours at a hundred requests a second.
+    pub requests: NonZeroU32,
     /// Requests that an HTTP/2 connection may have open at a time. 100: the least that RFC 9113 section 6.5.2 recommends.
     pub streams: u32,
     /// Streams of an HTTP/2 connection that its peer may cancel within [`Timeouts::resets`]. 500: five times all that it
@@ -122,8 +134,12 @@ impl Default for Limits {
             head_bytes: 32 * 1024,
             target_bytes: 8 * 1024,
             header_fields: 100,
+            trailer_bytes: 4 * 1024,
+            trailer_fields: 32,
+            chunk_extension_bytes: 16 * 1024,
             body_bytes: 1024 * 1024 * 1024,
             discard_bytes: 256 * 1024,
+            requests: A_MILLION,
             streams: 100,
             resets: 500,
             unseen_resets: 20,
@@ -149,11 +165,22 @@ pub struct Timeouts {
     /// Between two requests of a connection. 60 seconds: longer than a person takes to click, shorter than proxies
     /// keep their side.
     pub idle: Duration,
-    /// Without a byte of a body that the application waits for. 30 seconds.
+    /// Without progress of a body that the application waits for. 30 seconds: a phone may lose its network for as long.
     pub body: Duration,
-    /// Without a byte that the peer takes of a response. 30 seconds. On Linux the kernel keeps it too, for what it has and
-    /// the peer's system does not acknowledge (`TCP_USER_TIMEOUT`).
+    /// Bytes a second of a body that count as progress. 500, as Apache: less than any network has, so what is slower
+    /// means to be. Each such number of bytes gives a second back of `body`, so a pause can be made up for.
+    /// `None`: every byte is progress, and a trickle can hold its place for very long.
+    pub body_rate: Option<NonZeroU32>,
+    /// All the time that one body may be waited for, however fast it is. 6 hours: [`Limits::body_bytes`] at 50 KB a
+    /// second.
+    pub body_ceiling: Duration,
+    /// Without progress of a response that the peer is to take. 30 seconds. On Linux the kernel keeps it too, for what it
+    /// has and the peer's system does not acknowledge (`TCP_USER_TIMEOUT`).
     pub write: Duration,
+    /// As `body_rate`, for what the peer takes. 500.
+    pub write_rate: Option<NonZeroU32>,
+    /// All the time for which a peer may be behind with what it takes, until it has taken all that was sent. 6 hours.
+    pub write_ceiling: Duration,
     /// Silence of a WebSocket's client after which it is pinged (WS-9); any byte ends the silence. 20 seconds, as Python's
     /// `websockets` and uvicorn: most proxies drop a connection that is silent for 60. `None`: no pings.
     pub ping_interval: Option<Duration>,
@@ -182,7 +209,11 @@ impl Default for Timeouts {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             body: Duration::from_secs(30),
+            body_rate: LEAST_RATE,
+            body_ceiling: CEILING,
             write: Duration::from_secs(30),
+            write_rate: LEAST_RATE,
+            write_ceiling: CEILING,
             ping_interval: sockets.ping_interval,
             ping_timeout: sockets.ping_timeout,
             close: sockets.close,
@@ -192,3 +223,9 @@ impl Default for Timeouts {
         }
     }
 }
+
+const A_MILLION: NonZeroU32 = NonZeroU32::new(1_000_000).expect("it is not zero");
+
+const LEAST_RATE: Option<NonZeroU32> = NonZeroU32::new(500);
+
+const CEILING: Duration = Duration::from_secs(6 * 60 * 60);

@@ -17,11 +17,12 @@ use crate::clock::Clock;
 use crate::date::Dates;
 use crate::handoff::Handed;
 use crate::listen::{Entrance, Listener};
+use crate::pace::Pace;
 use crate::proxy::Rewriting;
 use crate::serve::Leaving;
 use crate::stream::Socket;
 use crate::tls::Handshakes;
-use crate::{AccessLogging, Context, Protocol, Settings, Shutdown, Stream};
+use crate::{AccessLogging, Context, Protocol, Settings, Shutdown, Stream, Timeouts};
 
 /// What the connections of one worker share.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub(crate) struct Worker {
     pub(crate) app: App,
     pub(crate) state: State,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) paces: Paces,
     pub(crate) capabilities: Capabilities,
     pub(crate) drain: Signal<Instant>,
     /// Raised when the grace period is over.
@@ -51,6 +53,22 @@ pub(crate) struct Worker {
     pub(crate) rewriting: Option<Arc<Rewriting>>,
 }
 
+/// How fast peers have to be.
+#[derive(Debug)]
+pub(crate) struct Paces {
+    pub(crate) body: Pace,
+    pub(crate) write: Pace,
+}
+
+impl Paces {
+    fn of(timeouts: &Timeouts) -> Self {
+        Self {
+            body: Pace::new(timeouts.body, timeouts.body_rate, timeouts.body_ceiling),
+            write: Pace::new(timeouts.write, timeouts.write_rate, timeouts.write_ceiling),
+        }
+    }
+}
+
 impl Worker {
     pub(crate) fn new(
         app: App,
@@ -65,6 +83,7 @@ impl Worker {
         Self {
             app,
             state,
+            paces: Paces::of(&settings.timeouts),
             settings,
             capabilities,
             drain: Signal::new(),

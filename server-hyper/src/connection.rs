@@ -429,11 +429,10 @@ impl Waits {
         match phase {
             Phase::Opening => self.context.expect(Reading::Head),
             Phase::Http1(_) if serving.call.is_active() => {
-                if serving.take_brought() == News::Bytes || !serving.waits_for_body() {
-                    self.context.expect_nothing();
-                }
                 if serving.waits_for_body() {
-                    self.context.expect(Reading::Body);
+                    self.context.expect_body(serving.call.exchange().received());
+                } else {
+                    self.context.expect_nothing();
                 }
                 if !serving.reads_body() || io.read_ended() {
                     watching = Watching::EveryTick;

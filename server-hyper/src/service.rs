@@ -18,7 +18,7 @@ use server_host::http2::{self, Expectation};
 use server_host::{BodyAllowed, Call, Context, Facts, Informational, Limits, Wanted};
 
 use crate::body::{Brought, Continue, RequestBody};
-use crate::io::{Io, News, Shared};
+use crate::io::{Io, Shared};
 use crate::request::{self, Rare};
 
 pub(crate) use answer::{Answer, OneAtATime};
@@ -39,10 +39,12 @@ pub(crate) struct Serving {
     /// A request that came while the application is still at the one before, whose response hyper has already.
     held: Option<Request<Incoming>>,
     served: Served,
+    /// Requests that a connection of HTTP/1 may still bring. Those of HTTP/2 are counted by its connection.
+    requests: u32,
     next: Next,
     end: End,
-    brought: News,
-    gave: News,
+    /// Bytes of a response that a stream has passed on since somebody asked last.
+    gave: usize,
 }
 
 /// Why a request is refused, by the rules of its version.
@@ -191,10 +193,10 @@ impl Serving {
             refused: None,
             held: None,
             served: Served::Nothing,
+            requests: context.limits().requests.get(),
             next: Next::Welcome,
             end: End::NotAsked,
-            brought: News::None,
-            gave: News::None,
+            gave: 0,
         }
     }
 
@@ -213,6 +215,10 @@ impl Serving {
 
     /// Begins the call, unless the request is refused; whether there is a body, and its peer waits.
     fn begin_call(&mut self, request: &mut Request<Incoming>) -> Option<Continue> {
+        self.requests = self.requests.saturating_sub(1);
+        if self.requests == 0 && matches!(self.outlet, Outlet::Socket(_)) {
+            self.close_after_reply();
+        }
         let length = request::length(request.body());
         let checked = match request.version() {
             Version::HTTP_2 => self.check_http2(request, length),
@@ -291,7 +297,7 @@ impl Serving {
             };
             match body.bring(progress.wanted, self.call.exchange(), &self.limits, task) {
                 Brought::Nothing => return progress.output,
-                Brought::Some => self.brought = News::Bytes,
+                Brought::Some => {}
                 Brought::End => self.body = None,
                 Brought::Malformed => self.fail_body(BodyError::Malformed),
                 Brought::Failed => self.body_failed(),
@@ -392,14 +398,9 @@ impl Serving {
         std::mem::replace(&mut self.served, Served::Nothing)
     }
 
-    /// Whether a part of the body came since this was asked last.
-    pub(crate) fn take_brought(&mut self) -> News {
-        std::mem::replace(&mut self.brought, News::None)
-    }
-
-    /// Whether hyper got a part of the response since this was asked last.
-    pub(crate) fn take_gave(&mut self) -> News {
-        std::mem::replace(&mut self.gave, News::None)
+    /// Bytes of the response that hyper got since this was asked last.
+    pub(crate) fn take_gave(&mut self) -> usize {
+        std::mem::take(&mut self.gave)
     }
 
     /// Whether hyper holds a part of the response that it cannot send on.

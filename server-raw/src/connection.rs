@@ -14,8 +14,8 @@ use http::Version;
 use http1::{AfterReply, BodyFraming, Event, PeerError, RequestHead, Step};
 use server_host::http2::Opening;
 use server_host::{
-    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Reading, Shutdown,
-    Stream, Wanted, Watching,
+    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Reading, Requests,
+    Shutdown, Stream, Wanted, Watching,
 };
 
 use crate::body::{self, Intake};
@@ -298,7 +298,7 @@ impl Http1 {
         }
         match self.http1.next_event(&mut self.io.input, &mut self.head) {
             Ok(Step::Event(Event::Head)) => {
-                if self.context.shutdown() != Shutdown::No {
+                if self.context.count_request() == Requests::Last {
                     self.http1.close_after_reply();
                 }
                 let facts = request::facts(&self.head);
@@ -475,10 +475,8 @@ impl Http1 {
         }
         if after == 0 {
             self.context.expect_no_write();
-        } else if after < before {
-            self.context.expect_write_anew();
         } else {
-            self.context.expect_write();
+            self.context.expect_write(before - after);
         }
         if let (Phase::Lingering { .. }, true, true) =
             (self.phase, self.io.is_shut_down(), self.io.read_ended())
@@ -571,7 +569,7 @@ impl Http1 {
                 };
                 match intake {
                     Intake::Bring if matches!(self.call.exchange().wanted(), Wanted::Now(_)) => {
-                        self.context.expect(Reading::Body);
+                        self.context.expect_body(self.call.exchange().received());
                     }
                     _ => self.context.expect_nothing(),
                 }

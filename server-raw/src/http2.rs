@@ -16,7 +16,7 @@ use std::task::{Context as Task, Poll, Waker};
 use gateway_spec::Gone;
 use h2::server::{Builder, Connection, Handshake};
 use server_host::{
-    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Resets, Shutdown,
+    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Requests, Resets, Shutdown,
 };
 
 use crate::connection::TURNS;
@@ -132,6 +132,9 @@ impl Http2 {
             },
             Phase::Open(connection) => match connection.poll_accept(task) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
+                    if self.context.count_request() == Requests::Last {
+                        connection.graceful_shutdown();
+                    }
                     let context = self.context.for_stream();
                     tokio::spawn(Stream::new(request, respond, context, &self.streams));
                 }
@@ -215,8 +218,7 @@ impl Http2 {
     fn set_deadlines(&mut self) -> Result<(), Over> {
         match self.socket.written() {
             Written::All => self.context.expect_no_write(),
-            Written::Some => self.context.expect_write_anew(),
-            Written::Nothing => self.context.expect_write(),
+            Written::Some(bytes) => self.context.expect_write(bytes),
         }
         if let Phase::Lingering { .. } = self.phase {
             self.context.expect(Reading::Linger);

@@ -17,6 +17,13 @@ impl ConfigError {
         }
     }
 
+    /// The values are right each, but not together.
+    pub(crate) fn of_all(why: &str) -> Self {
+        Self {
+            text: why.to_owned(),
+        }
+    }
+
     /// A name that no key has. `names` are the valid ones, in the form that they have at this place.
     pub(crate) fn unknown<'a>(
         place: &str,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -194,6 +195,25 @@ where
             Some((name, unit)) => format!("{}{name}", bytes / unit),
             None => bytes.to_string(),
         }
+    }
+}
+
+/// Bytes a second.
+#[derive(Debug)]
+pub(crate) enum Rate {}
+
+impl Form<NonZeroU32> for Rate {
+    fn name() -> Cow<'static, str> {
+        <Bytes as Form<u32>>::name()
+    }
+
+    fn read(text: &str) -> Result<NonZeroU32, String> {
+        let bytes: u32 = Bytes::read(text)?;
+        NonZeroU32::new(bytes).ok_or_else(|| String::from("0 is no rate"))
+    }
+
+    fn show(value: &NonZeroU32) -> String {
+        Bytes::show(&value.get())
     }
 }
 

@@ -257,6 +257,11 @@ fn wrong_flags_and_variables_are_one_line_with_the_place_and_the_mend() {
         ),
         (
             &[],
+            &[("GATEWAY_BIND", " , ")],
+            "bind: there is nothing to listen on; give an address",
+        ),
+        (
+            &[],
             &[("GATEWAY_CONFIG", "/")],
             "GATEWAY_CONFIG: cannot read \"/\": Is a directory (os error 21)",
         ),

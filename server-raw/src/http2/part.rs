@@ -1,18 +1,16 @@
 //! A part of a response on its way through `h2`, which counts what the socket has not taken of it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 use bytes::{Buf, Bytes};
 
-use super::News;
-
 /// Bytes of a stream that `h2` holds.
 #[derive(Debug, Default)]
 pub(super) struct Gauge {
     held: AtomicUsize,
-    written: AtomicBool,
+    written: AtomicUsize,
     stream: Mutex<Option<Waker>>,
 }
 
@@ -22,13 +20,9 @@ impl Gauge {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Whether bytes were written since this was asked last.
-    pub(super) fn take_written(&self) -> News {
-        if self.written.swap(false, Ordering::Relaxed) {
-            News::Bytes
-        } else {
-            News::None
-        }
+    /// Bytes that were written since this was asked last.
+    pub(super) fn take_written(&self) -> usize {
+        self.written.swap(0, Ordering::Relaxed)
     }
 
     /// Names the task to wake when bytes are written.
@@ -45,7 +39,7 @@ impl Gauge {
             return;
         }
         self.held.fetch_sub(bytes, Ordering::Relaxed);
-        self.written.store(true, Ordering::Relaxed);
+        self.written.fetch_add(bytes, Ordering::Relaxed);
         let waker = self
             .stream
             .lock()
@@ -100,15 +94,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_written_is_news() {
+    fn what_is_written_is_told_once() {
         let gauge = Arc::new(Gauge::default());
         let mut part = Part::new(Bytes::from_static(b"abcdef"), &gauge);
-        assert_eq!(gauge.take_written(), News::None, "it was only given");
+        assert_eq!(gauge.take_written(), 0, "it was only given");
         part.advance(2);
         // More is given than was written: the peer took some all the same.
         let _other = Part::new(Bytes::from_static(b"ghi"), &gauge);
-        assert_eq!(gauge.take_written(), News::Bytes);
-        assert_eq!(gauge.take_written(), News::None);
+        assert_eq!(gauge.take_written(), 2);
+        assert_eq!(gauge.take_written(), 0);
     }
 
     #[test]

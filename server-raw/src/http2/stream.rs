@@ -12,14 +12,13 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request, Response, Uri};
 use server_host::http2::{self, Expectation};
 use server_host::{
-    Call, Context, Informational, OUTBOUND_BYTES, Outgoing, Overdue, Reading, ReplyLength,
-    Shutdown, Wanted,
+    Call, Context, Informational, OUTBOUND_BYTES, Outgoing, Overdue, ReplyLength, Shutdown, Wanted,
 };
 
 use super::body::{Brought, RequestBody};
 use super::part::{Gauge, Part};
 use super::reply::{self, Connection, Framing};
-use super::{News, Streams, request};
+use super::{Streams, request};
 use crate::connection::TURNS;
 
 /// One stream, as a task.
@@ -35,7 +34,6 @@ pub(super) struct Stream {
     rest: Bytes,
     then: Then,
     gauge: Arc<Gauge>,
-    brought: News,
 }
 
 /// The direction to the peer.
@@ -105,7 +103,6 @@ impl Stream {
             rest: Bytes::new(),
             then: Then::More,
             gauge: Arc::default(),
-            brought: News::None,
             context,
         };
         match checked {
@@ -199,7 +196,7 @@ impl Stream {
         };
         match body.bring(call.exchange(), self.context.limits(), task) {
             Brought::Nothing => return Ok(false),
-            Brought::Some => self.brought = News::Bytes,
+            Brought::Some => {}
             Brought::End => {
                 if self.is_tunnel() {
                     self.call().exchange().half_close();
@@ -438,19 +435,18 @@ impl Stream {
 
     /// Nothing more can be done now: says what is waited for, and how long.
     fn set_deadlines(&mut self) {
-        let brought = std::mem::replace(&mut self.brought, News::None);
         let waits = !self.is_tunnel()
             && self.body.is_some()
             && matches!(self.call().exchange().wanted(), Wanted::Now(1..));
-        match (waits, brought) {
-            (true, News::Bytes) => self.context.expect_anew(Reading::Body),
-            (true, News::None) => self.context.expect(Reading::Body),
-            (false, _) => self.context.expect_nothing(),
+        if waits {
+            let received = self.call().exchange().received();
+            self.context.expect_body(received);
+        } else {
+            self.context.expect_nothing();
         }
         match (self.unsent(), self.gauge.take_written()) {
             (0, _) => self.context.expect_no_write(),
-            (_, News::Bytes) => self.context.expect_write_anew(),
-            (_, News::None) => self.context.expect_write(),
+            (_, written) => self.context.expect_write(written),
         }
     }
 

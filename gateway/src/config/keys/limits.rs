@@ -17,8 +17,23 @@ pub(super) fn keys() -> Vec<Key> {
         ),
         Key::one::<Count, _>(
             "header-fields",
-            "Fields of a request's head, and of its trailers. 431 above it",
+            "Fields of a request's head. 431 above it",
             |config| &mut config.settings.limits.header_fields,
+        ),
+        Key::one::<Bytes, _>(
+            "trailer-bytes",
+            "Bytes of a request's trailers: checksums and signatures are short. 400 above it",
+            |config| &mut config.settings.limits.trailer_bytes,
+        ),
+        Key::one::<CountOrZero, _>(
+            "trailer-fields",
+            "Fields of a request's trailers. 400 above it",
+            |config| &mut config.settings.limits.trailer_fields,
+        ),
+        Key::one::<Bytes, _>(
+            "chunk-extension-bytes",
+            "Bytes of all chunk extensions of a body: nothing reads them, but some clients sign each chunk. 400 above it",
+            |config| &mut config.settings.limits.chunk_extension_bytes,
         ),
         Key::one::<Bytes, _>(
             "body-bytes",
@@ -41,6 +56,11 @@ pub(super) fn keys() -> Vec<Key> {
             "Exchanges that one worker runs at once, WebSockets and work behind an answer among them. 503 with \
              Retry-After above it",
             |config| &mut config.settings.limits.exchanges,
+        ),
+        Key::one::<Count, _>(
+            "requests",
+            "Requests of one connection, which then ends in order, so that load spreads anew over workers and machines",
+            |config| &mut config.settings.limits.requests,
         ),
         Key::one::<Count, _>(
             "streams",

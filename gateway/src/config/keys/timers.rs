@@ -1,7 +1,7 @@
 //! Times after which a peer is given up, or a startup has failed.
 
 use super::Key;
-use crate::config::form::{Time, TimeOrZero};
+use crate::config::form::{OrOff, Rate, Time, TimeOrZero};
 
 pub(super) fn keys() -> Vec<Key> {
     vec![
@@ -24,13 +24,34 @@ pub(super) fn keys() -> Vec<Key> {
         ),
         Key::one::<Time, _>(
             "body-timeout",
-            "Without a byte of a body that the application waits for. 408 after it",
+            "Without progress of a body that the application waits for. 408 after it",
             |config| &mut config.settings.timeouts.body,
+        ),
+        Key::one::<OrOff<Rate>, _>(
+            "body-rate",
+            "Bytes a second of a body that count as progress: each second's worth gives a second of --body-timeout back. \
+             off: any byte is progress, so a trickle holds its place",
+            |config| &mut config.settings.timeouts.body_rate,
+        ),
+        Key::one::<Time, _>(
+            "body-ceiling",
+            "All the time that one body may be waited for, however fast it is",
+            |config| &mut config.settings.timeouts.body_ceiling,
         ),
         Key::one::<Time, _>(
             "write-timeout",
-            "Without a byte that the client takes of an answer",
+            "Without progress of an answer that the client is to take",
             |config| &mut config.settings.timeouts.write,
+        ),
+        Key::one::<OrOff<Rate>, _>(
+            "write-rate",
+            "Bytes a second of an answer that count as progress, as --body-rate",
+            |config| &mut config.settings.timeouts.write_rate,
+        ),
+        Key::one::<Time, _>(
+            "write-ceiling",
+            "All the time for which a client may be behind with what it takes, until it has all that was sent",
+            |config| &mut config.settings.timeouts.write_ceiling,
         ),
         Key::one::<TimeOrZero, _>(
             "linger-timeout",
