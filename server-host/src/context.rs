@@ -90,6 +90,9 @@ pub enum Overdue {
 pub enum Shutdown {
     /// There is none.
     No,
+    /// Another process serves in this one's place. Serve who is connected, and with the next answer tell clients to connect
+    /// anew: none of them is to find its connection closed where it was about to ask.
+    Retiring,
     /// Finish what is under way, take nothing new.
     Draining,
     /// The grace period is over: end at once, in order where that is possible.

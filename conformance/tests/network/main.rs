@@ -7,6 +7,7 @@
 mod certificates;
 mod http2;
 mod proxies;
+mod restart;
 mod sockets;
 mod tls;
 
@@ -31,10 +32,11 @@ use chapter;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_conformance");
 
 fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 3] = [
+    let chapters: [(&str, &[(&str, Test)]); 4] = [
         ("sockets", sockets::TESTS),
         ("tls", tls::TESTS),
         ("proxies", proxies::TESTS),
+        ("restart", restart::TESTS),
     ];
     let mut trials = Vec::new();
     for server in ["raw", "hyper"] {

@@ -372,7 +372,7 @@ fn contradictions_are_said_in_one_line(subject: &Subject) {
     for (arguments, place, mend) in [
         (
             &["--proxy-protocol", "required"][..],
-            "--proxy-protocol",
+            "proxy-protocol",
             "name the proxies",
         ),
         (&["--trusted-proxy", "*"], "--trusted-proxy", "10.0.0.0/8"),
