@@ -54,8 +54,9 @@ pub use error::{AppError, BodyError, Gone, SendError, Unavailable};
 pub use headers::{BadBlock, Field, GetAll, HeaderKey, Headers, Iter};
 pub use http::{
     BodyLength, Buffered, Chunk, Events, FileRegion, Finish, Flush, Http, HttpLayer, HttpReceive,
-    HttpScope, HttpSend, Label, Layered, Plain, Ready, RequestBody, Respond, Responder, Response,
-    ResponseHead, Scope, Sending, Start, TrailersPlan, Trailing, Tunnel, Upgrading, Writer,
+    HttpScope, HttpSend, Label, LabelBoard, Layered, Plain, Ready, RequestBody, Respond, Responder,
+    Response, ResponseHead, Scope, Sending, Start, TrailersPlan, Trailing, Tunnel, Upgrading,
+    Writer,
 };
 pub use lifespan::{Lifespan, LifespanScope, Running};
 pub use signal::{DrainSignal, GoneSignal, Signal, Wait};

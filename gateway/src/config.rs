@@ -119,8 +119,12 @@ pub(crate) fn read(
         None => Vec::new(),
     };
     let effective = apply(&keys, [file, variables, flags])?;
-    let checked = effective.config.settings().check();
-    checked.map_err(|why| ConfigError::of_all(&why))?;
+    let settings = effective.config.settings();
+    settings.check().map_err(|why| ConfigError::of_all(&why))?;
+    if command == Command::Check {
+        let checked = server_host::check(&settings);
+        checked.map_err(|error| ConfigError::of_all(&error.to_string()))?;
+    }
     Ok(match command {
         Command::Check => Wish::Say(help::effective(&effective)),
         _ => Wish::Serve(Box::new(effective)),

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -172,6 +172,8 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     is_failing: AtomicBool,
+    /// Of all time.
+    total: AtomicU64,
     since: Mutex<Since>,
 }
 
@@ -190,9 +192,15 @@ impl Faults {
         }
     }
 
+    /// Failures of all time.
+    pub(crate) fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
     /// Counts a failure; how many there were, if it is time to say so.
     fn count(&self, now: Instant) -> Option<u64> {
         self.is_failing.store(true, Ordering::Relaxed);
+        self.total.fetch_add(1, Ordering::Relaxed);
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         since.failures += 1;
         if since.said.is_some_and(|said| now < said + SAID_EVERY) {

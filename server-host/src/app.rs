@@ -6,11 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use gateway_spec::{AppError, Application, Connection, Done, Http, Signal};
+use gateway_spec::{AppError, Application, Connection, Done, Http, HttpScope, Signal};
 use hosting::{drop_confined, poll_confined};
+use tracing::field::display;
+use tracing::{Instrument, Span};
 use websocket::{Times, Upgrade};
 
 use crate::clock::Clock;
+use crate::metrics::Counts;
+use crate::observe::ExchangeId;
 use crate::socket::{Keeper, times};
 use crate::{Exchange, Settings};
 
@@ -27,6 +31,7 @@ impl App {
         settings: &Settings,
         forced: &Signal<()>,
         clock: &Arc<Clock>,
+        counts: &Arc<Counts>,
     ) -> Self {
         let shared = Arc::new(Shared {
             app,
@@ -34,6 +39,7 @@ impl App {
             times: times(&settings.timeouts),
             forced: forced.clone(),
             clock: Arc::clone(clock),
+            counts: Arc::clone(counts),
         });
         let call = move |http: Http, tunnel| {
             let shared = Arc::clone(&shared);
@@ -46,9 +52,15 @@ impl App {
                 shared.app.call(Connection::Http(http)).await
             }
         };
-        Self {
-            make_slot: slots(Arc::new(call)),
-        }
+        let make_slot = if settings.spans {
+            slots(Arc::new(move |http: Http, tunnel| {
+                let span = span(&http.scope);
+                call(http, tunnel).instrument(span)
+            }))
+        } else {
+            slots(Arc::new(call))
+        };
+        Self { make_slot }
     }
 
     /// A place for the future of one call at a time.
@@ -63,6 +75,12 @@ impl fmt::Debug for App {
     }
 }
 
+/// The span of an exchange: what the application logs meanwhile can be told to be of it.
+fn span(scope: &HttpScope) -> Span {
+    let id = scope.extensions.get::<ExchangeId>().map(display);
+    tracing::info_span!("exchange", id, method = %scope.method, path = scope.uri.path())
+}
+
 /// What all calls share, behind one count.
 struct Shared<A> {
     app: Arc<A>,
@@ -70,6 +88,23 @@ struct Shared<A> {
     times: Times,
     forced: Signal<()>,
     clock: Arc<Clock>,
+    counts: Arc<Counts>,
+}
+
+/// An open WebSocket, which counts as one until it is dropped.
+struct OpenSocket<'a>(&'a Counts);
+
+impl<'a> OpenSocket<'a> {
+    fn new(counts: &'a Counts) -> Self {
+        counts.websockets.add(1);
+        Self(counts)
+    }
+}
+
+impl Drop for OpenSocket<'_> {
+    fn drop(&mut self) {
+        self.0.websockets.subtract(1);
+    }
 }
 
 impl<A: Application> Shared<A> {
@@ -81,6 +116,7 @@ impl<A: Application> Shared<A> {
                 self.app.call(Connection::Http(http)).await
             }
             (Upgrade::WebSocket(socket, watch), Some(exchange)) => {
+                let _open = OpenSocket::new(&self.counts);
                 let call = self.app.call(Connection::WebSocket(socket));
                 Keeper::new(watch, exchange, &self.clock, self.times)
                     .keep(call, self.forced.wait())

@@ -1,21 +1,21 @@
 //! One call of the application after another, for one connection: what is started, polled, settled and logged.
 
+use bytes::Bytes;
+use gateway_spec::{
+    AppError, BodyError, BodyLength, ConnectionInfo, Done, Gone, Http, HttpScope, HttpSend,
+    HttpTransport, ResponseHead, Scope, TrailersPlan,
+};
+use hosting::{Exchange, Facts, Progress, Turn, UpgradeAsked, is_panic, report};
+use http::{HeaderValue, StatusCode, header};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
-
-use bytes::Bytes;
-use gateway_spec::{
-    BodyError, BodyLength, ConnectionInfo, Gone, Http, HttpScope, HttpSend, HttpTransport,
-    ResponseHead, Scope, TrailersPlan,
-};
-use hosting::{Exchange, Facts, Progress, Turn, UpgradeAsked, report};
-use http::{HeaderValue, StatusCode, header};
 
 use crate::app::Slot;
+use crate::observe::Began;
 use crate::proxy::Rewriting;
+use crate::stall::Mark;
 use crate::worker::Worker;
 
 /// A place for calls of the application, one at a time, whose allocations are used again.
@@ -30,7 +30,9 @@ pub struct Call {
     scope: Scope,
     phase: Phase,
     forced: bool,
-    began: Option<Instant>,
+    mark: Mark,
+    /// If somebody wants to know of the exchange.
+    began: Option<Began>,
     /// What is to be changed of scopes, if anything.
     rewriting: Option<Arc<Rewriting>>,
 }
@@ -47,7 +49,8 @@ enum Phase {
 
 impl Call {
     pub(crate) fn new(worker: Arc<Worker>, info: Arc<ConnectionInfo>) -> Self {
-        let scope = Self::fresh_scope(&worker, &info);
+        let mark = worker.turns.mark(info.client.as_ref());
+        let scope = Self::fresh_scope(&worker, &info, &mark);
         let slot = worker.app.slot();
         let rewriting = worker.rewriting.as_ref();
         let rewriting = rewriting.filter(|rewriting| rewriting.concerns(info.client.as_ref()));
@@ -60,12 +63,14 @@ impl Call {
             scope,
             phase: Phase::Idle,
             forced: false,
+            mark,
             began: None,
         }
     }
 
-    fn fresh_scope(worker: &Worker, info: &Arc<ConnectionInfo>) -> Scope {
+    fn fresh_scope(worker: &Worker, info: &Arc<ConnectionInfo>, mark: &Mark) -> Scope {
         let mut scope = HttpScope::new(Arc::clone(info));
+        scope.label = mark.label();
         scope.state = worker.state.clone();
         Scope::new(scope)
     }
@@ -74,9 +79,8 @@ impl Call {
     /// and body; the rest is set already.
     pub fn begin(&mut self, facts: Facts, fill: impl FnOnce(&mut HttpScope)) {
         debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
-        self.began = self.worker.now_if_logging();
         if self.scope.reuse().is_none() {
-            self.scope = Self::fresh_scope(&self.worker, &self.info);
+            self.scope = Self::fresh_scope(&self.worker, &self.info, &self.mark);
         }
         let scope = self.scope.reuse().expect("a fresh scope is not shared");
         scope.clear();
@@ -87,6 +91,9 @@ impl Call {
         let body = scope.body;
         if Arc::get_mut(&mut self.exchange).is_none() {
             self.exchange = Arc::default();
+        }
+        if self.worker.is_observed {
+            self.start_observing();
         }
         let exchange = Arc::get_mut(&mut self.exchange).expect("a fresh exchange is not shared");
         exchange.begin(facts, body, self.worker.settings.limits.body_bytes);
@@ -162,9 +169,14 @@ impl Call {
             return self.exchange.leave(Turn::Over).0;
         }
         self.exchange.enter(cx.waker());
+        self.mark.begin();
         let polled = self.slot.poll(cx);
+        if let Some(since) = self.mark.end() {
+            self.worker.was_held(&self.scope, since);
+        }
         if polled.is_ready() {
             self.worker.call_ended();
+            self.note_panic(&polled);
         }
         if polled.is_pending() && self.forced {
             return self.exchange.leave(Turn::Forced).0;
@@ -173,6 +185,14 @@ impl Call {
             self.phase = Phase::Returned;
         }
         self.exchange.settle(&polled, &self.scope)
+    }
+
+    /// A panic is what became of the exchange, whatever is still sent.
+    #[inline]
+    fn note_panic(&mut self, polled: &Poll<Result<Done, AppError>>) {
+        if let (Poll::Ready(Err(error)), Some(began)) = (polled, &mut self.began) {
+            began.panicked = is_panic(error);
+        }
     }
 
     /// Gives the exchange up because the grace period is over: at the next poll the application learns it, and what
@@ -187,20 +207,44 @@ impl Call {
         if self.phase == Phase::Idle {
             return;
         }
-        if let Some(began) = self.began {
-            self.worker
-                .access_log
-                .exchange(&self.scope, self.exchange.sent(), began.elapsed());
-        }
+        self.tell(gone);
         if Arc::strong_count(&self.exchange) > 1 {
             self.exchange.set_gone(gone);
         }
         if self.phase == Phase::Running {
             let slot = std::mem::replace(&mut self.slot, self.worker.app.slot());
-            let scope = self.scope.clone();
-            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, scope));
+            let mark = self.worker.turns.mark(self.info.client.as_ref());
+            let fresh = Self::fresh_scope(&self.worker, &self.info, &mark);
+            let mark = std::mem::replace(&mut self.mark, mark);
+            let scope = std::mem::replace(&mut self.scope, fresh);
+            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, scope, mark));
         }
         self.phase = Phase::Idle;
+    }
+
+    /// Somebody wants to know of the exchange.
+    #[cold]
+    fn start_observing(&mut self) {
+        let mut began = self.worker.begin_observation(&self.exchange);
+        let observing = self.worker.observing;
+        if observing.spans
+            && let Some(scope) = self.scope.reuse()
+        {
+            scope.extensions.insert(began.id);
+        }
+        if observing.fields {
+            began.kept = Some(self.scope.clone());
+        }
+        self.began = Some(began);
+    }
+
+    /// The exchange is over: whoever wants to know of it is told.
+    #[inline]
+    fn tell(&mut self, gone: Gone) {
+        if let Some(began) = self.began.take() {
+            self.worker
+                .exchange_over(&began, &self.scope, &self.exchange, gone);
+        }
     }
 }
 
@@ -209,6 +253,7 @@ impl Drop for Call {
         // A connection that ends in order has called `end`; this is its task being dropped.
         if self.phase != Phase::Idle {
             self.exchange.set_gone(Gone::Shutdown);
+            self.tell(Gone::Shutdown);
         }
         if self.phase == Phase::Running {
             self.worker.call_ended();
@@ -230,15 +275,17 @@ struct Trailing {
     worker: Arc<Worker>,
     slot: Box<dyn Slot>,
     scope: Scope,
+    mark: Mark,
 }
 
 impl Trailing {
-    fn new(worker: Arc<Worker>, slot: Box<dyn Slot>, scope: Scope) -> Self {
+    fn new(worker: Arc<Worker>, slot: Box<dyn Slot>, scope: Scope, mark: Mark) -> Self {
         worker.opened();
         Self {
             worker,
             slot,
             scope,
+            mark,
         }
     }
 }
@@ -247,7 +294,12 @@ impl Future for Trailing {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Err(error) = std::task::ready!(self.slot.poll(cx)) {
+        self.mark.begin();
+        let polled = self.slot.poll(cx);
+        if let Some(since) = self.mark.end() {
+            self.worker.was_held(&self.scope, since);
+        }
+        if let Err(error) = std::task::ready!(polled) {
             report(&self.scope, &error);
         }
         Poll::Ready(())

@@ -168,17 +168,21 @@ pub(crate) struct Ticker {
 }
 
 impl Ticker {
-    /// Calls `tick` at every [`TICK`], with the number of ticks since the start.
-    pub(crate) fn start(tick: impl Fn(u32) + Send + 'static) -> io::Result<Self> {
+    /// Calls `tick` in every `period`, which is a [`TICK`] at the most, with the number of ticks since the start and the time.
+    pub(crate) fn start(
+        period: Duration,
+        mut tick: impl FnMut(u32, Instant) + Send + 'static,
+    ) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let run = move || {
             let start = Instant::now();
             while !stopped.load(Ordering::Acquire) {
-                thread::park_timeout(TICK);
+                thread::park_timeout(period);
                 // By the time itself: a thread that the system kept waiting makes up for it.
-                let ticks = start.elapsed().as_millis() / TICK.as_millis();
-                tick(u32::try_from(ticks).unwrap_or(u32::MAX));
+                let now = Instant::now();
+                let ticks = (now - start).as_millis() / TICK.as_millis();
+                tick(u32::try_from(ticks).unwrap_or(u32::MAX), now);
             }
         };
         let thread = thread::Builder::new()

@@ -9,15 +9,16 @@ use gateway_spec::{Capabilities, ConnectionInfo, TlsInfo};
 use http::StatusCode;
 use http::uri::Scheme;
 
+use crate::Call;
 use crate::buffers;
 use crate::clock::Alarm;
 use crate::date::HttpDate;
 use crate::http2::Opening;
+use crate::observe::Refused;
 use crate::pace::Kept;
 use crate::proxy::header::{Header, Security};
 use crate::settings::Limits;
 use crate::worker::Worker;
-use crate::{AccessLogging, Call};
 
 /// One connection, as its worker sees it. Counts as open until it is dropped.
 #[derive(Debug)]
@@ -260,13 +261,10 @@ impl Context {
         buffers::give(buffer);
     }
 
-    /// Logs a request that was refused before the application saw it.
+    /// Logs and counts a request that was refused before the application saw it.
     pub fn refused(&self, status: StatusCode, why: &dyn std::fmt::Display) {
-        if self.worker.settings.access_log == AccessLogging::On {
-            self.worker
-                .access_log
-                .refused(self.info.client.as_ref(), status.as_u16(), why);
-        }
+        let refused = Refused { status, why };
+        self.worker.refused(self.info.client.as_ref(), &refused);
     }
 
     /// Names the task to wake for deadlines and shutdowns. Call it at the start of each poll.
@@ -390,11 +388,13 @@ impl Context {
 
     #[cold]
     fn overdue_at(&self, now: u32) -> Option<Overdue> {
-        match (self.writing, self.reading) {
-            (Some(at), _) if now >= at => Some(Overdue::Write),
-            (_, Some((kind, at))) if now >= at => Some(Overdue::Read(kind)),
-            _ => None,
-        }
+        let overdue = match (self.writing, self.reading) {
+            (Some(at), _) if now >= at => Overdue::Write,
+            (_, Some((kind, at))) if now >= at => Overdue::Read(kind),
+            _ => return None,
+        };
+        self.worker.counts.overdue(overdue);
+        Some(overdue)
     }
 
     /// Asks to be polled at each tick, to look after a peer that is not read.

@@ -5,7 +5,7 @@ use std::{fmt, io};
 
 use gateway_spec::AppError;
 
-use crate::{Bind, Place, TlsError};
+use crate::{Bind, LogTarget, Place, TlsError};
 
 /// Why a server could not start, or could not stop in order.
 #[derive(Debug)]
@@ -13,6 +13,13 @@ use crate::{Bind, Place, TlsError};
 pub enum ServeError {
     /// The settings are wrong, see [`Settings::check`](crate::Settings::check).
     Settings(String),
+    /// The access log could not be opened.
+    AccessLog {
+        /// Where it was to go.
+        target: LogTarget,
+        /// The reason of the operating system.
+        source: io::Error,
+    },
     /// A place to listen could not be had.
     Bind {
         /// The place.
@@ -35,10 +42,13 @@ pub enum ServeError {
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Settings(why) => f.write_str(why),
+            Self::AccessLog { target, source } => {
+                write!(f, "access-log: cannot write to {target}: {source}")
+            }
             Self::Bind { bind, source } => {
                 write!(f, "cannot listen on {}: {}", bind.place, why(bind, source))
             }
-            Self::Settings(why) => f.write_str(why),
             Self::Tls(error) => error.fmt(f),
             Self::Startup(error) => write!(f, "the application failed to start: {error}"),
             Self::Runtime(error) => write!(f, "cannot start a worker: {error}"),
@@ -77,7 +87,7 @@ fn why(bind: &Bind, source: &io::Error) -> String {
 impl Error for ServeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Bind { source, .. } => Some(source),
+            Self::Bind { source, .. } | Self::AccessLog { source, .. } => Some(source),
             Self::Runtime(source) => Some(source),
             Self::Settings(_)
             | Self::Tls(_)

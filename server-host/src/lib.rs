@@ -14,6 +14,7 @@
 
 mod accept;
 mod access_log;
+mod admin;
 mod app;
 mod arrival;
 mod bind;
@@ -26,22 +27,28 @@ mod error;
 mod handoff;
 pub mod http2;
 mod listen;
+mod metrics;
 mod notify;
+mod observe;
+mod operation;
 mod output;
+mod overview;
 mod pace;
 mod protocol;
 mod proxy;
+mod pulse;
 mod restart;
 mod serve;
 mod settings;
 mod share;
 mod signals;
 mod socket;
+mod stall;
 mod stream;
 mod tls;
-mod watchdog;
 mod worker;
 
+pub use access_log::{LogFormat, LogTarget};
 pub use bind::{BadBind, Bind, Place, Security};
 pub use call::Call;
 pub use clock::TICK;
@@ -55,11 +62,11 @@ pub use hosting::{
 };
 pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;
-pub use serve::{Listening, serve};
+pub use serve::{Listening, check, serve};
 pub use settings::{
-    Accepting, AccessLogging, BadNetwork, BadOwner, BadRootPath, ClientCertificates,
-    ForwardedFields, Limits, Network, Owner, Proxies, ProxyProtocol, RootPath, SelfSigned,
-    Settings, Timeouts, Tls, TlsVersion, UnixSockets,
+    Accepting, BadNetwork, BadOwner, BadRootPath, ClientCertificates, ForwardedFields, Limits,
+    Network, Owner, Proxies, ProxyProtocol, RootPath, SelfSigned, Settings, Timeouts, Tls,
+    TlsVersion, UnixSockets,
 };
 pub use stream::{PeerState, Stream};
 pub use tls::TlsError;

@@ -12,7 +12,7 @@ use gateway_spec::Address;
 use socket2::SockRef;
 
 use crate::arrival::{Gatekeeper, Passage};
-use crate::restart::{Key, Predecessor};
+use crate::restart::{Key, Predecessor, Purpose};
 use crate::stream::Family;
 use crate::tls::Identity;
 use crate::{Accepting, Bind, Place, Security, ServeError, Settings, TlsError};
@@ -57,12 +57,14 @@ pub(crate) fn bind(
     settings: &Settings,
     identity: Option<&Arc<Identity>>,
     mut predecessor: Option<&mut Predecessor>,
+    purpose: Purpose,
 ) -> Result<Vec<Bound>, ServeError> {
     let gatekeeper = Gatekeeper::new(&settings.proxies);
     let mut all = Vec::new();
     for (number, bind) in settings.bind.iter().enumerate() {
         let before = settings.bind[..number].iter();
         let key = Key::new(
+            purpose,
             &bind.place,
             before.filter(|other| other.place == bind.place).count(),
         );

@@ -30,10 +30,17 @@ pub(crate) struct Kept {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key(String);
 
+/// What is served at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Application,
+    Metrics,
+}
+
 impl Key {
-    /// Of a place, of which so many are bound before it.
-    pub(crate) fn new(place: &Place, before: usize) -> Self {
-        Self(format!("{before} {place}"))
+    /// Of a place, of which so many are bound for the same purpose before it.
+    pub(crate) fn new(purpose: Purpose, place: &Place, before: usize) -> Self {
+        Self(format!("{purpose:?} {before} {place}"))
     }
 }
 
@@ -48,25 +55,28 @@ pub(crate) struct Restart {
 }
 
 impl Restart {
-    /// Keeps a second handle of each listener.
-    pub(crate) fn new(bound: &[Bound], settings: &Settings) -> io::Result<Self> {
-        let mut kept = Vec::new();
+    pub(crate) fn new(settings: &Settings) -> io::Result<Self> {
+        Ok(Self {
+            asked: signal(SignalKind::user_defined2())?,
+            // Now: a file that is replaced later is found by its name.
+            program: Program::this(),
+            kept: Vec::new(),
+            patience: settings.timeouts.startup + READING,
+            successor: None,
+        })
+    }
+
+    /// Keeps a second handle of these listeners, for the next process.
+    pub(crate) fn keep(&mut self, bound: &[Bound]) -> io::Result<()> {
         for bound in bound {
             for listener in &bound.listeners {
-                kept.push(Kept {
+                self.kept.push(Kept {
                     place: bound.key.clone(),
                     listener: listener.socket.try_clone()?,
                 });
             }
         }
-        Ok(Self {
-            asked: signal(SignalKind::user_defined2())?,
-            // Now: a file that is replaced later is found by its name.
-            program: Program::this(),
-            kept,
-            patience: settings.timeouts.startup + READING,
-            successor: None,
-        })
+        Ok(())
     }
 
     /// Resolves with the id of a process that is ready to go on in this one's place. Cancel safe.

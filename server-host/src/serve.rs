@@ -11,16 +11,18 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::accept::{Faults, Queued};
 use crate::app::App;
-use crate::clock::{Clock, Ticker};
+use crate::clock::Clock;
 use crate::handoff::HandOff;
 use crate::listen::{self, Bound, SocketFile};
+use crate::metrics::Counts;
 use crate::notify;
-use crate::restart::{Predecessor, Restart};
+use crate::operation::Operation;
+use crate::pulse;
+use crate::restart::{Predecessor, Purpose, Restart};
 use crate::share::Shares;
 use crate::signals::{Ends, Reloads};
 use crate::tls::Identity;
-use crate::watchdog;
-use crate::worker::{Sources, Worker};
+use crate::worker::{Equipment, Sources, Worker};
 use crate::{Bind, Protocol, Security, ServeError, Settings, TlsError};
 
 /// One place that a server listens at. Its text is its URL: `http://127.0.0.1:8000`, `unix:/run/app.sock`.
@@ -77,13 +79,18 @@ pub fn serve<P: Protocol>(
     settings: Settings,
     on_listening: impl FnMut(Listening),
 ) -> Result<(), ServeError> {
-    settings.fit().map_err(ServeError::Settings)?;
+    settings.check().map_err(ServeError::Settings)?;
     for concern in settings.concerns() {
         tracing::warn!("{concern}");
     }
     let identity = identity(&settings)?;
     let mut predecessor = Predecessor::meet().map_err(ServeError::Runtime)?;
-    let bound = listen::bind(&settings, identity.as_ref(), predecessor.as_mut())?;
+    let bound = listen::bind(
+        &settings,
+        identity.as_ref(),
+        predecessor.as_mut(),
+        Purpose::Application,
+    )?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -102,8 +109,19 @@ pub fn serve<P: Protocol>(
     result
 }
 
-/// What TLS is spoken with, if it is.
-pub(crate) fn identity(settings: &Settings) -> Result<Option<Arc<Identity>>, ServeError> {
+/// Whether one can serve by these settings, as far as can be known before anything is bound: they are right together, and
+/// certificates and keys can be read and fit.
+///
+/// # Errors
+///
+/// [`ServeError::Settings`] or [`ServeError::Tls`].
+pub fn check(settings: &Settings) -> Result<(), ServeError> {
+    settings.check().map_err(ServeError::Settings)?;
+    identity(settings).map(drop)
+}
+
+/// What TLS is spoken with, if it is: read before anything is bound.
+fn identity(settings: &Settings) -> Result<Option<Arc<Identity>>, ServeError> {
     if !settings.tls.is_on() {
         return Ok(None);
     }
@@ -121,14 +139,20 @@ async fn host<P: Protocol>(
     settings: Arc<Settings>,
     bound: Vec<Bound>,
     identity: Option<Arc<Identity>>,
-    predecessor: Option<Predecessor>,
+    mut predecessor: Option<Predecessor>,
     on_listening: impl FnMut(Listening),
 ) -> Result<(), ServeError> {
     let mut signals = Ends::new().map_err(ServeError::Runtime)?;
     let notify = Arc::new(notify::Notify::by_environment());
-    let mut restart = Restart::new(&bound, &settings).map_err(ServeError::Runtime)?;
+    let mut restart = Restart::new(&settings).map_err(ServeError::Runtime)?;
+    restart.keep(&bound).map_err(ServeError::Runtime)?;
     let mut reloads = Reloads::new(identity.is_some()).map_err(ServeError::Runtime)?;
     let capabilities = protocol.capabilities();
+    let mut operation = Operation::new(&settings, capabilities)?;
+    // One that is to take over is asked nothing before it is ready: who asks is told of the process that serves.
+    if predecessor.is_none() {
+        operation.serve_metrics(&protocol, None, &mut restart)?;
+    }
     let shutdown = Signal::new();
     let scope = LifespanScope::new(capabilities).with_drain(shutdown.clone());
     let (mut running, state) = tokio::select! {
@@ -162,15 +186,22 @@ async fn host<P: Protocol>(
     let mut all = Vec::with_capacity(workers);
     for (number, listeners) in by_worker.into_iter().enumerate() {
         let (forced, clock) = (Signal::new(), Arc::new(Clock::new()));
-        let worker = Arc::new(Worker::new(
-            App::new(Arc::clone(&app), &settings, &forced, &clock),
-            state.clone(),
-            Arc::clone(&settings),
+        let counts = Arc::new(Counts::new());
+        let worker = Arc::new(Worker::new(Equipment {
+            number,
+            app: App::new(Arc::clone(&app), &settings, &forced, &clock, &counts),
+            state: state.clone(),
+            settings: Arc::clone(&settings),
             capabilities,
             forced,
             clock,
-            Arc::clone(&freed),
-        ));
+            closed: Arc::clone(&freed),
+            counts,
+            turns: Arc::default(),
+            stalls: Arc::clone(operation.stalls()),
+            access_log: operation.access_log(),
+            observing: operation.observing(),
+        }));
         all.push(Arc::clone(&worker));
         let sources = Sources {
             listeners,
@@ -190,18 +221,22 @@ async fn host<P: Protocol>(
     }
     drop(ended);
     if !for_all.is_empty() {
-        let started = hand_off.start(for_all, faults, leave.clone());
+        let started = hand_off.start(for_all, Arc::clone(&faults), leave.clone());
         started.map_err(ServeError::Runtime)?;
     }
     if let Some(interval) = notify.interval() {
         let pulses = all.iter().map(|worker| worker.pulse()).collect();
-        tokio::spawn(watchdog::watch(pulses, Arc::clone(&notify), interval));
+        tokio::spawn(pulse::watch(pulses, Arc::clone(&notify), interval));
     }
-    let ticker = Ticker::start(move |ticks| all.iter().for_each(|worker| worker.tick(ticks)));
-    let _ticker = ticker.map_err(ServeError::Runtime)?;
+    let _ticker = operation.look_after(all, faults)?;
+    if let Some(predecessor) = &mut predecessor {
+        operation.serve_metrics(&protocol, Some(predecessor), &mut restart)?;
+    }
     listening.into_iter().for_each(on_listening);
-    if let Some(Err(error)) = predecessor.map(Predecessor::say_ready) {
-        tracing::warn!(%error, "the process before this one is gone");
+    if let Some(predecessor) = predecessor {
+        if let Err(error) = predecessor.say_ready() {
+            tracing::warn!(%error, "the process before this one is gone");
+        }
     }
     notify.ready();
 
@@ -219,6 +254,7 @@ async fn host<P: Protocol>(
                 queued = Queued::Left;
                 break Ok(());
             }
+            () = operation.reopen_at_signal() => {}
             error = running.ended_early() => {
                 tracing::error!("the application's lifespan ended while it was served: shutting down");
                 break Err(ServeError::Lifespan(error));
@@ -230,9 +266,13 @@ async fn host<P: Protocol>(
     drop(restart);
     match queued {
         Queued::Taken => notify.stopping(),
-        Queued::Left => files.drain(..).for_each(SocketFile::leave),
+        Queued::Left => {
+            files.drain(..).for_each(SocketFile::leave);
+            operation.hand_metrics_over();
+        }
     }
     let deadline = Instant::now() + settings.grace;
+    operation.draining(deadline);
     shutdown.raise(deadline);
     leave.raise(Leaving { deadline, queued });
     let drained = async {

@@ -8,7 +8,7 @@ mod tls;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use crate::Bind;
+use crate::{Bind, LogFormat, LogTarget};
 
 pub use proxies::{
     BadNetwork, BadRootPath, ForwardedFields, Network, Proxies, ProxyProtocol, RootPath,
@@ -39,8 +39,18 @@ pub struct Settings {
     pub tls: Tls,
     /// What is believed of proxies.
     pub proxies: Proxies,
-    /// Whether each exchange is logged.
-    pub access_log: AccessLogging,
+    /// Where a line for each exchange goes. To standard error.
+    pub access_log: LogTarget,
+    /// What such a line is. `plain`.
+    pub access_log_format: LogFormat,
+    /// Whether each call of the application is in a span of `tracing`, called `exchange`, with its id, method and path. Off: it
+    /// costs as much as a small exchange, and only who logs gains by it.
+    pub spans: bool,
+    /// Where metrics, health, readiness and the page are served. `None`: nowhere, and exchanges are not counted.
+    pub metrics_bind: Option<Bind>,
+    /// How long a call may hold its worker before it is warned of. 100 milliseconds: what a person notices. Everybody else on
+    /// that worker waits as long. `None`: nobody looks.
+    pub stall_threshold: Option<Duration>,
     /// Sizes.
     pub limits: Limits,
     /// Times.
@@ -60,21 +70,16 @@ impl Default for Settings {
             proxies: Proxies::default(),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             grace: Duration::from_secs(30),
-            access_log: AccessLogging::On,
+            access_log: LogTarget::Stderr,
+            access_log_format: LogFormat::default(),
+            spans: false,
+            metrics_bind: None,
+            stall_threshold: Some(Duration::from_millis(100)),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             websocket: websocket::Settings::default(),
         }
     }
-}
-
-/// Whether each exchange is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessLogging {
-    /// A line to stderr for each exchange.
-    On,
-    /// None.
-    Off,
 }
 
 /// Sizes that a peer cannot exceed.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use gateway_spec::{Address, Capabilities, ConnectionInfo, Signal, State, WorkerThread};
+use gateway_spec::{
+    Address, Capabilities, ConnectionInfo, Gone, HttpScope, Signal, State, WorkerThread,
+};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -17,13 +19,16 @@ use crate::clock::Clock;
 use crate::date::Dates;
 use crate::handoff::Handed;
 use crate::listen::{Entrance, Listener};
+use crate::metrics::{Count, Counts};
+use crate::observe::{Began, ExchangeId, Observed, Outcome, Refused};
 use crate::pace::Pace;
 use crate::proxy::Rewriting;
+use crate::pulse::Pulse;
 use crate::serve::Leaving;
+use crate::stall::{Holder, Stalls, Turns};
 use crate::stream::Socket;
 use crate::tls::Handshakes;
-use crate::watchdog::Pulse;
-use crate::{AccessLogging, Context, Protocol, Settings, Shutdown, Stream, Timeouts};
+use crate::{Context, Exchange, Protocol, Settings, Shutdown, Stream, Timeouts};
 
 /// What the connections of one worker share.
 #[derive(Debug)]
@@ -38,7 +43,17 @@ pub(crate) struct Worker {
     forced: Signal<()>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) dates: Dates,
-    pub(crate) access_log: AccessLog,
+    /// By whom it is told apart.
+    number: usize,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) turns: Arc<Turns>,
+    stalls: Arc<Stalls>,
+    access_log: Option<AccessLog>,
+    pub(crate) observing: Observing,
+    /// Whether anybody wants to know of exchanges.
+    pub(crate) is_observed: bool,
+    /// Exchanges that were observed.
+    observed: Count,
     /// [`SERVING`], [`RETIRING`], [`DRAINING`] or [`FORCED`].
     phase: AtomicU8,
     /// The tick until which a head that has begun is waited for.
@@ -71,16 +86,62 @@ impl Paces {
     }
 }
 
+/// What a worker is made of.
+pub(crate) struct Equipment {
+    pub(crate) number: usize,
+    pub(crate) app: App,
+    pub(crate) state: State,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) forced: Signal<()>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) closed: Arc<Notify>,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) turns: Arc<Turns>,
+    pub(crate) stalls: Arc<Stalls>,
+    pub(crate) access_log: Option<AccessLog>,
+    pub(crate) observing: Observing,
+}
+
+/// Who wants to know of exchanges. Where nobody does, none of it is done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Observing {
+    pub(crate) counts: bool,
+    pub(crate) spans: bool,
+    /// Whether the log shows fields of requests.
+    pub(crate) fields: bool,
+    /// Tells this run of the process from others.
+    pub(crate) run: u16,
+}
+
+impl Observing {
+    pub(crate) const fn off(run: u16) -> Self {
+        Self {
+            counts: false,
+            spans: false,
+            fields: false,
+            run,
+        }
+    }
+}
+
 impl Worker {
-    pub(crate) fn new(
-        app: App,
-        state: State,
-        settings: Arc<Settings>,
-        capabilities: Capabilities,
-        forced: Signal<()>,
-        clock: Arc<Clock>,
-        closed: Arc<Notify>,
-    ) -> Self {
+    pub(crate) fn new(equipment: Equipment) -> Self {
+        let Equipment {
+            number,
+            app,
+            state,
+            settings,
+            capabilities,
+            forced,
+            clock,
+            closed,
+            counts,
+            turns,
+            stalls,
+            access_log,
+            observing,
+        } = equipment;
         let rewriting = Rewriting::new(&settings.proxies);
         Self {
             app,
@@ -93,7 +154,14 @@ impl Worker {
             clock,
             heads_until: AtomicU32::new(u32::MAX),
             dates: Dates::new(),
-            access_log: AccessLog::default(),
+            number,
+            counts,
+            turns,
+            stalls,
+            is_observed: access_log.is_some() || observing.counts || observing.spans,
+            access_log,
+            observing,
+            observed: Count::default(),
             phase: AtomicU8::new(SERVING),
             open: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
@@ -102,6 +170,73 @@ impl Worker {
             pulse: Arc::default(),
             rewriting,
         }
+    }
+
+    /// By whom it is told apart.
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Calls of the application under way.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// An exchange begins that somebody wants to know of, in a place that may have had others.
+    pub(crate) fn begin_observation(&self, place: &Exchange) -> Began {
+        self.observed.add(1);
+        Began {
+            at: Instant::now(),
+            id: ExchangeId {
+                run: self.observing.run,
+                worker: self.number as u16,
+                number: self.observed.get(),
+            },
+            received: place.received(),
+            panicked: false,
+            kept: None,
+        }
+    }
+
+    /// An exchange that was observed is over.
+    pub(crate) fn exchange_over(
+        &self,
+        began: &Began,
+        scope: &HttpScope,
+        exchange: &Exchange,
+        gone: Gone,
+    ) {
+        let observed = Observed {
+            scope,
+            id: began.id,
+            sent: exchange.sent(),
+            received: exchange.received().wrapping_sub(began.received),
+            took: began.at.elapsed(),
+            outcome: Outcome::of(gone, began.panicked),
+        };
+        if self.observing.counts {
+            self.counts.exchange(&observed);
+        }
+        if let Some(log) = &self.access_log {
+            log.exchange(&observed, self.dates.get(&self.clock));
+        }
+    }
+
+    /// A request was refused before the application saw it.
+    pub(crate) fn refused(&self, client: Option<&Address>, refused: &Refused<'_>) {
+        if self.observing.counts {
+            self.counts.refused(refused.status);
+        }
+        if let Some(log) = &self.access_log {
+            log.refused(client, refused, self.dates.get(&self.clock));
+        }
+    }
+
+    /// A poll of a call held the worker, since then at the least.
+    #[cold]
+    pub(crate) fn was_held(&self, scope: &HttpScope, since: Instant) {
+        self.stalls
+            .ended(self.number, Holder::Exchange(scope), since.elapsed());
     }
 
     /// A connection, or a call that outlives its own, has begun.
@@ -163,7 +298,7 @@ impl Worker {
         self.pulse.end();
         // Futures that did not end in time are dropped here, in a runtime that still exists.
         drop(runtime);
-        self.access_log.flush();
+        self.flush();
         result
     }
 
@@ -177,6 +312,8 @@ impl Worker {
             worker: Arc::clone(&self),
             protocol,
         };
+        let turns = Arc::clone(&self.turns);
+        tokio::spawn(async move { turns.beat().await });
         let mut accepting = Vec::new();
         for (listener, entrance) in sources.listeners {
             let ends = shutdown.wait();
@@ -270,7 +407,14 @@ impl Worker {
     /// The time has come to so many ticks.
     pub(crate) fn tick(&self, ticks: u32) {
         self.clock.tick(ticks);
-        self.access_log.flush();
+        self.flush();
+    }
+
+    /// Gives on what was logged.
+    fn flush(&self) {
+        if let Some(log) = &self.access_log {
+            log.flush();
+        }
     }
 
     #[inline]
@@ -286,10 +430,6 @@ impl Worker {
     /// The tick until which a head that has begun is waited for: far off, until a shutdown begins.
     pub(crate) fn heads_until(&self) -> u32 {
         self.heads_until.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn now_if_logging(&self) -> Option<Instant> {
-        (self.settings.access_log == AccessLogging::On).then(Instant::now)
     }
 }
 
@@ -350,6 +490,7 @@ impl<P: Protocol> Takes for Opens<P> {
             Err(error) => return tracing::warn!(%error, "a connection was lost"),
         };
         let worker = &self.worker;
+        worker.counts.accepted.add(1);
         let server = match &socket {
             Socket::Tcp(tcp) => {
                 // Answers are written whole, so waiting to join small segments would only delay them.

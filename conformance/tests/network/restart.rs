@@ -1,5 +1,6 @@
 //! Restarts under load, restarts that fail, and what systemd is told of them.
 
+use std::net::SocketAddr;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram};
 use std::path::{Path, PathBuf};
@@ -157,11 +158,19 @@ fn no_client_is_refused_and_no_request_is_cut(subject: &Subject) {
         "2",
         "--access-log",
         "off",
+        "--metrics-bind",
+        "127.0.0.1:0",
     ]);
     let mut server = subject.start_with(options);
     let [address, secure] = server.addresses(3)[..] else {
         panic!("it listens at two addresses");
     };
+    let metrics = server.wait_for_log("metrics, health");
+    let metrics = metrics
+        .split("address=")
+        .nth(1)
+        .and_then(|address| address.trim().parse().ok());
+    let metrics: SocketAddr = metrics.expect("it is named");
     // Those that are connected already, and ask later or are answered later.
     let mut idle: Vec<Client> = (0..4).map(|_| Client::connect(address)).collect();
     for client in &mut idle[..3] {
@@ -193,6 +202,10 @@ fn no_client_is_refused_and_no_request_is_cut(subject: &Subject) {
     let config = authority.trusted_by(&[]);
     load.add_keeping(move || {
         Client::connect_tls(secure, &config, "localhost").expect("a handshake")
+    });
+    load.add(move || {
+        let ready = Client::connect(metrics).get("/ready");
+        assert_eq!((ready.status, ready.text()), (200, "ready\n"));
     });
     let of_load = path.clone();
     load.add_keeping(move || Client::connect_unix(&of_load));

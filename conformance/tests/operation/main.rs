@@ -3,11 +3,15 @@
 //! `cargo test -p conformance --test operation -- hyper::metrics` runs a chapter on one of them.
 #![forbid(unsafe_code)]
 
+mod access_log;
 mod configuration;
 mod limits;
+mod metrics;
+mod stalls;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use conformance::{PATIENCE, Subject};
 use libtest_mimic::{Arguments, Trial};
@@ -24,9 +28,12 @@ macro_rules! chapter {
 use chapter;
 
 fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 2] = [
+    let chapters: [(&str, &[(&str, Test)]); 5] = [
         ("configuration", configuration::TESTS),
         ("limits", limits::TESTS),
+        ("access_log", access_log::TESTS),
+        ("metrics", metrics::TESTS),
+        ("stalls", stalls::TESTS),
     ];
     let program = env!("CARGO_BIN_EXE_conformance");
     let mut trials = Vec::new();
@@ -81,5 +88,44 @@ impl Drop for Written {
     fn drop(&mut self) {
         // What is left of it is the system's to clean.
         let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A folder of its own, for as long as a test runs.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let file = Written::new("");
+        let path = file.0.with_extension("d");
+        std::fs::create_dir_all(&path).expect("the temporary folder can be written");
+        Self(path)
+    }
+
+    /// The path of a file in it.
+    fn file(&self, name: &str) -> String {
+        let path = self.0.join(name);
+        path.to_str().expect("it is of letters").to_owned()
+    }
+
+    /// Waits until a file has this text in it.
+    #[track_caller]
+    fn wait_for(&self, name: &str, text: &str) {
+        let start = Instant::now();
+        loop {
+            let read = std::fs::read_to_string(self.0.join(name)).unwrap_or_default();
+            if read.contains(text) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "{text:?} is not in {read:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left of it is the system's to clean.
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

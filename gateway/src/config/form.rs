@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -333,31 +332,22 @@ impl Form<LogFilter> for Log {
     }
 }
 
-/// An IP address and a port.
-#[derive(Debug)]
-pub(crate) enum Address {}
+/// A form that the type itself reads and writes.
+pub(crate) trait Parsed {
+    type Value: FromStr<Err = String> + Display;
+    const NAME: &'static str;
+}
 
-impl Form<SocketAddr> for Address {
+impl<P: Parsed> Form<P::Value> for P {
     fn name() -> Cow<'static, str> {
-        "ADDR".into()
+        P::NAME.into()
     }
 
-    fn read(text: &str) -> Result<SocketAddr, String> {
-        let local = |port: &str| {
-            port.parse()
-                .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
-        };
-        match text.strip_prefix("localhost:").map(local) {
-            Some(Ok(address)) => Ok(address),
-            _ => text.parse().map_err(|_| {
-                format!(
-                    "{text:?} is no address; write IP:PORT, such as 127.0.0.1:8000, 0.0.0.0:80 or [::1]:8000"
-                )
-            }),
-        }
+    fn read(text: &str) -> Result<P::Value, String> {
+        text.parse()
     }
 
-    fn show(value: &SocketAddr) -> String {
+    fn show(value: &P::Value) -> String {
         value.to_string()
     }
 }

@@ -51,7 +51,7 @@ const END: &str = "
 Values:
   TIME     10 and 10s are ten seconds; 500ms, 2m, 1h, 1d and sums such as 1h30m go too
   BYTES    4096, 64KiB, 10MiB, 1GiB
-  ADDR     127.0.0.1:8000, [::1]:8000, localhost:8000; port 0 takes a free one
+  PLACE    127.0.0.1:8000, [::1]:8000, localhost:8000, unix:/run/app.sock, fd:3, systemd
 
 Exit codes:
   0    stopped in order

@@ -1,15 +1,14 @@
 //! The table of all that can be set. A section is a function here or a file of its own below.
 
 mod limits;
+mod observing;
 mod proxies;
 mod sockets;
 mod timers;
 mod tls;
 mod websocket;
 
-use server_host::AccessLogging;
-
-use super::form::{Choice, Count, File, Log, Named, TimeOrZero};
+use super::form::{Choice, Count, File, TimeOrZero};
 use super::key::Key;
 
 /// The key that names the file: it cannot stand in it.
@@ -38,7 +37,7 @@ pub(crate) fn sections() -> Vec<Section> {
         section("Sockets", sockets::keys()),
         section("TLS", tls::keys()),
         section("Proxies", proxies::keys()),
-        section("Logs", logs()),
+        section("Logs, metrics, stalls", observing::keys()),
         section("Limits", limits::keys()),
         section("Timers", timers::keys()),
         section("WebSockets", websocket::keys()),
@@ -69,24 +68,4 @@ fn serving() -> Vec<Key> {
             |config| &mut config.settings.grace,
         ),
     ]
-}
-
-fn logs() -> Vec<Key> {
-    vec![
-        Key::one::<Log, _>(
-            "log",
-            "Which events go to stderr: error, warn, info, debug or trace, also for a part alone, as in \
-             info,server_host=debug. debug shows the configuration in force. By default what RUST_LOG says, else info",
-            |config| &mut config.log,
-        ),
-        Key::one::<Choice, _>(
-            "access-log",
-            "Whether each exchange is a line of the access log",
-            |config| &mut config.settings.access_log,
-        ),
-    ]
-}
-
-impl Named for AccessLogging {
-    const ALL: &'static [(&'static str, Self)] = &[("on", Self::On), ("off", Self::Off)];
 }

@@ -172,12 +172,12 @@ fn wrong_flags_and_variables_are_one_line_with_the_place_and_the_mend() {
         (
             &["--bind", "nowhere"][..],
             &[][..],
-            "--bind: \"nowhere\" is no address; write IP:PORT, such as 127.0.0.1:8000, 0.0.0.0:80 or [::1]:8000",
+            "--bind: `nowhere` is no place to listen: it is IP:PORT (127.0.0.1:8000, [::1]:8000), localhost:PORT, unix:PATH, fd:N or systemd, and http:// or https:// may stand before it",
         ),
         (
             &["--bind", "localhost:x"],
             &[],
-            "--bind: \"localhost:x\" is no address; write IP:PORT, such as 127.0.0.1:8000, 0.0.0.0:80 or [::1]:8000",
+            "--bind: `localhost:x` is no place to listen: it is IP:PORT (127.0.0.1:8000, [::1]:8000), localhost:PORT, unix:PATH, fd:N or systemd, and http:// or https:// may stand before it",
         ),
         (
             &["--workers", "0"],
@@ -202,7 +202,7 @@ fn wrong_flags_and_variables_are_one_line_with_the_place_and_the_mend() {
         (
             &["--access-log", "maybe"],
             &[],
-            "--access-log: \"maybe\" is none of on, off",
+            "--access-log: \"maybe\" is none of on, off, stderr, stdout; and no path of a file, which has a slash",
         ),
         (
             &["--grace", "-1"],
@@ -288,7 +288,7 @@ fn wrong_files_are_one_line_with_the_place_and_the_mend() {
         ),
         (
             "bind = [[1]]",
-            "1: bind: this is not the kind of value that it takes, which is a list of ADDR",
+            "1: bind: this is not the kind of value that it takes, which is a list of PLACE",
         ),
         (
             "workers = 0x2",

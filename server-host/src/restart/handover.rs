@@ -132,12 +132,13 @@ mod tests {
 
     use super::*;
     use crate::Place;
+    use crate::restart::Purpose;
 
     fn kept(number: usize) -> Kept {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let place = Place::Tcp(listener.local_addr().expect("bound"));
         Kept {
-            place: Key::new(&place, number),
+            place: Key::new(Purpose::Application, &place, number),
             listener: listener.into(),
         }
     }

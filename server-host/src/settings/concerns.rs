@@ -3,23 +3,14 @@
 use std::time::Duration;
 
 use super::{ProxyProtocol, Settings};
-use crate::serve::identity;
 
 impl Settings {
-    /// Whether one can serve by these settings at all: they fit each other, and the files that they name.
+    /// Whether one can serve by these settings at all.
     ///
     /// # Errors
     ///
-    /// A line that names the setting or the file, and the mend.
+    /// A line that names the setting and the mend.
     pub fn check(&self) -> Result<(), String> {
-        self.fit()?;
-        let identity = identity(self).map_err(|error| error.to_string())?;
-        drop(identity);
-        Ok(())
-    }
-
-    /// Whether they fit each other.
-    pub(crate) fn fit(&self) -> Result<(), String> {
         if self.bind.is_empty() {
             return Err(String::from(
                 "bind: there is nothing to listen on; give an address",

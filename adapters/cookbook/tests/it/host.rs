@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use gateway::{AppError, Application, Connection, Done, DrainSignal, LifespanTransport, State};
-use server_host::{AccessLogging, Protocol, ServeError, Settings};
+use server_host::{LogTarget, Protocol, ServeError, Settings};
 use server_hyper::Hyper;
 use server_raw::Raw;
 use tokio::net::TcpListener;
@@ -141,7 +141,7 @@ fn serve(
     let mut settings = Settings::default();
     settings.bind = vec![([127, 0, 0, 1], 0).into()];
     settings.workers = WORKERS;
-    settings.access_log = AccessLogging::Off;
+    settings.access_log = LogTarget::Off;
     change(&mut settings);
     let served = server_host::serve(protocol, app, settings, |bound| {
         let address = bound.address.tcp().expect("it is of TCP");

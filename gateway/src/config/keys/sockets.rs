@@ -46,7 +46,7 @@ impl Named for Accepting {
         &[("per-worker", Self::PerWorker), ("hand-off", Self::HandOff)];
 }
 
-enum Place {}
+pub(super) enum Place {}
 
 impl Form<Bind> for Place {
     fn name() -> Cow<'static, str> {
