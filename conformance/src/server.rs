@@ -403,6 +403,20 @@ impl Server {
     /// If it does not end in time.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
+        let status = self.wait_for_process();
+        let process = self.process();
+        process.output.wait_for_end();
+        process.log.wait_for_end();
+        status
+    }
+
+    /// As [`wait`](Self::wait), where another process goes on and writes into the same log.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end in time.
+    #[track_caller]
+    pub fn wait_for_process(&mut self) -> ExitStatus {
         let patience = patience();
         let limit = Timespec::try_from(patience).expect("it is a few seconds");
         let Some(process) = &mut self.process else {
@@ -411,10 +425,7 @@ impl Server {
         let mut ends = [PollFd::new(&process.handle, PollFlags::IN)];
         let ended = poll(&mut ends, Some(&limit)).expect("polling one descriptor works");
         assert_ne!(ended, 0, "{} did not end in {patience:?}", self.name);
-        let status = process.child.wait().expect("the child is ours");
-        process.output.wait_for_end();
-        process.log.wait_for_end();
-        status
+        process.child.wait().expect("the child is ours")
     }
 
     /// Waits for a line of its log that has this text in it, and returns the line.

@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 
 use crate::app::Slot;
 use crate::observe::Began;
+use crate::proxy::Rewriting;
 use crate::stall::Mark;
 use crate::worker::Worker;
 
@@ -32,6 +33,8 @@ pub struct Call {
     mark: Mark,
     /// If somebody wants to know of the exchange.
     began: Option<Began>,
+    /// What is to be changed of scopes, if anything.
+    rewriting: Option<Arc<Rewriting>>,
 }
 
 /// Seconds after which a refused client may ask again: exchanges end all the time.
@@ -49,7 +52,10 @@ impl Call {
         let mark = worker.turns.mark(info.client.as_ref());
         let scope = Self::fresh_scope(&worker, &info, &mark);
         let slot = worker.app.slot();
+        let rewriting = worker.rewriting.as_ref();
+        let rewriting = rewriting.filter(|rewriting| rewriting.concerns(info.client.as_ref()));
         Self {
+            rewriting: rewriting.map(Arc::clone),
             worker,
             info,
             slot,
@@ -79,6 +85,9 @@ impl Call {
         let scope = self.scope.reuse().expect("a fresh scope is not shared");
         scope.clear();
         fill(scope);
+        if let Some(rewriting) = &self.rewriting {
+            rewriting.apply(scope, &self.info);
+        }
         let body = scope.body;
         if Arc::get_mut(&mut self.exchange).is_none() {
             self.exchange = Arc::default();

@@ -16,6 +16,7 @@ use crate::date::HttpDate;
 use crate::http2::Opening;
 use crate::observe::Refused;
 use crate::pace::Kept;
+use crate::proxy::header::{Header, Security};
 use crate::settings::Limits;
 use crate::worker::Worker;
 
@@ -90,6 +91,9 @@ pub enum Overdue {
 pub enum Shutdown {
     /// There is none.
     No,
+    /// Another process serves in this one's place. Serve who is connected, and with the next answer tell clients to connect
+    /// anew: none of them is to find its connection closed where it was about to ask.
+    Retiring,
     /// Finish what is under way, take nothing new.
     Draining,
     /// The grace period is over: end at once, in order where that is possible.
@@ -141,6 +145,24 @@ impl Context {
     #[must_use]
     pub fn info(&self) -> &Arc<ConnectionInfo> {
         &self.info
+    }
+
+    /// Says what a proxy has said before the first byte of HTTP.
+    pub(crate) fn set_proxied(&mut self, header: Header) {
+        let Header::Proxied {
+            client,
+            server,
+            security,
+        } = header
+        else {
+            return;
+        };
+        let info = Arc::make_mut(&mut self.info);
+        info.client = Some(client);
+        info.server = Some(server);
+        if security == Security::Tls {
+            info.scheme = Scheme::HTTPS;
+        }
     }
 
     /// Says what was agreed on before the first byte of HTTP.

@@ -29,15 +29,21 @@ mod handoff;
 pub mod http2;
 mod listen;
 mod metrics;
+mod notify;
 mod observe;
 mod operation;
 mod output;
 mod overview;
 mod pace;
 mod protocol;
+mod proxy;
+mod pulse;
 mod recycle;
+mod restart;
 mod serve;
 mod settings;
+mod share;
+mod signals;
 mod socket;
 mod stall;
 mod stream;
@@ -61,7 +67,8 @@ pub use protocol::Protocol;
 pub use recycle::Recycling;
 pub use serve::{Listening, check, serve};
 pub use settings::{
-    Accepting, BadOwner, ClientCertificates, Limits, Owner, SelfSigned, Settings, Timeouts, Tls,
+    Accepting, BadNetwork, BadOwner, BadRootPath, ClientCertificates, ForwardedFields, Limits,
+    Network, Owner, Proxies, ProxyProtocol, RootPath, SelfSigned, Settings, Timeouts, Tls,
     TlsVersion, UnixSockets,
 };
 pub use stream::{PeerState, Stream};

@@ -14,14 +14,15 @@ use crate::access_log::{AccessLog, Sink};
 use crate::admin::Admin;
 use crate::app::App;
 use crate::clock::{Clock, Ticker};
-use crate::listen::{self, Listener};
+use crate::listen::{self, Listener, SocketFile};
 use crate::metrics::Counts;
 use crate::overview::Overview;
 use crate::recycle::{Age, LOOK, Reason};
+use crate::restart::{Predecessor, Purpose, Restart};
 use crate::serve::Leaving;
 use crate::stall::{Stalls, Turns, Watchdog};
 use crate::worker::{Equipment, Observing, Sources, Worker};
-use crate::{LogTarget, Protocol, ServeError, Settings, TICK};
+use crate::{LogTarget, Protocol, Proxies, ServeError, Settings, TICK};
 
 /// Connections of the metrics bind: a few collectors, probes and pages.
 const LOOKERS: usize = 64;
@@ -51,6 +52,7 @@ struct Reopens {
 /// The worker of the metrics bind.
 struct Metrics {
     leave: Signal<Leaving>,
+    file: Option<SocketFile>,
     thread: thread::JoinHandle<()>,
     /// Of this worker, which is there before the others are.
     _ticker: Ticker,
@@ -89,17 +91,22 @@ impl Operation {
     pub(crate) fn serve_metrics<P: Protocol>(
         &mut self,
         protocol: &Arc<P>,
-    ) -> Result<Option<gateway_spec::Address>, ServeError> {
+        predecessor: Option<&mut Predecessor>,
+        restart: &mut Restart,
+    ) -> Result<(), ServeError> {
         let Some(bind) = &self.settings.metrics_bind else {
-            return Ok(None);
+            return Ok(());
         };
         let mut settings = Settings::clone(&self.settings);
         settings.bind = vec![bind.clone()];
         settings.workers = std::num::NonZeroUsize::MIN;
         settings.access_log = LogTarget::Off;
+        // Collectors come by themselves.
+        settings.proxies = Proxies::default();
         settings.limits.connections = LOOKERS;
         settings.limits.exchanges = LOOKERS;
-        let mut bound = listen::bind(&settings, None)?;
+        let mut bound = listen::bind(&settings, None, predecessor, Purpose::Metrics)?;
+        restart.keep(&bound).map_err(ServeError::Runtime)?;
         let bound = bound.pop().ok_or_else(|| {
             ServeError::Settings(String::from("metrics-bind: no listener was passed"))
         })?;
@@ -135,22 +142,23 @@ impl Operation {
             handed: None,
             faults: Arc::new(Faults::default()),
         };
-        let (protocol, leaves, file) = (Arc::clone(protocol), leave.clone(), bound.file);
+        let (protocol, leaves) = (Arc::clone(protocol), leave.clone());
         let run = move || {
             if let Err(error) = worker.run(protocol, sources, &leaves) {
                 tracing::error!(%error, "metrics are not served any more");
             }
-            drop(file);
         };
         let thread = thread::Builder::new()
             .name(String::from("metrics"))
             .spawn(run);
         self.metrics = Some(Metrics {
             leave,
+            file: bound.file,
             thread: thread.map_err(ServeError::Runtime)?,
             _ticker: ticker.map_err(ServeError::Runtime)?,
         });
-        Ok(Some(address))
+        tracing::info!(%address, "metrics, health, readiness and the page");
+        Ok(())
     }
 
     /// What a worker of the application needs of this.
@@ -198,6 +206,17 @@ impl Operation {
             }
         });
         ticker.map_err(ServeError::Runtime)
+    }
+
+    /// Another process serves the metrics from now on, at the same listener: who asks is not to be told of this one.
+    pub(crate) fn hand_metrics_over(&mut self) {
+        if let Some(metrics) = &mut self.metrics {
+            metrics.leave.raise(Leaving {
+                deadline: Instant::now() + LAST_LOOK,
+                queued: Queued::Left,
+            });
+            metrics.file.take().into_iter().for_each(SocketFile::leave);
+        }
     }
 
     /// A shutdown has begun.
@@ -251,13 +270,20 @@ fn is_file(target: &LogTarget) -> bool {
 /// What was logged is written, and the metrics end last.
 impl Drop for Operation {
     fn drop(&mut self) {
-        if let Some(Metrics { leave, thread, .. }) = self.metrics.take() {
+        if let Some(Metrics {
+            leave,
+            thread,
+            file,
+            ..
+        }) = self.metrics.take()
+        {
             leave.raise(Leaving {
                 deadline: Instant::now() + LAST_LOOK,
                 queued: Queued::Taken,
             });
             // Nothing of the application can hold it.
             let _ = thread.join();
+            drop(file);
         }
         if let Some(sink) = &self.sink {
             sink.close();

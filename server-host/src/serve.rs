@@ -7,7 +7,6 @@ use std::{fmt, io};
 
 use gateway_spec::{Address, Application, LifespanScope, Signal};
 use hosting::lifespan;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
 use crate::accept::{Faults, Queued};
@@ -15,9 +14,14 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::descriptors;
 use crate::handoff::HandOff;
-use crate::listen::{self, Bound, Entrance, Listener, SocketFile};
+use crate::listen::{self, Bound, SocketFile};
 use crate::metrics::Counts;
+use crate::notify;
 use crate::operation::Operation;
+use crate::pulse;
+use crate::restart::{Predecessor, Purpose, Restart};
+use crate::share::Shares;
+use crate::signals::{Ends, Reloads};
 use crate::tls::Identity;
 use crate::worker::{Equipment, Sources, Worker};
 use crate::{Bind, Protocol, Security, ServeError, Settings, TlsError};
@@ -60,7 +64,12 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Serves an application until SIGINT or SIGTERM, or until its lifespan ends. Blocks the thread that calls it.
 ///
 /// In order: bind, the lifespan's startup, `on_listening` for each address, serve; then drain, and the lifespan's
-/// shutdown. A second signal cuts the shutdown short.
+/// shutdown. A second signal cuts the shutdown short. SIGHUP reads certificates again.
+///
+/// SIGUSR2 restarts without a refused connection or a request that is cut: the same program is started once more and gets the
+/// listeners; when it serves, this process accepts no more, answers all that it was asked, tells clients with the next answer
+/// to connect anew, and ends. If the new process fails, this one carries on, and logs why. Systemd is told
+/// (`NOTIFY_SOCKET`) when the server is ready, restarts and stops, and that all workers live (`WATCHDOG_USEC`).
 ///
 /// # Errors
 ///
@@ -77,7 +86,13 @@ pub fn serve<P: Protocol>(
     }
     descriptors::raise_limit();
     let identity = identity(&settings)?;
-    let bound = listen::bind(&settings, identity.as_ref())?;
+    let mut predecessor = Predecessor::meet().map_err(ServeError::Runtime)?;
+    let bound = listen::bind(
+        &settings,
+        identity.as_ref(),
+        predecessor.as_mut(),
+        Purpose::Application,
+    )?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -88,6 +103,7 @@ pub fn serve<P: Protocol>(
         Arc::new(settings),
         bound,
         identity,
+        predecessor,
         on_listening,
     ));
     // Tasks of the application that block must not hold the process.
@@ -125,14 +141,19 @@ async fn host<P: Protocol>(
     settings: Arc<Settings>,
     bound: Vec<Bound>,
     identity: Option<Arc<Identity>>,
+    mut predecessor: Option<Predecessor>,
     on_listening: impl FnMut(Listening),
 ) -> Result<(), ServeError> {
-    let mut signals = Signals::new().map_err(ServeError::Runtime)?;
+    let mut signals = Ends::new().map_err(ServeError::Runtime)?;
+    let notify = Arc::new(notify::Notify::by_environment());
+    let mut restart = Restart::new(&settings).map_err(ServeError::Runtime)?;
+    restart.keep(&bound).map_err(ServeError::Runtime)?;
     let mut reloads = Reloads::new(identity.is_some()).map_err(ServeError::Runtime)?;
     let capabilities = protocol.capabilities();
     let mut operation = Operation::new(&settings, capabilities)?;
-    if let Some(address) = operation.serve_metrics(&protocol)? {
-        tracing::info!(%address, "metrics, health, readiness and the page");
+    // One that is to take over is asked nothing before it is ready: who asks is told of the process that serves.
+    if predecessor.is_none() {
+        operation.serve_metrics(&protocol, None, &mut restart)?;
     }
     let shutdown = Signal::new();
     let scope = LifespanScope::new(capabilities).with_drain(shutdown.clone());
@@ -158,8 +179,8 @@ async fn host<P: Protocol>(
     let Shares {
         by_worker,
         for_all,
-        files,
-    } = share(bound, workers);
+        mut files,
+    } = Shares::of(bound, workers);
     let (faults, freed) = (Arc::new(Faults::default()), Arc::new(Notify::new()));
     let mut hand_off = HandOff::new(Arc::clone(&freed));
 
@@ -205,19 +226,39 @@ async fn host<P: Protocol>(
         let started = hand_off.start(for_all, Arc::clone(&faults), leave.clone());
         started.map_err(ServeError::Runtime)?;
     }
+    if let Some(interval) = notify.interval() {
+        let pulses = all.iter().map(|worker| worker.pulse()).collect();
+        tokio::spawn(pulse::watch(pulses, Arc::clone(&notify), interval));
+    }
     let _ticker = operation.look_after(all, faults)?;
+    if let Some(predecessor) = &mut predecessor {
+        operation.serve_metrics(&protocol, Some(predecessor), &mut restart)?;
+    }
     listening.into_iter().for_each(on_listening);
+    if let Some(predecessor) = predecessor {
+        if let Err(error) = predecessor.say_ready() {
+            tracing::warn!(%error, "the process before this one is gone");
+        }
+    }
+    notify.ready();
 
+    let mut queued = Queued::Taken;
     let mut outcome = loop {
         tokio::select! {
             () = signals.next() => {
                 tracing::info!(grace = ?settings.grace, "shutting down");
                 break Ok(());
             }
-            () = reloads.next() => reload(identity.as_deref()),
-            reason = operation.next() => {
-                tracing::info!(grace = ?settings.grace, "recycling, since {reason}");
+            () = reloads.next() => reload(identity.as_deref(), &notify),
+            successor = restart.taken_over() => {
+                tracing::info!(pid = successor, grace = ?settings.grace, "another process has taken over: leaving");
+                notify.taken_over(successor);
+                queued = Queued::Left;
                 break Ok(());
+            }
+            reason = operation.next() => {
+                tracing::info!("recycling, since {reason}");
+                restart.begin();
             }
             error = running.ended_early() => {
                 tracing::error!("the application's lifespan ended while it was served: shutting down");
@@ -226,13 +267,19 @@ async fn host<P: Protocol>(
             Some(result) = all_ended.recv() => break result.map_err(ServeError::Runtime),
         }
     };
+    // With it go the listeners that were kept for another process, and one that has not said that it is ready.
+    drop(restart);
+    match queued {
+        Queued::Taken => notify.stopping(),
+        Queued::Left => {
+            files.drain(..).for_each(SocketFile::leave);
+            operation.hand_metrics_over();
+        }
+    }
     let deadline = Instant::now() + settings.grace;
     operation.draining(deadline);
     shutdown.raise(deadline);
-    leave.raise(Leaving {
-        deadline,
-        queued: Queued::Taken,
-    });
+    leave.raise(Leaving { deadline, queued });
     let drained = async {
         while let Some(result) = all_ended.recv().await {
             if let Err(error) = result {
@@ -257,78 +304,13 @@ async fn host<P: Protocol>(
     outcome
 }
 
-/// Who accepts from which listeners.
-struct Shares {
-    by_worker: Vec<Vec<(Listener, Arc<Entrance>)>>,
-    /// Those of which there are too few for each worker to have one.
-    for_all: Vec<(Listener, Arc<Entrance>)>,
-    files: Vec<SocketFile>,
-}
-
-fn share(bound: Vec<Bound>, workers: usize) -> Shares {
-    let mut shares = Shares {
-        by_worker: (0..workers).map(|_| Vec::new()).collect(),
-        for_all: Vec::new(),
-        files: Vec::new(),
-    };
-    for bound in bound {
-        shares.files.extend(bound.file);
-        let is_enough = bound.listeners.len() >= workers;
-        for (number, listener) in bound.listeners.into_iter().enumerate() {
-            let of_one = (listener, Arc::clone(&bound.entrance));
-            if is_enough {
-                shares.by_worker[number % workers].push(of_one);
-            } else {
-                shares.for_all.push(of_one);
-            }
-        }
-    }
-    shares
-}
-
-/// SIGHUP, if there is anything to read again; without it, the end of the terminal ends the server.
-struct Reloads(Option<tokio::signal::unix::Signal>);
-
-impl Reloads {
-    fn new(are_wanted: bool) -> io::Result<Self> {
-        let hangup = are_wanted.then(|| signal(SignalKind::hangup()));
-        hangup.transpose().map(Self)
-    }
-
-    async fn next(&mut self) {
-        match &mut self.0 {
-            Some(hangup) => drop(hangup.recv().await),
-            None => std::future::pending().await,
-        }
-    }
-}
-
 /// Reads the certificates again.
-fn reload(identity: Option<&Identity>) {
+fn reload(identity: Option<&Identity>, notify: &notify::Notify) {
     let Some(identity) = identity else { return };
+    notify.reloading();
     match identity.reload() {
         Ok(()) => tracing::info!("certificates were read again: new connections are shown them"),
         Err(error) => tracing::error!("certificates stay as they were: {error}"),
     }
-}
-
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
+    notify.ready();
 }

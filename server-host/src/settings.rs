@@ -1,6 +1,7 @@
 //! What an operator can set: one configuration for both servers.
 
 mod concerns;
+mod proxies;
 mod sockets;
 mod tls;
 
@@ -9,6 +10,9 @@ use std::time::Duration;
 
 use crate::{Bind, LogFormat, LogTarget, Recycling};
 
+pub use proxies::{
+    BadNetwork, BadRootPath, ForwardedFields, Network, Proxies, ProxyProtocol, RootPath,
+};
 pub use sockets::{Accepting, BadOwner, Owner, UnixSockets};
 pub use tls::{ClientCertificates, SelfSigned, Tls, TlsVersion};
 
@@ -33,6 +37,8 @@ pub struct Settings {
     pub grace: Duration,
     /// What TLS is spoken with, if it is.
     pub tls: Tls,
+    /// What is believed of proxies.
+    pub proxies: Proxies,
     /// Where a line for each exchange goes. To standard error.
     pub access_log: LogTarget,
     /// What such a line is. `plain`.
@@ -63,6 +69,7 @@ impl Default for Settings {
             unix: UnixSockets::default(),
             accepting: Accepting::default(),
             tls: Tls::default(),
+            proxies: Proxies::default(),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             grace: Duration::from_secs(30),
             access_log: LogTarget::Stderr,

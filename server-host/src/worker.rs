@@ -12,7 +12,7 @@ use gateway_spec::{
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::accept::{Accepted, Faults, Takes, accept};
+use crate::accept::{Accepted, Faults, Queued, Takes, accept};
 use crate::access_log::AccessLog;
 use crate::app::App;
 use crate::clock::Clock;
@@ -22,6 +22,8 @@ use crate::listen::{Entrance, Listener};
 use crate::metrics::{Count, Counts};
 use crate::observe::{Began, ExchangeId, Observed, Outcome, Refused};
 use crate::pace::Pace;
+use crate::proxy::Rewriting;
+use crate::pulse::Pulse;
 use crate::serve::Leaving;
 use crate::stall::{Holder, Stalls, Turns};
 use crate::stream::Socket;
@@ -52,7 +54,7 @@ pub(crate) struct Worker {
     pub(crate) is_observed: bool,
     /// Exchanges that were observed.
     observed: Count,
-    /// [`SERVING`], [`DRAINING`] or [`FORCED`].
+    /// [`SERVING`], [`RETIRING`], [`DRAINING`] or [`FORCED`].
     phase: AtomicU8,
     /// The tick until which a head that has begun is waited for.
     heads_until: AtomicU32,
@@ -63,6 +65,9 @@ pub(crate) struct Worker {
     /// Told whenever something has ended, here or on another worker.
     closed: Arc<Notify>,
     pub(crate) handshakes: Handshakes,
+    pulse: Arc<Pulse>,
+    /// What is to be changed of scopes, if anything.
+    pub(crate) rewriting: Option<Arc<Rewriting>>,
 }
 
 /// How fast peers have to be.
@@ -137,6 +142,7 @@ impl Worker {
             access_log,
             observing,
         } = equipment;
+        let rewriting = Rewriting::new(&settings.proxies);
         Self {
             app,
             state,
@@ -164,6 +170,8 @@ impl Worker {
             calls: AtomicUsize::new(0),
             closed,
             handshakes: Handshakes::default(),
+            pulse: Arc::default(),
+            rewriting,
         }
     }
 
@@ -266,14 +274,19 @@ impl Worker {
         self.calls.store(calls.wrapping_sub(1), Ordering::Relaxed);
     }
 
-    /// Connections, streams and calls that outlive their own: what it has to do.
+    /// By which it says that it lives.
+    pub(crate) fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
+    }
+
+    /// What it has to do: connections, and those at work once more.
     pub(crate) fn load(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
+        self.open.load(Ordering::Relaxed) + self.calls.load(Ordering::Relaxed)
     }
 
     /// Whether it may have one more connection.
     pub(crate) fn has_room(&self) -> bool {
-        self.load() < self.settings.limits.connections
+        self.open.load(Ordering::Relaxed) < self.settings.limits.connections
     }
 
     /// Runs on a thread of its own until the drain has ended.
@@ -288,7 +301,9 @@ impl Worker {
             .enable_io()
             .enable_time()
             .build()?;
+        runtime.spawn(self.pulse().beat());
         let result = runtime.block_on(Arc::clone(&self).serve(protocol, sources, shutdown));
+        self.pulse.end();
         // Futures that did not end in time are dropped here, in a runtime that still exists.
         drop(runtime);
         self.flush();
@@ -328,22 +343,38 @@ impl Worker {
                 Ok(())
             }));
         }
-        let Leaving { deadline, .. } = shutdown.wait().await;
-        let farewell = farewell(deadline.saturating_duration_since(Instant::now()));
+        let Leaving { deadline, queued } = shutdown.wait().await;
+        let grace = deadline.saturating_duration_since(Instant::now());
+        let farewell = farewell(grace);
         // A head is one packet or a few: who began one is served, and who does not end it holds nobody up.
+        let heads_until = match queued {
+            Queued::Taken => farewell,
+            Queued::Left => grace / 2 + farewell,
+        };
         self.heads_until
-            .store(self.clock.deadline(farewell), Ordering::Relaxed);
-        self.phase.store(DRAINING, Ordering::Relaxed);
+            .store(self.clock.deadline(heads_until), Ordering::Relaxed);
+        let phase = match queued {
+            Queued::Taken => DRAINING,
+            Queued::Left => RETIRING,
+        };
+        self.phase.store(phase, Ordering::Relaxed);
         // Applications are told of the time that is theirs; the rest is for goodbyes.
         let force_at = deadline - farewell;
         self.drain.raise(force_at);
         for task in accepting {
-            // It takes what the kernel has accepted for it, and ends.
+            // It takes what the kernel has accepted for it, if that is not left to another process, and ends.
             if let Ok(Err(error)) = task.await {
                 tracing::error!(%error, "a listener could not be used");
             }
         }
         self.clock.wake_all();
+        if queued == Queued::Left {
+            // Clients that are silent may be about to ask: nobody hurries, since others are served already.
+            let half = (deadline - grace / 2).into();
+            let _ = tokio::time::timeout_at(half, self.all_closed()).await;
+            self.phase.store(DRAINING, Ordering::Relaxed);
+            self.clock.wake_all();
+        }
         self.drain_until(force_at, deadline).await;
         Ok(())
     }
@@ -398,6 +429,7 @@ impl Worker {
     pub(crate) fn shutdown(&self) -> Shutdown {
         match self.phase.load(Ordering::Relaxed) {
             SERVING => Shutdown::No,
+            RETIRING => Shutdown::Retiring,
             DRAINING => Shutdown::Draining,
             _ => Shutdown::Forced,
         }
@@ -410,8 +442,9 @@ impl Worker {
 }
 
 const SERVING: u8 = 0;
-const DRAINING: u8 = 1;
-const FORCED: u8 = 2;
+const RETIRING: u8 = 1;
+const DRAINING: u8 = 2;
+const FORCED: u8 = 3;
 
 /// The end of the grace period that is kept for goodbyes: close frames and last writes. Heads that have begun get as much
 /// of its beginning.
@@ -488,8 +521,8 @@ impl<P: Protocol> Takes for Opens<P> {
         }
         let (protocol, worker) = (Arc::clone(&self.protocol), Arc::clone(worker));
         tokio::spawn(async move {
-            let passage = entrance.passage.clone();
-            if let Some((stream, context)) = passage.pass(socket, context, &worker).await {
+            let passing = entrance.passage.pass(socket, context, &worker);
+            if let Some((stream, context)) = passing.await {
                 // A task of its own: it is large, and most of those that do not get here are small.
                 tokio::spawn(protocol.connection(stream, context));
             }

@@ -247,6 +247,10 @@ impl Connection {
         if shutdown == Shutdown::No {
             return Ok(());
         }
+        if shutdown == Shutdown::Retiring {
+            self.retire();
+            return Ok(());
+        }
         if let Phase::Opening = self.phase {
             // The kernel took its request before the shutdown began, it may be.
             self.io.lock().poll_read(task, &self.waits.context)?;
@@ -287,6 +291,15 @@ impl Connection {
             self.serving.lock().call.force();
         }
         Ok(())
+    }
+
+    /// The next answer is the last; until it is asked for, nothing ends.
+    fn retire(&mut self) {
+        match &mut self.phase {
+            Phase::Http1(_) => self.serving.lock().close_after_reply(),
+            Phase::Http2(http2) => http2.graceful_shutdown(),
+            Phase::Opening | Phase::Tunnel | Phase::Lingering { .. } => {}
+        }
     }
 
     fn look_at_deadlines(&mut self) -> Result<(), Over> {

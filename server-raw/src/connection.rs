@@ -488,7 +488,7 @@ impl Http1 {
 
     fn look_at_shutdown(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
         let shutdown = self.context.shutdown();
-        if shutdown == Shutdown::No {
+        if matches!(shutdown, Shutdown::No | Shutdown::Retiring) {
             return Ok(());
         }
         self.http1.close_after_reply();

@@ -6,6 +6,8 @@
 
 mod certificates;
 mod http2;
+mod proxies;
+mod restart;
 mod sockets;
 mod tls;
 
@@ -30,7 +32,12 @@ use chapter;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_conformance");
 
 fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 2] = [("sockets", sockets::TESTS), ("tls", tls::TESTS)];
+    let chapters: [(&str, &[(&str, Test)]); 4] = [
+        ("sockets", sockets::TESTS),
+        ("tls", tls::TESTS),
+        ("proxies", proxies::TESTS),
+        ("restart", restart::TESTS),
+    ];
     let mut trials = Vec::new();
     for server in ["raw", "hyper"] {
         for (chapter, tests) in chapters {

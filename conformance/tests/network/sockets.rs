@@ -217,7 +217,7 @@ fn exhausted_descriptors_are_waited_for(subject: &Subject) {
     // It goes on failing, and says so once a second.
     while begun.elapsed() < Duration::from_millis(2_500) {
         let _ = all[0].poll_read(Duration::from_millis(50));
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(5));
     }
     let said = count(&server, "cannot be accepted");
     let seconds = usize::try_from(begun.elapsed().as_secs()).expect("few");

@@ -11,7 +11,8 @@ use rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, Str
 use tungstenite::Message;
 
 use super::certificates::{Authority, Signed};
-use super::{Folder, chapter, http2, text};
+use super::http2::{self, Asked};
+use super::{Folder, chapter, text};
 
 chapter! {
     https_is_spoken,
@@ -129,7 +130,12 @@ fn bodies_of_any_size_go_both_ways(subject: &Subject) {
 fn http_2_is_agreed_on_by_alpn(subject: &Subject) {
     let site = Site::start(subject, &[]);
     let config = site.authority.trusted_by(&["h2", "http/1.1"]);
-    let scope = http2::get_over_tls(site.address(), &config, "/conformance/scope", 20);
+    let asked = Asked {
+        url: "https://localhost/conformance/scope",
+        fields: &[],
+        times: 20,
+    };
+    let scope = http2::ask_over_tls(site.address(), &config, &asked);
     assert!(scope.contains("\nversion HTTP/2.0\n"), "{scope}");
     assert!(scope.contains("\nscheme https\n"), "{scope}");
     assert!(scope.contains(" protocol=h2 "), "{scope}");

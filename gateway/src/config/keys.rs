@@ -2,6 +2,7 @@
 
 mod limits;
 mod observing;
+mod proxies;
 mod recycling;
 mod sockets;
 mod timers;
@@ -36,6 +37,7 @@ pub(crate) fn sections() -> Vec<Section> {
         section("Serving", serving()),
         section("Sockets", sockets::keys()),
         section("TLS", tls::keys()),
+        section("Proxies", proxies::keys()),
         section("Logs, metrics, stalls", observing::keys()),
         section("Recycling", recycling::keys()),
         section("Limits", limits::keys()),

@@ -3,6 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::*;
+use crate::restart::Purpose;
 
 fn settings(bind: &str, workers: usize) -> Settings {
     Settings {
@@ -13,7 +14,8 @@ fn settings(bind: &str, workers: usize) -> Settings {
 }
 
 fn bound(at: &str, workers: usize) -> Bound {
-    let mut all = bind(&settings(at, workers), None).expect("it can be bound");
+    let mut all =
+        bind(&settings(at, workers), None, None, Purpose::Application).expect("it can be bound");
     all.pop().expect("one place")
 }
 
@@ -42,14 +44,19 @@ fn every_worker_listens_on_the_same_free_port() {
 fn where_connections_are_handed_over_one_listens() {
     let mut settings = settings("127.0.0.1:0", 3);
     settings.accepting = Accepting::HandOff;
-    let bound = bind(&settings, None).expect("it can be bound");
+    let bound = bind(&settings, None, None, Purpose::Application).expect("it can be bound");
     assert_eq!(bound[0].listeners.len(), 1);
 }
 
 #[test]
 fn a_port_that_another_server_uses_is_taken() {
     let first = bound("127.0.0.1:0", 2);
-    let second = bind(&settings(&first.entrance.address.to_string(), 2), None);
+    let second = bind(
+        &settings(&first.entrance.address.to_string(), 2),
+        None,
+        None,
+        Purpose::Application,
+    );
     assert!(
         matches!(second, Err(ServeError::Bind { source, .. }) if source.kind() == io::ErrorKind::AddrInUse)
     );
@@ -60,7 +67,7 @@ fn a_unix_socket_has_its_mode_and_goes_with_its_listener() {
     let (path, at) = path("mode");
     let mut settings = settings(&at, 2);
     settings.unix.mode = 0o640;
-    let bound = bind(&settings, None).expect("it can be bound");
+    let bound = bind(&settings, None, None, Purpose::Application).expect("it can be bound");
     let mode = std::fs::metadata(&path).expect("it is there").permissions();
     assert_eq!(mode.mode() & 0o777, 0o640);
     drop(bound);
@@ -73,7 +80,8 @@ fn a_unix_socket_that_was_left_behind_is_replaced() {
     bound(&at, 1).file.take().expect("a file").leave();
     assert!(path.exists());
     let again = bound(&at, 1);
-    let in_use = bind(&settings(&at, 1), None).expect_err("somebody listens");
+    let in_use =
+        bind(&settings(&at, 1), None, None, Purpose::Application).expect_err("somebody listens");
     assert!(in_use.to_string().contains("in use"), "{in_use}");
     drop(again);
 }
@@ -94,7 +102,8 @@ fn the_file_of_another_socket_is_left_alone() {
 fn what_is_no_socket_is_not_removed() {
     let (path, at) = path("file");
     std::fs::write(&path, "precious").expect("it can be written");
-    let error = bind(&settings(&at, 1), None).expect_err("a file is there");
+    let error =
+        bind(&settings(&at, 1), None, None, Purpose::Application).expect_err("a file is there");
     assert!(error.to_string().contains("no socket"), "{error}");
     assert!(path.exists());
 }
@@ -104,7 +113,8 @@ fn an_owner_that_nobody_knows_is_said() {
     let (path, at) = path("owner");
     let mut settings = settings(&at, 1);
     settings.unix.owner = Some("nobody-has-this-name".parse().expect("an owner"));
-    let error = bind(&settings, None).expect_err("there is no such user");
+    let error =
+        bind(&settings, None, None, Purpose::Application).expect_err("there is no such user");
     assert!(
         error.to_string().contains("nobody-has-this-name"),
         "{error}"
@@ -115,7 +125,7 @@ fn an_owner_that_nobody_knows_is_said() {
 #[test]
 fn a_descriptor_that_does_not_listen_is_not_taken() {
     for at in ["fd:2", "fd:4000000", "fd:4294967295", "systemd"] {
-        let error = bind(&settings(at, 1), None).expect_err(at);
+        let error = bind(&settings(at, 1), None, None, Purpose::Application).expect_err(at);
         assert!(error.to_string().contains(at), "{error}");
     }
 }

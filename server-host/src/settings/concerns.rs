@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Settings;
+use super::{ProxyProtocol, Settings};
 
 impl Settings {
     /// Whether one can serve by these settings at all.
@@ -14,6 +14,12 @@ impl Settings {
         if self.bind.is_empty() {
             return Err(String::from(
                 "bind: there is nothing to listen on; give an address",
+            ));
+        }
+        let proxies = &self.proxies;
+        if proxies.protocol == ProxyProtocol::Required && proxies.trusted.is_empty() {
+            return Err(String::from(
+                "proxy-protocol without trusted-proxy: everybody could say to be anybody; name the proxies",
             ));
         }
         Ok(())
