@@ -60,7 +60,7 @@ pub fn run_from(
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(&error);
             ExitCode::from(2)
         }
     }
@@ -80,7 +80,7 @@ fn serve(app: impl Application, effective: &Effective) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(&error);
             match error {
                 ServeError::Forced => ExitCode::from(130),
                 ServeError::Settings(_) | ServeError::Tls(_) => ExitCode::from(2),
@@ -88,6 +88,13 @@ fn serve(app: impl Application, effective: &Effective) -> ExitCode {
             }
         }
     }
+}
+
+/// One line in one piece: another process may write there too.
+fn complain(error: &dyn std::error::Error) {
+    let line = format!("error: {error}\n");
+    // Nobody is left to be told that nobody can be told.
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 fn announce(listening: Listening) {

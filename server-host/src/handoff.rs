@@ -1,4 +1,4 @@
-//! Accepts for all workers: each connection is handed to the worker that has the fewest open.
+//! Accepts for all workers: each connection is handed to the worker that has the least to do.
 
 use std::io;
 use std::sync::Arc;
@@ -21,28 +21,54 @@ pub(crate) struct Handed {
     pub(crate) counted: Counted,
 }
 
-/// Counts as an open connection of a worker until it is dropped.
+/// Counts as an open connection of a worker, and as one that it has not taken yet, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Counted(Arc<Worker>);
+pub(crate) struct Counted {
+    worker: Arc<Worker>,
+    waiting: Arc<AtomicUsize>,
+}
 
 impl Counted {
-    fn new(worker: &Arc<Worker>) -> Self {
-        worker.opened();
-        Self(Arc::clone(worker))
+    fn new(hand: &Hand) -> Self {
+        hand.worker.opened();
+        hand.waiting.fetch_add(1, Ordering::Relaxed);
+        Self {
+            worker: Arc::clone(&hand.worker),
+            waiting: Arc::clone(&hand.waiting),
+        }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.closed();
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.worker.closed();
+    }
+}
+
+/// A worker, for who accepts for it.
+#[derive(Debug)]
+struct Hand {
+    worker: Arc<Worker>,
+    /// What it holds counts as open, so it is bounded by the limit of connections.
+    channel: UnboundedSender<Handed>,
+    /// Connections in the channel.
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Hand {
+    /// Who comes first gets the next connection. A worker that has not taken what it was given is held by an application, or
+    /// has much to do: it comes behind others however few connections it has.
+    fn rank(&self) -> (bool, usize, usize) {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        (!self.worker.has_room(), waiting, self.worker.load())
     }
 }
 
 /// The workers, for who accepts for them.
 #[derive(Debug, Default)]
 pub(crate) struct HandOff {
-    /// What a channel holds counts as open, so it is bounded by the limit of connections.
-    workers: Vec<(Arc<Worker>, UnboundedSender<Handed>)>,
+    workers: Vec<Hand>,
     freed: Arc<Notify>,
     /// Where the search begins, so that workers with as much to do have their turns.
     turn: AtomicUsize,
@@ -60,7 +86,11 @@ impl HandOff {
     /// Adds a worker, which gets its connections from the channel.
     pub(crate) fn add(&mut self, worker: &Arc<Worker>) -> UnboundedReceiver<Handed> {
         let (sender, receiver) = unbounded_channel();
-        self.workers.push((Arc::clone(worker), sender));
+        self.workers.push(Hand {
+            worker: Arc::clone(worker),
+            channel: sender,
+            waiting: Arc::default(),
+        });
         receiver
     }
 
@@ -103,7 +133,7 @@ impl HandOff {
 
 impl Takes for Arc<HandOff> {
     fn has_room(&self) -> bool {
-        self.workers.iter().any(|(worker, _)| worker.has_room())
+        self.workers.iter().any(|hand| hand.worker.has_room())
     }
 
     fn freed(&self) -> &Notify {
@@ -113,14 +143,11 @@ impl Takes for Arc<HandOff> {
     fn take(&self, accepted: Accepted) {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.workers.len();
         let (before, from) = self.workers.split_at(turn);
-        let idlest = from
-            .iter()
-            .chain(before)
-            .min_by_key(|(worker, _)| worker.load());
-        if let Some((worker, channel)) = idlest {
-            let counted = Counted::new(worker);
+        let idlest = from.iter().chain(before).min_by_key(|hand| hand.rank());
+        if let Some(hand) = idlest {
+            let counted = Counted::new(hand);
             // A worker that has failed has no channel; its end begins the shutdown.
-            let _ = channel.send(Handed { accepted, counted });
+            let _ = hand.channel.send(Handed { accepted, counted });
         }
     }
 }

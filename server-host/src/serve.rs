@@ -235,10 +235,10 @@ async fn host<P: Protocol>(
         operation.serve_metrics(&protocol, Some(predecessor), &mut restart)?;
     }
     listening.into_iter().for_each(on_listening);
-    if let Some(predecessor) = predecessor {
-        if let Err(error) = predecessor.say_ready() {
-            tracing::warn!(%error, "the process before this one is gone");
-        }
+    if let Some(predecessor) = predecessor
+        && let Err(error) = predecessor.say_ready()
+    {
+        tracing::warn!(%error, "the process before this one is gone");
     }
     notify.ready();
 
@@ -277,7 +277,9 @@ async fn host<P: Protocol>(
         }
     }
     let deadline = Instant::now() + settings.grace;
-    operation.draining(deadline);
+    if queued == Queued::Taken {
+        operation.draining(deadline);
+    }
     shutdown.raise(deadline);
     leave.raise(Leaving { deadline, queued });
     let drained = async {

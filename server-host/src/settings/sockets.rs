@@ -5,16 +5,18 @@ use std::str::FromStr;
 
 /// Which thread accepts the connections of a TCP address.
 ///
-/// Unix sockets and descriptors that were passed to the process have one listener, so with several workers their connections
-/// are always handed over.
+/// A single worker accepts for itself. Unix sockets and descriptors that were passed to the process have one listener, so with
+/// several workers their connections are always handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Accepting {
-    /// Each worker, by a listener of its own (`SO_REUSEPORT`): the kernel spreads connections by a hash of their addresses,
-    /// whatever the workers have to do.
+    /// A thread of its own, which hands each connection to the worker that has the least to do: connections, and those at work
+    /// once more. A worker that an application holds gets no more than its share of those that wait; `bench/README.md` has
+    /// figures.
     #[default]
-    PerWorker,
-    /// A thread of its own, which hands each connection to the worker that has the fewest open.
     HandOff,
+    /// Each worker, by a listener of its own (`SO_REUSEPORT`): the kernel spreads connections by a hash of their addresses,
+    /// whatever the workers have to do. For more new connections a second than one thread can accept.
+    PerWorker,
 }
 
 /// The files of unix sockets.

@@ -33,9 +33,9 @@ pub(super) fn keys() -> Vec<Key> {
         ),
         Key::one::<Choice, _>(
             "accept",
-            "per-worker: each worker has a listener of its own (SO_REUSEPORT) and the kernel spreads connections over \
-             them; hand-off: one thread accepts and hands each connection to the worker that has the fewest, for uneven \
-             load. Unix sockets and passed descriptors are always handed off",
+            "hand-off: one thread accepts and hands each connection to the worker that has the least to do; per-worker: \
+             each worker has a listener of its own (SO_REUSEPORT) and the kernel spreads connections over them, busy or \
+             not. Unix sockets and passed descriptors are always handed off",
             |config| &mut config.settings.accepting,
         ),
     ]
@@ -43,7 +43,7 @@ pub(super) fn keys() -> Vec<Key> {
 
 impl Named for Accepting {
     const ALL: &'static [(&'static str, Self)] =
-        &[("per-worker", Self::PerWorker), ("hand-off", Self::HandOff)];
+        &[("hand-off", Self::HandOff), ("per-worker", Self::PerWorker)];
 }
 
 pub(super) enum Place {}
