@@ -11,7 +11,7 @@ use std::task::{Context as Task, Poll};
 
 use gateway_spec::Gone;
 use http::Version;
-use http1::{AfterReply, BodyFraming, Event, PeerError, RequestHead, Step};
+use http1::{AfterReply, BodyFraming, Event, HeadFacts, PeerError, Step};
 use server_host::http2::Opening;
 use server_host::{
     Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Progress, Reading,
@@ -47,7 +47,8 @@ pub(crate) enum Connection {
 pub(crate) struct Http1 {
     io: Io,
     http1: http1::Connection,
-    head: RequestHead,
+    /// Of the last head.
+    head: HeadFacts,
     call: Call,
     context: Context,
     phase: Phase,
@@ -126,7 +127,7 @@ impl Http1 {
         Self {
             io: Io::new(stream),
             http1: http1::Connection::new(request::limits(context.limits())),
-            head: RequestHead::default(),
+            head: HeadFacts::default(),
             call: context.call(),
             context,
             phase: Phase::Opening,
@@ -296,15 +297,15 @@ impl Http1 {
         if !wanted {
             return Ok(false);
         }
-        match self.http1.next_event(&mut self.io.input, &mut self.head) {
+        let step = if self.call.is_active() {
+            self.http1.next_part(&mut self.io.input)
+        } else {
+            let head = request::parts(self.call.vacant(), &mut self.head);
+            self.http1.next_event(&mut self.io.input, head)
+        };
+        match step {
             Ok(Step::Event(Event::Head)) => {
-                if self.context.shutdown() != Shutdown::No {
-                    self.http1.close_after_reply();
-                }
-                let facts = request::facts(&self.head);
-                let head = &mut self.head;
-                self.call.begin(facts, |scope| request::fill(scope, head));
-                self.fresh = Fresh::Served;
+                self.begin();
                 Ok(true)
             }
             Ok(Step::Event(event)) => {
@@ -319,6 +320,20 @@ impl Http1 {
             }
             Err(error) => self.refuse(error),
         }
+    }
+
+    /// Calls the application for the request whose head lies in the call's scope.
+    #[inline]
+    fn begin(&mut self) {
+        if self.context.shutdown() != Shutdown::No {
+            self.http1.close_after_reply();
+        }
+        let head = self.head;
+        self.call.begin(|scope| {
+            request::complete(scope, head);
+            request::facts(&scope.method, head)
+        });
+        self.fresh = Fresh::Served;
     }
 
     /// Polls the application and puts onto the wire what it has sent.
@@ -428,7 +443,7 @@ impl Http1 {
 
     /// Throws away the rest of a body that nobody wants.
     fn discard(&mut self, left: u64) -> Result<bool, Over> {
-        match self.http1.next_event(&mut self.io.input, &mut self.head) {
+        match self.http1.next_part(&mut self.io.input) {
             Ok(Step::Event(Event::Data(bytes))) => match left.checked_sub(bytes.len() as u64) {
                 Some(left) => {
                     self.phase = Phase::Discarding { left };
