@@ -77,10 +77,7 @@ impl Blank {
     }
 }
 
-#[expect(
-    clippy::vec_box,
-    reason = "a kit goes to connections and comes back as a pointer"
-)]
+/// Each is a pointer, which goes to a connection and comes back.
 type Kits = Vec<Box<Kit>>;
 
 /// Kits that a worker keeps: of some KiB each, and as many as requests are at work at once on one thread where their applications do not wait.
