@@ -91,11 +91,10 @@ impl Sight {
             if let Phase::Held { .. } = self.phase {
                 let reported = self.mark & !POLLED;
                 // The worker says it better, if it comes first.
-                let (label, client) = self.turns.describe(reported);
+                let label = self.turns.label(reported);
                 if let Some(since) = self.turns.take_report(reported) {
                     let holder = Holder::Call {
                         label: label.as_deref(),
-                        client: client.as_ref(),
                     };
                     stalls.ended(worker, holder, now - since);
                 }
@@ -121,10 +120,9 @@ impl Sight {
                 };
             }
             Phase::Held { tell_at } if so_far >= tell_at => {
-                let (label, client) = self.turns.describe(mark);
+                let label = self.turns.label(mark);
                 let holder = Holder::Call {
                     label: label.as_deref(),
-                    client: client.as_ref(),
                 };
                 stalls.goes_on(worker, holder, so_far);
                 self.phase = Phase::Held {
