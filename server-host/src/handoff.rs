@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::accept::{Accepted, Faults, Takes, accept};
+use crate::crew::Leaving;
 use crate::listen::{Entrance, Listener};
-use crate::serve::Leaving;
 use crate::worker::Worker;
 
 /// A connection for a worker.

@@ -14,14 +14,15 @@ use crate::access_log::{AccessLog, Sink};
 use crate::admin::Admin;
 use crate::app::App;
 use crate::clock::{Clock, Ticker};
+use crate::crew::Leaving;
 use crate::listen::{self, Listener, SocketFile};
 use crate::metrics::Counts;
+use crate::opens::Sources;
 use crate::overview::Overview;
 use crate::recycle::{Age, LOOK, Reason};
 use crate::restart::{Predecessor, Purpose, Restart};
-use crate::serve::Leaving;
 use crate::stall::{Stalls, Turns, Watchdog};
-use crate::worker::{Equipment, Observing, Sources, Worker};
+use crate::worker::{Equipment, Observing, Worker};
 use crate::{LogTarget, Protocol, Proxies, ServeError, Settings, TICK};
 
 /// Connections of the metrics bind: a few collectors, probes and pages.

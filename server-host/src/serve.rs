@@ -1,29 +1,22 @@
 //! From settings to the last closed connection: what a process does that serves an application.
 
+use std::fmt;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
-use std::{fmt, io};
 
 use gateway_spec::{Address, Application, LifespanScope, Signal};
 use hosting::lifespan;
-use tokio::sync::{Notify, mpsc};
 
-use crate::accept::{Faults, Queued};
-use crate::app::App;
-use crate::clock::Clock;
+use crate::accept::Queued;
+use crate::crew::{Crew, Leaving};
 use crate::descriptors;
-use crate::handoff::HandOff;
-use crate::listen::{self, Bound, SocketFile};
-use crate::metrics::Counts;
+use crate::listen::{self, Bound};
 use crate::notify;
 use crate::operation::Operation;
 use crate::pulse;
 use crate::restart::{Predecessor, Purpose, Restart};
-use crate::share::Shares;
 use crate::signals::{Ends, Reloads};
 use crate::tls::Identity;
-use crate::worker::{Equipment, Sources, Worker};
 use crate::{Bind, Protocol, Security, ServeError, Settings, TlsError};
 
 /// One place that a server listens at. Its text is its URL: `http://127.0.0.1:8000`, `unix:/run/app.sock`.
@@ -49,13 +42,6 @@ impl fmt::Display for Listening {
             other => other.fmt(f),
         }
     }
-}
-
-/// What workers are told when they are to end.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Leaving {
-    pub(crate) deadline: Instant,
-    pub(crate) queued: Queued,
 }
 
 /// At the least, this long may the lifespan's shutdown take, however little is left of the grace period.
@@ -135,6 +121,17 @@ fn identity(settings: &Settings) -> Result<Option<Arc<Identity>>, ServeError> {
     Ok(Some(Arc::new(identity)))
 }
 
+/// What is said of the places that are listened at.
+fn listening(bound: &[Bound], settings: &Settings, server: &'static str) -> Vec<Listening> {
+    let of_one = |bound: &Bound| Listening {
+        address: bound.entrance.address.clone(),
+        is_tls: bound.entrance.passage.identity.is_some(),
+        workers: settings.workers.get(),
+        server,
+    };
+    bound.iter().map(of_one).collect()
+}
+
 async fn host<P: Protocol>(
     protocol: Arc<P>,
     app: Arc<impl Application>,
@@ -164,73 +161,14 @@ async fn host<P: Protocol>(
         // Nothing is served yet, so there is nothing to drain.
         () = signals.next() => return Ok(()),
     };
-    let workers = settings.workers.get();
-    let server = capabilities.server();
-    let listening: Vec<Listening> = bound
-        .iter()
-        .map(|bound| Listening {
-            address: bound.entrance.address.clone(),
-            is_tls: bound.entrance.passage.identity.is_some(),
-            workers,
-            server,
-        })
-        .collect();
-    let leave = Signal::new();
-    let Shares {
-        by_worker,
-        for_all,
-        mut files,
-    } = Shares::of(bound, workers);
-    let (faults, freed) = (Arc::new(Faults::default()), Arc::new(Notify::new()));
-    let mut hand_off = HandOff::new(Arc::clone(&freed));
-
-    let (ended, mut all_ended) = mpsc::channel::<io::Result<()>>(workers);
-    let mut all = Vec::with_capacity(workers);
-    for (number, listeners) in by_worker.into_iter().enumerate() {
-        let (forced, clock) = (Signal::new(), Arc::new(Clock::new()));
-        let counts = Arc::new(Counts::new());
-        let worker = Arc::new(Worker::new(Equipment {
-            number,
-            app: App::new(Arc::clone(&app), &settings, &forced, &clock, &counts),
-            state: state.clone(),
-            settings: Arc::clone(&settings),
-            capabilities,
-            forced,
-            clock,
-            closed: Arc::clone(&freed),
-            counts,
-            turns: Arc::default(),
-            stalls: Arc::clone(operation.stalls()),
-            access_log: operation.access_log(),
-            observing: operation.observing(),
-        }));
-        all.push(Arc::clone(&worker));
-        let sources = Sources {
-            listeners,
-            handed: (!for_all.is_empty()).then(|| hand_off.add(&worker)),
-            faults: Arc::clone(&faults),
-        };
-        let (protocol, leave, ended) = (Arc::clone(&protocol), leave.clone(), ended.clone());
-        let run = move || {
-            let result = worker.run(protocol, sources, &leave);
-            // The host waits for as many results as there are workers, so there is room.
-            let _ = ended.try_send(result);
-        };
-        thread::Builder::new()
-            .name(format!("worker-{number}"))
-            .spawn(run)
-            .map_err(ServeError::Runtime)?;
-    }
-    drop(ended);
-    if !for_all.is_empty() {
-        let started = hand_off.start(for_all, Arc::clone(&faults), leave.clone());
-        started.map_err(ServeError::Runtime)?;
-    }
+    let listening = listening(&bound, &settings, capabilities.server());
+    let crew = Crew::start(&protocol, &app, &state, &settings, bound, &operation);
+    let mut crew = crew.map_err(ServeError::Runtime)?;
     if let Some(interval) = notify.interval() {
-        let pulses = all.iter().map(|worker| worker.pulse()).collect();
+        let pulses = crew.workers.iter().map(|worker| worker.pulse()).collect();
         tokio::spawn(pulse::watch(pulses, Arc::clone(&notify), interval));
     }
-    let _ticker = operation.look_after(all, faults)?;
+    let _ticker = operation.look_after(crew.workers.clone(), Arc::clone(&crew.faults))?;
     if let Some(predecessor) = &mut predecessor {
         operation.serve_metrics(&protocol, Some(predecessor), &mut restart)?;
     }
@@ -264,37 +202,27 @@ async fn host<P: Protocol>(
                 tracing::error!("the application's lifespan ended while it was served: shutting down");
                 break Err(ServeError::Lifespan(error));
             }
-            Some(result) = all_ended.recv() => break result.map_err(ServeError::Runtime),
+            result = crew.one_ended() => break result.map_err(ServeError::Runtime),
         }
     };
     // With it go the listeners that were kept for another process, and one that has not said that it is ready.
     drop(restart);
-    match queued {
-        Queued::Taken => notify.stopping(),
-        Queued::Left => {
-            files.drain(..).for_each(SocketFile::leave);
-            operation.hand_metrics_over();
-        }
-    }
     let deadline = Instant::now() + settings.grace;
-    if queued == Queued::Taken {
-        operation.draining(deadline);
+    match queued {
+        Queued::Taken => {
+            notify.stopping();
+            operation.draining(deadline);
+        }
+        Queued::Left => operation.hand_metrics_over(),
     }
     shutdown.raise(deadline);
-    leave.raise(Leaving { deadline, queued });
-    let drained = async {
-        while let Some(result) = all_ended.recv().await {
-            if let Err(error) = result {
-                tracing::error!(%error, "a worker failed");
-            }
-        }
-    };
+    crew.leave(Leaving { deadline, queued });
     tokio::select! {
         // A worker whose thread the application blocks is left behind.
-        _ = tokio::time::timeout_at((deadline + LAST_WORDS / 4).into(), drained) => {}
+        _ = tokio::time::timeout_at((deadline + LAST_WORDS / 4).into(), crew.all_ended()) => {}
         () = signals.next() => return Err(ServeError::Forced),
     }
-    drop(files);
+    drop(crew);
     let last = deadline.max(Instant::now() + LAST_WORDS);
     tokio::select! {
         stopped = running.stop(last) => if let Err(error) = stopped {

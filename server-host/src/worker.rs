@@ -10,26 +10,23 @@ use gateway_spec::{
     Address, Capabilities, ConnectionInfo, Gone, HttpScope, Scope, Signal, State, WorkerThread,
 };
 use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::accept::{Accepted, Faults, Queued, Takes, accept};
+use crate::accept::Queued;
 use crate::access_log::AccessLog;
 use crate::app::App;
 use crate::call::Kit;
 use crate::clock::Clock;
+use crate::crew::Leaving;
 use crate::date::Dates;
-use crate::handoff::Handed;
-use crate::listen::{Entrance, Listener};
 use crate::metrics::{Count, Counts};
 use crate::observe::{Began, ExchangeId, Observed, Outcome, Refused};
+use crate::opens::Sources;
 use crate::pace::Pace;
 use crate::proxy::Rewriting;
 use crate::pulse::Pulse;
-use crate::serve::Leaving;
 use crate::stall::{Holder, Mark, Stalls, Turns};
-use crate::stream::Socket;
 use crate::tls::Handshakes;
-use crate::{Context, Exchange, Protocol, Settings, Shutdown, Stream, Timeouts};
+use crate::{Exchange, Protocol, Settings, Shutdown, Timeouts};
 
 /// What the connections of one worker share.
 #[derive(Debug)]
@@ -353,6 +350,11 @@ impl Worker {
         self.open.load(Ordering::Relaxed) + self.calls.load(Ordering::Relaxed)
     }
 
+    /// Told whenever something has ended, here or on another worker.
+    pub(crate) fn freed(&self) -> &Notify {
+        &self.closed
+    }
+
     /// Whether it may have one more connection.
     pub(crate) fn has_room(&self) -> bool {
         self.open.load(Ordering::Relaxed) < self.settings.limits.connections
@@ -385,33 +387,9 @@ impl Worker {
         sources: Sources,
         shutdown: &Signal<Leaving>,
     ) -> io::Result<()> {
-        let opens = Opens {
-            worker: Arc::clone(&self),
-            protocol,
-        };
         let turns = Arc::clone(&self.turns);
         tokio::spawn(async move { turns.beat().await });
-        let mut accepting = Vec::new();
-        for (listener, entrance) in sources.listeners {
-            let ends = shutdown.wait();
-            let accept = accept(
-                listener,
-                entrance,
-                opens.clone(),
-                Arc::clone(&sources.faults),
-                async { ends.await.queued },
-            );
-            accepting.push(tokio::spawn(accept));
-        }
-        if let Some(mut handed) = sources.handed {
-            accepting.push(tokio::spawn(async move {
-                while let Some(Handed { accepted, counted }) = handed.recv().await {
-                    opens.take(accepted);
-                    drop(counted);
-                }
-                Ok(())
-            }));
-        }
+        let accepting = sources.open(&self, protocol, shutdown);
         let Leaving { deadline, queued } = shutdown.wait().await;
         let grace = deadline.saturating_duration_since(Instant::now());
         let farewell = farewell(grace);
@@ -519,82 +497,4 @@ const FORCED: u8 = 3;
 /// of its beginning.
 fn farewell(grace: Duration) -> Duration {
     (grace / 10).min(Duration::from_secs(1))
-}
-
-/// Where a worker's connections come from.
-#[derive(Debug)]
-pub(crate) struct Sources {
-    /// Its own listeners.
-    pub(crate) listeners: Vec<(Listener, Arc<Entrance>)>,
-    /// What was accepted for it.
-    pub(crate) handed: Option<UnboundedReceiver<Handed>>,
-    pub(crate) faults: Arc<Faults>,
-}
-
-/// Makes connections of what is accepted.
-struct Opens<P> {
-    worker: Arc<Worker>,
-    protocol: Arc<P>,
-}
-
-impl<P> Clone for Opens<P> {
-    fn clone(&self) -> Self {
-        Self {
-            worker: Arc::clone(&self.worker),
-            protocol: Arc::clone(&self.protocol),
-        }
-    }
-}
-
-impl<P: Protocol> Takes for Opens<P> {
-    fn has_room(&self) -> bool {
-        self.worker.has_room()
-    }
-
-    fn freed(&self) -> &Notify {
-        &self.worker.closed
-    }
-
-    fn take(&self, accepted: Accepted) {
-        let Accepted {
-            socket,
-            family,
-            client,
-            entrance,
-        } = accepted;
-        let socket = match Socket::register(socket, family) {
-            Ok(socket) => socket,
-            Err(error) => return tracing::warn!(%error, "a connection was lost"),
-        };
-        let worker = &self.worker;
-        worker.counts.accepted.add(1);
-        let server = match &socket {
-            Socket::Tcp(tcp) => {
-                // Answers are written whole, so waiting to join small segments would only delay them.
-                let _ = tcp.set_nodelay(true);
-                // A peer whose system is gone takes nothing: of what the kernel holds for it, only the kernel can know.
-                #[cfg(target_os = "linux")]
-                let _ = socket2::SockRef::from(tcp)
-                    .set_tcp_user_timeout(Some(worker.settings.timeouts.write));
-                tcp.local_addr().ok().map(Address::Tcp)
-            }
-            Socket::Unix(_) => Some(entrance.address.clone()),
-        };
-        let mut info = ConnectionInfo::new(worker.capabilities).with_client(client);
-        info.server = server;
-        let context = Context::new(Arc::clone(worker), info);
-        if entrance.passage.is_open() {
-            let stream = Stream::clear_text(socket);
-            tokio::spawn(self.protocol.connection(stream, context));
-            return;
-        }
-        let (protocol, worker) = (Arc::clone(&self.protocol), Arc::clone(worker));
-        tokio::spawn(async move {
-            let passing = entrance.passage.pass(socket, context, &worker);
-            if let Some((stream, context)) = passing.await {
-                // A task of its own: it is large, and most of those that do not get here are small.
-                tokio::spawn(protocol.connection(stream, context));
-            }
-        });
-    }
 }
