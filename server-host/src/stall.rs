@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use gateway_spec::{Address, HttpScope, Label, LabelBoard};
+use gateway_spec::{HttpScope, Label, LabelBoard};
 use tokio::sync::Notify;
 
 pub(crate) use record::Stalls;
@@ -47,7 +47,7 @@ const POLL: u64 = 1 << 32;
 #[derive(Debug, Default)]
 struct Places {
     last: u32,
-    places: HashMap<u32, (Option<Address>, LabelBoard)>,
+    places: HashMap<u32, LabelBoard>,
 }
 
 /// A place for calls, as the watchdog sees it: its number, and how often it was polled.
@@ -59,15 +59,13 @@ pub(crate) struct Mark {
 }
 
 impl Turns {
-    /// A mark for a new place for calls of this client.
-    pub(crate) fn mark(self: &Arc<Self>, client: Option<&Address>) -> Mark {
+    /// A mark for a new place for calls.
+    pub(crate) fn mark(self: &Arc<Self>) -> Mark {
         let board = LabelBoard::default();
         let mut places = self.places();
         places.last = places.last.wrapping_add(1);
         let number = places.last;
-        places
-            .places
-            .insert(number, (client.cloned(), board.clone()));
+        places.places.insert(number, board.clone());
         drop(places);
         Mark {
             turns: Arc::clone(self),
@@ -98,13 +96,11 @@ impl Turns {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of a place from outside.
-    fn describe(&self, mark: u64) -> (Option<String>, Option<Address>) {
+    /// The label of the call in a place, as it can be seen from outside.
+    fn label(&self, mark: u64) -> Option<String> {
         let number = mark as u32;
-        match self.places().places.get(&number) {
-            Some((client, board)) => (board.get(), client.clone()),
-            None => (None, None),
-        }
+        let board = self.places().places.get(&number).cloned();
+        board.and_then(|board| board.get())
     }
 
     /// Takes the report of this poll back; since when it was seen, for the one who comes first.
@@ -154,10 +150,7 @@ pub(crate) enum Holder<'a> {
     /// The call of an exchange, as the worker knows it.
     Exchange(&'a HttpScope),
     /// The same, as far as it can be seen from outside.
-    Call {
-        label: Option<&'a str>,
-        client: Option<&'a Address>,
-    },
+    Call { label: Option<&'a str> },
     /// Something beside the exchanges.
     Task,
 }

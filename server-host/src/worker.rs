@@ -2,16 +2,19 @@
 
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gateway_spec::{Address, Capabilities, Gone, HttpScope, Signal, State, WorkerThread};
+use gateway_spec::{
+    Address, Capabilities, ConnectionInfo, Gone, HttpScope, Scope, Signal, State, WorkerThread,
+};
 use tokio::sync::Notify;
 
 use crate::accept::Queued;
 use crate::access_log::AccessLog;
 use crate::app::App;
+use crate::call::Kit;
 use crate::clock::Clock;
 use crate::crew::Leaving;
 use crate::date::Dates;
@@ -21,7 +24,7 @@ use crate::opens::Sources;
 use crate::pace::Pace;
 use crate::proxy::Rewriting;
 use crate::pulse::Pulse;
-use crate::stall::{Holder, Stalls, Turns};
+use crate::stall::{Holder, Mark, Stalls, Turns};
 use crate::tls::Handshakes;
 use crate::{Exchange, Protocol, Settings, Shutdown, Timeouts};
 
@@ -29,7 +32,8 @@ use crate::{Exchange, Protocol, Settings, Shutdown, Timeouts};
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) app: App,
-    pub(crate) state: State,
+    pub(crate) blank: Blank,
+    kits: Mutex<Kits>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) paces: Paces,
     pub(crate) capabilities: Capabilities,
@@ -120,6 +124,46 @@ impl Observing {
     }
 }
 
+/// What stands where connections without a request have their scopes and exchanges. It is never used: a call that begins makes its own,
+/// since these are shared.
+#[derive(Debug)]
+pub(crate) struct Blank {
+    scope: Scope,
+    exchange: Arc<Exchange>,
+}
+
+impl Blank {
+    fn new(state: State, capabilities: Capabilities) -> Self {
+        let mut scope = HttpScope::new(Arc::new(ConnectionInfo::new(capabilities)));
+        scope.state = state;
+        Self {
+            scope: Scope::new(scope),
+            exchange: Arc::default(),
+        }
+    }
+
+    pub(crate) fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+
+    pub(crate) fn shared_scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// One of its own for the calls of a place, with the label that is shown there.
+    pub(crate) fn scope(&self, mark: &Mark) -> Scope {
+        let mut scope = self.scope.clone();
+        scope.edit().label = mark.label();
+        scope
+    }
+}
+
+/// Each is a pointer, which goes to a connection and comes back.
+type Kits = Vec<Box<Kit>>;
+
+/// Kits that a worker keeps: of some KiB each, and as many as requests are at work at once on one thread where their applications do not wait.
+const KITS: usize = 64;
+
 impl Worker {
     pub(crate) fn new(equipment: Equipment) -> Self {
         let Equipment {
@@ -140,12 +184,13 @@ impl Worker {
         let rewriting = Rewriting::new(&settings.proxies);
         Self {
             app,
-            state,
             is_observed: access_log.is_some()
                 || observing.counts
                 || observing.spans
                 || settings.recycling.requests.is_some(),
             paces: Paces::of(&settings.timeouts),
+            blank: Blank::new(state, capabilities),
+            kits: Mutex::default(),
             settings,
             capabilities,
             drain: Signal::new(),
@@ -261,6 +306,32 @@ impl Worker {
             self.calls.store(calls + 1, Ordering::Relaxed);
         }
         may
+    }
+
+    /// What a call needs.
+    #[inline]
+    pub(crate) fn take_kit(&self) -> Box<Kit> {
+        let kit = self.lock_kits().pop();
+        kit.unwrap_or_else(|| Box::new(Kit::new(self)))
+    }
+
+    /// Takes back what no call needs any more.
+    #[inline]
+    pub(crate) fn give_kit(&self, kit: Box<Kit>) {
+        // Dropped without the lock: what is in it may be the application's.
+        let _spare = {
+            let mut kits = self.lock_kits();
+            if kits.len() < KITS {
+                kits.push(kit);
+                return;
+            }
+            kit
+        };
+    }
+
+    #[inline]
+    fn lock_kits(&self) -> MutexGuard<'_, Kits> {
+        self.kits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A call that was counted has returned, or was dropped.

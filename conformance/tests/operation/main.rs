@@ -7,6 +7,7 @@ mod access_log;
 mod configuration;
 mod limits;
 mod metrics;
+mod recycling;
 mod stalls;
 
 use std::path::PathBuf;
@@ -28,12 +29,13 @@ macro_rules! chapter {
 use chapter;
 
 fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 5] = [
+    let chapters: [(&str, &[(&str, Test)]); 6] = [
         ("configuration", configuration::TESTS),
         ("limits", limits::TESTS),
         ("access_log", access_log::TESTS),
         ("metrics", metrics::TESTS),
         ("stalls", stalls::TESTS),
+        ("recycling", recycling::TESTS),
     ];
     let program = env!("CARGO_BIN_EXE_conformance");
     let mut trials = Vec::new();

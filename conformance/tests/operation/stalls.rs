@@ -48,14 +48,9 @@ fn a_call_that_holds_its_worker_is_named(subject: &Subject) {
 fn one_that_lasts_is_told_of_meanwhile(subject: &Subject) {
     let (mut server, metrics) = start(subject, &["--grace", "0"]);
     let mut client = server.connect();
-    let from = client.address();
     client.send("GET /conformance/block/60000/for-ever HTTP/1.1\r\nhost: a\r\n\r\n");
     let line = server.wait_for_log("holds a worker, and is still at it");
-    for part in [
-        "worker=0",
-        "route=\"for-ever\"",
-        &format!("client=\"{from}\""),
-    ] {
+    for part in ["worker=0", "route=\"for-ever\""] {
         assert!(line.contains(part), "{part} is not in {line}");
     }
     // The metrics are no worker's.
@@ -74,9 +69,9 @@ fn a_task_beside_the_exchanges_is_seen_too(subject: &Subject) {
 }
 
 fn warnings_are_rare_and_counts_are_not(subject: &Subject) {
-    let (mut server, metrics) = start(subject, &["--stall-threshold", "20ms"]);
+    let (mut server, metrics) = start(subject, &[]);
     for _ in 0..3 {
-        assert_eq!(server.ask("/conformance/block/400/often"), "blocked");
+        assert_eq!(server.ask("/conformance/block/700/often"), "blocked");
     }
     assert_eq!(
         numbers(metrics)["gateway_stalls_total{route=\"often\"}"],

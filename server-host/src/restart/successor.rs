@@ -87,7 +87,11 @@ impl Successor {
             until: Instant::now() + patience,
             is_ready: false,
         };
-        handover::send(&ours, kept)?;
+        match handover::send(&ours, kept) {
+            // It has ended already; how is said to who waits for it.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            sent => sent?,
+        }
         Ok(successor)
     }
 

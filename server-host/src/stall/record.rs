@@ -49,17 +49,9 @@ impl Stalls {
     /// A worker is held still.
     pub(super) fn goes_on(&self, worker: usize, holder: Holder<'_>, so_far: Duration) {
         let route = holder.route();
-        let client = match holder {
-            Holder::Call {
-                client: Some(client),
-                ..
-            } => client.to_string(),
-            _ => String::from("-"),
-        };
         tracing::warn!(
             worker,
             route,
-            client,
             so_far_ms = so_far.as_millis() as u64,
             "the application's code holds a worker, and is still at it: all else on it waits"
         );
@@ -117,7 +109,7 @@ impl Holder<'_> {
     fn route(&self) -> &str {
         match self {
             Self::Exchange(scope) => scope.label.get().unwrap_or(UNLABELLED),
-            Self::Call { label, .. } => label.unwrap_or(UNLABELLED),
+            Self::Call { label } => label.unwrap_or(UNLABELLED),
             Self::Task => "(a task beside the exchanges)",
         }
     }

@@ -69,12 +69,13 @@ impl Watchdog {
     /// Looks at all workers; `is_used` says which have connections, for the others are not woken.
     pub(crate) fn look(&mut self, now: Instant, is_used: impl Fn(usize) -> bool) {
         // A machine that kept this thread waiting kept the workers waiting, it may be: that is not the application's doing.
-        let was_late = now.saturating_duration_since(self.looked) > self.threshold / 2;
+        let since_last = now.saturating_duration_since(self.looked);
+        let late = since_last.saturating_sub(2 * Self::period(self.threshold));
         self.looked = now;
-        if was_late {
+        if !late.is_zero() {
             self.sights
                 .iter_mut()
-                .for_each(|sight| sight.look_anew(now));
+                .for_each(|sight| sight.forgive(late, now));
         }
         for (worker, sight) in self.sights.iter_mut().enumerate() {
             sight.look_at_calls(worker, now, self.threshold, &self.stalls);
@@ -90,11 +91,10 @@ impl Sight {
             if let Phase::Held { .. } = self.phase {
                 let reported = self.mark & !POLLED;
                 // The worker says it better, if it comes first.
-                let (label, client) = self.turns.describe(reported);
+                let label = self.turns.label(reported);
                 if let Some(since) = self.turns.take_report(reported) {
                     let holder = Holder::Call {
                         label: label.as_deref(),
-                        client: client.as_ref(),
                     };
                     stalls.ended(worker, holder, now - since);
                 }
@@ -120,10 +120,9 @@ impl Sight {
                 };
             }
             Phase::Held { tell_at } if so_far >= tell_at => {
-                let (label, client) = self.turns.describe(mark);
+                let label = self.turns.label(mark);
                 let holder = Holder::Call {
                     label: label.as_deref(),
-                    client: client.as_ref(),
                 };
                 stalls.goes_on(worker, holder, so_far);
                 self.phase = Phase::Held {
@@ -179,11 +178,11 @@ impl Sight {
         }
     }
 
-    /// What was seen so far says nothing.
-    fn look_anew(&mut self, now: Instant) {
+    /// So much of the time says nothing.
+    fn forgive(&mut self, late: Duration, now: Instant) {
         if self.phase == Phase::Well {
-            self.since = now;
-            self.asked = self.asked.map(|_| now);
+            self.since = (self.since + late).min(now);
+            self.asked = self.asked.map(|asked| (asked + late).min(now));
         }
     }
 
