@@ -15,6 +15,7 @@ use rustix::process::{Pid, kill_process, test_kill_process};
 use tungstenite::Message;
 
 use super::certificates::Authority;
+use super::http2::{self, Asked};
 use super::{Folder, chapter, text};
 
 chapter! {
@@ -179,6 +180,18 @@ fn no_client_is_refused_and_no_request_is_cut(subject: &Subject) {
     let mut slow = Client::connect(address);
     slow.send("GET /conformance/slow HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(server.ask("/conformance/report/slow/1"), "waiting");
+    let streaming = thread::spawn(move || {
+        let asked = Asked {
+            url: "http://a/conformance/slow",
+            fields: &[],
+            times: 3,
+        };
+        http2::ask(address, &asked)
+    });
+    assert_eq!(
+        server.ask("/conformance/report/slow/4"),
+        "waiting\nwaiting\nwaiting\nwaiting"
+    );
     let url = format!("ws://{address}/conformance/ws/echo");
     let stream = Client::connect(address).into_stream();
     let (mut socket, _) = tungstenite::client(url, stream).expect("a handshake");
@@ -224,11 +237,11 @@ fn no_client_is_refused_and_no_request_is_cut(subject: &Subject) {
     );
     let _ = socket.close(None);
     while socket.read().is_ok() {}
-    ask_until_told(&mut idle[0], "/conformance/open/slow");
-    for client in &mut idle[1..] {
-        ask_until_told(client, "/conformance/hello");
+    for client in &mut idle {
+        ask_until_told(client, "/conformance/open/slow");
     }
     assert_eq!(slow.read_response_to(Method::Other).text(), "slow");
+    assert_eq!(streaming.join().expect("streams are answered"), "slow");
     // Once more, from the new one; nobody of its own is silent.
     drop(slow);
     assert_eq!(server.wait_for_process().code(), Some(0));

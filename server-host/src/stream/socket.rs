@@ -4,11 +4,11 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use rustix::net::{RecvFlags, SendFlags};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::PeerState;
@@ -53,7 +53,30 @@ impl Socket {
         cx: &mut Context<'_>,
         buffer: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
-        either!(self, socket => pin!(socket.read_buf(buffer)).poll(cx))
+        let room = buffer.capacity() - buffer.len();
+        // Without a look at the task's budget, which a connection has of its own: it reads so many times a poll.
+        loop {
+            match either!(self, socket => socket.try_read_buf(buffer)) {
+                Ok(length) => {
+                    if 0 < length && length < room {
+                        self.note_empty();
+                    }
+                    return Poll::Ready(Ok(length));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.poll_readable(cx))?;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// The socket gave all that it had: notes that, so that nobody asks it in vain before it says that there is more.
+    #[inline]
+    fn note_empty(&self) {
+        let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+        // What it says is what was told to it.
+        let _ = either!(self, socket => socket.try_io(Interest::READABLE, nothing));
     }
 
     /// As [`Stream::poll_readable`](crate::Stream::poll_readable).
