@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use gateway_spec::{
-    BodyError, BodyLength, ConnectionInfo, Gone, Http, HttpScope, HttpSend, HttpTransport,
+    BodyError, BodyLength, ConnectionInfo, Gone, Headers, Http, HttpScope, HttpSend, HttpTransport,
     ResponseHead, Scope, TrailersPlan,
 };
 use hosting::{Exchange, Facts, Progress, Turn, UpgradeAsked, report};
@@ -49,6 +49,15 @@ impl Kit {
             scope: worker.blank.scope(),
             output: Vec::new(),
             began: None,
+        }
+    }
+
+    /// Forgets what the client said: nothing of it lies about until somebody else comes.
+    fn forget(&mut self, worker: &Worker) {
+        match self.scope.reuse() {
+            Some(scope) => scope.headers = Headers::new(),
+            // The application keeps it.
+            None => self.scope = worker.blank.scope(),
         }
     }
 }
@@ -109,8 +118,9 @@ impl Call {
     /// No request is here: gives back to the worker what only a request needs.
     pub fn rest(&mut self) {
         if self.phase == Phase::Idle
-            && let Some(kit) = self.kit.take()
+            && let Some(mut kit) = self.kit.take()
         {
+            kit.forget(&self.worker);
             self.worker.give_kit(kit);
         }
     }
@@ -124,6 +134,7 @@ impl Call {
             && let Some(mut kit) = self.kit.take()
         {
             output.exchange_memory(&mut kit.output);
+            kit.forget(&self.worker);
             self.worker.give_kit(kit);
         }
     }
@@ -132,7 +143,7 @@ impl Call {
     ///
     /// # Panics
     ///
-    /// If none was.
+    /// If no scope was vacant since the connection had its last [rest](Self::rest).
     pub fn begin(&mut self, facts: Facts) {
         debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
         let kit = self.kit.as_mut().expect("a request lies in its scope");
@@ -257,9 +268,7 @@ impl Call {
                 .access_log
                 .exchange(&kit.scope, kit.exchange.sent(), began.elapsed());
         }
-        if !kit.exchange.clear() {
-            kit.exchange.set_gone(gone);
-        }
+        kit.exchange.finish(gone);
         if self.phase == Phase::Running {
             let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());
             let scope = kit.scope.clone();

@@ -658,6 +658,7 @@ impl Http1 {
             self.call.exchange().set_gone(gone);
             self.call.end(gone);
         }
+        self.call.rest_with(&mut self.io.output);
         self.io.give_back(&self.context);
     }
 

@@ -23,8 +23,7 @@ pub use request_line::METHOD_BYTES;
 
 /// The head of a request, and what it implies.
 ///
-/// Keep one for each connection and pass it to every [`next_event`](crate::Connection::next_event): its memory is used
-/// again. Or pass the places of its parts as [`HeadParts`].
+/// Keep one for each connection and pass it to every [`next_event`](crate::Connection::next_event). Or pass the places of its parts as [`HeadParts`].
 #[derive(Clone, Debug, Default)]
 pub struct RequestHead {
     /// The method.
@@ -45,6 +44,9 @@ pub(crate) struct Last {
     fields: Headers,
     facts: Facts,
 }
+
+/// Longer sections are forgotten with their request: those of browsers are shorter, with all their cookies.
+const LONGEST_KEPT: usize = 4 * 1024;
 
 impl Last {
     pub(crate) const fn new() -> Self {
@@ -222,6 +224,9 @@ pub(crate) fn read(
         last.fields.refill_validated(section, index);
     }
     head.headers.clone_from(&last.fields);
+    if section.len() > LONGEST_KEPT {
+        last.fields = Headers::new();
+    }
     Ok(Some(finished))
 }
 
@@ -268,9 +273,6 @@ impl LastChecked {
         }
     }
 
-    /// Longer ones are not kept: those of browsers are shorter, with all their cookies.
-    const LONGEST: usize = 4 * 1024;
-
     #[inline(always)]
     fn begins(&self, section: &[u8]) -> Option<usize> {
         // Nothing is no section, and what everything begins with.
@@ -280,7 +282,7 @@ impl LastChecked {
 
     fn become_this(&mut self, section: &[u8], facts: Facts) {
         self.section.clear();
-        if section.len() <= Self::LONGEST {
+        if section.len() <= LONGEST_KEPT {
             self.section.extend_from_slice(section);
             self.facts = facts;
         }
