@@ -1,23 +1,24 @@
 //! The application as a connection sees it: erased once, its future kept in one place and filled again.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, Ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use gateway_spec::{AppError, Application, Connection, Done, Http, Signal};
+use gateway_spec::{AppError, Application, Connection, Done, Http, Signal, WebSocket};
 use hosting::{drop_confined, poll_confined};
-use websocket::{Times, Upgrade};
+use http::Version;
+use websocket::{Line, Times, Upgrade, Watch};
 
 use crate::clock::Clock;
 use crate::socket::{Keeper, times};
-use crate::{Exchange, Settings};
+use crate::{Exchange, Output, Settings};
 
 /// An application of any type, shared by all connections.
 #[derive(Clone)]
 pub(crate) struct App {
-    make_slot: Arc<dyn Fn() -> Box<dyn Slot> + Send + Sync>,
+    calls: Arc<dyn Calls>,
 }
 
 impl App {
@@ -35,25 +36,17 @@ impl App {
             forced: forced.clone(),
             clock: Arc::clone(clock),
         });
-        let call = move |http: Http, tunnel| {
-            let shared = Arc::clone(&shared);
-            async move {
-                if websocket::may_upgrade(&http.scope) {
-                    // Rare, and large: kept out of the future of all others.
-                    return Box::pin(shared.upgrade(http, tunnel)).await;
-                }
-                drop(tunnel);
-                shared.app.call(Connection::Http(http)).await
-            }
-        };
-        Self {
-            make_slot: slots(Arc::new(call)),
-        }
+        Self { calls: shared }
     }
 
     /// A place for the future of one call at a time.
     pub(crate) fn slot(&self) -> Box<dyn Slot> {
-        (self.make_slot)()
+        Arc::clone(&self.calls).slot()
+    }
+
+    /// Starts the call for a request that may be one for a WebSocket. `tunnel` is its exchange, if that may become a tunnel.
+    pub(crate) fn upgrade(&self, http: Http, tunnel: Option<Arc<Exchange>>) -> Started {
+        Arc::clone(&self.calls).upgrade(http, tunnel)
     }
 }
 
@@ -61,6 +54,19 @@ impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App").finish_non_exhaustive()
     }
+}
+
+/// A call that was started in a place of its own.
+pub(crate) struct Started {
+    pub(crate) slot: Box<dyn Slot>,
+    /// The socket that it has, if it has one whose bytes are the connection's.
+    pub(crate) line: Option<(Arc<Line<Output>>, Watch)>,
+}
+
+/// How calls of one application are made.
+trait Calls: Send + Sync {
+    fn slot(self: Arc<Self>) -> Box<dyn Slot>;
+    fn upgrade(self: Arc<Self>, http: Http, tunnel: Option<Arc<Exchange>>) -> Started;
 }
 
 /// What all calls share, behind one count.
@@ -72,33 +78,73 @@ struct Shared<A> {
     clock: Arc<Clock>,
 }
 
+impl<A: Application> Calls for Shared<A> {
+    fn slot(self: Arc<Self>) -> Box<dyn Slot> {
+        let make = move |http| {
+            let shared = Arc::clone(&self);
+            async move { shared.app.call(Connection::Http(http)).await }
+        };
+        Box::new(TypedSlot {
+            make,
+            future: Box::pin(None),
+        })
+    }
+
+    fn upgrade(self: Arc<Self>, http: Http, tunnel: Option<Arc<Exchange>>) -> Started {
+        let (upgrade, line) = match (http.scope.version, &tunnel) {
+            (Version::HTTP_11, Some(_)) => websocket::upgrade_line(http, &self.websocket),
+            // Over a stream of HTTP/2; and where nothing else than a denial will be taken.
+            _ => (websocket::upgrade(http, &self.websocket), None),
+        };
+        match (upgrade, line) {
+            (Upgrade::WebSocket(socket, watch), Some(line)) => Started {
+                slot: started(self.call(Connection::WebSocket(socket))),
+                line: Some((line, watch)),
+            },
+            (Upgrade::WebSocket(socket, watch), None) => Started {
+                slot: started(self.keep(socket, watch, tunnel)),
+                line: None,
+            },
+            (Upgrade::Http(http), _) => Started {
+                slot: started(self.call(Connection::Http(http))),
+                line: None,
+            },
+            (Upgrade::Refused(http, error), _) => Started {
+                slot: started(http.responder.respond(error)),
+                line: None,
+            },
+        }
+    }
+}
+
 impl<A: Application> Shared<A> {
-    /// A request that may be one for a WebSocket.
-    async fn upgrade(&self, http: Http, tunnel: Option<Arc<Exchange>>) -> Result<Done, AppError> {
-        match (websocket::upgrade(http, &self.websocket), tunnel) {
-            (Upgrade::Http(http), tunnel) => {
-                drop(tunnel);
-                self.app.call(Connection::Http(http)).await
-            }
-            (Upgrade::WebSocket(socket, watch), Some(exchange)) => {
-                let call = self.app.call(Connection::WebSocket(socket));
+    async fn call(self: Arc<Self>, connection: Connection) -> Result<Done, AppError> {
+        self.app.call(connection).await
+    }
+
+    /// The call of a socket whose bytes are an exchange's, with what needs a clock beside it.
+    async fn keep(
+        self: Arc<Self>,
+        socket: WebSocket,
+        watch: Watch,
+        tunnel: Option<Arc<Exchange>>,
+    ) -> Result<Done, AppError> {
+        let call = self.app.call(Connection::WebSocket(socket));
+        match tunnel {
+            Some(exchange) => {
                 Keeper::new(watch, exchange, &self.clock, self.times)
                     .keep(call, self.forced.wait())
                     .await
             }
-            (Upgrade::WebSocket(socket, _), None) => {
-                // Nothing else than a denial will be taken.
-                self.app.call(Connection::WebSocket(socket)).await
-            }
-            (Upgrade::Refused(http, error), _) => http.responder.respond(error).await,
+            None => call.await,
         }
     }
 }
 
 /// A place for the future of one call: allocated once, filled for each request.
 pub(crate) trait Slot: Send {
-    /// Starts a call, in the place of the last one. `tunnel` is its exchange, if that may become a tunnel.
-    fn start(&mut self, http: Http, tunnel: Option<Arc<Exchange>>);
+    /// Starts a call, in the place of the last one.
+    fn start(&mut self, http: Http);
 
     /// Polls the call; `Ready` empties the slot. A panic comes out as an error.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Done, AppError>>;
@@ -107,31 +153,18 @@ pub(crate) trait Slot: Send {
     fn clear(&mut self);
 }
 
-fn slots<M, F>(make: Arc<M>) -> Arc<dyn Fn() -> Box<dyn Slot> + Send + Sync>
-where
-    M: Fn(Http, Option<Arc<Exchange>>) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<Done, AppError>> + Send + 'static,
-{
-    Arc::new(move || {
-        Box::new(TypedSlot {
-            make: Arc::clone(&make),
-            future: Box::pin(None),
-        })
-    })
-}
-
 struct TypedSlot<M, F> {
-    make: Arc<M>,
+    make: M,
     future: Pin<Box<Option<F>>>,
 }
 
 impl<M, F> Slot for TypedSlot<M, F>
 where
-    M: Fn(Http, Option<Arc<Exchange>>) -> F + Send + Sync + 'static,
+    M: Fn(Http) -> F + Send + 'static,
     F: Future<Output = Result<Done, AppError>> + Send + 'static,
 {
-    fn start(&mut self, http: Http, tunnel: Option<Arc<Exchange>>) {
-        let future = (self.make)(http, tunnel);
+    fn start(&mut self, http: Http) {
+        let future = (self.make)(http);
         self.future.set(Some(future));
     }
 
@@ -148,5 +181,45 @@ where
 
     fn clear(&mut self) {
         drop_confined(|| self.future.set(None));
+    }
+}
+
+/// A slot for one call, which is started.
+fn started<F>(call: F) -> Box<dyn Slot>
+where
+    F: Future<Output = Result<Done, AppError>> + Send + 'static,
+{
+    Box::new(OneCall(Some(Box::pin(call))))
+}
+
+/// A slot without a call: it owns nothing.
+pub(crate) fn none() -> Box<dyn Slot> {
+    Box::new(OneCall::<Ready<Result<Done, AppError>>>(None))
+}
+
+struct OneCall<F>(Option<Pin<Box<F>>>);
+
+impl<F> Slot for OneCall<F>
+where
+    F: Future<Output = Result<Done, AppError>> + Send + 'static,
+{
+    fn start(&mut self, http: Http) {
+        debug_assert!(false, "another slot is made for the next call");
+        drop(http);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Done, AppError>> {
+        let Some(call) = &mut self.0 else {
+            return Poll::Pending;
+        };
+        let polled = poll_confined(call.as_mut(), cx);
+        if polled.is_ready() {
+            self.clear();
+        }
+        polled
+    }
+
+    fn clear(&mut self) {
+        drop_confined(|| self.0 = None);
     }
 }

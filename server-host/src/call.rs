@@ -6,16 +6,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use gateway_spec::{
-    BodyError, BodyLength, ConnectionInfo, Gone, Http, HttpScope, HttpSend, HttpTransport,
-    ResponseHead, Scope, TrailersPlan,
+    AppError, BodyError, BodyLength, ConnectionInfo, Done, Gone, Http, HttpScope, HttpSend,
+    HttpTransport, ResponseHead, Scope, TrailersPlan,
 };
-use hosting::{Exchange, Facts, Progress, Turn, UpgradeAsked, report};
+use hosting::{Exchange, Facts, Progress, Sent, Turn, UpgradeAsked, report};
 use http::{HeaderValue, StatusCode, header};
+use websocket::line::Turn as SocketTurn;
+use websocket::{Line, Watch};
 
-use crate::app::Slot;
+use crate::app::{self, Slot, Started};
 use crate::worker::Worker;
+use crate::{Output, Stream, socket};
 
 /// A place for calls of the application, one at a time, whose allocations are used again.
 ///
@@ -30,6 +33,16 @@ pub struct Call {
     phase: Phase,
     forced: bool,
     began: Option<Instant>,
+    /// What a call has that may become a WebSocket's: its slot is for it alone.
+    socket: Option<Box<MayBeSocket>>,
+}
+
+/// What a request may become.
+struct MayBeSocket {
+    /// The socket, if its bytes may be the connection's.
+    line: Option<(Arc<Line<Output>>, Watch)>,
+    /// How the call has returned.
+    returned: SocketTurn,
 }
 
 /// Seconds after which a refused client may ask again: exchanges end all the time.
@@ -55,6 +68,7 @@ impl Call {
             phase: Phase::Idle,
             forced: false,
             began: None,
+            socket: None,
         }
     }
 
@@ -92,13 +106,78 @@ impl Call {
             return self.refuse_for_now();
         }
         let http = Http::new(self.scope.clone(), Arc::clone(&self.exchange) as _);
+        self.phase = Phase::Running;
+        if websocket::may_upgrade(&http.scope) {
+            return self.begin_upgrade(http, facts.upgrade);
+        }
+        if self.socket.take().is_some() {
+            self.slot = self.worker.app.slot();
+        }
+        self.slot.start(http);
+    }
+
+    /// Starts the call in a slot of its own: such a future is larger than others, and rare.
+    #[cold]
+    fn begin_upgrade(&mut self, http: Http, asked: UpgradeAsked) {
         // Where no tunnel can be, nobody looks after one.
-        let tunnel = match facts.upgrade {
+        let tunnel = match asked {
             UpgradeAsked::Yes => Some(Arc::clone(&self.exchange)),
             UpgradeAsked::No => None,
         };
-        self.slot.start(http, tunnel);
-        self.phase = Phase::Running;
+        let Started { slot, line } = self.worker.app.upgrade(http, tunnel);
+        self.slot = slot;
+        self.socket = Some(Box::new(MayBeSocket {
+            line,
+            returned: SocketTurn::Pending,
+        }));
+    }
+
+    /// Whether the call under way is a WebSocket's that the application has accepted, and whose bytes are the connection's: once the
+    /// answer is on its way, the connection is given up to it by [`into_socket`](Self::into_socket).
+    #[must_use]
+    pub fn is_socket(&self) -> bool {
+        self.line().is_some_and(Line::is_open)
+    }
+
+    fn line(&self) -> Option<&Line<Output>> {
+        Some(&*self.socket.as_ref()?.line.as_ref()?.0)
+    }
+
+    /// Makes the connection that of the WebSocket, in a task of its own: HTTP is over, and all that it needed is given back. `input` is what
+    /// was read behind the request, `output` what is not written yet.
+    ///
+    /// A call that [is no socket](Self::is_socket) is dropped, and the connection with it.
+    pub fn into_socket(
+        mut self,
+        stream: Stream,
+        input: BytesMut,
+        output: Output,
+        context: crate::Context,
+    ) {
+        let Some(socket) = self.socket.take() else {
+            return;
+        };
+        let MayBeSocket { line, returned } = *socket;
+        let Some((line, watch)) = line else {
+            return;
+        };
+        // From here on the exchange is nobody's.
+        let handed_over = line.attach(self.exchange.signal());
+        drop(handed_over);
+        let call = SocketCall {
+            worker: Arc::clone(&self.worker),
+            scope: self.scope.clone(),
+            began: self.began,
+            slot: match self.phase {
+                Phase::Running => Some(std::mem::replace(&mut self.slot, app::none())),
+                Phase::Idle | Phase::Returned => None,
+            },
+            returned,
+            bytes: 0,
+        };
+        self.phase = Phase::Idle;
+        let io = socket::Io::new(stream, input, output);
+        tokio::spawn(socket::Wire::new(io, line, watch, call, context));
     }
 
     /// Answers that there are too many calls already (HTTP-3).
@@ -160,8 +239,11 @@ impl Call {
         if polled.is_pending() && self.forced {
             return self.exchange.leave(Turn::Forced).0;
         }
-        if polled.is_ready() {
+        if let Poll::Ready(result) = &polled {
             self.phase = Phase::Returned;
+            if let Some(socket) = &mut self.socket {
+                socket.returned = SocketTurn::of(result);
+            }
         }
         self.exchange.settle(&polled, &self.scope)
     }
@@ -178,6 +260,9 @@ impl Call {
         if self.phase == Phase::Idle {
             return;
         }
+        if let Some(line) = self.line() {
+            line.set_gone(gone);
+        }
         if let Some(began) = self.began {
             self.worker
                 .access_log
@@ -188,6 +273,7 @@ impl Call {
         }
         if self.phase == Phase::Running {
             let slot = std::mem::replace(&mut self.slot, self.worker.app.slot());
+            self.socket = None;
             let scope = self.scope.clone();
             tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, scope));
         }
@@ -200,6 +286,9 @@ impl Drop for Call {
         // A connection that ends in order has called `end`; this is its task being dropped.
         if self.phase != Phase::Idle {
             self.exchange.set_gone(Gone::Shutdown);
+            if let Some(line) = self.line() {
+                line.set_gone(Gone::Shutdown);
+            }
         }
         if self.phase == Phase::Running {
             self.worker.call_ended();
@@ -213,6 +302,73 @@ impl std::fmt::Debug for Call {
             .field("phase", &self.phase)
             .field("exchange", &self.exchange)
             .finish_non_exhaustive()
+    }
+}
+
+/// The call of a WebSocket whose connection has a task of its own.
+pub(crate) struct SocketCall {
+    worker: Arc<Worker>,
+    scope: Scope,
+    began: Option<Instant>,
+    /// `None` once it has returned.
+    slot: Option<Box<dyn Slot>>,
+    returned: SocketTurn,
+    bytes: u64,
+}
+
+impl SocketCall {
+    /// Polls the application, if it has not returned.
+    #[inline]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> SocketTurn {
+        let Some(slot) = &mut self.slot else {
+            return self.returned;
+        };
+        match slot.poll(cx) {
+            Poll::Pending => SocketTurn::Pending,
+            Poll::Ready(result) => self.return_with(result),
+        }
+    }
+
+    #[cold]
+    fn return_with(&mut self, result: Result<Done, AppError>) -> SocketTurn {
+        self.slot = None;
+        self.worker.call_ended();
+        self.returned = SocketTurn::of(&result);
+        if let Err(error) = result {
+            report(&self.scope, &error);
+        }
+        self.returned
+    }
+
+    /// Counts what was sent.
+    #[inline]
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// The socket is over: logs it. An application that has not returned goes on in a task of its own (SRV-1).
+    pub(crate) fn end(&mut self) {
+        if let Some(began) = self.began.take() {
+            let sent = Sent {
+                status: Some(StatusCode::SWITCHING_PROTOCOLS),
+                bytes: self.bytes,
+            };
+            self.worker
+                .access_log
+                .exchange(&self.scope, sent, began.elapsed());
+        }
+        if let Some(slot) = self.slot.take() {
+            let scope = self.scope.clone();
+            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, scope));
+        }
+    }
+}
+
+impl Drop for SocketCall {
+    fn drop(&mut self) {
+        if self.slot.is_some() {
+            self.worker.call_ended();
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
+use websocket::Outbox;
 
 /// A part of a body from this size on is written from where it lies; below it, copying it behind the head is cheaper.
 pub const BY_REFERENCE: usize = 4 * 1024;
@@ -116,6 +117,26 @@ impl Output {
             self.tail.shrink_to(KEPT);
             self.taken = 0;
         }
+    }
+}
+
+impl Outbox for Output {
+    #[inline]
+    fn len(&self) -> usize {
+        self.bytes
+    }
+
+    #[inline]
+    fn frame(&mut self, header: &[u8], payload: Bytes) {
+        if payload.len() >= BY_REFERENCE {
+            self.with(|tail| tail.extend_from_slice(header));
+            return self.push(payload);
+        }
+        let count = header.len() + payload.len();
+        self.tail.reserve(count);
+        self.tail.extend_from_slice(header);
+        self.tail.extend_from_slice(&payload);
+        self.bytes += count;
     }
 }
 

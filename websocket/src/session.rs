@@ -162,16 +162,23 @@ impl Session {
     ///
     /// As [`send`](Self::send).
     pub fn encode(&mut self, message: &Message) -> Result<Frame, NotSent> {
+        self.seal(message.clone())
+    }
+
+    /// As [`encode`](Self::encode), of a message that nobody else needs.
+    #[inline]
+    pub(crate) fn seal(&mut self, message: Message) -> Result<Frame, NotSent> {
         self.may_send()?;
-        let plain = message::payload(message);
-        let deflated = self
-            .compression
-            .as_mut()
-            .and_then(|compression| compression.deflate(plain));
+        let opcode = message::opcode(&message);
+        let plain = message::into_payload(message);
+        let deflated = match &mut self.compression {
+            None => None,
+            Some(compression) => compression.deflate(&plain),
+        };
         let frame = match deflated {
-            None => Frame::new(message::opcode(message), plain.clone()),
+            None => Frame::new(opcode, plain),
             Some(deflated) => {
-                let mut frame = Frame::new(message::opcode(message), deflated);
+                let mut frame = Frame::new(opcode, deflated);
                 frame.header.compressed = true;
                 frame
             }
@@ -202,7 +209,8 @@ impl Session {
     ///
     /// [`NotSent::Closed`], and [`NotSent::ControlTooLong`] over 125 bytes.
     pub fn ping(&mut self, payload: Bytes, out: &mut BytesMut) -> Result<(), NotSent> {
-        self.control(Opcode::Ping, payload, out)
+        self.control(Opcode::Ping, payload)?.write(out);
+        Ok(())
     }
 
     /// Appends a pong to `out`. The answer to a ping has the ping's bytes.
@@ -211,7 +219,8 @@ impl Session {
     ///
     /// As [`ping`](Self::ping).
     pub fn pong(&mut self, payload: Bytes, out: &mut BytesMut) -> Result<(), NotSent> {
-        self.control(Opcode::Pong, payload, out)
+        self.control(Opcode::Pong, payload)?.write(out);
+        Ok(())
     }
 
     /// Appends a close frame to `out`: to begin closing, to answer the peer's (usually with what it said), or to say what it did
@@ -221,6 +230,12 @@ impl Session {
     ///
     /// [`NotSent::Closed`] if one was sent already.
     pub fn close(&mut self, frame: Option<&CloseFrame>, out: &mut BytesMut) -> Result<(), NotSent> {
+        self.closing(frame)?.write(out);
+        Ok(())
+    }
+
+    /// As [`close`](Self::close), but gives out the frame.
+    pub(crate) fn closing(&mut self, frame: Option<&CloseFrame>) -> Result<Frame, NotSent> {
         self.state = self.state.on(Input::SendClose).ok_or(NotSent::Closed)?;
         // Data that still comes is skipped, so what was begun will never be a message.
         self.partial = None;
@@ -228,8 +243,7 @@ impl Session {
             self.reading = Reading::Unwanted(payload);
         }
         let frame = Frame::new(Opcode::Close, close::payload(frame));
-        self.side.seal(frame).write(out);
-        Ok(())
+        Ok(self.side.seal(frame))
     }
 
     /// Where the session stands.
@@ -241,18 +255,13 @@ impl Session {
         self.state.on(Input::Send).map(drop).ok_or(NotSent::Closed)
     }
 
-    fn control(
-        &mut self,
-        opcode: Opcode,
-        payload: Bytes,
-        out: &mut BytesMut,
-    ) -> Result<(), NotSent> {
+    /// A ping or a pong.
+    pub(crate) fn control(&mut self, opcode: Opcode, payload: Bytes) -> Result<Frame, NotSent> {
         self.may_send()?;
         if payload.len() > FrameHeader::MAX_CONTROL_BYTES {
             return Err(NotSent::ControlTooLong);
         }
-        self.side.seal(Frame::new(opcode, payload)).write(out);
-        Ok(())
+        Ok(self.side.seal(Frame::new(opcode, payload)))
     }
 
     fn advance(&mut self, input: &mut BytesMut) -> Result<Step, ProtocolError> {
