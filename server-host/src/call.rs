@@ -22,11 +22,10 @@ use crate::{Output, Stream, socket};
 
 /// A place for calls of the application, one at a time, whose allocations are used again.
 ///
-/// The order is: [`begin`](Self::begin), [`poll`](Self::poll) as often as anything happens, and
+/// The order is: [`vacant`](Self::vacant), [`begin`](Self::begin), [`poll`](Self::poll) as often as anything happens, and
 /// [`end`](Self::end) when the response is written or the connection is over.
 pub struct Call {
     worker: Arc<Worker>,
-    info: Arc<ConnectionInfo>,
     slot: Box<dyn Slot>,
     exchange: Arc<Exchange>,
     scope: Scope,
@@ -57,14 +56,14 @@ enum Phase {
 
 impl Call {
     pub(crate) fn new(worker: Arc<Worker>, info: Arc<ConnectionInfo>) -> Self {
-        let scope = Self::fresh_scope(&worker, &info);
+        let mut scope = HttpScope::new(info);
+        scope.state = worker.state.clone();
         let slot = worker.app.slot();
         Self {
             worker,
-            info,
             slot,
             exchange: Arc::default(),
-            scope,
+            scope: Scope::new(scope),
             phase: Phase::Idle,
             forced: false,
             began: None,
@@ -72,42 +71,45 @@ impl Call {
         }
     }
 
-    fn fresh_scope(worker: &Worker, info: &Arc<ConnectionInfo>) -> Scope {
-        let mut scope = HttpScope::new(Arc::clone(info));
-        scope.state = worker.state.clone();
-        Scope::new(scope)
+    /// The scope of the next request, for whoever reads that: method, target, version, fields and body are the wire's to set; the rest
+    /// is set already.
+    #[inline]
+    pub fn vacant(&mut self) -> &mut HttpScope {
+        debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
+        // A copy where the application keeps the last one; all that is copied in vain is of a request that it wanted to keep.
+        let scope = self.scope.edit();
+        scope.clear();
+        scope
     }
 
-    /// Starts the call for a request, which `fill` describes. Of the scope it sets method, target, version, fields
-    /// and body; the rest is set already.
-    pub fn begin(&mut self, facts: Facts, fill: impl FnOnce(&mut HttpScope)) {
+    /// Starts the call for the request that was put into the [vacant](Self::vacant) scope. `describe` gives its facts, and may complete the
+    /// scope.
+    pub fn begin(&mut self, describe: impl FnOnce(&mut HttpScope) -> Facts) {
         debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
         self.began = self.worker.now_if_logging();
-        if self.scope.reuse().is_none() {
-            self.scope = Self::fresh_scope(&self.worker, &self.info);
-        }
-        let scope = self.scope.reuse().expect("a fresh scope is not shared");
-        scope.clear();
-        fill(scope);
+        let scope = self.scope.edit();
+        let facts = describe(scope);
         let body = scope.body;
-        if Arc::get_mut(&mut self.exchange).is_none() {
-            self.exchange = Arc::default();
+        let limit = self.worker.settings.limits.body_bytes;
+        match Arc::get_mut(&mut self.exchange) {
+            Some(exchange) => exchange.begin(facts, body, limit),
+            None => {
+                let mut exchange = Exchange::new();
+                exchange.begin(facts, body, limit);
+                self.exchange = Arc::new(exchange);
+            }
         }
-        let exchange = Arc::get_mut(&mut self.exchange).expect("a fresh exchange is not shared");
-        exchange.begin(facts, body, self.worker.settings.limits.body_bytes);
         if let BodyLength::Known(length) = body
-            && length > self.worker.settings.limits.body_bytes
+            && length > limit
         {
-            return self.refuse(BodyError::TooLarge {
-                limit: self.worker.settings.limits.body_bytes,
-            });
+            return self.refuse(BodyError::TooLarge { limit });
         }
         if !self.worker.call_begins() {
             return self.refuse_for_now();
         }
         let http = Http::new(self.scope.clone(), Arc::clone(&self.exchange) as _);
         self.phase = Phase::Running;
-        if websocket::may_upgrade(&http.scope) {
+        if facts.upgrade != UpgradeAsked::No {
             return self.begin_upgrade(http, facts.upgrade);
         }
         if self.socket.take().is_some() {
@@ -122,7 +124,7 @@ impl Call {
         // Where no tunnel can be, nobody looks after one.
         let tunnel = match asked {
             UpgradeAsked::Yes => Some(Arc::clone(&self.exchange)),
-            UpgradeAsked::No => None,
+            UpgradeAsked::Unlisted | UpgradeAsked::No => None,
         };
         let Started { slot, line } = self.worker.app.upgrade(http, tunnel);
         self.slot = slot;
@@ -268,7 +270,7 @@ impl Call {
                 .access_log
                 .exchange(&self.scope, self.exchange.sent(), began.elapsed());
         }
-        if Arc::strong_count(&self.exchange) > 1 {
+        if !self.exchange.clear() {
             self.exchange.set_gone(gone);
         }
         if self.phase == Phase::Running {

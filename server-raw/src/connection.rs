@@ -11,11 +11,11 @@ use std::task::{Context as Task, Poll};
 
 use gateway_spec::Gone;
 use http::Version;
-use http1::{AfterReply, BodyFraming, Event, PeerError, RequestHead, Step};
+use http1::{AfterReply, BodyFraming, Event, HeadFacts, PeerError, Step};
 use server_host::http2::Opening;
 use server_host::{
-    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Reading, Shutdown,
-    Stream, Wanted, Watching,
+    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Progress, Reading,
+    Shutdown, Stream, Wanted, Watching,
 };
 
 use crate::body::{self, Intake};
@@ -47,7 +47,8 @@ pub(crate) enum Connection {
 pub(crate) struct Http1 {
     io: Io,
     http1: http1::Connection,
-    head: RequestHead,
+    /// Of the last head.
+    head: HeadFacts,
     call: Call,
     context: Context,
     phase: Phase,
@@ -132,7 +133,7 @@ impl Http1 {
         Self {
             io: Io::new(stream),
             http1: http1::Connection::new(request::limits(context.limits())),
-            head: RequestHead::default(),
+            head: HeadFacts::default(),
             call: context.call(),
             context,
             phase: Phase::Opening,
@@ -302,15 +303,15 @@ impl Http1 {
         if !wanted {
             return Ok(false);
         }
-        match self.http1.next_event(&mut self.io.input, &mut self.head) {
+        let step = if self.call.is_active() {
+            self.http1.next_part(&mut self.io.input)
+        } else {
+            let head = request::parts(self.call.vacant(), &mut self.head);
+            self.http1.next_event(&mut self.io.input, head)
+        };
+        match step {
             Ok(Step::Event(Event::Head)) => {
-                if self.context.shutdown() != Shutdown::No {
-                    self.http1.close_after_reply();
-                }
-                let facts = request::facts(&self.head);
-                let head = &mut self.head;
-                self.call.begin(facts, |scope| request::fill(scope, head));
-                self.fresh = Fresh::Served;
+                self.begin();
                 Ok(true)
             }
             Ok(Step::Event(event)) => {
@@ -327,16 +328,60 @@ impl Http1 {
         }
     }
 
+    /// Calls the application for the request whose head lies in the call's scope.
+    #[inline]
+    fn begin(&mut self) {
+        if self.context.shutdown() != Shutdown::No {
+            self.http1.close_after_reply();
+        }
+        let head = self.head;
+        self.call.begin(|scope| {
+            request::complete(scope, head);
+            request::facts(&scope.method, head)
+        });
+        self.fresh = Fresh::Served;
+    }
+
     /// Polls the application and puts onto the wire what it has sent.
     fn reply(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
         if !self.call.is_active() {
             return Ok(false);
         }
         let progress = self.call.poll(task);
-        if Intake::of(progress.wanted) == Intake::Bring && matches!(progress.wanted, Wanted::Now(_))
+        if self.head.framing == BodyFraming::Empty {
+            if progress.output
+                && let Some(next) = self.reply_whole(task)
+            {
+                return next;
+            }
+        } else if Intake::of(progress.wanted) == Intake::Bring
+            && matches!(progress.wanted, Wanted::Now(_))
         {
             reply::ask_for_body(&mut self.http1, &mut self.io.output);
         }
+        self.reply_on(progress, task)
+    }
+
+    /// The whole reply to a request without a body, if that is what the application has sent: what nearly all exchanges are.
+    #[inline]
+    fn reply_whole(&mut self, task: &mut Task<'_>) -> Option<Result<bool, Over>> {
+        let Self {
+            io, http1, call, ..
+        } = self;
+        if self.phase != Phase::Http || io.output.len() >= OUTBOUND_BYTES {
+            return None;
+        }
+        let context = &self.context;
+        let written = call.exchange().write_whole(|head, body| {
+            reply::write_whole(head, body, http1, context, &mut io.output)
+        })?;
+        Some(match written {
+            Ok(()) => self.next_request(),
+            Err(_usage) => self.abort(task),
+        })
+    }
+
+    fn reply_on(&mut self, progress: Progress, task: &mut Task<'_>) -> Result<bool, Over> {
         let mut replied = false;
         while progress.output
             && let Some(outgoing) = self.next_output()
@@ -405,7 +450,7 @@ impl Http1 {
 
     /// Throws away the rest of a body that nobody wants.
     fn discard(&mut self, left: u64) -> Result<bool, Over> {
-        match self.http1.next_event(&mut self.io.input, &mut self.head) {
+        match self.http1.next_part(&mut self.io.input) {
             Ok(Step::Event(Event::Data(bytes))) => match left.checked_sub(bytes.len() as u64) {
                 Some(left) => {
                     self.phase = Phase::Discarding { left };
