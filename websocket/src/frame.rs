@@ -101,6 +101,8 @@ pub struct FrameHeader {
 }
 
 impl FrameHeader {
+    /// The least bytes that a header takes.
+    pub(crate) const LEAST_BYTES: usize = 2;
     /// The most bytes that a header takes.
     pub const MAX_BYTES: usize = 14;
     /// The most bytes of payload in a control frame.
@@ -243,6 +245,7 @@ pub struct Frame {
 
 impl Frame {
     /// A whole frame without a mask: what a server sends.
+    #[inline]
     pub(crate) fn new(opcode: Opcode, payload: Bytes) -> Self {
         Self {
             header: FrameHeader::new(opcode, payload.len() as u64),

@@ -228,6 +228,19 @@ impl<T: Timer> Keeper<T> {
         }
     }
 
+    /// Whether nothing but silence is waited for: the client is read, and has all that was sent to it.
+    #[inline]
+    pub fn is_at_ease(&self) -> bool {
+        self.wait == Waiting::Anything && self.behind == Behind::No
+    }
+
+    /// More was heard in the moment of the last [`turn`](Self::turn), and it [is at ease](Self::is_at_ease): the time that was begun then
+    /// is this one's.
+    #[inline]
+    pub fn heard_more(&mut self, heard: u32) {
+        self.heard = heard;
+    }
+
     fn look_for_life(&mut self, life: Life, due: Due, cx: &mut Context<'_>) {
         let was_behind = std::mem::replace(
             &mut self.behind,

@@ -15,7 +15,7 @@ mod wire;
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Poll, Waker},
+    task::Waker,
 };
 
 use bytes::Bytes;
@@ -126,8 +126,6 @@ impl<O: Outbox> Outlet for Out<O> {
 /// Who is to be woken, without the lock.
 type Wakers = [Option<Waker>; 4];
 
-const NOBODY: Wakers = [const { None }; 4];
-
 impl<O: Outbox> Line<O> {
     pub(crate) fn new(
         scope: Scope,
@@ -165,25 +163,21 @@ impl<O: Outbox> Line<O> {
 }
 
 impl<O: Outbox> Inner<O> {
-    /// What the client sends next, or the waker that is not needed any more.
+    /// What the client sends next, if it is here.
     #[inline]
-    fn receive(&mut self, waker: &Waker) -> (Poll<WebSocketReceive>, Option<Waker>) {
+    fn receive(&mut self) -> Option<WebSocketReceive> {
         loop {
             match self.socket.next(&mut self.out) {
-                Next::Receive(event) => return (Poll::Ready(event), None),
+                Next::Receive(event) => return Some(event),
                 Next::Pong => {
-                    if let Some(ready) = self.credit()
-                        && let Some(payload) = self.socket.pong(ready, &mut self.out)
-                    {
-                        return (Poll::Ready(WebSocketReceive::Ping(payload)), None);
-                    } else if self.credit().is_none() {
-                        break;
+                    let ready = self.credit()?;
+                    if let Some(payload) = self.socket.pong(ready, &mut self.out) {
+                        return Some(WebSocketReceive::Ping(payload));
                     }
                 }
-                Next::Read(_) | Next::Answer => break,
+                Next::Read(_) | Next::Answer => return None,
             }
         }
-        (Poll::Pending, keep(&mut self.receiver, waker))
     }
 
     /// Whether something may be sent; `None` while there is too much of it.
@@ -200,16 +194,15 @@ impl<O: Outbox> Inner<O> {
         self.http.is_none() && self.unsent == 0 && self.out.outbox.is_empty()
     }
 
-    /// Who has to know that something was sent, or that the socket is over.
+    /// Whether nobody has to be woken for what was sent: the wire looks by itself.
     #[inline]
-    fn wakers_of_news(&mut self) -> Wakers {
-        if self.at == At::Work && self.out.end.is_none() {
-            return NOBODY;
-        }
-        self.wakers_of_rare_news()
+    fn is_quiet(&self) -> bool {
+        self.at == At::Work && self.out.end.is_none()
     }
 
-    fn wakers_of_rare_news(&mut self) -> Wakers {
+    /// Who has to know that something was sent, or that the socket is over.
+    #[cold]
+    fn wakers_of_news(&mut self) -> Wakers {
         let wire = match self.at {
             At::Work => None,
             At::Rest if self.out.outbox.is_empty() && self.out.end.is_none() => None,
@@ -222,7 +215,14 @@ impl<O: Outbox> Inner<O> {
         [wire, self.receiver.take(), self.sender.take(), None]
     }
 
+    /// Whether somebody waits for credit, or for all to be sent.
+    #[inline]
+    fn is_waited_for(&self) -> bool {
+        self.sender.is_some() || self.flusher.is_some() || self.socket.owes_a_pong()
+    }
+
     /// Who waits for credit, or for all to be sent, if there is nothing to wait for any more.
+    #[cold]
     fn wakers_of_credit(&mut self) -> Wakers {
         let has_credit = self.credit().is_some();
         // A receiver may wait for a pong's credit.
@@ -244,7 +244,6 @@ fn keep(slot: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
     }
 }
 
-#[inline]
 fn wake(wakers: Wakers) {
     // By `map`, which is no loop: most have nobody to wake.
     let _ = wakers.map(|waker| waker.map(Waker::wake));

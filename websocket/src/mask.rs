@@ -27,6 +27,20 @@ pub fn apply(mut key: Key, at: usize, bytes: &mut [u8]) {
     xor(rest, &lane);
 }
 
+/// As [`apply`], from the first byte on, for few bytes.
+#[inline]
+pub(crate) fn apply_short(key: Key, bytes: &mut [u8]) {
+    let word = u32::from_ne_bytes(key);
+    let long = u64::from(word) << 32 | u64::from(word);
+    let (longs, rest) = bytes.as_chunks_mut::<8>();
+    for bytes in longs {
+        *bytes = (u64::from_ne_bytes(*bytes) ^ long).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(long.to_ne_bytes()) {
+        *byte ^= key;
+    }
+}
+
 // A plain loop over arrays of one known length: the compiler makes it one vector operation.
 #[inline(always)]
 fn xor(bytes: &mut [u8], lane: &[u8; LANE]) {

@@ -54,6 +54,26 @@ pub enum Step {
     Closed,
 }
 
+/// What [`Session::next_whole`] found.
+pub(crate) enum Whole {
+    Message(Message),
+    Broken(ProtocolError),
+    /// The input is empty, and no frame has begun.
+    Nothing,
+    /// Something for [`Session::next_event`].
+    Other,
+}
+
+/// The bytes of a short frame before its payload: two, and the key.
+const SHORT_HEADER: usize = 6;
+
+/// The longest payload with a header like that.
+const MAX_SHORT: usize = 125;
+
+/// The first byte of a frame that is a whole message.
+const WHOLE_TEXT: u8 = 0x81;
+const WHOLE_BINARY: u8 = 0x82;
+
 /// What the peer sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -92,6 +112,8 @@ pub enum Event {
 pub struct Session {
     side: Side,
     limits: Limits,
+    /// The longest payload of a short frame that may be a message.
+    short_bytes: usize,
     state: State,
     reading: Reading,
     // Boxed, as is `compression`: most sockets have neither at most times.
@@ -111,6 +133,9 @@ impl Session {
         };
         Self {
             side,
+            short_bytes: [limits.frame_bytes, limits.wire_bytes, limits.message_bytes]
+                .into_iter()
+                .fold(MAX_SHORT, usize::min),
             limits,
             state: State::Open,
             reading: Reading::Header,
@@ -146,6 +171,43 @@ impl Session {
         step
     }
 
+    /// As [`next_event`](Self::next_event), for what nearly always comes: a message that is one short frame, plain and whole, from a client.
+    /// What else there is, is left as it is.
+    #[inline]
+    pub(crate) fn next_whole(&mut self, input: &mut BytesMut) -> Whole {
+        let (State::Open, Reading::Header, Side::Server) = (self.state, &self.reading, &self.side)
+        else {
+            return Whole::Other;
+        };
+        let Some(&[first, second, a, b, c, d]) = input.first_chunk() else {
+            return match input.is_empty() {
+                true => Whole::Nothing,
+                false => Whole::Other,
+            };
+        };
+        // 126 and 127 stand for longer ones, and without the highest bit there is no mask.
+        let length = usize::from(second ^ 0x80);
+        let size = SHORT_HEADER + length;
+        let kind = match first {
+            WHOLE_BINARY => Kind::Binary,
+            WHOLE_TEXT => Kind::TEXT,
+            _ => return Whole::Other,
+        };
+        if length > self.short_bytes || size > input.len() || self.partial.is_some() {
+            return Whole::Other;
+        }
+        mask::apply_short([a, b, c, d], &mut input[SHORT_HEADER..size]);
+        let mut frame = input.split_to(size).freeze();
+        frame.advance(SHORT_HEADER);
+        match kind.message(frame) {
+            Ok(message) => Whole::Message(message),
+            Err(error) => {
+                self.state = self.state.on(Input::Fail).unwrap_or(State::Closed);
+                Whole::Broken(error)
+            }
+        }
+    }
+
     /// Appends a message to `out`, compressed if that was agreed and the message is long enough.
     ///
     /// # Errors
@@ -171,17 +233,9 @@ impl Session {
         self.may_send()?;
         let opcode = message::opcode(&message);
         let plain = message::into_payload(message);
-        let deflated = match &mut self.compression {
-            None => None,
-            Some(compression) => compression.deflate(&plain),
-        };
-        let frame = match deflated {
+        let frame = match &mut self.compression {
             None => Frame::new(opcode, plain),
-            Some(deflated) => {
-                let mut frame = Frame::new(opcode, deflated);
-                frame.header.compressed = true;
-                frame
-            }
+            Some(compression) => compression.frame(opcode, plain),
         };
         Ok(self.side.seal(frame))
     }
@@ -433,6 +487,7 @@ impl Side {
         }
     }
 
+    #[inline]
     fn seal(&mut self, frame: Frame) -> Frame {
         match self {
             Self::Server => frame,
@@ -554,6 +609,18 @@ impl Compression {
             level: agreed.level,
             // An empty message has nothing to deflate.
             minimum_bytes: agreed.minimum_bytes.max(1),
+        }
+    }
+
+    /// The frame of a message, compressed if that makes it smaller.
+    fn frame(&mut self, opcode: Opcode, plain: Bytes) -> Frame {
+        match self.deflate(&plain) {
+            None => Frame::new(opcode, plain),
+            Some(deflated) => {
+                let mut frame = Frame::new(opcode, deflated);
+                frame.header.compressed = true;
+                frame
+            }
         }
     }
 

@@ -14,9 +14,9 @@ use http::header;
 
 use crate::{
     error::{NotSent, ProtocolError},
-    frame::{Frame, Opcode},
+    frame::{Frame, FrameHeader, Opcode},
     handshake::Offer,
-    session::{Event, Role, Session, Step},
+    session::{Event, Role, Session, Step, Whole},
     state::State,
     upgrade::Settings,
     watch::{Ending, Standing},
@@ -486,8 +486,26 @@ impl Socket {
     }
 
     /// What there is to do for whoever receives.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self, out: &mut impl Outlet) -> Next {
+        if let Phase::Open(open) = &mut self.phase
+            && open.missing == 0
+            && open.unanswered.is_none()
+        {
+            match open.session.next_whole(&mut open.input) {
+                Whole::Message(message) => {
+                    return Next::Receive(WebSocketReceive::Message(message));
+                }
+                Whole::Broken(error) => self.broken(error, out),
+                Whole::Nothing => open.missing = FrameHeader::LEAST_BYTES,
+                Whole::Other => {}
+            }
+        }
+        self.next_of_any_kind(out)
+    }
+
+    #[inline(never)]
+    fn next_of_any_kind(&mut self, out: &mut impl Outlet) -> Next {
         let open = match &mut self.phase {
             Phase::Handshake(_) | Phase::Left | Phase::GivenBack => return Next::Answer,
             Phase::Ended(end) => return Next::Receive(WebSocketReceive::Disconnect(end.clone())),
@@ -510,7 +528,7 @@ impl Socket {
             }
             Ok(Step::Event(Event::Close(frame))) => {
                 self.closed(frame.as_ref(), out);
-                self.next(out)
+                self.next_of_any_kind(out)
             }
             Ok(Step::NeedBytes { missing }) => {
                 open.missing = missing;
@@ -518,11 +536,11 @@ impl Socket {
             }
             Ok(Step::Closed) => {
                 self.lost(Gone::Finished, out);
-                self.next(out)
+                self.next_of_any_kind(out)
             }
             Err(error) => {
                 self.broken(error, out);
-                self.next(out)
+                self.next_of_any_kind(out)
             }
         }
     }
@@ -535,7 +553,7 @@ impl Socket {
         };
         if let Tunnel::Ended(gone) = open.tunnel {
             self.lost(gone, out);
-            return self.next(out);
+            return self.next_of_any_kind(out);
         }
         Next::Read(match open.session.state() {
             State::CloseSent => Readers::Two,

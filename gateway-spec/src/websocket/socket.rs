@@ -96,7 +96,7 @@ impl Socket {
     ///
     /// Nothing is lost but pings and pongs.
     pub async fn message(&mut self) -> Option<Message> {
-        self.receiver.message().await
+        poll_fn(|cx| self.receiver.poll_message(cx)).await
     }
 
     /// Sends a message, waiting while the client is slower than the application.
@@ -346,11 +346,17 @@ impl SocketReceiver {
 
     /// See [`Socket::message`].
     pub async fn message(&mut self) -> Option<Message> {
+        poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// The next message, by polling: [`message`](Self::message).
+    #[inline]
+    pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         loop {
-            match self.receive().await {
-                Incoming::Message(message) => return Some(message),
-                Incoming::Ping(_) | Incoming::Pong(_) => {}
-                Incoming::Closed(_) => return None,
+            match ready!(self.transport.poll_receive(cx)) {
+                WebSocketReceive::Message(message) => return Poll::Ready(Some(message)),
+                WebSocketReceive::Ping(_) | WebSocketReceive::Pong(_) => {}
+                WebSocketReceive::Disconnect(_) => return Poll::Ready(None),
             }
         }
     }

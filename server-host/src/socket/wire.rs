@@ -10,8 +10,8 @@ use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
 use gateway_spec::Gone;
-use websocket::line::{Came, End, INBOUND_BYTES, Input, Left, Line, Seen};
-use websocket::{Keeper, Life, Timer, Watch};
+use websocket::line::{Came, End, INBOUND_BYTES, Input, Left, Line};
+use websocket::{Keeper, Life, Standing, Timer, Watch};
 
 use super::io::{Io, Received};
 use super::times;
@@ -30,10 +30,22 @@ pub(crate) struct Wire {
     keeper: Keeper<Deadline>,
     context: Context,
     phase: Phase,
-    input: Input,
+    reads: Reads,
+    /// Bytes that are waited for, at least.
+    missing: usize,
     /// Grows with each read; it may wrap.
     heard: u32,
+    /// The tick at which the keeper looked last and found all at ease; 0 is none.
+    kept_at: u32,
     force: Force,
+}
+
+/// Whether the client is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Yes,
+    /// The application leaves too much of what came.
+    No,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,8 +122,10 @@ impl Wire {
             keeper: Keeper::new(watch, times(context.timeouts()), timer),
             context,
             phase: Phase::Open,
-            input: Input::Unread(0),
+            reads: Reads::Yes,
+            missing: 0,
             heard: 0,
+            kept_at: 0,
             force: Force::No,
         }
     }
@@ -137,10 +151,10 @@ impl Wire {
     /// Reads, polls the application, takes what it has sent, and writes.
     #[inline]
     fn turn(&mut self, task: &mut Task<'_>) -> Result<Next, Over> {
-        let could_read = self.may_read();
+        let could_read = self.reads;
         let came = match could_read {
-            true => self.read(task)?,
-            false => Came::Nothing,
+            Reads::Yes => self.read(task)?,
+            Reads::No => Came::Nothing,
         };
         self.line.enter(task.waker(), &mut self.io.input, came);
         let turn = self.call.poll(task);
@@ -148,15 +162,22 @@ impl Wire {
         let before = output.len();
         let seen = self.line.leave(turn, output, input);
         self.call.sent(output.len() - before);
-        self.input = seen.input;
-        let wrote = self.write(task)?;
-        self.keep(seen, task);
+        (self.reads, self.missing) = match seen.input {
+            Input::Wanted(missing) => (Reads::Yes, missing),
+            Input::Unread(INBOUND_BYTES..) => (Reads::No, 0),
+            Input::Unread(_) | Input::Over => (Reads::Yes, 0),
+        };
+        self.write(task)?;
+        let is_clean = self.io.output.is_empty() && seen.left == Left::Nothing;
+        self.keep(seen.standing, is_clean, task);
         if let Some(end) = seen.end {
             return self.end(end);
         }
         // Where the application has made room meanwhile, the socket was not asked yet.
-        let reads_on = self.may_read() && (!could_read || self.io.may_have_more());
-        Ok(if reads_on || (wrote && seen.left == Left::Some) {
+        let reads_on =
+            self.reads == Reads::Yes && (could_read == Reads::No || self.io.may_have_more());
+        let writes_on = self.io.output.is_empty() && seen.left == Left::Some;
+        Ok(if reads_on || writes_on {
             Next::Again
         } else {
             Next::Rest
@@ -164,20 +185,8 @@ impl Wire {
     }
 
     #[inline]
-    fn may_read(&self) -> bool {
-        match self.input {
-            Input::Wanted(_) | Input::Over => true,
-            Input::Unread(length) => length < INBOUND_BYTES,
-        }
-    }
-
-    #[inline]
     fn read(&mut self, task: &mut Task<'_>) -> Result<Came, Over> {
-        let missing = match self.input {
-            Input::Wanted(missing) => missing,
-            Input::Unread(_) | Input::Over => 0,
-        };
-        match self.io.poll_read(task, missing)? {
+        match self.io.poll_read(task, self.missing)? {
             Received::Bytes => {
                 self.heard = self.heard.wrapping_add(1);
                 Ok(Came::Bytes)
@@ -190,36 +199,41 @@ impl Wire {
         }
     }
 
-    /// Writes what there is, and keeps the deadline for it; whether all is written.
+    /// Writes what there is, and keeps the deadline for it.
     #[inline]
-    fn write(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
+    fn write(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
         let before = self.io.output.len();
         let written = self.io.poll_write(task)?;
-        if before == 0 {
-            return Ok(true);
+        if before > 0 {
+            self.line.unsent(self.io.output.len());
+            match written {
+                Poll::Ready(()) => self.context.expect_no_write(),
+                Poll::Pending if self.io.output.len() < before => self.context.expect_write_anew(),
+                Poll::Pending => self.context.expect_write(),
+            }
         }
-        let after = self.io.output.len();
-        self.line.unsent(after);
-        if after == 0 {
-            self.context.expect_no_write();
-        } else if after < before {
-            self.context.expect_write_anew();
-        } else {
-            self.context.expect_write();
-        }
-        Ok(written.is_ready())
+        Ok(())
     }
 
-    /// Looks after a client that is silent.
+    /// Looks after a client that is silent. `is_clean` is whether it has all that was sent to it.
     #[inline]
-    fn keep(&mut self, seen: Seen, task: &mut Task<'_>) {
+    fn keep(&mut self, standing: Standing, is_clean: bool, task: &mut Task<'_>) {
+        let is_read = self.reads == Reads::Yes && !self.io.read_ended();
+        let now = self.context.clock().now();
+        if now == self.kept_at && standing == Standing::Open && is_clean && is_read {
+            return self.keeper.heard_more(self.heard);
+        }
         let life = Life {
             heard: self.heard,
-            is_read: self.may_read() && !self.io.read_ended(),
-            has_all: self.io.output.is_empty() && seen.left == Left::Nothing,
+            is_read,
+            has_all: is_clean,
         };
         // What it ends, a turn will see: the line wakes this task.
-        let _ = self.keeper.turn(seen.standing, || life, task);
+        let _ = self.keeper.turn(standing, || life, task);
+        self.kept_at = match self.keeper.is_at_ease() {
+            true => now,
+            false => 0,
+        };
         self.context.also_wake_at(self.keeper.timer().at);
     }
 
@@ -263,8 +277,7 @@ impl Wire {
     /// Nothing more can be done now, unless the socket has something: says what is waited for.
     #[inline]
     fn rest(&mut self, task: &mut Task<'_>) -> Result<Next, Over> {
-        let may_read = self.may_read();
-        if may_read && self.io.rest(task)? != Received::Nothing {
+        if self.reads == Reads::Yes && self.io.rest(task)? != Received::Nothing {
             return Ok(Next::Again);
         }
         if self.phase != Phase::Open {
@@ -273,7 +286,7 @@ impl Wire {
                 true => self.context.expect(Reading::Linger),
                 false => self.context.expect_nothing(),
             }
-        } else if !may_read || self.io.read_ended() {
+        } else if self.reads == Reads::No || self.io.read_ended() {
             self.context.watch(Watching::EveryTick);
             return self.look_at_peer(task);
         }

@@ -1,8 +1,8 @@
 //! The application's side of a line.
 
 use std::{
-    sync::Arc,
-    task::{Context, Poll},
+    sync::{Arc, MutexGuard},
+    task::{Context, Poll, Waker},
 };
 
 use gateway_spec::{
@@ -16,12 +16,21 @@ impl<O: Outbox> WebSocketTransport for Line<O> {
     #[inline]
     fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<WebSocketReceive> {
         let mut inner = self.lock();
-        let (polled, unused) = inner.receive(cx.waker());
-        let wakers = inner.wakers_of_news();
-        drop(inner);
-        drop(unused);
-        wake(wakers);
-        polled
+        let received = inner.receive();
+        if inner.is_quiet() {
+            match received {
+                Some(event) => return Poll::Ready(event),
+                None if inner
+                    .receiver
+                    .as_ref()
+                    .is_some_and(|kept| kept.will_wake(cx.waker())) =>
+                {
+                    return Poll::Pending;
+                }
+                None => {}
+            }
+        }
+        wait(inner, received, cx.waker())
     }
 
     #[inline]
@@ -70,9 +79,9 @@ impl<O: Outbox> WebSocketTransport for Line<O> {
             inner.out.outbox = O::default();
             return Err(SendError::Gone(gone));
         }
-        let wakers = inner.wakers_of_news();
-        drop(inner);
-        wake(wakers);
+        if !inner.is_quiet() {
+            tell(inner);
+        }
         Ok(())
     }
 
@@ -132,10 +141,36 @@ impl<O: Outbox> WebSocketTransport for Line<O> {
             }
             return;
         }
-        let wakers = inner.wakers_of_news();
-        drop(inner);
-        wake(wakers);
+        tell(inner);
     }
+}
+
+/// Keeps the waker, if nothing was received, and wakes who has to be.
+#[cold]
+fn wait<O: Outbox>(
+    mut inner: MutexGuard<'_, Inner<O>>,
+    received: Option<WebSocketReceive>,
+    waker: &Waker,
+) -> Poll<WebSocketReceive> {
+    // In this order: one that has just begun to wait for the end is woken for it.
+    let unused = match received {
+        None => keep(&mut inner.receiver, waker),
+        Some(_) => None,
+    };
+    tell(inner);
+    drop(unused);
+    match received {
+        Some(event) => Poll::Ready(event),
+        None => Poll::Pending,
+    }
+}
+
+/// Wakes who has to know that something was sent, or that the socket is over.
+#[cold]
+pub(super) fn tell<O: Outbox>(mut inner: MutexGuard<'_, Inner<O>>) {
+    let wakers = inner.wakers_of_news();
+    drop(inner);
+    wake(wakers);
 }
 
 impl<O: Outbox> Line<O> {

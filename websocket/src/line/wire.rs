@@ -1,14 +1,14 @@
 //! The server's side of a line.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, MutexGuard},
     task::{Context, Poll, Waker},
 };
 
 use bytes::BytesMut;
 use gateway_spec::{Done, Gone, HttpTransport, Signal, WebSocketSend, WebSocketTransport};
 
-use super::{At, Inner, Input, Line, NOBODY, Outbox, keep, wake};
+use super::{At, Inner, Input, Line, Outbox, keep, transport::tell, wake};
 use crate::{
     socket::Next,
     watch::{Ending, Standing, Watched},
@@ -116,9 +116,8 @@ impl<O: Outbox> Line<O> {
         let mut inner = self.lock();
         inner.at = At::Rest;
         let mut standing = inner.socket.standing();
-        let mut wakers = NOBODY;
         if standing == Standing::Closing {
-            wakers = inner.read_to_the_end();
+            inner = self.read_to_the_end(inner);
             standing = inner.socket.standing();
         }
         if turn != Turn::Pending && standing != Standing::Closing {
@@ -135,15 +134,31 @@ impl<O: Outbox> Line<O> {
             true => (Left::Nothing, inner.out.end),
             false => (Left::Some, None),
         };
-        let seen = Seen {
+        Seen {
             standing,
             end,
             left,
             input: inner.socket.hand_out(input),
-        };
+        }
+    }
+
+    /// What comes after our close frame is skipped by the session, whoever receives; the client's close frame ends it.
+    #[cold]
+    fn read_to_the_end<'a>(
+        &'a self,
+        mut inner: MutexGuard<'a, Inner<O>>,
+    ) -> MutexGuard<'a, Inner<O>> {
+        while inner.socket.standing() == Standing::Closing {
+            let Inner { socket, out, .. } = &mut *inner;
+            match socket.next(out) {
+                Next::Receive(_) => {}
+                Next::Pong | Next::Read(_) | Next::Answer => break,
+            }
+        }
+        let wakers = inner.wakers_of_news();
         drop(inner);
         wake(wakers);
-        seen
+        self.lock()
     }
 
     /// Tells how many bytes the wire still holds; wakes the application when there is credit again.
@@ -151,13 +166,11 @@ impl<O: Outbox> Line<O> {
     pub fn unsent(&self, bytes: usize) {
         let mut inner = self.lock();
         inner.unsent = bytes;
-        let wakers = if inner.sender.is_some() || inner.flusher.is_some() || inner.receiver_owes() {
-            inner.wakers_of_credit()
-        } else {
-            NOBODY
-        };
-        drop(inner);
-        wake(wakers);
+        if inner.is_waited_for() {
+            let wakers = inner.wakers_of_credit();
+            drop(inner);
+            wake(wakers);
+        }
     }
 
     /// The client has stopped sending (SRV-3).
@@ -198,23 +211,6 @@ impl<O: Outbox> Line<O> {
     }
 }
 
-impl<O: Outbox> Inner<O> {
-    fn receiver_owes(&self) -> bool {
-        self.receiver.is_some() && self.socket.owes_a_pong()
-    }
-
-    /// What comes after our close frame is skipped by the session, whoever receives; the client's close frame ends it.
-    fn read_to_the_end(&mut self) -> super::Wakers {
-        while self.socket.standing() == Standing::Closing {
-            match self.socket.next(&mut self.out) {
-                Next::Receive(_) => {}
-                Next::Pong | Next::Read(_) | Next::Answer => break,
-            }
-        }
-        self.wakers_of_rare_news()
-    }
-}
-
 impl<O: Outbox> Watched for Line<O> {
     fn standing(&self) -> Standing {
         self.lock().socket.standing()
@@ -227,13 +223,11 @@ impl<O: Outbox> Watched for Line<O> {
     }
 
     fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut inner = self.lock();
-        let wakers = inner.read_to_the_end();
+        let mut inner = self.read_to_the_end(self.lock());
         let unused = keep(&mut inner.wire, cx.waker());
         let standing = inner.socket.standing();
         drop(inner);
         drop(unused);
-        wake(wakers);
         match standing {
             Standing::Closing => Poll::Pending,
             Standing::Handshake | Standing::Open | Standing::Over => Poll::Ready(()),
@@ -244,17 +238,13 @@ impl<O: Outbox> Watched for Line<O> {
         let mut inner = self.lock();
         let Inner { socket, out, .. } = &mut *inner;
         socket.stop_closing(out);
-        let wakers = inner.wakers_of_news();
-        drop(inner);
-        wake(wakers);
+        tell(inner);
     }
 
     fn end(&self, why: Ending) {
         let mut inner = self.lock();
         let Inner { socket, out, .. } = &mut *inner;
         socket.end_for(why, out);
-        let wakers = inner.wakers_of_news();
-        drop(inner);
-        wake(wakers);
+        tell(inner);
     }
 }
