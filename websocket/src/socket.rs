@@ -449,8 +449,9 @@ impl Socket {
     pub(crate) fn hand_out(&mut self, input: &mut BytesMut) -> Input {
         match &mut self.phase {
             Phase::Open(open) if open.missing > 0 => {
-                if input.is_empty() {
-                    mem::swap(&mut open.input, input);
+                // A socket that waits owns no buffer.
+                if open.input.capacity() > 0 && input.is_empty() {
+                    *input = mem::take(&mut open.input);
                 }
                 Input::Wanted(open.missing)
             }
