@@ -82,14 +82,11 @@ impl Call {
         scope
     }
 
-    /// Starts the call for the request that was put into the [vacant](Self::vacant) scope. `describe` gives its facts, and may complete the
-    /// scope.
-    pub fn begin(&mut self, describe: impl FnOnce(&mut HttpScope) -> Facts) {
+    /// Starts the call for the request that was put into the [vacant](Self::vacant) scope.
+    pub fn begin(&mut self, facts: Facts) {
         debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
         self.began = self.worker.now_if_logging();
-        let scope = self.scope.edit();
-        let facts = describe(scope);
-        let body = scope.body;
+        let body = self.scope.body;
         let limit = self.worker.settings.limits.body_bytes;
         match Arc::get_mut(&mut self.exchange) {
             Some(exchange) => exchange.begin(facts, body, limit),

@@ -226,7 +226,7 @@ impl Serving {
             }
         };
         request::fill(self.call.vacant(), request, length);
-        self.call.begin(|_| facts);
+        self.call.begin(facts);
         self.body_state = BodyState::Whole;
         self.reply = Reply::Waited;
         self.app = App::Waiting;

@@ -303,43 +303,43 @@ impl Http1 {
         if !wanted {
             return Ok(false);
         }
-        let step = if self.call.is_active() {
-            self.http1.next_part(&mut self.io.input)
-        } else {
-            let head = request::parts(self.call.vacant(), &mut self.head);
-            self.http1.next_event(&mut self.io.input, head)
-        };
-        match step {
-            Ok(Step::Event(Event::Head)) => {
-                self.begin();
-                Ok(true)
-            }
+        if !self.call.is_active() {
+            return self.parse_head();
+        }
+        match self.http1.next_part(&mut self.io.input) {
             Ok(Step::Event(event)) => {
                 body::bring(event, self.call.exchange());
                 Ok(true)
             }
             Ok(Step::NeedBytes | Step::Paused) => Ok(false),
             Ok(Step::Closed) => self.close(),
-            Err(error) if self.call.is_active() => {
+            Err(error) => {
                 body::fail(error, self.call.exchange(), self.context.limits());
                 Ok(true)
             }
-            Err(error) => self.refuse(error),
         }
     }
 
-    /// Calls the application for the request whose head lies in the call's scope.
+    /// Reads a head into the call's scope; if it is complete, the application is called for it.
     #[inline]
-    fn begin(&mut self) {
-        if self.context.shutdown() != Shutdown::No {
-            self.http1.close_after_reply();
+    fn parse_head(&mut self) -> Result<bool, Over> {
+        let scope = self.call.vacant();
+        let head = request::parts(scope, &mut self.head);
+        match self.http1.next_event(&mut self.io.input, head) {
+            Ok(Step::Event(_head)) => {
+                request::complete(scope, self.head);
+                let facts = request::facts(&scope.method, self.head);
+                if self.context.shutdown() != Shutdown::No {
+                    self.http1.close_after_reply();
+                }
+                self.call.begin(facts);
+                self.fresh = Fresh::Served;
+                Ok(true)
+            }
+            Ok(Step::NeedBytes | Step::Paused) => Ok(false),
+            Ok(Step::Closed) => self.close(),
+            Err(error) => self.refuse(error),
         }
-        let head = self.head;
-        self.call.begin(|scope| {
-            request::complete(scope, head);
-            request::facts(&scope.method, head)
-        });
-        self.fresh = Fresh::Served;
     }
 
     /// Polls the application and puts onto the wire what it has sent.

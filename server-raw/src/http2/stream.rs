@@ -95,7 +95,7 @@ impl Stream {
         if checked.is_ok() {
             let facts = http2::facts(request.method(), Informational::Sent);
             request::fill(call.vacant(), &mut request, length);
-            call.begin(|_| facts);
+            call.begin(facts);
         }
         let mut stream = Self {
             call: Some(call),
