@@ -11,8 +11,8 @@ use gateway_spec::{
     AppError, BodyError, BodyLength, ConnectionInfo, Done, Gone, Http, HttpScope, HttpSend,
     HttpTransport, ResponseHead, Scope, TrailersPlan,
 };
-use hosting::{Exchange, Facts, Progress, Sent, Turn, UpgradeAsked, report};
-use http::{HeaderValue, StatusCode, header};
+use hosting::{Exchange, Facts, Progress, Sent, Turn, UpgradeAsked, report, report_of};
+use http::{HeaderValue, Method, StatusCode, header};
 use websocket::line::Turn as SocketTurn;
 use websocket::{Line, Watch};
 
@@ -165,14 +165,20 @@ impl Call {
         drop(handed_over);
         let call = SocketCall {
             worker: Arc::clone(&self.worker),
-            scope: self.scope.clone(),
-            began: self.began,
+            path: self.scope.uri.path().into(),
+            logged: self.began.map(|began| {
+                let scope = self.scope.clone();
+                Box::new(Logged {
+                    scope,
+                    began,
+                    bytes: 0,
+                })
+            }),
             slot: match self.phase {
                 Phase::Running => Some(std::mem::replace(&mut self.slot, app::none())),
                 Phase::Idle | Phase::Returned => None,
             },
             returned,
-            bytes: 0,
         };
         self.phase = Phase::Idle;
         let io = socket::Io::new(stream, input, output);
@@ -273,8 +279,8 @@ impl Call {
         if self.phase == Phase::Running {
             let slot = std::mem::replace(&mut self.slot, self.worker.app.slot());
             self.socket = None;
-            let scope = self.scope.clone();
-            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, scope));
+            let subject = Subject::Request(self.scope.clone());
+            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, subject));
         }
         self.phase = Phase::Idle;
     }
@@ -307,11 +313,19 @@ impl std::fmt::Debug for Call {
 /// The call of a WebSocket whose connection has a task of its own.
 pub(crate) struct SocketCall {
     worker: Arc<Worker>,
-    scope: Scope,
-    began: Option<Instant>,
     /// `None` once it has returned.
     slot: Option<Box<dyn Slot>>,
     returned: SocketTurn,
+    /// What the request asked for, for a log. Not its scope: that is the application's alone, to let go of.
+    path: Box<str>,
+    /// What the access log is to say.
+    logged: Option<Box<Logged>>,
+}
+
+/// What the access log says of a socket.
+struct Logged {
+    scope: Scope,
+    began: Instant,
     bytes: u64,
 }
 
@@ -334,7 +348,7 @@ impl SocketCall {
         self.worker.call_ended();
         self.returned = SocketTurn::of(&result);
         if let Err(error) = result {
-            report(&self.scope, &error);
+            report_of(&Method::GET, &self.path, &error);
         }
         self.returned
     }
@@ -342,23 +356,25 @@ impl SocketCall {
     /// Counts what was sent.
     #[inline]
     pub(crate) fn sent(&mut self, bytes: usize) {
-        self.bytes += bytes as u64;
+        if let Some(logged) = &mut self.logged {
+            logged.bytes += bytes as u64;
+        }
     }
 
     /// The socket is over: logs it. An application that has not returned goes on in a task of its own (SRV-1).
     pub(crate) fn end(&mut self) {
-        if let Some(began) = self.began.take() {
+        if let Some(logged) = self.logged.take() {
             let sent = Sent {
                 status: Some(StatusCode::SWITCHING_PROTOCOLS),
-                bytes: self.bytes,
+                bytes: logged.bytes,
             };
             self.worker
                 .access_log
-                .exchange(&self.scope, sent, began.elapsed());
+                .exchange(&logged.scope, sent, logged.began.elapsed());
         }
         if let Some(slot) = self.slot.take() {
-            let scope = self.scope.clone();
-            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, scope));
+            let subject = Subject::Socket(std::mem::take(&mut self.path));
+            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, subject));
         }
     }
 }
@@ -375,16 +391,23 @@ impl Drop for SocketCall {
 struct Trailing {
     worker: Arc<Worker>,
     slot: Box<dyn Slot>,
-    scope: Scope,
+    subject: Subject,
+}
+
+/// Whose call it is, for a log.
+enum Subject {
+    Request(Scope),
+    /// The path that it asked for.
+    Socket(Box<str>),
 }
 
 impl Trailing {
-    fn new(worker: Arc<Worker>, slot: Box<dyn Slot>, scope: Scope) -> Self {
+    fn new(worker: Arc<Worker>, slot: Box<dyn Slot>, subject: Subject) -> Self {
         worker.opened();
         Self {
             worker,
             slot,
-            scope,
+            subject,
         }
     }
 }
@@ -394,7 +417,10 @@ impl Future for Trailing {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if let Err(error) = std::task::ready!(self.slot.poll(cx)) {
-            report(&self.scope, &error);
+            match &self.subject {
+                Subject::Request(scope) => report(scope, &error),
+                Subject::Socket(path) => report_of(&Method::GET, path, &error),
+            }
         }
         Poll::Ready(())
     }

@@ -1,5 +1,6 @@
 //! What a connection has to write: one write for all that one turn has brought.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,8 +16,13 @@ pub const BY_REFERENCE: usize = 4 * 1024;
 /// Slices of one vectored write: as many as the parts of one full exchange.
 const SLICES: usize = 16;
 
-/// Bytes of memory for what is to be written that a connection keeps when all is written.
+/// Bytes of memory for what is to be written that a worker keeps for whoever writes next.
 const KEPT: usize = 16 * 1024;
+
+thread_local! {
+    /// What was used last. A worker writes for one connection after another, so they share it, and idle ones hold none.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// Bytes to be written: small ones gathered, large ones by reference.
 #[derive(Debug, Default)]
@@ -44,10 +50,20 @@ impl Output {
 
     /// Appends by writing into memory.
     pub fn with<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        self.make_room();
         let before = self.tail.len();
         let result = write(&mut self.tail);
         self.bytes += self.tail.len() - before;
         result
+    }
+
+    /// Takes the worker's spare memory, if it has none of its own.
+    #[inline]
+    fn make_room(&mut self) {
+        if self.tail.capacity() == 0 {
+            // A thread that ends has none.
+            self.tail = SPARE.try_with(Cell::take).unwrap_or_default();
+        }
     }
 
     /// Appends bytes, by reference where they are many.
@@ -113,9 +129,21 @@ impl Output {
         }
         self.taken += n;
         if self.taken == self.tail.len() {
-            self.tail.clear();
-            self.tail.shrink_to(KEPT);
             self.taken = 0;
+            self.give_back();
+        }
+    }
+}
+
+impl Output {
+    /// Gives the memory of what is written to whoever writes next.
+    #[inline]
+    fn give_back(&mut self) {
+        let mut tail = std::mem::take(&mut self.tail);
+        if tail.capacity() <= KEPT {
+            tail.clear();
+            // One that is replaced is given back to the allocator.
+            let _ = SPARE.try_with(|spare| spare.set(tail));
         }
     }
 }
@@ -133,6 +161,7 @@ impl Outbox for Output {
             return self.push(payload);
         }
         let count = header.len() + payload.len();
+        self.make_room();
         self.tail.reserve(count);
         self.tail.extend_from_slice(header);
         self.tail.extend_from_slice(&payload);

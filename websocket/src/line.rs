@@ -72,8 +72,8 @@ struct Inner<O> {
     gone: Option<Gone>,
     signal: Option<Signal<Gone>>,
     receiver: Option<Waker>,
+    /// Waits for credit, or until all is written: the last one counts.
     sender: Option<Waker>,
-    flusher: Option<Waker>,
     wire: Option<Waker>,
     at: At,
     told: Told,
@@ -124,7 +124,9 @@ impl<O: Outbox> Outlet for Out<O> {
 }
 
 /// Who is to be woken, without the lock.
-type Wakers = [Option<Waker>; 4];
+type Wakers = [Option<Waker>; 3];
+
+const NOBODY: Wakers = [const { None }; 3];
 
 impl<O: Outbox> Line<O> {
     pub(crate) fn new(
@@ -148,7 +150,6 @@ impl<O: Outbox> Line<O> {
                 signal: None,
                 receiver: None,
                 sender: None,
-                flusher: None,
                 wire: None,
                 at: At::Rest,
                 told: Told::No,
@@ -209,28 +210,28 @@ impl<O: Outbox> Inner<O> {
             At::Rest => self.wire.clone(),
         };
         if self.out.end.is_none() || self.told == Told::Yes {
-            return [wire, None, None, None];
+            return [wire, None, None];
         }
         self.told = Told::Yes;
-        [wire, self.receiver.take(), self.sender.take(), None]
+        [wire, self.receiver.take(), self.sender.take()]
     }
 
-    /// Whether somebody waits for credit, or for all to be sent.
+    /// Whether somebody waits for credit, or until all is written.
     #[inline]
     fn is_waited_for(&self) -> bool {
-        self.sender.is_some() || self.flusher.is_some() || self.socket.owes_a_pong()
+        self.sender.is_some() || self.socket.owes_a_pong()
     }
 
     /// Who waits for credit, or for all to be sent, if there is nothing to wait for any more.
     #[cold]
     fn wakers_of_credit(&mut self) -> Wakers {
-        let has_credit = self.credit().is_some();
-        // A receiver may wait for a pong's credit.
-        let waits = has_credit && self.socket.owes_a_pong();
+        if self.credit().is_none() {
+            return NOBODY;
+        }
+        // A receiver may wait for a pong's credit. One that flushes, and not for the last bytes yet, asks again.
+        let waits = self.socket.owes_a_pong();
         let receiver = waits.then(|| self.receiver.take()).flatten();
-        let sender = has_credit.then(|| self.sender.take()).flatten();
-        let flusher = (self.is_flushed()).then(|| self.flusher.take()).flatten();
-        [None, receiver, sender, flusher]
+        [None, receiver, self.sender.take()]
     }
 }
 

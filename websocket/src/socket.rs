@@ -51,7 +51,7 @@ enum Phase {
     Left,
     /// The application has the plain exchange.
     GivenBack,
-    Ended(Disconnect),
+    Ended(Box<Disconnect>),
 }
 
 struct Offered {
@@ -65,7 +65,7 @@ pub(crate) struct Open {
     input: BytesMut,
     tunnel: Tunnel,
     /// A ping whose pong waits for credit; nothing is read before it is sent, or a client that only pings would make us hold its pongs.
-    unanswered: Option<Bytes>,
+    unanswered: Option<Box<Bytes>>,
     /// Who ends the socket, once our close frame is sent.
     cause: Cause,
     /// How many bytes more the session waits for, at least, of the tunnel; none while it was not asked since some came.
@@ -360,7 +360,8 @@ impl Socket {
 
     /// Ends an open socket: this is its disconnect.
     fn end(&mut self, code: u16, reason: &str, cause: Cause, last: Last, out: &mut impl Outlet) {
-        self.phase = Phase::Ended(Disconnect::new(code, reason.to_owned(), cause));
+        let end = Disconnect::new(code, reason.to_owned(), cause);
+        self.phase = Phase::Ended(Box::new(end));
         match last {
             Last::Close => out.close(),
             Last::Abort(why) => out.abort(why),
@@ -481,7 +482,7 @@ impl Socket {
             self.lost(gone, out);
             return None;
         }
-        let payload = open.unanswered.take()?;
+        let payload = *open.unanswered.take()?;
         out.frame(open.session.control(Opcode::Pong, payload.clone()).ok()?);
         Some(payload)
     }
@@ -509,7 +510,9 @@ impl Socket {
     fn next_of_any_kind(&mut self, out: &mut impl Outlet) -> Next {
         let open = match &mut self.phase {
             Phase::Handshake(_) | Phase::Left | Phase::GivenBack => return Next::Answer,
-            Phase::Ended(end) => return Next::Receive(WebSocketReceive::Disconnect(end.clone())),
+            Phase::Ended(end) => {
+                return Next::Receive(WebSocketReceive::Disconnect((**end).clone()));
+            }
             Phase::Open(open) => open,
         };
         if open.unanswered.is_some() {
@@ -524,7 +527,7 @@ impl Socket {
             }
             Ok(Step::Event(Event::Pong(payload))) => Next::Receive(WebSocketReceive::Pong(payload)),
             Ok(Step::Event(Event::Ping(payload))) => {
-                open.unanswered = Some(payload);
+                open.unanswered = Some(Box::new(payload));
                 Next::Pong
             }
             Ok(Step::Event(Event::Close(frame))) => {

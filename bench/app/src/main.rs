@@ -22,7 +22,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use gateway::types::StatusCode;
 use gateway::{
-    Accept, AppError, Application, CloseCode, Connection, Done, Http, Response, WebSocket,
+    Accept, AppError, Application, CloseCode, Connection, Done, Handshake, Http, Response,
+    WebSocket,
 };
 
 use crate::crowd::Crowd;
@@ -40,8 +41,9 @@ impl Application for Bench {
         match connection {
             Connection::Http(http) => answer(http).await,
             Connection::WebSocket(socket) => match socket.scope.path() {
-                "/ws" => echo(socket).await,
-                "/crowd" => self.crowd.join(socket).await,
+                // What the request said is not wanted any more: the handshake alone goes on.
+                "/ws" => echo(into_handshake(socket)).await,
+                "/crowd" => Box::pin(self.crowd.join(socket)).await,
                 _ => Connection::WebSocket(socket).refuse().await,
             },
             other => other.refuse().await,
@@ -56,9 +58,10 @@ async fn answer(http: Http) -> Result<Done, AppError> {
             let json = Response::typed("application/json", JSON);
             http.responder.respond(json).await
         }
-        "/echo" => bulk::echo(http).await,
-        "/sink" => bulk::sink(http).await,
-        "/stream" => bulk::stream(http.responder).await,
+        // Boxed, as are others that are rare: they would make the future of all requests larger.
+        "/echo" => Box::pin(bulk::echo(http)).await,
+        "/sink" => Box::pin(bulk::sink(http)).await,
+        "/stream" => Box::pin(bulk::stream(http.responder)).await,
         "/sleep" => {
             tokio::time::sleep(Duration::from_millis(10)).await;
             http.responder.respond(HELLO).await
@@ -69,15 +72,19 @@ async fn answer(http: Http) -> Result<Done, AppError> {
                 return http.responder.respond(Response::text(id)).await;
             }
             match path.strip_prefix("/bytes/").map(str::parse) {
-                Some(Ok(count)) => bulk::bytes(http.responder, count).await,
+                Some(Ok(count)) => Box::pin(bulk::bytes(http.responder, count)).await,
                 _ => http.responder.respond(StatusCode::NOT_FOUND).await,
             }
         }
     }
 }
 
-async fn echo(socket: WebSocket) -> Result<Done, AppError> {
-    let mut socket = socket.handshake.accept(Accept::new()).await?;
+fn into_handshake(socket: WebSocket) -> Handshake {
+    socket.handshake
+}
+
+async fn echo(handshake: Handshake) -> Result<Done, AppError> {
+    let mut socket = handshake.accept(Accept::new()).await?;
     while let Some(message) = socket.message().await {
         socket.send(message).await?;
     }

@@ -97,7 +97,7 @@ impl<O: Outbox> WebSocketTransport for Line<O> {
             None if inner.is_flushed() => return Poll::Ready(Ok(())),
             None => {}
         }
-        let unused = keep(&mut inner.flusher, cx.waker());
+        let unused = keep(&mut inner.sender, cx.waker());
         drop(inner);
         drop(unused);
         Poll::Pending
@@ -188,7 +188,7 @@ impl<O: Outbox> Line<O> {
         inner.socket.opened(open);
         let receiver = inner.receiver.take();
         drop(inner);
-        wake([receiver, None, None, None]);
+        wake([receiver, None, None]);
         Ok(())
     }
 }

@@ -183,7 +183,7 @@ impl<O: Outbox> Line<O> {
         if let Some(signal) = signal {
             signal.raise(Gone::HalfClosed);
         }
-        wake([receiver, None, None, None]);
+        wake([receiver, None, None]);
     }
 
     /// Nothing can be sent any more. The first reason counts.
@@ -196,12 +196,7 @@ impl<O: Outbox> Line<O> {
         inner.socket.end_of_input(gone);
         let lost = std::mem::take(&mut inner.out.outbox);
         let signal = inner.signal.clone();
-        let wakers = [
-            inner.receiver.take(),
-            inner.sender.take(),
-            inner.flusher.take(),
-            None,
-        ];
+        let wakers = [inner.receiver.take(), inner.sender.take(), None];
         drop(inner);
         drop(lost);
         if let Some(signal) = signal {
