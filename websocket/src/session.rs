@@ -173,7 +173,7 @@ impl Session {
 
     /// As [`next_event`](Self::next_event), for what nearly always comes: a message that is one short frame, plain and whole, from a client.
     /// What else there is, is left as it is.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_whole(&mut self, input: &mut BytesMut) -> Whole {
         let (State::Open, Reading::Header, Side::Server) = (self.state, &self.reading, &self.side)
         else {

@@ -36,32 +36,37 @@ struct Bench {
     crowd: Crowd,
 }
 
+// Futures are made as blocks, which hold what they are called with once, and what is rare is boxed: what an idle WebSocket costs is for
+// the most part this application's future.
 impl Application for Bench {
-    async fn call(&self, connection: Connection) -> Result<Done, AppError> {
-        match connection {
-            Connection::Http(http) => answer(http).await,
-            Connection::WebSocket(socket) => match socket.scope.path() {
-                // What the request said is not wanted any more: the handshake alone goes on.
-                "/ws" => echo(into_handshake(socket)).await,
-                "/crowd" => Box::pin(self.crowd.join(socket)).await,
-                _ => Connection::WebSocket(socket).refuse().await,
-            },
-            other => other.refuse().await,
+    fn call(&self, connection: Connection) -> impl Future<Output = Result<Done, AppError>> + Send {
+        async move {
+            match connection {
+                Connection::Http(http) => match http.scope.path() {
+                    "/" => http.responder.respond(HELLO).await,
+                    _ => Box::pin(answer(http)).await,
+                },
+                Connection::WebSocket(socket) => match socket.scope.path() {
+                    // What the request said is not wanted any more: the handshake alone goes on.
+                    "/ws" => echo(into_handshake(socket)).await,
+                    "/crowd" => Box::pin(self.crowd.join(socket)).await,
+                    _ => Box::pin(Connection::WebSocket(socket).refuse()).await,
+                },
+                other => Box::pin(other.refuse()).await,
+            }
         }
     }
 }
 
 async fn answer(http: Http) -> Result<Done, AppError> {
     match http.scope.path() {
-        "/" => http.responder.respond(HELLO).await,
         "/json" => {
             let json = Response::typed("application/json", JSON);
             http.responder.respond(json).await
         }
-        // Boxed, as are others that are rare: they would make the future of all requests larger.
-        "/echo" => Box::pin(bulk::echo(http)).await,
-        "/sink" => Box::pin(bulk::sink(http)).await,
-        "/stream" => Box::pin(bulk::stream(http.responder)).await,
+        "/echo" => bulk::echo(http).await,
+        "/sink" => bulk::sink(http).await,
+        "/stream" => bulk::stream(http.responder).await,
         "/sleep" => {
             tokio::time::sleep(Duration::from_millis(10)).await;
             http.responder.respond(HELLO).await
@@ -72,7 +77,7 @@ async fn answer(http: Http) -> Result<Done, AppError> {
                 return http.responder.respond(Response::text(id)).await;
             }
             match path.strip_prefix("/bytes/").map(str::parse) {
-                Some(Ok(count)) => Box::pin(bulk::bytes(http.responder, count)).await,
+                Some(Ok(count)) => bulk::bytes(http.responder, count).await,
                 _ => http.responder.respond(StatusCode::NOT_FOUND).await,
             }
         }
