@@ -14,7 +14,7 @@ use crate::exchange::{Exchange, Progress, Turn, Verdict};
 /// Polls a call. A panic is an error that says so (SRV-7); do not poll again after it.
 pub fn poll_confined<F>(call: Pin<&mut F>, task: &mut Context<'_>) -> Poll<Result<Done, AppError>>
 where
-    F: Future<Output = Result<Done, AppError>>,
+    F: Future<Output = Result<Done, AppError>> + ?Sized,
 {
     // The future is dropped after a panic, so nobody sees what it left half done.
     catch_unwind(AssertUnwindSafe(|| call.poll(task)))

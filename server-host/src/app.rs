@@ -1,7 +1,7 @@
 //! The application as a connection sees it: erased once, its future kept in one place and filled again.
 
 use std::fmt;
-use std::future::{Future, Ready};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -118,8 +118,13 @@ impl<A: Application> Calls for Shared<A> {
 }
 
 impl<A: Application> Shared<A> {
-    async fn call(self: Arc<Self>, connection: Connection) -> Result<Done, AppError> {
-        self.app.call(connection).await
+    fn call(
+        self: Arc<Self>,
+        connection: Connection,
+    ) -> impl Future<Output = Result<Done, AppError>> + Send {
+        // Boxed until the call has it: in this future, which lives as long as a socket, it would have a place for ever.
+        let connection = Box::new(connection);
+        async move { self.app.call(*connection).await }
     }
 
     /// The call of a socket whose bytes are an exchange's, with what needs a clock beside it.
@@ -151,7 +156,13 @@ pub(crate) trait Slot: Send {
 
     /// Drops the call.
     fn clear(&mut self);
+
+    /// The call itself, if the slot is for it alone.
+    fn into_call(self: Box<Self>) -> Option<BoxCall>;
 }
+
+/// A call in a place of its own.
+pub(crate) type BoxCall = Pin<Box<dyn Future<Output = Result<Done, AppError>> + Send>>;
 
 struct TypedSlot<M, F> {
     make: M,
@@ -182,27 +193,30 @@ where
     fn clear(&mut self) {
         drop_confined(|| self.future.set(None));
     }
+
+    fn into_call(self: Box<Self>) -> Option<BoxCall> {
+        None
+    }
 }
 
 /// A slot for one call, which is started.
-fn started<F>(call: F) -> Box<dyn Slot>
-where
-    F: Future<Output = Result<Done, AppError>> + Send + 'static,
-{
+fn started(call: impl Future<Output = Result<Done, AppError>> + Send + 'static) -> Box<dyn Slot> {
     Box::new(OneCall(Some(Box::pin(call))))
 }
 
-/// A slot without a call: it owns nothing.
+/// A slot without a call.
 pub(crate) fn none() -> Box<dyn Slot> {
-    Box::new(OneCall::<Ready<Result<Done, AppError>>>(None))
+    Box::new(OneCall(None))
 }
 
-struct OneCall<F>(Option<Pin<Box<F>>>);
+/// A slot for a call that was made elsewhere.
+pub(crate) fn slot_of(call: BoxCall) -> Box<dyn Slot> {
+    Box::new(OneCall(Some(call)))
+}
 
-impl<F> Slot for OneCall<F>
-where
-    F: Future<Output = Result<Done, AppError>> + Send + 'static,
-{
+struct OneCall(Option<BoxCall>);
+
+impl Slot for OneCall {
     fn start(&mut self, http: Http) {
         debug_assert!(false, "another slot is made for the next call");
         drop(http);
@@ -221,5 +235,9 @@ where
 
     fn clear(&mut self) {
         drop_confined(|| self.0 = None);
+    }
+
+    fn into_call(self: Box<Self>) -> Option<BoxCall> {
+        self.0
     }
 }

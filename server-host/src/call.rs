@@ -11,12 +11,15 @@ use gateway_spec::{
     AppError, BodyError, BodyLength, ConnectionInfo, Done, Gone, Http, HttpScope, HttpSend,
     HttpTransport, ResponseHead, Scope, TrailersPlan,
 };
-use hosting::{Exchange, Facts, Progress, Sent, Turn, UpgradeAsked, report, report_of};
+use hosting::{
+    Exchange, Facts, Progress, Sent, Turn, UpgradeAsked, drop_confined, poll_confined, report,
+    report_of,
+};
 use http::{HeaderValue, Method, StatusCode, header};
 use websocket::line::Turn as SocketTurn;
 use websocket::{Line, Watch};
 
-use crate::app::{self, Slot, Started};
+use crate::app::{self, BoxCall, Slot, Started};
 use crate::worker::Worker;
 use crate::{Output, Stream, socket};
 
@@ -174,8 +177,8 @@ impl Call {
                     bytes: 0,
                 })
             }),
-            slot: match self.phase {
-                Phase::Running => Some(std::mem::replace(&mut self.slot, app::none())),
+            call: match self.phase {
+                Phase::Running => std::mem::replace(&mut self.slot, app::none()).into_call(),
                 Phase::Idle | Phase::Returned => None,
             },
             returned,
@@ -314,7 +317,7 @@ impl std::fmt::Debug for Call {
 pub(crate) struct SocketCall {
     worker: Arc<Worker>,
     /// `None` once it has returned.
-    slot: Option<Box<dyn Slot>>,
+    call: Option<BoxCall>,
     returned: SocketTurn,
     /// What the request asked for, for a log. Not its scope: that is the application's alone, to let go of.
     path: Box<str>,
@@ -333,10 +336,10 @@ impl SocketCall {
     /// Polls the application, if it has not returned.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> SocketTurn {
-        let Some(slot) = &mut self.slot else {
+        let Some(call) = &mut self.call else {
             return self.returned;
         };
-        match slot.poll(cx) {
+        match poll_confined(call.as_mut(), cx) {
             Poll::Pending => SocketTurn::Pending,
             Poll::Ready(result) => self.return_with(result),
         }
@@ -344,7 +347,7 @@ impl SocketCall {
 
     #[cold]
     fn return_with(&mut self, result: Result<Done, AppError>) -> SocketTurn {
-        self.slot = None;
+        drop_confined(|| self.call = None);
         self.worker.call_ended();
         self.returned = SocketTurn::of(&result);
         if let Err(error) = result {
@@ -372,7 +375,8 @@ impl SocketCall {
                 .access_log
                 .exchange(&logged.scope, sent, logged.began.elapsed());
         }
-        if let Some(slot) = self.slot.take() {
+        if let Some(call) = self.call.take() {
+            let slot = app::slot_of(call);
             let subject = Subject::Socket(std::mem::take(&mut self.path));
             tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, subject));
         }
@@ -381,7 +385,7 @@ impl SocketCall {
 
 impl Drop for SocketCall {
     fn drop(&mut self) {
-        if self.slot.is_some() {
+        if self.call.is_some() {
             self.worker.call_ended();
         }
     }

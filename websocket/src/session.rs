@@ -113,7 +113,7 @@ pub struct Session {
     side: Side,
     limits: Limits,
     /// The longest payload of a short frame that may be a message.
-    short_bytes: usize,
+    short_bytes: u8,
     state: State,
     reading: Reading,
     // Boxed, as is `compression`: most sockets have neither at most times.
@@ -129,13 +129,13 @@ impl Session {
             .map(|agreed| Box::new(Compression::new(role, &agreed)));
         let side = match role {
             Role::Server => Side::Server,
-            Role::Client { seed } => Side::Client(Keys(seed)),
+            Role::Client { seed } => Side::Client(Box::new(Keys(seed))),
         };
         Self {
             side,
             short_bytes: [limits.frame_bytes, limits.wire_bytes, limits.message_bytes]
                 .into_iter()
-                .fold(MAX_SHORT, usize::min),
+                .fold(MAX_SHORT, usize::min) as u8,
             limits,
             state: State::Open,
             reading: Reading::Header,
@@ -186,8 +186,8 @@ impl Session {
             };
         };
         // 126 and 127 stand for longer ones, and without the highest bit there is no mask.
-        let length = usize::from(second ^ 0x80);
-        let size = SHORT_HEADER + length;
+        let length = second ^ 0x80;
+        let size = SHORT_HEADER + usize::from(length);
         let kind = match first {
             WHOLE_BINARY => Kind::Binary,
             WHOLE_TEXT => Kind::TEXT,
@@ -476,7 +476,8 @@ fn control(opcode: Opcode, payload: Bytes) -> Result<Event, ProtocolError> {
 #[derive(Debug)]
 enum Side {
     Server,
-    Client(Keys),
+    // Boxed: most sessions are servers.
+    Client(Box<Keys>),
 }
 
 impl Side {

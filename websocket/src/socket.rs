@@ -43,10 +43,14 @@ pub(crate) trait Outlet {
     fn abort(&mut self, why: Abort);
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are open for nearly all of their life"
+)]
 enum Phase {
     /// Not answered yet.
     Handshake(Box<Offered>),
-    Open(Box<Open>),
+    Open(Open),
     /// Denied, aborted or wrongly accepted: what is left of the exchange is the server's.
     Left,
     /// The application has the plain exchange.
@@ -198,7 +202,7 @@ impl Socket {
 
     /// Opens the socket, once the acceptance is sent.
     pub(crate) fn opened(&mut self, open: Open) {
-        self.phase = Phase::Open(Box::new(open));
+        self.phase = Phase::Open(open);
     }
 
     /// Leaves the handshake by a plain response (WS-15).
