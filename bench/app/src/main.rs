@@ -22,7 +22,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gateway::types::StatusCode;
 use gateway::{
-    Accept, AppError, Application, CloseCode, Connection, Done, Handshake, Http, Response,
+    Accept, AppError, Application, CloseCode, Connection, Done, Handshake, Http, Respond, Response,
     WebSocket,
 };
 
@@ -42,20 +42,23 @@ impl Application for Bench {
     fn call(&self, connection: Connection) -> impl Future<Output = Result<Done, AppError>> + Send {
         async move {
             match connection {
-                Connection::Http(http) => match http.scope.path() {
-                    "/" => http.responder.respond(HELLO).await,
-                    _ => Box::pin(answer(http)).await,
-                },
-                Connection::WebSocket(socket) => match socket.scope.path() {
-                    // What the request said is not wanted any more: the handshake alone goes on.
-                    "/ws" => echo(into_handshake(socket)).await,
-                    "/crowd" => Box::pin(self.crowd.join(socket)).await,
-                    _ => Box::pin(Connection::WebSocket(socket).refuse()).await,
-                },
+                Connection::Http(http) if http.scope.path() == "/" => hello(http).await,
+                Connection::Http(http) => Box::pin(answer(http)).await,
+                // What the request said is not wanted any more: the handshake alone goes on.
+                Connection::WebSocket(socket) if socket.scope.path() == "/ws" => {
+                    echo(into_handshake(socket)).await
+                }
+                Connection::WebSocket(socket) if socket.scope.path() == "/crowd" => {
+                    Box::pin(self.crowd.join(socket)).await
+                }
                 other => Box::pin(other.refuse()).await,
             }
         }
     }
+}
+
+fn hello(http: Http) -> Respond {
+    http.responder.respond(HELLO)
 }
 
 async fn answer(http: Http) -> Result<Done, AppError> {
