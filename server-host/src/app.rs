@@ -204,11 +204,6 @@ fn started(call: impl Future<Output = Result<Done, AppError>> + Send + 'static) 
     Box::new(OneCall(Some(Box::pin(call))))
 }
 
-/// A slot without a call.
-pub(crate) fn none() -> Box<dyn Slot> {
-    Box::new(OneCall(None))
-}
-
 /// A slot for a call that was made elsewhere.
 pub(crate) fn slot_of(call: BoxCall) -> Box<dyn Slot> {
     Box::new(OneCall(Some(call)))

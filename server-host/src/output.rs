@@ -16,11 +16,11 @@ pub const BY_REFERENCE: usize = 4 * 1024;
 /// Slices of one vectored write: as many as the parts of one full exchange.
 const SLICES: usize = 16;
 
-/// Bytes of memory for what is to be written that a worker keeps for whoever writes next.
+/// Bytes of memory for what is to be written that is kept when all is written.
 const KEPT: usize = 16 * 1024;
 
 thread_local! {
-    /// What was used last. A worker writes for one connection after another, so they share it, and idle ones hold none.
+    /// What WebSockets write with: one after another, so they share it, and idle ones hold none.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
@@ -55,9 +55,16 @@ impl Output {
         self.bytes == 0
     }
 
+    /// Exchanges the memory for small things, if nothing is to be written: for the worker's, which an idle connection does not need.
+    #[inline]
+    pub fn exchange_memory(&mut self, memory: &mut Vec<u8>) {
+        if self.is_empty() {
+            std::mem::swap(&mut self.small, memory);
+        }
+    }
+
     /// Appends by writing into memory.
     pub fn with<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        self.make_room();
         let before = self.small.len();
         let result = write(&mut self.small);
         self.bytes += self.small.len() - before;
@@ -136,7 +143,9 @@ impl Output {
         }
         self.taken += n;
         if self.bytes == 0 {
-            self.give_back();
+            self.taken = 0;
+            self.small.clear();
+            self.small.shrink_to(KEPT);
         }
     }
 
@@ -149,16 +158,11 @@ impl Output {
         }
     }
 
-    /// Gives the memory of what is written to whoever writes next.
+    /// Nothing is to be written: gives the memory to whoever writes next on this thread.
     #[inline]
-    fn give_back(&mut self) {
-        self.taken = 0;
-        let mut small = std::mem::take(&mut self.small);
-        if small.capacity() <= KEPT {
-            small.clear();
-            // One that is replaced is given back to the allocator.
-            let _ = SPARE.try_with(|spare| spare.set(small));
-        }
+    pub(crate) fn give_back(&mut self) {
+        // One that is replaced is given back to the allocator.
+        let _ = SPARE.try_with(|spare| spare.set(std::mem::take(&mut self.small)));
         if self.large.capacity() > 0 {
             self.large = VecDeque::new();
         }
@@ -173,12 +177,12 @@ impl Outbox for Output {
 
     #[inline]
     fn frame(&mut self, header: &[u8], payload: Bytes) {
+        self.make_room();
         if payload.len() >= BY_REFERENCE {
             self.with(|small| small.extend_from_slice(header));
             return self.push(payload);
         }
         let count = header.len() + payload.len();
-        self.make_room();
         self.small.reserve(count);
         self.small.extend_from_slice(header);
         self.small.extend_from_slice(&payload);

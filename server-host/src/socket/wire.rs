@@ -207,7 +207,10 @@ impl Wire {
         if before > 0 {
             self.line.unsent(self.io.output.len());
             match written {
-                Poll::Ready(()) => self.context.expect_no_write(),
+                Poll::Ready(()) => {
+                    self.io.output.give_back();
+                    self.context.expect_no_write();
+                }
                 Poll::Pending if self.io.output.len() < before => self.context.expect_write_anew(),
                 Poll::Pending => self.context.expect_write(),
             }

@@ -105,7 +105,7 @@ impl Check {
     pub const fn new(limits: Limits) -> Self {
         Self {
             place: Place::HEAD,
-            last: LastChecked::NONE,
+            last: LastChecked::new(),
             limits,
         }
     }
