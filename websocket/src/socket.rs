@@ -503,7 +503,12 @@ impl Socket {
                     return Next::Receive(WebSocketReceive::Message(message));
                 }
                 Whole::Broken(error) => self.broken(error, out),
-                Whole::Nothing => open.missing = FrameHeader::LEAST_BYTES,
+                Whole::Nothing => {
+                    open.missing = FrameHeader::LEAST_BYTES;
+                    if let Tunnel::Open = open.tunnel {
+                        return Next::Read(Readers::One);
+                    }
+                }
                 Whole::Other => {}
             }
         }

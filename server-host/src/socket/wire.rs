@@ -280,8 +280,10 @@ impl Wire {
     /// Nothing more can be done now, unless the socket has something: says what is waited for.
     #[inline]
     fn rest(&mut self, task: &mut Task<'_>) -> Result<Next, Over> {
-        if self.reads == Reads::Yes && self.io.rest(task)? != Received::Nothing {
-            return Ok(Next::Again);
+        match self.reads {
+            Reads::Yes if self.io.rest(task)? != Received::Nothing => return Ok(Next::Again),
+            Reads::Yes => {}
+            Reads::No => self.io.give_back(),
         }
         if self.phase != Phase::Open {
             // Until then the client is waited for by what it takes.
