@@ -184,7 +184,11 @@ impl Outbox for Output {
         }
         let count = header.len() + payload.len();
         self.small.reserve(count);
-        self.small.extend_from_slice(header);
+        match header {
+            // Nearly all; of a length that is known, they are written without a call.
+            &[first, second] => self.small.extend_from_slice(&[first, second]),
+            header => self.small.extend_from_slice(header),
+        }
         self.small.extend_from_slice(&payload);
         self.bytes += count;
     }

@@ -15,6 +15,7 @@
 //! gives [`Event`]s, takes [`Message`](gateway_spec::Message)s and appends frames to another buffer. [`Prepared`] is a message for many of them.
 //!
 //! [`upgrade()`] is what a server calls: it makes a WebSocket of the contract of an exchange that asks for one, with a session behind it.
+//! [`upgrade_line`] does so for a server that gives the socket its connection: [`Line`].
 //!
 //! A session's state, with what moves it on ([`State`]):
 //!

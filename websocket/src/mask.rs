@@ -3,11 +3,8 @@
 /// A masking key.
 pub type Key = [u8; 4];
 
-/// Bytes that one step of the main loop covers: a vector register of AVX2. Narrower machines take it in parts.
-const LANE: usize = 32;
-
-/// Bytes of one turn of the main loop.
-const BLOCK: usize = 8 * LANE;
+/// Bytes that one turn of the main loop covers: some vector registers, so that the turn itself costs little beside them.
+const LANE: usize = 128;
 
 /// Masks or unmasks `bytes`, which begin at byte `at` of their frame's payload.
 ///
@@ -22,14 +19,7 @@ pub fn apply(mut key: Key, at: usize, bytes: &mut [u8]) {
     let mut lane = [0; LANE];
     lane.as_chunks_mut().0.fill(key);
 
-    let (blocks, rest) = bytes.as_chunks_mut::<BLOCK>();
-    for block in blocks {
-        // The steps are counted here, so that the compiler writes them one after the other.
-        for bytes in block.as_chunks_mut::<LANE>().0 {
-            xor(bytes, &lane);
-        }
-    }
-    let (lanes, rest) = rest.as_chunks_mut::<LANE>();
+    let (lanes, rest) = bytes.as_chunks_mut::<LANE>();
     for bytes in lanes {
         xor(bytes, &lane);
     }

@@ -109,8 +109,11 @@ impl Wire {
         line: Arc<Line<Output>>,
         watch: Watch,
         call: SocketCall,
-        context: Context,
+        mut context: Context,
     ) -> Self {
+        // The times of the request are not the socket's.
+        context.expect_nothing();
+        context.expect_no_write();
         let timer = Deadline {
             clock: Arc::clone(context.clock()),
             at: 0,
