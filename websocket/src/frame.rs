@@ -182,7 +182,7 @@ impl FrameHeader {
 
     /// The header, with its length in the shortest form, and how many bytes it is.
     #[inline]
-    pub(crate) fn to_array(&self) -> ([u8; Self::MAX_BYTES], usize) {
+    pub(crate) fn to_array(self) -> ([u8; Self::MAX_BYTES], usize) {
         let mut bytes = [0; Self::MAX_BYTES];
         bytes[0] = u8::from(self.fin) << 7 | u8::from(self.compressed) << 6 | self.opcode.bits();
         let masked = u8::from(self.mask.is_some()) << 7;

@@ -43,10 +43,7 @@ pub(crate) trait Outlet {
     fn abort(&mut self, why: Abort);
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are open for nearly all of their life"
-)]
+// Nearly all are open for nearly all of their life, so that is not boxed.
 enum Phase {
     /// Not answered yet.
     Handshake(Box<Offered>),
