@@ -6,17 +6,22 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use gateway_spec::{
-    BodyError, BodyLength, ConnectionInfo, Gone, Headers, Http, HttpScope, HttpSend, HttpTransport,
-    ResponseHead, Scope, TrailersPlan,
+    AppError, BodyError, BodyLength, ConnectionInfo, Done, Gone, Headers, Http, HttpScope,
+    HttpSend, HttpTransport, ResponseHead, Scope, TrailersPlan,
 };
-use hosting::{Exchange, Facts, Progress, Turn, UpgradeAsked, report};
-use http::{HeaderValue, StatusCode, header};
+use hosting::{
+    Exchange, Facts, Progress, Sent, Turn, UpgradeAsked, drop_confined, poll_confined, report,
+    report_of,
+};
+use http::{HeaderValue, Method, StatusCode, header};
+use websocket::line::Turn as SocketTurn;
+use websocket::{Line, Watch};
 
-use crate::Output;
-use crate::app::{Slot, Upgradable};
+use crate::app::{self, BoxCall, Slot, Started};
 use crate::worker::Worker;
+use crate::{Output, Stream, socket};
 
 /// A place for calls of the application, one at a time, whose allocations are used again.
 ///
@@ -39,6 +44,16 @@ pub(crate) struct Kit {
     /// For what is to be written.
     output: Vec<u8>,
     began: Option<Instant>,
+    /// What a call has that may become a WebSocket's: the slot is then for it alone.
+    socket: Option<Box<MayBeSocket>>,
+}
+
+/// What a request may become.
+struct MayBeSocket {
+    /// The socket, if its bytes may be the connection's.
+    line: Option<(Arc<Line<Output>>, Watch)>,
+    /// How the call has returned.
+    returned: SocketTurn,
 }
 
 impl Kit {
@@ -49,6 +64,20 @@ impl Kit {
             scope: worker.blank.scope(),
             output: Vec::new(),
             began: None,
+            socket: None,
+        }
+    }
+}
+
+impl Kit {
+    fn line(&self) -> Option<&Line<Output>> {
+        Some(&*self.socket.as_ref()?.line.as_ref()?.0)
+    }
+
+    /// Makes room for a call of any kind in place of one that may have become a WebSocket.
+    fn forget_socket(&mut self, worker: &Worker) {
+        if self.socket.take().is_some() {
+            self.slot = worker.app.slot();
         }
     }
 
@@ -167,14 +196,86 @@ impl Call {
             return self.refuse_for_now();
         }
         let http = Http::new(kit.scope.clone(), Arc::clone(&kit.exchange) as _);
-        // Where no tunnel can be, nobody looks after one.
-        let upgrade = match facts.upgrade {
-            UpgradeAsked::Yes => Upgradable::Yes(Arc::clone(&kit.exchange)),
-            UpgradeAsked::Unlisted => Upgradable::InVain,
-            UpgradeAsked::No => Upgradable::No,
-        };
-        kit.slot.start(http, upgrade);
         self.phase = Phase::Running;
+        match facts.upgrade {
+            UpgradeAsked::No => kit.slot.start(http),
+            asked => self.begin_upgrade(http, asked),
+        }
+    }
+
+    /// Starts the call in a slot of its own: such a future is larger than others, and rare.
+    #[cold]
+    fn begin_upgrade(&mut self, http: Http, asked: UpgradeAsked) {
+        let Some(kit) = &mut self.kit else {
+            return;
+        };
+        // Where no tunnel can be, nobody looks after one.
+        let tunnel = match asked {
+            UpgradeAsked::Yes => Some(Arc::clone(&kit.exchange)),
+            UpgradeAsked::Unlisted | UpgradeAsked::No => None,
+        };
+        let Started { slot, line } = self.worker.app.upgrade(http, tunnel);
+        kit.slot = slot;
+        kit.socket = Some(Box::new(MayBeSocket {
+            line,
+            returned: SocketTurn::Pending,
+        }));
+    }
+
+    /// Whether the call under way is a WebSocket's that the application has accepted, and whose bytes are the connection's: once the
+    /// answer is on its way, the connection is given up to it by [`into_socket`](Self::into_socket).
+    #[must_use]
+    pub fn is_socket(&self) -> bool {
+        let line = self.kit.as_ref().and_then(|kit| kit.line());
+        line.is_some_and(Line::is_open)
+    }
+
+    /// Makes the connection that of the WebSocket, in a task of its own: HTTP is over, and all that it needed is given back. `input` is what
+    /// was read behind the request, `output` what is not written yet.
+    ///
+    /// A call that [is no socket](Self::is_socket) is dropped, and the connection with it.
+    pub fn into_socket(
+        mut self,
+        stream: Stream,
+        input: BytesMut,
+        output: Output,
+        context: crate::Context,
+    ) {
+        let Some(mut kit) = self.kit.take() else {
+            return;
+        };
+        let Some(socket) = kit.socket.take() else {
+            return;
+        };
+        let MayBeSocket { line, returned } = *socket;
+        let Some((line, watch)) = line else {
+            return;
+        };
+        // From here on the exchange is nobody's.
+        let handed_over = line.attach(kit.exchange.signal());
+        drop(handed_over);
+        let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());
+        let call = SocketCall {
+            worker: Arc::clone(&self.worker),
+            path: kit.scope.uri.path().into(),
+            logged: kit.began.map(|began| {
+                let scope = kit.scope.clone();
+                Box::new(Logged {
+                    scope,
+                    began,
+                    bytes: 0,
+                })
+            }),
+            call: match self.phase {
+                Phase::Running => slot.into_call(),
+                Phase::Idle | Phase::Returned => None,
+            },
+            returned,
+        };
+        self.phase = Phase::Idle;
+        self.worker.give_kit(kit);
+        let io = socket::Io::new(stream, input, output);
+        tokio::spawn(socket::Wire::new(io, line, watch, call, context));
     }
 
     /// Answers that there are too many calls already (HTTP-3).
@@ -242,6 +343,9 @@ impl Call {
         if polled.is_ready() {
             self.worker.call_ended();
             self.phase = Phase::Returned;
+            if let (Some(socket), Poll::Ready(result)) = (&mut kit.socket, &polled) {
+                socket.returned = SocketTurn::of(result);
+            }
         } else if self.forced {
             return kit.exchange.leave(Turn::Forced).0;
         }
@@ -263,6 +367,9 @@ impl Call {
         if self.phase == Phase::Idle {
             return;
         }
+        if let Some(line) = kit.line() {
+            line.set_gone(gone);
+        }
         if let Some(began) = kit.began {
             self.worker
                 .access_log
@@ -271,9 +378,10 @@ impl Call {
         kit.exchange.finish(gone);
         if self.phase == Phase::Running {
             let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());
-            let scope = kit.scope.clone();
-            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, scope));
+            let subject = Subject::Request(kit.scope.clone());
+            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, subject));
         }
+        kit.forget_socket(&self.worker);
         self.phase = Phase::Idle;
     }
 }
@@ -287,6 +395,9 @@ impl Drop for Call {
             Phase::Returned => {}
         }
         self.exchange().set_gone(Gone::Shutdown);
+        if let Some(line) = self.kit.as_ref().and_then(|kit| kit.line()) {
+            line.set_gone(Gone::Shutdown);
+        }
     }
 }
 
@@ -299,20 +410,105 @@ impl std::fmt::Debug for Call {
     }
 }
 
+/// The call of a WebSocket whose connection has a task of its own.
+pub(crate) struct SocketCall {
+    worker: Arc<Worker>,
+    /// `None` once it has returned.
+    call: Option<BoxCall>,
+    returned: SocketTurn,
+    /// What the request asked for, for a log. Not its scope: that is the application's alone, to let go of.
+    path: Box<str>,
+    /// What the access log is to say.
+    logged: Option<Box<Logged>>,
+}
+
+/// What the access log says of a socket.
+struct Logged {
+    scope: Scope,
+    began: Instant,
+    bytes: u64,
+}
+
+impl SocketCall {
+    /// Polls the application, if it has not returned.
+    #[inline]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> SocketTurn {
+        let Some(call) = &mut self.call else {
+            return self.returned;
+        };
+        match poll_confined(call.as_mut(), cx) {
+            Poll::Pending => SocketTurn::Pending,
+            Poll::Ready(result) => self.return_with(result),
+        }
+    }
+
+    #[cold]
+    fn return_with(&mut self, result: Result<Done, AppError>) -> SocketTurn {
+        drop_confined(|| self.call = None);
+        self.worker.call_ended();
+        self.returned = SocketTurn::of(&result);
+        if let Err(error) = result {
+            report_of(&Method::GET, &self.path, &error);
+        }
+        self.returned
+    }
+
+    /// Counts what was sent.
+    #[inline]
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        if let Some(logged) = &mut self.logged {
+            logged.bytes += bytes as u64;
+        }
+    }
+
+    /// The socket is over: logs it. An application that has not returned goes on in a task of its own (SRV-1).
+    pub(crate) fn end(&mut self) {
+        if let Some(logged) = self.logged.take() {
+            let sent = Sent {
+                status: Some(StatusCode::SWITCHING_PROTOCOLS),
+                bytes: logged.bytes,
+            };
+            self.worker
+                .access_log
+                .exchange(&logged.scope, sent, logged.began.elapsed());
+        }
+        if let Some(call) = self.call.take() {
+            let slot = app::slot_of(call);
+            let subject = Subject::Socket(std::mem::take(&mut self.path));
+            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, subject));
+        }
+    }
+}
+
+impl Drop for SocketCall {
+    fn drop(&mut self) {
+        if self.call.is_some() {
+            self.worker.call_ended();
+        }
+    }
+}
+
 /// A call that goes on after its exchange is over. It counts in the drain, and as a call.
 struct Trailing {
     worker: Arc<Worker>,
     slot: Box<dyn Slot>,
-    scope: Scope,
+    subject: Subject,
+}
+
+/// Whose call it is, for a log.
+enum Subject {
+    Request(Scope),
+    /// The path that it asked for.
+    Socket(Box<str>),
 }
 
 impl Trailing {
-    fn new(worker: Arc<Worker>, slot: Box<dyn Slot>, scope: Scope) -> Self {
+    fn new(worker: Arc<Worker>, slot: Box<dyn Slot>, subject: Subject) -> Self {
         worker.opened();
         Self {
             worker,
             slot,
-            scope,
+            subject,
         }
     }
 }
@@ -322,7 +518,10 @@ impl Future for Trailing {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if let Err(error) = std::task::ready!(self.slot.poll(cx)) {
-            report(&self.scope, &error);
+            match &self.subject {
+                Subject::Request(scope) => report(scope, &error),
+                Subject::Socket(path) => report_of(&Method::GET, path, &error),
+            }
         }
         Poll::Ready(())
     }

@@ -9,9 +9,9 @@ use gateway_spec::{Capabilities, ConnectionInfo};
 use http::StatusCode;
 
 use crate::buffers;
-use crate::clock::Alarm;
+use crate::clock::{Alarm, Clock};
 use crate::date::HttpDate;
-use crate::settings::Limits;
+use crate::settings::{Limits, Timeouts};
 use crate::worker::Worker;
 use crate::{AccessLogging, Call};
 
@@ -25,6 +25,8 @@ pub struct Context {
     waker: Option<Waker>,
     reading: Option<(Reading, u32)>,
     writing: Option<u32>,
+    /// A tick at which the connection wants to be polled; 0 is none.
+    also: u32,
     resets: ResetCount,
 }
 
@@ -88,6 +90,7 @@ impl Context {
             waker: None,
             reading: None,
             writing: None,
+            also: 0,
             resets: ResetCount::default(),
         }
     }
@@ -104,6 +107,7 @@ impl Context {
             waker: None,
             reading: None,
             writing: None,
+            also: 0,
             resets: ResetCount::default(),
         }
     }
@@ -270,6 +274,23 @@ impl Context {
         }
     }
 
+    /// Has the connection polled at this tick too; 0 is none.
+    #[inline]
+    pub(crate) fn also_wake_at(&mut self, tick: u32) {
+        if self.also != tick {
+            self.also = tick;
+            self.set_alarm();
+        }
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<Clock> {
+        &self.worker.clock
+    }
+
+    pub(crate) fn timeouts(&self) -> &Timeouts {
+        &self.worker.settings.timeouts
+    }
+
     /// The wait that is over, if one is.
     #[must_use]
     #[inline]
@@ -306,7 +327,10 @@ impl Context {
             (Some((_, at)), None) | (None, Some(at)) => at,
             (None, None) => 0,
         };
-        self.alarm.set(at);
+        self.alarm.set(match (at, self.also) {
+            (at, 0) | (0, at) => at,
+            (at, also) => at.min(also),
+        });
     }
 }
 

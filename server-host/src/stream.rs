@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use rustix::net::SendFlags;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 /// A connection that was accepted. It knows its socket, so that a client that leaves is noticed without reading.
@@ -42,7 +42,30 @@ impl Stream {
         cx: &mut Context<'_>,
         buffer: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
-        pin!(self.tcp.read_buf(buffer)).poll(cx)
+        let room = buffer.capacity() - buffer.len();
+        // Without a look at the task's budget, which a connection has of its own: it reads so many times a poll.
+        loop {
+            match self.tcp.try_read_buf(buffer) {
+                Ok(length) => {
+                    if 0 < length && length < room {
+                        self.note_empty();
+                    }
+                    return Poll::Ready(Ok(length));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    std::task::ready!(self.tcp.poll_read_ready(cx))?;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// The socket gave all that it had: notes that, so that nobody asks it in vain before it says that there is more.
+    #[inline]
+    fn note_empty(&self) {
+        let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+        // What it says is what was told to it.
+        let _ = self.tcp.try_io(Interest::READABLE, nothing);
     }
 
     /// Waits until there may be something to read: no system call.

@@ -28,8 +28,10 @@ pub(crate) const TURNS: usize = 16;
 const HYPER_BUFFER: usize = 8 * 1024;
 const HYPER_FIELDS: usize = 100;
 
-/// One connection, as a task.
-pub(crate) struct Connection {
+/// One connection, as a task; nothing once it is a WebSocket's, which has a task of its own.
+pub(crate) struct Connection(Option<Open>);
+
+struct Open {
     io: Shared<Io>,
     serving: Shared<Serving>,
     phase: Phase,
@@ -58,6 +60,8 @@ enum Phase {
     Http2(Box<Http2>),
     /// The application's.
     Tunnel,
+    /// A WebSocket's, which is to get a task of its own.
+    Socket,
     /// Thrown away, until the peer has seen our end.
     Lingering { left: u64 },
 }
@@ -82,6 +86,12 @@ impl From<io::Error> for Over {
 
 impl Connection {
     pub(crate) fn new(stream: Stream, context: Context) -> Self {
+        Self(Some(Open::new(stream, context)))
+    }
+}
+
+impl Open {
+    fn new(stream: Stream, context: Context) -> Self {
         let io = Shared::new(Io::new(stream));
         Self {
             serving: Shared::new(Serving::new(&context, Outlet::Socket(io.clone()))),
@@ -100,7 +110,11 @@ impl Connection {
         self.look_at_deadlines()?;
         for _ in 0..TURNS {
             self.look_at_shutdown(task)?;
-            if self.turn(task)? == Turn::Rest {
+            let turn = self.turn(task)?;
+            if let Phase::Socket = self.phase {
+                return Ok(Poll::Ready(()));
+            }
+            if turn == Turn::Rest {
                 return Ok(Poll::Pending);
             }
         }
@@ -111,6 +125,9 @@ impl Connection {
     /// One step of protocol and application, and what it has to write; whether there may be another.
     fn turn(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
         let advanced = self.advance(task)?;
+        if let Phase::Socket = self.phase {
+            return Ok(Turn::Rest);
+        }
         let mut serving = self.serving.lock();
         let given = serving.after_hyper(task);
         let mut io = self.io.lock();
@@ -151,6 +168,7 @@ impl Connection {
                 Ok(Turn::Rest)
             }
             Phase::Tunnel => self.tunnel(task),
+            Phase::Socket => Ok(Turn::Rest),
             Phase::Lingering { left } => {
                 let io = &mut *self.io.lock();
                 let received = io.poll_read(task, &self.waits.context)?;
@@ -206,6 +224,7 @@ impl Connection {
         self.waits.note(serving, io)?;
         self.phase = match (standing, result) {
             (Standing::CutOff, _) => self.waits.cut_off(serving, io, task)?,
+            (Standing::Tunnel, Ok(())) if serving.call.is_socket() => Phase::Socket,
             (Standing::Tunnel, Ok(())) => Phase::Tunnel,
             (Standing::Open | Standing::Tunnel | Standing::Lost, _) => {
                 return Err(Over(Gone::PeerReset));
@@ -268,7 +287,7 @@ impl Connection {
                 return Err(Over(Gone::Shutdown));
             }
             Phase::Opening => self.waits.context.hurry(),
-            Phase::Tunnel | Phase::Lingering { .. } => {}
+            Phase::Tunnel | Phase::Socket | Phase::Lingering { .. } => {}
             Phase::Http1(_) if is_idle && !head_has_begun && self.io.lock().output.is_empty() => {
                 return Err(Over(Gone::Shutdown));
             }
@@ -412,7 +431,7 @@ impl Waits {
                 io.lets_go_on() || serving.waits_for_room() && io.room() > 0
             }
             Phase::Tunnel => sent == News::Bytes,
-            Phase::Opening | Phase::Lingering { .. } => false,
+            Phase::Opening | Phase::Socket | Phase::Lingering { .. } => false,
         };
         Ok(if goes_on { Turn::Again } else { Turn::Rest })
     }
@@ -459,6 +478,7 @@ impl Waits {
                     look_at_peer(io, serving, task)?;
                 }
             }
+            Phase::Socket => {}
             // Until then the peer is waited for by what it takes.
             Phase::Lingering { .. } if !io.is_shut_down() => self.context.expect_nothing(),
             Phase::Lingering { .. } => self.context.expect(Reading::Linger),
@@ -524,23 +544,51 @@ fn status_of(error: &hyper::Error) -> http::StatusCode {
     }
 }
 
+impl Open {
+    /// The connection is over, and why.
+    fn end(&mut self, gone: Gone) {
+        if let Phase::Http2(http2) = &self.phase {
+            http2.end(gone);
+        }
+        let mut serving = self.serving.lock();
+        serving.call.exchange().set_gone(gone);
+        serving.end(gone);
+        self.io.lock().give_back(&self.waits.context);
+    }
+
+    /// Gives the connection to its WebSocket.
+    fn into_socket(self) {
+        let Self {
+            io, serving, waits, ..
+        } = self;
+        // Hyper is gone, and with it what else had them.
+        let Some(call) = serving.into_inner().map(|serving| serving.call) else {
+            return;
+        };
+        let Some(mut io) = io.into_inner() else {
+            return;
+        };
+        io.give_back_if_used(&waits.context);
+        call.into_socket(io.stream, io.input, io.output, waits.context);
+    }
+}
+
 impl Future for Connection {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
-        let me = &mut *self;
-        match me.drive(task) {
-            Ok(poll) => poll,
-            Err(Over(gone)) => {
-                if let Phase::Http2(http2) = &me.phase {
-                    http2.end(gone);
+        let Some(open) = &mut self.0 else {
+            return Poll::Ready(());
+        };
+        match open.drive(task) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(())) => {
+                if let Some(open) = self.0.take() {
+                    open.into_socket();
                 }
-                let mut serving = me.serving.lock();
-                serving.call.exchange().set_gone(gone);
-                serving.end(gone);
-                me.io.lock().give_back(&me.waits.context);
-                Poll::Ready(())
             }
+            Err(Over(gone)) => open.end(gone),
         }
+        Poll::Ready(())
     }
 }

@@ -402,6 +402,12 @@ impl Exchange {
         wake([receiver]);
     }
 
+    /// What those wait for who asked whether the client is gone, if somebody did: for a server that goes on without the exchange.
+    #[must_use]
+    pub fn signal(&self) -> Option<Signal<Gone>> {
+        self.lock().signal.clone()
+    }
+
     /// Nothing can be sent any more. The first reason counts.
     pub fn set_gone(&self, gone: Gone) {
         let unsent;
