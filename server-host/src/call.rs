@@ -12,7 +12,7 @@ use gateway_spec::{
     ResponseHead, Scope, TrailersPlan,
 };
 use hosting::{Exchange, Facts, Progress, Turn, UpgradeAsked, report};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::app::Slot;
 use crate::worker::Worker;
@@ -138,6 +138,13 @@ impl Call {
     /// again, and slices that would hold a read buffer.
     pub fn scope_mut(&mut self) -> Option<&mut HttpScope> {
         self.scope.reuse()
+    }
+
+    /// The map of the request's fields, if the application has let go of it: the answer's fields have room in it.
+    pub fn spare_map(&mut self) -> HeaderMap {
+        let fields = self.scope_mut().map(|scope| &mut scope.headers);
+        let fields = fields.map(std::mem::take).unwrap_or_default();
+        fields.into_map()
     }
 
     /// Whether a call is under way: begun and not ended.

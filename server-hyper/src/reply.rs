@@ -6,12 +6,12 @@ use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
 use gateway_spec::{HttpScope, ResponseHead};
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, UPGRADE};
 use http::{Method, Response, StatusCode, Version};
 use hyper::body::{Body, Frame, SizeHint};
-use server_host::{BodyAllowed, CONNECTION_FIELDS, ReplyLength, is_bodiless, lists};
+use server_host::{
+    BodyAllowed, CONNECTION_FIELDS, ReplyLength, is_bodiless, is_connection_field, lists,
+};
 
 use crate::io::Shared;
 use crate::service::{Refused, Serving};
@@ -178,18 +178,10 @@ pub(crate) fn refusal(refused: Refused) -> Response<ReplyBody> {
 fn fill_head(response: &mut Response<ReplyBody>, head: &mut ResponseHead, spare: HeaderMap) {
     *response.status_mut() = head.status;
     let fields = std::mem::take(&mut head.headers).into_map_with(spare);
-    let own = fields.keys().any(is_own);
+    let own = fields.keys().any(is_connection_field);
     *response.headers_mut() = fields;
     if own {
         own_the_connection(response.headers_mut(), head.status);
-    }
-}
-
-/// Whether a field says how the connection goes on, which is not the application's to say.
-fn is_own(name: &HeaderName) -> bool {
-    match name.as_str().len() {
-        7 | 10 | 16 | 17 => CONNECTION_FIELDS.contains(name),
-        _ => false,
     }
 }
 
@@ -260,6 +252,8 @@ impl Drop for ReplyStream {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     /// The fields that hyper gets for those of the application, each `name: value`.

@@ -5,8 +5,7 @@ use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
-use gateway_spec::Headers;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Frame, Incoming};
 use server_host::{Outgoing, ReplyLength};
 
@@ -104,7 +103,7 @@ impl Serving {
                         self.reply = Reply::Cut;
                         return Poll::Ready(Err(CutOff));
                     }
-                    let spare = self.spare_map();
+                    let spare = self.call.spare_map();
                     let mut response = Response::new(ReplyBody::Empty);
                     let scope = self.call.scope();
                     let framing =
@@ -147,13 +146,6 @@ impl Serving {
             }
         }
         Poll::Pending
-    }
-
-    /// The map of the request's fields, if the application has let go of it: hyper fills it again for the next.
-    fn spare_map(&mut self) -> HeaderMap {
-        let scope = self.call.scope_mut();
-        let fields = scope.map(|scope| std::mem::take(&mut scope.headers));
-        fields.map(Headers::into_map).unwrap_or_default()
     }
 
     /// Whether hyper can keep the connection, as far as this side is concerned.
