@@ -1,9 +1,10 @@
-//! The streams of an HTTP/2 connection: each is a task of its own, which polls hyper's part of the stream and the
-//! application beside each other.
+//! The streams of an HTTP/2 connection: each polls hyper's part of the stream and the application beside each other.
+//!
+//! When hyper spawns a stream, it is given its first turns at once. Most are over then; the others become tasks.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context as Task, Poll, Waker, ready};
+use std::task::{Context as Task, Poll, Waker};
 
 use gateway_spec::Gone;
 use http::{Method, Request, Response};
@@ -47,6 +48,8 @@ struct State {
     /// What hyper has just spawned for a stream that became a tunnel.
     beside: Option<AbortHandle>,
     open: usize,
+    /// Whether the connection's task is at work, and looks at all of this before it rests.
+    at_work: bool,
     served: News,
     /// Streams that the peer has cancelled since the connection looked last.
     resets: u32,
@@ -66,7 +69,6 @@ enum End {
 
 struct Starting {
     serving: Shared<Serving>,
-    context: Context,
     upgrade: Option<OnUpgrade>,
 }
 
@@ -80,6 +82,7 @@ impl Http2 {
             starting: None,
             beside: None,
             open: 0,
+            at_work: false,
             served: News::Bytes,
             resets: 0,
             end: End::NotAsked,
@@ -114,6 +117,7 @@ impl Http2 {
     ) -> Result<Poll<()>, Over> {
         let waker = task.waker();
         let mut state = self.streams.0.lock();
+        state.at_work = true;
         if !state
             .connection
             .as_ref()
@@ -143,6 +147,7 @@ impl Http2 {
 
     pub(crate) fn set_deadlines(&self, context: &mut Context) {
         let mut state = self.streams.0.lock();
+        state.at_work = false;
         let served = std::mem::replace(&mut state.served, News::None);
         match (state.open, served) {
             // A peer that was told to leave has its time, whether it knows how to or not.
@@ -168,11 +173,10 @@ impl Service<Request<Incoming>> for Streams {
 
     fn call(&self, mut request: Request<Incoming>) -> Answer {
         let mut state = self.0.lock();
-        let context = state.context.for_stream();
         let serving = state
             .free
             .pop()
-            .unwrap_or_else(|| Shared::new(Serving::new(&context, Outlet::Stream)));
+            .unwrap_or_else(|| Shared::new(Serving::new(&state.context, Outlet::Stream)));
         let upgrade =
             (request.method() == Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
         serving.lock().begin(request);
@@ -180,7 +184,6 @@ impl Service<Request<Incoming>> for Streams {
         state.served = News::Bytes;
         state.starting = Some(Starting {
             serving: serving.clone(),
-            context,
             upgrade,
         });
         Answer::new(serving)
@@ -191,22 +194,14 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Executor<F> for Streams {
     fn execute(&self, hyper: F) {
         let starting = self.0.lock().starting.take();
         match starting {
-            Some(Starting {
-                serving,
-                context,
+            Some(Starting { serving, upgrade }) => Stream {
+                hyper: Some(hyper),
                 upgrade,
-            }) => {
-                let (hyper, streams) = (Some(hyper), self.clone());
-                tokio::spawn(Stream {
-                    hyper,
-                    upgrade,
-                    tunnel: None,
-                    beside: None,
-                    serving,
-                    context,
-                    streams,
-                });
+                beside: None,
+                serving,
+                streams: self.clone(),
             }
+            .begin(),
             // What hyper needs beside, for a stream that became a tunnel.
             None => {
                 let beside = tokio::spawn(hyper).abort_handle();
@@ -216,39 +211,46 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Executor<F> for Streams {
     }
 }
 
-/// One stream, as a task.
+/// One stream.
 struct Stream<F> {
     hyper: Option<F>,
     upgrade: Option<OnUpgrade>,
-    tunnel: Option<Io<TokioIo<Upgraded>>>,
     /// Hyper's part of the tunnel, which has its direction to the peer.
     beside: Option<AbortHandle>,
     serving: Shared<Serving>,
-    context: Context,
     streams: Streams,
 }
 
-impl<F: Future<Output = ()> + Unpin> Stream<F> {
-    fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
-        self.context.register(task.waker());
-        if self.context.shutdown() == Shutdown::Forced {
-            self.serving.lock().call.force();
-        }
-        self.look_at_deadlines()?;
+/// A stream that waits for something, as a task: with deadlines of its own.
+struct StreamTask<F> {
+    stream: Stream<F>,
+    tunnel: Option<Io<TokioIo<Upgraded>>>,
+    context: Context,
+}
+
+impl<F: Future<Output = ()> + Send + Unpin + 'static> Stream<F> {
+    /// Gives it its first turns, and makes it a task if it is not over then.
+    fn begin(mut self) {
+        // A task looks at everything again, so nobody has to be woken before.
+        let mut task = Task::from_waker(Waker::noop());
         for _ in 0..TURNS {
-            let turn = match &mut self.tunnel {
-                None => self.exchange(task)?,
-                Some(_) => self.tunnel(task)?,
-            };
-            if turn == Turn::Rest {
-                self.set_deadlines();
-                return Ok(Poll::Pending);
+            match self.exchange(&mut task) {
+                Ok(Turn::Again) => {}
+                Ok(Turn::Rest) => break,
+                Err(Over(gone)) => return self.end(gone),
             }
         }
-        task.waker().wake_by_ref();
-        Ok(Poll::Pending)
+        let context = self.streams.0.lock().context.for_stream();
+        tokio::spawn(StreamTask {
+            stream: self,
+            tunnel: None,
+            context,
+        });
     }
+}
 
+impl<F: Future<Output = ()> + Unpin> Stream<F> {
+    /// One step of hyper and the application; none when they are done and what follows is a tunnel.
     fn exchange(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
         if let Some(hyper) = &mut self.hyper
             && Pin::new(hyper).poll(task).is_ready()
@@ -262,7 +264,8 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
             self.streams.ask_for_end();
         }
         if let Some(error) = serving.take_refused() {
-            self.context.refused(error.status(), &error);
+            let state = self.streams.0.lock();
+            state.context.refused(error.status(), &error);
         }
         match serving.standing() {
             Standing::Lost => Err(Over(self.streams.gone())),
@@ -271,19 +274,63 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
             Standing::Over => Err(Over(Gone::Finished)),
             Standing::CutOff => Err(Over(Gone::Aborted)),
             Standing::Open => Err(Over(self.streams.gone())),
-            Standing::Tunnel => {
-                let Some(upgrade) = &mut self.upgrade else {
-                    return Err(Over(self.streams.gone()));
-                };
-                match Pin::new(upgrade).poll(task) {
-                    Poll::Ready(Ok(upgraded)) => {
-                        self.tunnel = Some(Io::new(TokioIo::new(upgraded)));
-                        Ok(Turn::Again)
-                    }
-                    Poll::Ready(Err(_)) => Err(Over(self.streams.gone())),
-                    Poll::Pending => Ok(Turn::Rest),
-                }
+            Standing::Tunnel => Ok(Turn::Rest),
+        }
+    }
+
+    fn end(&mut self, gone: Gone) {
+        // Hyper's part resets the stream if it is not at its end.
+        self.hyper = None;
+        if gone != Gone::Finished
+            && let Some(beside) = &self.beside
+        {
+            // Else it ends its direction as if all were well.
+            beside.abort();
+        }
+        if gone == Gone::StreamReset {
+            self.streams.note_reset();
+        }
+        let mut serving = self.serving.lock();
+        serving.call.exchange().set_gone(gone);
+        serving.end(gone);
+        serving.forget();
+    }
+}
+
+impl<F: Future<Output = ()> + Unpin> StreamTask<F> {
+    fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
+        self.context.register(task.waker());
+        if self.context.shutdown() == Shutdown::Forced {
+            self.stream.serving.lock().call.force();
+        }
+        self.look_at_deadlines()?;
+        for _ in 0..TURNS {
+            if self.turn(task)? == Turn::Rest {
+                self.set_deadlines();
+                return Ok(Poll::Pending);
             }
+        }
+        task.waker().wake_by_ref();
+        Ok(Poll::Pending)
+    }
+
+    fn turn(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
+        if self.tunnel.is_some() {
+            return self.tunnel(task);
+        }
+        let turn = self.stream.exchange(task)?;
+        if self.stream.hyper.is_some() || self.stream.serving.lock().standing() != Standing::Tunnel
+        {
+            return Ok(turn);
+        }
+        let upgraded = self.stream.upgrade.as_mut();
+        match upgraded.map(|upgrade| Pin::new(upgrade).poll(task)) {
+            Some(Poll::Ready(Ok(upgraded))) => {
+                self.tunnel = Some(Io::new(TokioIo::new(upgraded)));
+                Ok(Turn::Again)
+            }
+            Some(Poll::Pending) => Ok(Turn::Rest),
+            Some(Poll::Ready(Err(_))) | None => Err(Over(self.stream.streams.gone())),
         }
     }
 
@@ -291,12 +338,12 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
         let Some(io) = &mut self.tunnel else {
             return Ok(Turn::Rest);
         };
-        let mut serving = self.serving.lock();
-        let reset = |_| Over(self.streams.gone());
+        let mut serving = self.stream.serving.lock();
+        let reset = |_| Over(self.stream.streams.gone());
         let state = if serving.call.is_active() {
             let call = &mut serving.call;
             match upgrade::advance(io, call, &self.context, task) {
-                Err(Over(Gone::PeerReset)) => Err(Over(self.streams.gone())),
+                Err(Over(Gone::PeerReset)) => Err(Over(self.stream.streams.gone())),
                 state => state,
             }?
         } else {
@@ -322,7 +369,7 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
             Some(Overdue::Write) => return Err(Over(Gone::WriteTimeout)),
             Some(Overdue::Read(_)) => {
                 self.context.expect_nothing();
-                self.serving.lock().body_timed_out();
+                self.stream.serving.lock().body_timed_out();
             }
         }
         Ok(())
@@ -332,7 +379,7 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
         if self.tunnel.is_some() {
             return self.context.expect_nothing();
         }
-        let mut serving = self.serving.lock();
+        let mut serving = self.stream.serving.lock();
         if serving.take_brought() == News::Bytes {
             self.context.expect_nothing();
         }
@@ -349,33 +396,16 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
     }
 }
 
-impl<F: Future<Output = ()> + Unpin> Future for Stream<F> {
+impl<F: Future<Output = ()> + Unpin> Future for StreamTask<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
         let me = &mut *self;
         match me.drive(task) {
-            Ok(poll) => {
-                ready!(poll);
-                Poll::Ready(())
-            }
+            Ok(poll) => poll,
             Err(Over(gone)) => {
-                // Hyper's part resets the stream if it is not at its end.
-                me.hyper = None;
-                if gone != Gone::Finished
-                    && let Some(beside) = &me.beside
-                {
-                    // Else it ends its direction as if all were well.
-                    beside.abort();
-                }
+                me.stream.end(gone);
                 me.tunnel = None;
-                if gone == Gone::StreamReset {
-                    me.streams.note_reset();
-                }
-                let mut serving = me.serving.lock();
-                serving.call.exchange().set_gone(gone);
-                serving.end(gone);
-                serving.forget();
                 Poll::Ready(())
             }
         }
@@ -389,16 +419,16 @@ impl<F> Drop for Stream<F> {
         if state.free.len() < KEPT && !self.serving.lock().call.is_active() {
             state.free.push(self.serving.clone());
         }
-        if state.open == 0 {
+        if state.open == 0 && !state.at_work {
             state.wake();
         }
     }
 }
 
 impl State {
-    fn wake(&mut self) {
-        if let Some(waker) = self.connection.take() {
-            waker.wake();
+    fn wake(&self) {
+        if let Some(waker) = &self.connection {
+            waker.wake_by_ref();
         }
     }
 }

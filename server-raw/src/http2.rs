@@ -23,7 +23,7 @@ use crate::connection::TURNS;
 use crate::io::Io;
 use part::Part;
 use socket::{SharedSocket, Written};
-use stream::Stream;
+use stream::{Stream, StreamTask};
 
 /// Places for calls that are kept for the next streams: what a browser asks for at once.
 const KEPT: usize = 16;
@@ -59,6 +59,8 @@ pub(crate) struct Streams(Arc<Mutex<State>>);
 struct State {
     free: Vec<Call>,
     open: usize,
+    /// Whether the connection's task is at work, and looks at all of this before it rests.
+    at_work: bool,
     served: News,
     /// Streams that the peer has cancelled since the connection looked last.
     resets: u32,
@@ -130,14 +132,18 @@ impl Http2 {
                 Poll::Ready(Err(_)) => self.linger(),
                 Poll::Pending => return Ok(Poll::Pending),
             },
-            Phase::Open(connection) => match connection.poll_accept(task) {
-                Poll::Ready(Some(Ok((request, respond)))) => {
-                    let context = self.context.for_stream();
-                    tokio::spawn(Stream::new(request, respond, context, &self.streams));
+            Phase::Open(connection) => {
+                let (begun, accepted) = accept(connection, &self.context, &self.streams, task);
+                let has_begun = !begun.is_empty();
+                self.give_first_turns(begun);
+                match accepted {
+                    Poll::Ready(Accepted::Batch) => {}
+                    Poll::Ready(Accepted::Last) => self.linger(),
+                    // What the streams have answered is still to be written.
+                    Poll::Pending if has_begun => {}
+                    Poll::Pending => return Ok(Poll::Pending),
                 }
-                Poll::Ready(Some(Err(_)) | None) => self.linger(),
-                Poll::Pending => return Ok(Poll::Pending),
-            },
+            }
             Phase::Lingering { left } => {
                 let read = self
                     .socket
@@ -154,6 +160,16 @@ impl Http2 {
             }
         }
         Ok(Poll::Ready(()))
+    }
+
+    /// Those that wait for something then become tasks.
+    fn give_first_turns(&self, mut begun: Vec<Stream>) {
+        // A task looks at everything again, so nobody has to be woken before.
+        let mut task = Task::from_waker(Waker::noop());
+        begun.retain_mut(|stream| stream.run(&self.context, &mut task).is_pending());
+        for stream in begun {
+            tokio::spawn(StreamTask::new(stream, self.context.for_stream()));
+        }
     }
 
     /// `h2` has said its last, and why. A peer that may still be sending is let finish for a while: a close now would
@@ -224,6 +240,7 @@ impl Http2 {
         }
         let (open, served) = {
             let mut state = self.streams.lock();
+            state.at_work = false;
             let served = std::mem::replace(&mut state.served, News::None);
             (state.open, served)
         };
@@ -244,6 +261,37 @@ impl Http2 {
         }
         Ok(())
     }
+}
+
+/// What came of accepting streams.
+enum Accepted {
+    /// So many that they are to have their turns before others.
+    Batch,
+    /// There will be none any more.
+    Last,
+}
+
+/// The streams that the peer has begun: together, since their answers are written together.
+fn accept(
+    connection: &mut Connection<SharedSocket, Part>,
+    context: &Context,
+    streams: &Streams,
+    task: &mut Task<'_>,
+) -> (Vec<Stream>, Poll<Accepted>) {
+    let mut begun = Vec::new();
+    while begun.len() < KEPT {
+        match connection.poll_accept(task) {
+            Poll::Ready(Some(Ok((request, respond)))) => {
+                if begun.is_empty() {
+                    begun.reserve(KEPT);
+                }
+                begun.push(Stream::new(request, respond, context, streams));
+            }
+            Poll::Ready(Some(Err(_)) | None) => return (begun, Poll::Ready(Accepted::Last)),
+            Poll::Pending => return (begun, Poll::Pending),
+        }
+    }
+    (begun, Poll::Ready(Accepted::Batch))
 }
 
 /// `h2`, with what the operator allows.
@@ -276,6 +324,7 @@ impl Streams {
         Self(Arc::new(Mutex::new(State {
             free: Vec::new(),
             open: 0,
+            at_work: false,
             served: News::Bytes,
             resets: 0,
             end: End::NotAsked,
@@ -286,6 +335,7 @@ impl Streams {
 
     fn register(&self, waker: &Waker) {
         let mut state = self.lock();
+        state.at_work = true;
         match &state.connection {
             Some(kept) if kept.will_wake(waker) => {}
             _ => state.connection = Some(waker.clone()),
@@ -316,6 +366,8 @@ impl Streams {
         }
         if state.open == 0 {
             state.served = News::Bytes;
+        }
+        if state.open == 0 && !state.at_work {
             state.wake();
         }
     }

@@ -1,8 +1,9 @@
-//! One stream, as a task: polls the application, brings it the body and sends what it gives.
+//! One stream: polls the application, brings it the body and sends what it gives.
+//!
+//! The connection gives each stream its first turns itself. Most are over then; the others become tasks.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
@@ -17,16 +18,15 @@ use server_host::{
 };
 
 use super::body::{Brought, RequestBody};
-use super::part::{Gauge, Part};
+use super::part::{Meter, Part};
 use super::reply::{self, Connection, Framing};
 use super::{News, Streams, request};
 use crate::connection::TURNS;
 
-/// One stream, as a task.
+/// One stream.
 pub(super) struct Stream {
     /// Until the stream is dropped.
     call: Option<Call>,
-    context: Context,
     streams: Streams,
     body: Option<RequestBody>,
     sending: Sending,
@@ -34,8 +34,14 @@ pub(super) struct Stream {
     /// What there is no window for yet of an event.
     rest: Bytes,
     then: Then,
-    gauge: Arc<Gauge>,
+    meter: Meter,
     brought: News,
+}
+
+/// A stream that waits for something, as a task: with deadlines of its own.
+pub(super) struct StreamTask {
+    stream: Stream,
+    context: Context,
 }
 
 /// The direction to the peer.
@@ -86,10 +92,10 @@ impl Stream {
     pub(super) fn new(
         mut request: Request<RecvStream>,
         respond: SendResponse<Part>,
-        context: Context,
+        context: &Context,
         streams: &Streams,
     ) -> Self {
-        let mut call = streams.open(&context);
+        let mut call = streams.open(context);
         let length = request::length(&request);
         let checked = http2::check(&mut request, length, context.limits());
         if checked.is_ok() {
@@ -104,26 +110,25 @@ impl Stream {
             reply: Reply::Goes,
             rest: Bytes::new(),
             then: Then::More,
-            gauge: Arc::default(),
+            meter: Meter::default(),
             brought: News::None,
-            context,
         };
         match checked {
             Ok(waits) if length != BodyLength::Empty => {
-                let discard_bytes = stream.context.limits().discard_bytes;
+                let discard_bytes = context.limits().discard_bytes;
                 let body = RequestBody::new(request.into_body(), waits, discard_bytes);
                 stream.body = Some(body);
             }
             Ok(_) => {}
-            Err(refusal) => stream.refuse(refusal, request.method()),
+            Err(refusal) => stream.refuse(refusal, request.method(), context),
         }
         stream
     }
 
     /// Answers a peer whose request is none.
-    fn refuse(&mut self, refusal: http2::Refusal, method: &Method) {
-        self.context.refused(refusal.status(), &refusal);
-        let (head, framing, text) = reply::refusal(refusal, method, &self.context.date());
+    fn refuse(&mut self, refusal: http2::Refusal, method: &Method, context: &Context) {
+        context.refused(refusal.status(), &refusal);
+        let (head, framing, text) = reply::refusal(refusal, method, context.date_value());
         let end = match framing {
             Framing::Follows => {
                 self.rest = text;
@@ -140,26 +145,25 @@ impl Stream {
         };
     }
 
-    fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
-        self.context.register(task.waker());
-        self.gauge.register(task.waker());
-        if self.context.shutdown() == Shutdown::Forced {
-            self.call().force();
-        }
-        self.look_at_deadlines()?;
+    /// Turns, until nothing more can be done now; ready when the stream is over. `context` may be the connection's.
+    pub(super) fn run(&mut self, context: &Context, task: &mut Task<'_>) -> Poll<()> {
         for _ in 0..TURNS {
-            if self.turn(task)? == Turn::Rest {
-                self.set_deadlines();
-                return Ok(Poll::Pending);
+            match self.turn(context, task) {
+                Ok(Turn::Again) => {}
+                Ok(Turn::Rest) => return Poll::Pending,
+                Err(Over(gone)) => {
+                    self.end(gone);
+                    return Poll::Ready(());
+                }
             }
         }
         task.waker().wake_by_ref();
-        Ok(Poll::Pending)
+        Poll::Pending
     }
 
     /// One step of body, application and reply.
-    fn turn(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
-        let brought = self.bring(task)?;
+    fn turn(&mut self, context: &Context, task: &mut Task<'_>) -> Result<Turn, Over> {
+        let brought = self.bring(context, task)?;
         let left = self.leaves_body();
         if self.call().is_active() {
             let wanted = self.call().poll(task).wanted;
@@ -168,7 +172,7 @@ impl Stream {
             }
             self.ask_for_body(wanted);
         }
-        let sent = self.send(task)?;
+        let sent = self.send(context, task)?;
         let unsent = self.unsent();
         self.call().exchange().unsent(unsent);
         self.look_for_reset(task)?;
@@ -193,11 +197,11 @@ impl Stream {
     }
 
     /// Brings the application what has come of the body.
-    fn bring(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
+    fn bring(&mut self, context: &Context, task: &mut Task<'_>) -> Result<bool, Over> {
         let (Some(body), Some(call)) = (&mut self.body, &self.call) else {
             return Ok(false);
         };
-        match body.bring(call.exchange(), self.context.limits(), task) {
+        match body.bring(call.exchange(), context.limits(), task) {
             Brought::Nothing => return Ok(false),
             Brought::Some => self.brought = News::Bytes,
             Brought::End => {
@@ -229,7 +233,7 @@ impl Stream {
     }
 
     /// Sends what the application gives, as far as the peer's window goes.
-    fn send(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
+    fn send(&mut self, context: &Context, task: &mut Task<'_>) -> Result<Turn, Over> {
         let mut turn = Turn::Rest;
         loop {
             if self.send_rest(task)?.is_pending() {
@@ -248,7 +252,7 @@ impl Stream {
                     task.waker().wake_by_ref();
                     return Ok(turn);
                 }
-                Then::Abort(Patience::Waited) if self.gauge.held() == 0 => {
+                Then::Abort(Patience::Waited) if self.meter.held() == 0 => {
                     return Err(Over(Gone::Aborted));
                 }
                 Then::Abort(Patience::Waited) => {
@@ -262,14 +266,14 @@ impl Stream {
             let Some(outgoing) = self.call().exchange().next_output() else {
                 return Ok(turn);
             };
-            self.take(outgoing)?;
+            self.take(outgoing, context)?;
             turn = Turn::Again;
         }
     }
 
     /// Bytes of the reply that the kernel does not have.
     fn unsent(&self) -> usize {
-        self.rest.len() + self.gauge.held()
+        self.rest.len() + self.meter.held()
     }
 
     /// Gives the rest of an event to `h2`, within the peer's window; pending while it is closed.
@@ -290,7 +294,7 @@ impl Stream {
             let bytes = self.rest.split_to(room.min(self.rest.len()));
             let last = self.rest.is_empty() && matches!(self.then, Then::End(None));
             if last {
-                self.send_data(bytes, EndStream::Yes)?;
+                self.send_part(Part::last(bytes), EndStream::Yes)?;
                 return Err(Over(Gone::Finished));
             }
             self.send_data(bytes, EndStream::No)?;
@@ -299,7 +303,11 @@ impl Stream {
     }
 
     fn send_data(&mut self, bytes: Bytes, end: EndStream) -> Result<(), Over> {
-        let part = Part::new(bytes, &self.gauge);
+        let part = self.meter.part(bytes);
+        self.send_part(part, end)
+    }
+
+    fn send_part(&mut self, part: Part, end: EndStream) -> Result<(), Over> {
         match &mut self.sending {
             Sending::Body(stream) => stream
                 .send_data(part, end == EndStream::Yes)
@@ -336,7 +344,7 @@ impl Stream {
     }
 
     /// Takes one event of the application.
-    fn take(&mut self, outgoing: Outgoing) -> Result<(), Over> {
+    fn take(&mut self, outgoing: Outgoing, context: &Context) -> Result<(), Over> {
         match outgoing {
             Outgoing::Informational(head) => {
                 if let Sending::Head(respond) = &mut self.sending {
@@ -354,7 +362,7 @@ impl Stream {
                 head,
                 length,
                 first,
-            } => return self.start(head, length, first),
+            } => return self.start(head, length, first, context),
             Outgoing::Data(bytes) => {
                 if self.reply != Reply::Past {
                     self.rest = bytes;
@@ -362,7 +370,7 @@ impl Stream {
             }
             Outgoing::End(trailers) => self.then = Then::End(trailers),
             Outgoing::Upgrade(head) => {
-                self.send_head(reply::tunnel(head, &self.context.date()), EndStream::No)?;
+                self.send_head(reply::tunnel(head, context.date_value()), EndStream::No)?;
                 self.reply = Reply::Tunnel;
                 if self.body.is_none() {
                     self.call().exchange().end_body(None);
@@ -381,10 +389,12 @@ impl Stream {
         head: gateway_spec::ResponseHead,
         length: ReplyLength,
         first: Bytes,
+        context: &Context,
     ) -> Result<(), Over> {
-        let date = self.context.date();
-        let method = self.call().scope().method.clone();
-        let (head, framing, connection) = reply::head(head, length, &first, &method, &date);
+        let date = context.date_value();
+        let spare = self.call().spare_map();
+        let method = &self.call().scope().method;
+        let (head, framing, connection) = reply::head(head, length, &first, method, date, spare);
         if connection == Connection::Ends {
             self.streams.ask_for_end();
         }
@@ -421,36 +431,6 @@ impl Stream {
         match reset {
             Poll::Pending => Ok(()),
             Poll::Ready(_) => Err(Over(self.streams.gone())),
-        }
-    }
-
-    fn look_at_deadlines(&mut self) -> Result<(), Over> {
-        match self.context.overdue() {
-            None => {}
-            Some(Overdue::Write) => return Err(Over(Gone::WriteTimeout)),
-            Some(Overdue::Read(_)) => {
-                self.context.expect_nothing();
-                self.call().exchange().fail_body(BodyError::Timeout);
-            }
-        }
-        Ok(())
-    }
-
-    /// Nothing more can be done now: says what is waited for, and how long.
-    fn set_deadlines(&mut self) {
-        let brought = std::mem::replace(&mut self.brought, News::None);
-        let waits = !self.is_tunnel()
-            && self.body.is_some()
-            && matches!(self.call().exchange().wanted(), Wanted::Now(1..));
-        match (waits, brought) {
-            (true, News::Bytes) => self.context.expect_anew(Reading::Body),
-            (true, News::None) => self.context.expect(Reading::Body),
-            (false, _) => self.context.expect_nothing(),
-        }
-        match (self.unsent(), self.gauge.take_written()) {
-            (0, _) => self.context.expect_no_write(),
-            (_, News::Bytes) => self.context.expect_write_anew(),
-            (_, News::None) => self.context.expect_write(),
         }
     }
 
@@ -494,24 +474,70 @@ enum EndStream {
     No,
 }
 
-impl Future for Stream {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
-        let me = &mut *self;
-        match me.drive(task) {
-            Ok(poll) => poll,
-            Err(Over(gone)) => {
-                me.end(gone);
-                Poll::Ready(())
-            }
-        }
-    }
-}
-
 impl Drop for Stream {
     fn drop(&mut self) {
         self.streams
             .close(self.call.take().filter(|call| !call.is_active()));
+    }
+}
+
+impl StreamTask {
+    /// A stream that had its first turns; its context is its own.
+    pub(super) const fn new(stream: Stream, context: Context) -> Self {
+        Self { stream, context }
+    }
+
+    fn look_at_deadlines(&mut self) -> Result<(), Over> {
+        match self.context.overdue() {
+            None => {}
+            Some(Overdue::Write) => return Err(Over(Gone::WriteTimeout)),
+            Some(Overdue::Read(_)) => {
+                self.context.expect_nothing();
+                let body_timed_out = BodyError::Timeout;
+                self.stream.call().exchange().fail_body(body_timed_out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing more can be done now: says what is waited for, and how long.
+    fn set_deadlines(&mut self) {
+        let Self { stream, context } = self;
+        let brought = std::mem::replace(&mut stream.brought, News::None);
+        let waits = !stream.is_tunnel()
+            && stream.body.is_some()
+            && matches!(stream.call().exchange().wanted(), Wanted::Now(1..));
+        match (waits, brought) {
+            (true, News::Bytes) => context.expect_anew(Reading::Body),
+            (true, News::None) => context.expect(Reading::Body),
+            (false, _) => context.expect_nothing(),
+        }
+        match (stream.unsent(), stream.meter.take_written()) {
+            (0, _) => context.expect_no_write(),
+            (_, News::Bytes) => context.expect_write_anew(),
+            (_, News::None) => context.expect_write(),
+        }
+    }
+}
+
+impl Future for StreamTask {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
+        let me = &mut *self;
+        me.context.register(task.waker());
+        me.stream.meter.register(task.waker());
+        if me.context.shutdown() == Shutdown::Forced {
+            me.stream.call().force();
+        }
+        if let Err(Over(gone)) = me.look_at_deadlines() {
+            me.stream.end(gone);
+            return Poll::Ready(());
+        }
+        let poll = me.stream.run(&me.context, task);
+        if poll.is_pending() {
+            me.set_deadlines();
+        }
+        poll
     }
 }
