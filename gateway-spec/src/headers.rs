@@ -77,6 +77,15 @@ impl Headers {
         }
     }
 
+    /// One field, and no allocation.
+    #[inline]
+    pub(crate) const fn one(name: HeaderName, value: HeaderValue) -> Self {
+        Self {
+            form: Form::List(List::one(name, value)),
+            map: OnceLock::new(),
+        }
+    }
+
     /// Takes a head's bytes and where its fields lie in them, for servers that parse the wire themselves.
     ///
     /// Bytes that no field names (line ends, colons, the request line) may be there and are ignored.
@@ -151,7 +160,7 @@ impl Headers {
         match &self.form {
             Form::Block(block) => GetAll::block(block, name.text()),
             Form::Map(map) => GetAll::map(map.get_all(name).iter()),
-            Form::List(list) => GetAll::list(list, name.text()),
+            Form::List(list) => GetAll::list(list, &name),
         }
     }
 
@@ -160,7 +169,7 @@ impl Headers {
         match &self.form {
             Form::Block(block) => block.find(name.text()).is_some(),
             Form::Map(map) => map.contains_key(name),
-            Form::List(list) => list.find(name.text()).is_some(),
+            Form::List(list) => list.find_key(&name).is_some(),
         }
     }
 
@@ -488,11 +497,18 @@ mod sealed {
     pub trait Sealed {
         /// The name as text.
         fn text(&self) -> &str;
+
+        /// Whether it is this name.
+        fn is(&self, name: &http::HeaderName) -> bool;
     }
 
     impl Sealed for &str {
         fn text(&self) -> &str {
             self
+        }
+
+        fn is(&self, name: &http::HeaderName) -> bool {
+            super::same_name(self.as_bytes(), name.as_str().as_bytes())
         }
     }
 
@@ -500,11 +516,21 @@ mod sealed {
         fn text(&self) -> &str {
             self.as_str()
         }
+
+        #[inline]
+        fn is(&self, name: &http::HeaderName) -> bool {
+            self == name
+        }
     }
 
     impl Sealed for &http::HeaderName {
         fn text(&self) -> &str {
             self.as_str()
+        }
+
+        #[inline]
+        fn is(&self, name: &http::HeaderName) -> bool {
+            *self == name
         }
     }
 }

@@ -14,7 +14,7 @@ use gateway_spec::{
 use hosting::{Exchange, Facts, Progress, Turn, UpgradeAsked, report};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use crate::app::Slot;
+use crate::app::{Slot, Upgradable};
 use crate::worker::Worker;
 
 /// A place for calls of the application, one at a time, whose allocations are used again.
@@ -76,28 +76,31 @@ impl Call {
         scope.clear();
         fill(scope);
         let body = scope.body;
-        if Arc::get_mut(&mut self.exchange).is_none() {
-            self.exchange = Arc::default();
+        let limit = self.worker.settings.limits.body_bytes;
+        match Arc::get_mut(&mut self.exchange) {
+            Some(exchange) => exchange.begin(facts, body, limit),
+            None => {
+                let mut exchange = Exchange::new();
+                exchange.begin(facts, body, limit);
+                self.exchange = Arc::new(exchange);
+            }
         }
-        let exchange = Arc::get_mut(&mut self.exchange).expect("a fresh exchange is not shared");
-        exchange.begin(facts, body, self.worker.settings.limits.body_bytes);
         if let BodyLength::Known(length) = body
-            && length > self.worker.settings.limits.body_bytes
+            && length > limit
         {
-            return self.refuse(BodyError::TooLarge {
-                limit: self.worker.settings.limits.body_bytes,
-            });
+            return self.refuse(BodyError::TooLarge { limit });
         }
         if !self.worker.call_begins() {
             return self.refuse_for_now();
         }
         let http = Http::new(self.scope.clone(), Arc::clone(&self.exchange) as _);
         // Where no tunnel can be, nobody looks after one.
-        let tunnel = match facts.upgrade {
-            UpgradeAsked::Yes => Some(Arc::clone(&self.exchange)),
-            UpgradeAsked::No => None,
+        let upgrade = match facts.upgrade {
+            UpgradeAsked::Yes => Upgradable::Yes(Arc::clone(&self.exchange)),
+            UpgradeAsked::Unlisted => Upgradable::InVain,
+            UpgradeAsked::No => Upgradable::No,
         };
-        self.slot.start(http, tunnel);
+        self.slot.start(http, upgrade);
         self.phase = Phase::Running;
     }
 
@@ -190,7 +193,7 @@ impl Call {
                 .access_log
                 .exchange(&self.scope, self.exchange.sent(), began.elapsed());
         }
-        if Arc::strong_count(&self.exchange) > 1 {
+        if !self.exchange.clear() {
             self.exchange.set_gone(gone);
         }
         if self.phase == Phase::Running {

@@ -14,8 +14,8 @@ use http::Version;
 use http1::{AfterReply, BodyFraming, Event, PeerError, RequestHead, Step};
 use server_host::http2::Opening;
 use server_host::{
-    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Reading, Shutdown,
-    Stream, Wanted, Watching,
+    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Progress, Reading,
+    Shutdown, Stream, Wanted, Watching,
 };
 
 use crate::body::{self, Intake};
@@ -327,10 +327,40 @@ impl Http1 {
             return Ok(false);
         }
         let progress = self.call.poll(task);
-        if Intake::of(progress.wanted) == Intake::Bring && matches!(progress.wanted, Wanted::Now(_))
+        if self.head.framing == BodyFraming::Empty {
+            if progress.output
+                && let Some(next) = self.reply_whole(task)
+            {
+                return next;
+            }
+        } else if Intake::of(progress.wanted) == Intake::Bring
+            && matches!(progress.wanted, Wanted::Now(_))
         {
             reply::ask_for_body(&mut self.http1, &mut self.io.output);
         }
+        self.reply_on(progress, task)
+    }
+
+    /// The whole reply to a request without a body, if that is what the application has sent: what nearly all exchanges are.
+    #[inline]
+    fn reply_whole(&mut self, task: &mut Task<'_>) -> Option<Result<bool, Over>> {
+        let Self {
+            io, http1, call, ..
+        } = self;
+        if self.phase != Phase::Http || io.output.len() >= OUTBOUND_BYTES {
+            return None;
+        }
+        let context = &self.context;
+        let written = call.exchange().write_whole(|head, body| {
+            reply::write_whole(head, body, http1, context, &mut io.output)
+        })?;
+        Some(match written {
+            Ok(()) => self.next_request(),
+            Err(_usage) => self.abort(task),
+        })
+    }
+
+    fn reply_on(&mut self, progress: Progress, task: &mut Task<'_>) -> Result<bool, Over> {
         let mut replied = false;
         while progress.output
             && let Some(outgoing) = self.next_output()

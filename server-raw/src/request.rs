@@ -25,6 +25,7 @@ pub(crate) fn facts(head: &RequestHead) -> Facts {
         upgrade: match (head.upgrade, head.framing) {
             (Upgrade::Offered, BodyFraming::Empty) => UpgradeAsked::Yes,
             _ if head.method == Method::CONNECT => UpgradeAsked::Yes,
+            (Upgrade::Unlisted, BodyFraming::Empty) => UpgradeAsked::Unlisted,
             _ => UpgradeAsked::No,
         },
         informational: Informational::Sent,

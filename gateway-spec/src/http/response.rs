@@ -90,8 +90,10 @@ impl Response {
 
     /// 200 with this text.
     #[must_use]
+    #[inline]
     pub fn text(body: impl Into<Bytes>) -> Self {
-        Self::typed("text/plain; charset=utf-8", body)
+        const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+        Self::of(TEXT, body.into())
     }
 
     /// 200 with this page.
@@ -106,8 +108,19 @@ impl Response {
     ///
     /// If the type is not visible ASCII.
     #[must_use]
+    #[inline]
     pub fn typed(content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self::new(body).with_header(CONTENT_TYPE, HeaderValue::from_static(content_type))
+        Self::of(HeaderValue::from_static(content_type), body.into())
+    }
+
+    /// Made in one piece: each step on the way would be a copy.
+    #[inline]
+    fn of(content_type: HeaderValue, body: Bytes) -> Self {
+        let head = ResponseHead {
+            status: StatusCode::OK,
+            headers: Headers::one(CONTENT_TYPE, content_type),
+        };
+        Self { head, body }
     }
 
     /// Sets the status.
@@ -127,12 +140,14 @@ impl Response {
 }
 
 impl From<&'static str> for Response {
+    #[inline]
     fn from(text: &'static str) -> Self {
         Self::text(text)
     }
 }
 
 impl From<String> for Response {
+    #[inline]
     fn from(text: String) -> Self {
         Self::text(text)
     }

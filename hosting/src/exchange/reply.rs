@@ -129,7 +129,9 @@ impl Reply {
         }
     }
 
-    fn start(
+    /// Takes the start of the response, if it fits, and gives the length of the body.
+    #[inline]
+    pub(super) fn start(
         &mut self,
         head: &mut ResponseHead,
         body: &Bytes,
@@ -277,7 +279,7 @@ impl Reply {
         head: ResponseHead,
         mut send: impl FnMut(Outgoing),
     ) -> Result<(), SendError> {
-        if !matches!(self.phase, Phase::Before) || self.facts.upgrade == UpgradeAsked::No {
+        if !matches!(self.phase, Phase::Before) || self.facts.upgrade != UpgradeAsked::Yes {
             return Err(SendError::OutOfOrder);
         }
         let switches = head.status == StatusCode::SWITCHING_PROTOCOLS || head.status.is_success();

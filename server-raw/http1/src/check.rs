@@ -213,8 +213,8 @@ fn behind_head(finished: &Finished) -> Option<Place> {
         (MethodKind::Connect, _, persistence) | (_, Upgrade::Offered, persistence) => {
             Behind::Tunnel(persistence)
         }
-        (_, Upgrade::None, Persistence::Close) => Behind::Nothing,
-        (_, Upgrade::None, Persistence::KeepOpen) => Behind::Request,
+        (_, Upgrade::None | Upgrade::Unlisted, Persistence::Close) => Behind::Nothing,
+        (_, Upgrade::None | Upgrade::Unlisted, Persistence::KeepOpen) => Behind::Request,
     };
     let reader = match finished.framing {
         BodyFraming::Empty => {

@@ -8,7 +8,7 @@ use crate::body_reader::{BodyReader, Part};
 use crate::body_writer::BodyWriter;
 use crate::error::{PeerError, UsageError};
 use crate::event::{AfterReply, Event, Payload, Step};
-use crate::framing::{BodyFraming, ReplyBody};
+use crate::framing::{BodyFraming, ReplyBody, ReplyFraming};
 use crate::head::{self, Expectation, Finished, Persistence, RequestHead, Upgrade};
 use crate::limits::Limits;
 use crate::reply_head::{self, ReplyHead};
@@ -255,6 +255,19 @@ impl Connection {
         date: &[u8; 29],
         out: &mut Vec<u8>,
     ) -> Result<(), UsageError> {
+        let framing = self.write_head(status, headers, body, date, out)?;
+        self.state.on(Input::HeadSent(BodyWriter::new(framing)))
+    }
+
+    #[inline]
+    fn write_head(
+        &mut self,
+        status: StatusCode,
+        headers: &Headers,
+        body: ReplyBody,
+        date: &[u8; 29],
+        out: &mut Vec<u8>,
+    ) -> Result<ReplyFraming, UsageError> {
         let persistence = self.persistence;
         let exchange = self.owing_head()?;
         let persistence = match (&exchange.reading, exchange.request.expectation) {
@@ -272,8 +285,7 @@ impl Connection {
         };
         let decided = reply.write(exchange.request, persistence, out)?;
         self.persistence = decided.persistence;
-        self.state
-            .on(Input::HeadSent(BodyWriter::new(decided.framing)))
+        Ok(decided.framing)
     }
 
     /// Writes a part of the body, framed as the head said (ASGI: `http.response.body`). Nothing is written where the reply
@@ -349,15 +361,37 @@ impl Connection {
         date: &[u8; 29],
         out: &mut Vec<u8>,
     ) -> Result<(), UsageError> {
-        self.send_head(
-            status,
-            headers,
-            ReplyBody::Whole(data.len() as u64),
-            date,
-            out,
-        )?;
-        self.send_data(data, out)?;
-        self.send_end(None, out)
+        match self.send_whole_frame(status, headers, data.len(), date, out)? {
+            Payload::Write { suffix: _nothing } => out.extend_from_slice(data),
+            Payload::Skip => {}
+        }
+        Ok(())
+    }
+
+    /// Writes what stands before the `length` bytes of a whole reply, for a caller who writes the bytes from where they are. Nothing
+    /// follows them.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_head`](Self::send_head).
+    #[inline]
+    pub fn send_whole_frame(
+        &mut self,
+        status: StatusCode,
+        headers: &Headers,
+        length: usize,
+        date: &[u8; 29],
+        out: &mut Vec<u8>,
+    ) -> Result<Payload, UsageError> {
+        let framing =
+            self.write_head(status, headers, ReplyBody::Whole(length as u64), date, out)?;
+        self.state.on(Input::WholeSent)?;
+        Ok(match framing {
+            ReplyFraming::Nothing { .. } => Payload::Skip,
+            ReplyFraming::Sized(_) | ReplyFraming::Chunked | ReplyFraming::UntilClose => {
+                Payload::Write { suffix: b"" }
+            }
+        })
     }
 
     /// Makes the connection a tunnel: writes a 101 whose `headers` have an Upgrade, or the 2xx to a CONNECT.

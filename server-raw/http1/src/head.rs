@@ -61,6 +61,8 @@ pub enum Upgrade {
     /// No, or in HTTP/1.0, where such an offer has no meaning.
     #[default]
     None,
+    /// No, but there are `Upgrade` fields, which `Connection` does not list.
+    Unlisted,
     /// It does: the `Upgrade` fields say to which, and `Connection` lists them.
     Offered,
 }

@@ -21,6 +21,9 @@ pub(crate) struct ReplyHead<'a> {
     pub(crate) date: &'a [u8; 29],
 }
 
+/// What a head of a few fields and a small body have.
+const USUAL_BYTES: usize = 512;
+
 /// What became of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Decided {
@@ -32,6 +35,7 @@ impl ReplyHead<'_> {
     /// Writes the head, and nothing if it fails.
     ///
     /// `persistence` is what the request and the server allow; the application can only make it less.
+    #[inline]
     pub(crate) fn write(
         &self,
         request: Request,
@@ -39,6 +43,8 @@ impl ReplyHead<'_> {
         out: &mut Vec<u8>,
     ) -> Result<Decided, UsageError> {
         let start = out.len();
+        // Room for most heads at once.
+        out.reserve(USUAL_BYTES);
         put_status(out, self.status);
         let upgrade = match self.status {
             // Which protocol is required, must be said (RFC 9110 section 15.5.22).
@@ -224,12 +230,18 @@ impl Default for Given {
 }
 
 /// Writes the application's fields, but for those that are the server's.
+#[inline]
 fn put_fields(out: &mut Vec<u8>, headers: &Headers, upgrade: UpgradeField) -> Given {
     let mut given = Given::default();
     headers.iter().for_each(|(name, value)| {
         let name = name.as_bytes();
         match kind(name) {
             Kind::Passes => put_field(out, name, value),
+            Kind::ContentType => {
+                // Its name is copied as a whole, as is one that is known.
+                out.extend_from_slice(b"content-type: ");
+                put_value(out, value);
+            }
             Kind::Date => {
                 given.date = Presence::Present;
                 put_field(out, name, value);
@@ -264,6 +276,8 @@ fn put_fields(out: &mut Vec<u8>, headers: &Headers, upgrade: UpgradeField) -> Gi
 
 enum Kind {
     Passes,
+    /// It passes too, and nearly every reply has it.
+    ContentType,
     Date,
     Upgrade,
     ContentLength,
@@ -277,6 +291,7 @@ fn kind(name: &[u8]) -> Kind {
         4 if scan::is(name, b"date") => Kind::Date,
         7 if scan::is(name, b"upgrade") => Kind::Upgrade,
         10 if scan::is(name, b"connection") => Kind::Connection,
+        12 if name == b"content-type" => Kind::ContentType,
         10 if scan::is(name, b"keep-alive") => Kind::Ignored,
         14 if scan::is(name, b"content-length") => Kind::ContentLength,
         16 if scan::is(name, b"proxy-connection") => Kind::Ignored,
@@ -285,10 +300,15 @@ fn kind(name: &[u8]) -> Kind {
     }
 }
 
+#[inline]
 fn put_status(out: &mut Vec<u8>, status: StatusCode) {
     if status == StatusCode::OK {
         return out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
     }
+    put_other_status(out, status);
+}
+
+fn put_other_status(out: &mut Vec<u8>, status: StatusCode) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
@@ -300,14 +320,32 @@ fn put_status(out: &mut Vec<u8>, status: StatusCode) {
 pub(crate) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
+    put_value(out, value);
+}
+
+#[inline]
+fn put_value(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }
 
-fn put_length(out: &mut Vec<u8>, length: u64) {
-    out.extend_from_slice(b"content-length: ");
-    out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-    out.extend_from_slice(b"\r\n");
+/// A line of a length that is known, cut where the number ends: nothing of it is copied by a call.
+#[inline]
+fn put_length(out: &mut Vec<u8>, mut length: u64) {
+    const NAME: &[u8] = b"content-length: ";
+    let mut line = *b"content-length: 00000000000000000000\r\n";
+    let digits = length
+        .checked_ilog10()
+        .map_or(1, |power| power as usize + 1);
+    let end = NAME.len() + digits;
+    for place in line[NAME.len()..end].iter_mut().rev() {
+        *place = b'0' + (length % 10) as u8;
+        length /= 10;
+    }
+    line[end..end + 2].copy_from_slice(b"\r\n");
+    let start = out.len();
+    out.extend_from_slice(&line);
+    out.truncate(start + end + 2);
 }
 
 fn end_with_date(out: &mut Vec<u8>, given: &Given, date: &[u8; 29]) {

@@ -107,7 +107,8 @@ impl Facts {
             framing,
             upgrade: match (self.connection.upgrade, self.upgrade) {
                 (true, UpgradeField::Present) => Upgrade::Offered,
-                (false, UpgradeField::Present) | (_, UpgradeField::Absent) => Upgrade::None,
+                (false, UpgradeField::Present) => Upgrade::Unlisted,
+                (_, UpgradeField::Absent) => Upgrade::None,
             },
             expectation: match self.expect {
                 Expect::Absent => Expectation::None,
