@@ -12,7 +12,7 @@ use gateway_spec::{
     ResponseHead, Scope, TrailersPlan,
 };
 use hosting::{Exchange, Facts, Progress, Turn, UpgradeAsked, report};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 
 use crate::app::{Slot, Upgradable};
 use crate::worker::Worker;
@@ -143,11 +143,10 @@ impl Call {
         self.scope.reuse()
     }
 
-    /// The map of the request's fields, if the application has let go of it: the answer's fields have room in it.
-    pub fn spare_map(&mut self) -> HeaderMap {
-        let fields = self.scope_mut().map(|scope| &mut scope.headers);
-        let fields = fields.map(std::mem::take).unwrap_or_default();
-        fields.into_map()
+    /// Both at once: an answer to the request in the scope comes from the exchange.
+    #[inline]
+    pub fn exchange_and_scope(&mut self) -> (&Arc<Exchange>, &mut Scope) {
+        (&self.exchange, &mut self.scope)
     }
 
     /// Whether a call is under way: begun and not ended.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
-use gateway_spec::{HttpScope, ResponseHead};
+use gateway_spec::{Headers, ResponseHead, Scope};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, UPGRADE};
 use http::{Method, Response, StatusCode, Version};
 use hyper::body::{Body, Frame, SizeHint};
@@ -51,29 +51,29 @@ impl std::error::Error for CutOff {}
 pub(crate) enum Framing {
     /// It is all in the response.
     Complete,
-    /// It is taken frame by frame.
-    Follows,
+    /// It is taken frame by frame; this is its beginning.
+    Follows(Bytes),
     /// It is not sent, whatever the application writes.
     Suppressed,
 }
 
-/// Makes the response as hyper takes it. `spare` is a map that is not used any more.
+/// Makes the response as hyper takes it, to the request in `scope`.
 pub(crate) fn fill(
     response: &mut Response<ReplyBody>,
     head: &mut ResponseHead,
     length: ReplyLength,
-    first: &Bytes,
-    request: &HttpScope,
+    first: Bytes,
+    scope: &mut Scope,
     serving: &Shared<Serving>,
-    spare: HeaderMap,
 ) -> Framing {
-    fill_head(response, head, spare);
+    use_again(scope, response);
+    fill_head(response, head);
     match length {
         _ if is_bodiless(response.status()) => {
-            settle_length(response, request.version);
+            settle_length(response, scope.version);
             Framing::Suppressed
         }
-        _ if request.method == Method::HEAD => {
+        _ if scope.method == Method::HEAD => {
             if !first.is_empty()
                 && length == ReplyLength::Whole
                 && !response.headers().contains_key(CONTENT_LENGTH)
@@ -84,7 +84,7 @@ pub(crate) fn fill(
             Framing::Suppressed
         }
         ReplyLength::Whole if first.len() <= FRAME => {
-            *response.body_mut() = ReplyBody::Whole(first.clone());
+            *response.body_mut() = ReplyBody::Whole(first);
             Framing::Complete
         }
         length => {
@@ -96,8 +96,17 @@ pub(crate) fn fill(
                     ReplyLength::Unknown => None,
                 },
             });
-            Framing::Follows
+            Framing::Follows(first)
         }
+    }
+}
+
+/// The memory of the request's fields becomes the response's, if the application has let go of them: hyper fills it again for the
+/// next request.
+fn use_again(scope: &mut Scope, response: &mut Response<ReplyBody>) {
+    let fields = scope.reuse().map(|scope| &mut scope.headers);
+    if let Some(map) = fields.and_then(Headers::as_map_mut) {
+        std::mem::swap(map, response.headers_mut());
     }
 }
 
@@ -143,7 +152,7 @@ pub(crate) fn take_connection(response: &mut Response<ReplyBody>) -> bool {
 pub(crate) fn switch(mut head: ResponseHead) -> Result<Response<ReplyBody>, CutOff> {
     let protocol = head.headers.get(UPGRADE).map(HeaderValue::from_bytes);
     let mut response = Response::new(ReplyBody::Empty);
-    fill_head(&mut response, &mut head, HeaderMap::new());
+    fill_head(&mut response, &mut head);
     response.headers_mut().remove(CONTENT_LENGTH);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let Some(Ok(protocol)) = protocol else {
@@ -175,13 +184,12 @@ pub(crate) fn refusal(refused: Refused) -> Response<ReplyBody> {
     response
 }
 
-fn fill_head(response: &mut Response<ReplyBody>, head: &mut ResponseHead, spare: HeaderMap) {
+fn fill_head(response: &mut Response<ReplyBody>, head: &mut ResponseHead) {
     *response.status_mut() = head.status;
-    let fields = std::mem::take(&mut head.headers).into_map_with(spare);
-    let own = fields.keys().any(is_connection_field);
-    *response.headers_mut() = fields;
-    if own {
-        own_the_connection(response.headers_mut(), head.status);
+    let fields = response.headers_mut();
+    head.headers.move_into(fields);
+    if fields.keys().any(is_connection_field) {
+        own_the_connection(fields, head.status);
     }
 }
 
@@ -265,8 +273,9 @@ mod tests {
         }
         let mut response = Response::new(ReplyBody::Empty);
         // What is in the map that is used again, must not come back.
-        let spare = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("old"))]);
-        fill_head(&mut response, &mut head, spare);
+        let old = (CONTENT_TYPE, HeaderValue::from_static("old"));
+        *response.headers_mut() = HeaderMap::from_iter([old]);
+        fill_head(&mut response, &mut head);
         let fields: Vec<_> = response
             .headers()
             .iter()

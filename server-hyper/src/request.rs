@@ -2,6 +2,7 @@
 
 use gateway_spec::{BodyLength, HttpScope};
 use http::header::{CONNECTION, EXPECT, TE, UPGRADE};
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Version};
 use http1::PeerError;
 use hyper::body::{Body, Incoming};
@@ -77,14 +78,17 @@ fn has_upgrade<B>(request: &Request<B>) -> bool {
 }
 
 /// Moves a head into a scope, part by part: as a whole it would be copied several times.
-pub(crate) fn fill<B>(scope: &mut HttpScope, request: &mut Request<B>, body: BodyLength) {
-    std::mem::swap(&mut scope.method, request.method_mut());
-    std::mem::swap(&mut scope.uri, request.uri_mut());
-    scope.version = request.version();
-    scope.headers = std::mem::take(request.headers_mut()).into();
+pub(crate) fn fill(scope: &mut HttpScope, mut head: Parts, body: BodyLength) {
+    scope.method = head.method;
+    scope.uri = head.uri;
+    scope.version = head.version;
+    match scope.headers.as_map_mut() {
+        Some(fields) => *fields = head.headers,
+        None => scope.headers = head.headers.into(),
+    }
     scope.body = body;
-    if !request.extensions().is_empty() {
-        let protocol = request.extensions_mut().remove::<Protocol>();
+    if !head.extensions.is_empty() {
+        let protocol = head.extensions.remove::<Protocol>();
         scope.protocol = protocol.map(|protocol| protocol.as_str().into());
     }
 }

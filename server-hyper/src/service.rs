@@ -10,8 +10,8 @@ use std::fmt;
 use std::task::Context as Task;
 
 use bytes::Bytes;
-use gateway_spec::{BodyError, BodyLength, Gone, Headers};
-use http::{Request, StatusCode, Uri, Version};
+use gateway_spec::{BodyError, BodyLength, Gone};
+use http::{HeaderMap, Request, StatusCode, Uri, Version};
 use http1::PeerError;
 use hyper::body::Incoming;
 use server_host::http2::{self, Expectation};
@@ -205,35 +205,31 @@ impl Serving {
             self.held = Some(request);
             return;
         }
-        let discard_bytes = self.limits.discard_bytes;
-        self.body = self
-            .begin_call(&mut request)
-            .map(|waits| RequestBody::new(request.into_body(), waits, discard_bytes));
-    }
-
-    /// Begins the call, unless the request is refused; whether there is a body, and its peer waits.
-    fn begin_call(&mut self, request: &mut Request<Incoming>) -> Option<Continue> {
         let length = request::length(request.body());
         let checked = match request.version() {
-            Version::HTTP_2 => self.check_http2(request, length),
-            _ => Self::check_http1(request, length),
+            Version::HTTP_2 => self.check_http2(&mut request, length),
+            _ => Self::check_http1(&request, length),
         };
         let (facts, waits) = match checked {
             Ok(checked) => checked,
             Err(refused) => {
                 self.refused = Some(refused);
-                return None;
+                self.body = None;
+                return;
             }
         };
+        let (head, body) = request.into_parts();
         self.call
-            .begin(facts, |scope| request::fill(scope, request, length));
+            .begin(facts, |scope| request::fill(scope, head, length));
         self.body_state = BodyState::Whole;
         self.reply = Reply::Waited;
         self.app = App::Waiting;
-        match length {
+        self.body = match length {
             BodyLength::Empty => None,
-            BodyLength::Known(_) | BodyLength::Unknown => Some(waits),
-        }
+            BodyLength::Known(_) | BodyLength::Unknown => {
+                Some(RequestBody::new(body, waits, self.limits.discard_bytes))
+            }
+        };
     }
 
     fn check_http1(
@@ -276,7 +272,10 @@ impl Serving {
     pub(crate) fn end(&mut self, gone: Gone) {
         self.call.end(gone);
         if let Some(scope) = self.call.scope_mut() {
-            scope.headers = Headers::new();
+            // The response may have them already.
+            if !scope.headers.is_empty() {
+                scope.headers = HeaderMap::new().into();
+            }
             scope.uri = Uri::default();
         }
     }

@@ -251,11 +251,11 @@ impl Exchange {
         Some(outgoing)
     }
 
-    /// The response, if it is one event and the next thing to send: `write` gets its head by reference and its body, which then count
-    /// as sent. Saves a head's way through a queue. [`clear`](Self::clear) drops the head.
+    /// The response, if it is one event and the next thing to send: `write` gets its head by reference, to leave there what it likes, and
+    /// its body, which then count as sent. Saves a head's way through a queue. [`clear`](Self::clear) drops the head.
     ///
     /// `write` runs under the exchange's lock: it must neither wait nor wake.
-    pub fn write_whole<R>(&self, write: impl FnOnce(&ResponseHead, Bytes) -> R) -> Option<R> {
+    pub fn write_whole<R>(&self, write: impl FnOnce(&mut ResponseHead, Bytes) -> R) -> Option<R> {
         let mut state = self.lock();
         if !state.output.is_empty() {
             return None;

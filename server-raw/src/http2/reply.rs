@@ -23,7 +23,7 @@ pub(super) enum Connection {
     Ends,
 }
 
-/// The head of a response; what becomes of its body, and of the connection. `spare` is a map that is not used any more.
+/// The head of a response; what becomes of its body, and of the connection. `spare` is a map whose fields are not used any more.
 pub(super) fn head(
     head: ResponseHead,
     length: ReplyLength,
@@ -104,10 +104,15 @@ pub(super) fn refusal(
     (response, framing, text)
 }
 
-fn response(head: ResponseHead, date: HeaderValue, spare: HeaderMap) -> (Response<()>, Connection) {
+fn response(
+    mut head: ResponseHead,
+    date: HeaderValue,
+    spare: HeaderMap,
+) -> (Response<()>, Connection) {
     let mut response = bare(head.status);
     let fields = response.headers_mut();
-    *fields = head.headers.into_map_with(spare);
+    *fields = spare;
+    head.headers.move_into(fields);
     let connection = own(fields);
     fields.entry(DATE).or_insert(date);
     (response, connection)

@@ -392,8 +392,12 @@ impl Stream {
         context: &Context,
     ) -> Result<(), Over> {
         let date = context.date_value();
-        let spare = self.call().spare_map();
-        let method = &self.call().scope().method;
+        let call = self.call();
+        // The memory of the request's fields becomes the response's, if the application has let go of them.
+        let fields = call.scope_mut().map(|scope| &mut scope.headers);
+        let spare = fields.and_then(Headers::as_map_mut).map(std::mem::take);
+        let spare = spare.unwrap_or_default();
+        let method = &call.scope().method;
         let (head, framing, connection) = reply::head(head, length, &first, method, date, spare);
         if connection == Connection::Ends {
             self.streams.ask_for_end();
