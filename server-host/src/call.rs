@@ -19,11 +19,10 @@ use crate::worker::Worker;
 
 /// A place for calls of the application, one at a time, whose allocations are used again.
 ///
-/// The order is: [`begin`](Self::begin), [`poll`](Self::poll) as often as anything happens, and
+/// The order is: [`vacant`](Self::vacant), [`begin`](Self::begin), [`poll`](Self::poll) as often as anything happens, and
 /// [`end`](Self::end) when the response is written or the connection is over.
 pub struct Call {
     worker: Arc<Worker>,
-    info: Arc<ConnectionInfo>,
     slot: Box<dyn Slot>,
     exchange: Arc<Exchange>,
     scope: Scope,
@@ -44,38 +43,36 @@ enum Phase {
 
 impl Call {
     pub(crate) fn new(worker: Arc<Worker>, info: Arc<ConnectionInfo>) -> Self {
-        let scope = Self::fresh_scope(&worker, &info);
+        let mut scope = HttpScope::new(info);
+        scope.state = worker.state.clone();
         let slot = worker.app.slot();
         Self {
             worker,
-            info,
             slot,
             exchange: Arc::default(),
-            scope,
+            scope: Scope::new(scope),
             phase: Phase::Idle,
             forced: false,
             began: None,
         }
     }
 
-    fn fresh_scope(worker: &Worker, info: &Arc<ConnectionInfo>) -> Scope {
-        let mut scope = HttpScope::new(Arc::clone(info));
-        scope.state = worker.state.clone();
-        Scope::new(scope)
+    /// The scope of the next request, for whoever reads that: method, target, version, fields and body are the wire's to set; the rest
+    /// is set already.
+    #[inline]
+    pub fn vacant(&mut self) -> &mut HttpScope {
+        debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
+        // A copy where the application keeps the last one; all that is copied in vain is of a request that it wanted to keep.
+        let scope = self.scope.edit();
+        scope.clear();
+        scope
     }
 
-    /// Starts the call for a request, which `fill` describes. Of the scope it sets method, target, version, fields
-    /// and body; the rest is set already.
-    pub fn begin(&mut self, facts: Facts, fill: impl FnOnce(&mut HttpScope)) {
+    /// Starts the call for the request that was put into the [vacant](Self::vacant) scope.
+    pub fn begin(&mut self, facts: Facts) {
         debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
         self.began = self.worker.now_if_logging();
-        if self.scope.reuse().is_none() {
-            self.scope = Self::fresh_scope(&self.worker, &self.info);
-        }
-        let scope = self.scope.reuse().expect("a fresh scope is not shared");
-        scope.clear();
-        fill(scope);
-        let body = scope.body;
+        let body = self.scope.body;
         let limit = self.worker.settings.limits.body_bytes;
         match Arc::get_mut(&mut self.exchange) {
             Some(exchange) => exchange.begin(facts, body, limit),

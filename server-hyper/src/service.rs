@@ -219,8 +219,8 @@ impl Serving {
             }
         };
         let (head, body) = request.into_parts();
-        self.call
-            .begin(facts, |scope| request::fill(scope, head, length));
+        request::fill(self.call.vacant(), head, length);
+        self.call.begin(facts);
         self.body_state = BodyState::Whole;
         self.reply = Reply::Waited;
         self.app = App::Waiting;

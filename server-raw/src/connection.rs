@@ -11,7 +11,7 @@ use std::task::{Context as Task, Poll};
 
 use gateway_spec::Gone;
 use http::Version;
-use http1::{AfterReply, BodyFraming, Event, PeerError, RequestHead, Step};
+use http1::{AfterReply, BodyFraming, Event, HeadFacts, PeerError, Step};
 use server_host::http2::Opening;
 use server_host::{
     Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Progress, Reading,
@@ -47,7 +47,8 @@ pub(crate) enum Connection {
 pub(crate) struct Http1 {
     io: Io,
     http1: http1::Connection,
-    head: RequestHead,
+    /// Of the last head.
+    head: HeadFacts,
     call: Call,
     context: Context,
     phase: Phase,
@@ -126,7 +127,7 @@ impl Http1 {
         Self {
             io: Io::new(stream),
             http1: http1::Connection::new(request::limits(context.limits())),
-            head: RequestHead::default(),
+            head: HeadFacts::default(),
             call: context.call(),
             context,
             phase: Phase::Opening,
@@ -296,27 +297,41 @@ impl Http1 {
         if !wanted {
             return Ok(false);
         }
-        match self.http1.next_event(&mut self.io.input, &mut self.head) {
-            Ok(Step::Event(Event::Head)) => {
-                if self.context.shutdown() != Shutdown::No {
-                    self.http1.close_after_reply();
-                }
-                let facts = request::facts(&self.head);
-                let head = &mut self.head;
-                self.call.begin(facts, |scope| request::fill(scope, head));
-                self.fresh = Fresh::Served;
-                Ok(true)
-            }
+        if !self.call.is_active() {
+            return self.parse_head();
+        }
+        match self.http1.next_part(&mut self.io.input) {
             Ok(Step::Event(event)) => {
                 body::bring(event, self.call.exchange());
                 Ok(true)
             }
             Ok(Step::NeedBytes | Step::Paused) => Ok(false),
             Ok(Step::Closed) => self.close(),
-            Err(error) if self.call.is_active() => {
+            Err(error) => {
                 body::fail(error, self.call.exchange(), self.context.limits());
                 Ok(true)
             }
+        }
+    }
+
+    /// Reads a head into the call's scope; if it is complete, the application is called for it.
+    #[inline]
+    fn parse_head(&mut self) -> Result<bool, Over> {
+        let scope = self.call.vacant();
+        let head = request::parts(scope, &mut self.head);
+        match self.http1.next_event(&mut self.io.input, head) {
+            Ok(Step::Event(_head)) => {
+                request::complete(scope, self.head);
+                let facts = request::facts(&scope.method, self.head);
+                if self.context.shutdown() != Shutdown::No {
+                    self.http1.close_after_reply();
+                }
+                self.call.begin(facts);
+                self.fresh = Fresh::Served;
+                Ok(true)
+            }
+            Ok(Step::NeedBytes | Step::Paused) => Ok(false),
+            Ok(Step::Closed) => self.close(),
             Err(error) => self.refuse(error),
         }
     }
@@ -428,7 +443,7 @@ impl Http1 {
 
     /// Throws away the rest of a body that nobody wants.
     fn discard(&mut self, left: u64) -> Result<bool, Over> {
-        match self.http1.next_event(&mut self.io.input, &mut self.head) {
+        match self.http1.next_part(&mut self.io.input) {
             Ok(Step::Event(Event::Data(bytes))) => match left.checked_sub(bytes.len() as u64) {
                 Some(left) => {
                     self.phase = Phase::Discarding { left };

@@ -591,7 +591,7 @@ impl HttpTransport for Exchange {
                     more: false,
                     trailers,
                 } => {
-                    reply.start(&mut head, &body, false, trailers)?;
+                    reply.whole(&mut head, &body, trailers)?;
                     *queued += body.len();
                     *whole = Some(Whole { head, body });
                 }
@@ -612,6 +612,10 @@ impl HttpTransport for Exchange {
             } else {
                 None
             };
+            if state.polling && receiver.is_none() {
+                // Nearly always: there is nobody to wake.
+                return Ok(());
+            }
             [state.wire_waker(), receiver]
         };
         wake(wakers);

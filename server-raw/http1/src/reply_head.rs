@@ -45,6 +45,52 @@ impl ReplyHead<'_> {
         let start = out.len();
         // Room for most heads at once.
         out.reserve(USUAL_BYTES);
+        if let (ReplyBody::Whole(length), Persistence::KeepOpen) = (self.body, persistence)
+            && is_ordinary(request, self.status)
+        {
+            if self.write_ordinary(length, out) {
+                return Ok(Decided {
+                    framing: ReplyFraming::Sized(length),
+                    persistence,
+                });
+            }
+            out.truncate(start);
+        }
+        self.write_any(request, persistence, out)
+    }
+
+    /// Writes the head of a reply none of whose fields is the server's, and whose length is plain: what nearly all are. Whether it is one;
+    /// else what was written is to be taken back.
+    #[inline]
+    fn write_ordinary(&self, length: u64, out: &mut Vec<u8>) -> bool {
+        put_status(out, self.status);
+        let is_ordinary = self
+            .headers
+            .iter()
+            .fold(true, |is_ordinary, (name, value)| {
+                let kind = kind(name.as_bytes());
+                match kind {
+                    Kind::Passes => put_field(out, name.as_bytes(), value),
+                    Kind::ContentType => put_content_type(out, value),
+                    _ => return false,
+                }
+                is_ordinary
+            });
+        if is_ordinary {
+            put_length(out, length);
+            put_date_and_end(out, self.date);
+        }
+        is_ordinary
+    }
+
+    #[inline(never)]
+    fn write_any(
+        &self,
+        request: Request,
+        persistence: Persistence,
+        out: &mut Vec<u8>,
+    ) -> Result<Decided, UsageError> {
+        let start = out.len();
         put_status(out, self.status);
         let upgrade = match self.status {
             // Which protocol is required, must be said (RFC 9110 section 15.5.22).
@@ -237,11 +283,7 @@ fn put_fields(out: &mut Vec<u8>, headers: &Headers, upgrade: UpgradeField) -> Gi
         let name = name.as_bytes();
         match kind(name) {
             Kind::Passes => put_field(out, name, value),
-            Kind::ContentType => {
-                // Its name is copied as a whole, as is one that is known.
-                out.extend_from_slice(b"content-type: ");
-                put_value(out, value);
-            }
+            Kind::ContentType => put_content_type(out, value),
             Kind::Date => {
                 given.date = Presence::Present;
                 put_field(out, name, value);
@@ -274,6 +316,14 @@ fn put_fields(out: &mut Vec<u8>, headers: &Headers, upgrade: UpgradeField) -> Gi
     given
 }
 
+/// Whether a reply to this request, with this status, has a body like any other, and says nothing of the connection.
+#[inline]
+fn is_ordinary(request: Request, status: StatusCode) -> bool {
+    request.method == MethodKind::Other
+        && request.version == Version::HTTP_11
+        && !matches!(status.as_u16(), 100..200 | 204 | 205 | 304 | 426)
+}
+
 enum Kind {
     Passes,
     /// It passes too, and nearly every reply has it.
@@ -286,6 +336,7 @@ enum Kind {
     Ignored,
 }
 
+#[inline]
 fn kind(name: &[u8]) -> Kind {
     match name.len() {
         4 if scan::is(name, b"date") => Kind::Date,
@@ -324,6 +375,13 @@ pub(crate) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 #[inline]
+fn put_content_type(out: &mut Vec<u8>, value: &[u8]) {
+    // Of a length that is known, so that it is not copied by a call.
+    out.extend_from_slice(b"content-type: ");
+    put_value(out, value);
+}
+
+#[inline]
 fn put_value(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
@@ -352,6 +410,11 @@ fn end_with_date(out: &mut Vec<u8>, given: &Given, date: &[u8; 29]) {
     if given.date == Presence::Present {
         return out.extend_from_slice(b"\r\n");
     }
+    put_date_and_end(out, date);
+}
+
+#[inline]
+fn put_date_and_end(out: &mut Vec<u8>, date: &[u8; 29]) {
     let mut end = *b"date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n";
     end[b"date: ".len()..][..date.len()].copy_from_slice(date);
     out.extend_from_slice(&end);
