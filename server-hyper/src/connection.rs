@@ -24,9 +24,8 @@ use crate::upgrade::{self, Tunnel};
 /// Turns of one poll: after so many the other connections of the worker have theirs.
 pub(crate) const TURNS: usize = 16;
 
-/// Hyper's smallest read buffer, and its number of fields without an allocation.
+/// Hyper's smallest read buffer.
 const HYPER_BUFFER: usize = 8 * 1024;
-const HYPER_FIELDS: usize = 100;
 
 /// One connection, as a task.
 pub(crate) struct Connection {
@@ -181,7 +180,7 @@ impl Connection {
             (Opening::Http2, _) => Phase::Http2(Box::new(Http2::new(hyper, context))),
             (Opening::Broken, _) => self.waits.close(&mut io),
             (Opening::Undecided | Opening::Http1, _) => {
-                io.gate = Gate::checking(request::limits(context.limits()), &io.input);
+                io.gate = Gate::checking(request::limits(context.limits()));
                 let service = OneAtATime::new(self.serving.clone());
                 Phase::Http1(builder(context.limits()).serve_connection(hyper, service))
             }
@@ -214,13 +213,8 @@ impl Connection {
                 self.waits.answer_refused(io);
                 self.waits.close(io)
             }
-            (Standing::Over, Err(error)) => {
-                if error.is_parse() {
-                    // Hyper has answered it.
-                    self.waits.context.refused(status_of(&error), &error);
-                }
-                self.waits.close(io)
-            }
+            // What it was told of was right.
+            (Standing::Over, Err(_)) => self.waits.close(io),
         };
         Ok(Turn::Again)
     }
@@ -322,9 +316,6 @@ impl Connection {
 impl Waits {
     /// Looks at what hyper has read, and what it made of it.
     fn note(&mut self, serving: &mut Serving, io: &mut Io) -> Result<(), Over> {
-        if let Some(error) = serving.take_refused() {
-            self.context.refused(error.status(), &error);
-        }
         match (serving.take_served(), io.take_received()) {
             (Served::Request, _) => {
                 self.fresh = Fresh::Served;
@@ -501,27 +492,15 @@ fn look_at_peer(io: &Io, serving: &Serving, task: &mut Task<'_>) -> Result<(), O
     }
 }
 
-/// Hyper, with what the operator allows. It has no timer: the deadlines are the context's.
+/// Hyper. It has no timer: the deadlines are the context's; and no limit of heads: those that it is told of are small.
 fn builder(limits: &Limits) -> Builder {
     let mut builder = Builder::new();
     builder
         // A peer that has sent all it wants may still read.
         .half_close(true)
         .header_read_timeout(None)
-        .max_header_size(limits.head_bytes)
         .max_buf_size(limits.head_bytes.max(HYPER_BUFFER));
-    if limits.header_fields != HYPER_FIELDS {
-        builder.max_headers(limits.header_fields);
-    }
     builder
-}
-
-fn status_of(error: &hyper::Error) -> http::StatusCode {
-    if error.is_parse_too_large() {
-        http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-    } else {
-        http::StatusCode::BAD_REQUEST
-    }
 }
 
 impl Future for Connection {

@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 use crate::connection::{Over, TURNS};
 use crate::io::{HyperIo, Io, News, Shared};
 use crate::reply::{CutOff, ReplyBody};
-use crate::service::{Answer, Outlet, Serving, Standing, Turn};
+use crate::service::{Answer, Outlet, Refused, Serving, Standing, Turn};
 use crate::upgrade::{self, Tunnel};
 
 /// Places for exchanges that are kept for the next streams: what a browser asks for at once.
@@ -75,7 +75,9 @@ struct Starting {
 impl Http2 {
     pub(crate) fn new(io: TokioIo<HyperIo>, context: &Context) -> Self {
         let mut of_streams = context.for_stream();
-        of_streams.set_capabilities(context.capabilities().with_continue_on_read(false));
+        let capabilities = context.capabilities().with_continue_on_read(false);
+        // What HPACK gives is put together by name.
+        of_streams.set_capabilities(capabilities.with_wire_order(false));
         let streams = Streams(Shared::new(State {
             context: of_streams,
             free: Vec::new(),
@@ -263,9 +265,9 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
         if serving.take_end_asked() {
             self.streams.ask_for_end();
         }
-        if let Some(error) = serving.take_refused() {
+        if let Some(Refused { refusal, .. }) = serving.take_refused() {
             let state = self.streams.0.lock();
-            state.context.refused(error.status(), &error);
+            state.context.refused(refusal.status(), &refusal);
         }
         match serving.standing() {
             Standing::Lost => Err(Over(self.streams.gone())),

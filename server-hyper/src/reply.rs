@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
-use gateway_spec::{Headers, ResponseHead, Scope};
+use gateway_spec::{Headers, HttpScope, ResponseHead, Scope};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, UPGRADE};
 use http::{Method, Response, StatusCode, Version};
 use hyper::body::{Body, Frame, SizeHint};
@@ -63,10 +63,9 @@ pub(crate) fn fill(
     head: &mut ResponseHead,
     length: ReplyLength,
     first: Bytes,
-    scope: &mut Scope,
+    scope: &HttpScope,
     serving: &Shared<Serving>,
 ) -> Framing {
-    use_again(scope, response);
     fill_head(response, head);
     match length {
         _ if is_bodiless(response.status()) => {
@@ -101,13 +100,16 @@ pub(crate) fn fill(
     }
 }
 
-/// The memory of the request's fields becomes the response's, if the application has let go of them: hyper fills it again for the
-/// next request.
-fn use_again(scope: &mut Scope, response: &mut Response<ReplyBody>) {
+/// Gives a response memory for its fields: that of the request's if it was a map, of HTTP/2, and the application has let go of it; else of
+/// `spare`. Hyper fills it again for the next request.
+pub(crate) fn use_again(
+    scope: &mut Scope,
+    spare: &mut HeaderMap,
+    response: &mut Response<ReplyBody>,
+) {
     let fields = scope.reuse().map(|scope| &mut scope.headers);
-    if let Some(map) = fields.and_then(Headers::as_map_mut) {
-        std::mem::swap(map, response.headers_mut());
-    }
+    let map = fields.and_then(Headers::as_map_mut).unwrap_or(spare);
+    std::mem::swap(map, response.headers_mut());
 }
 
 /// What a response that never has a body may say of its length.
@@ -165,12 +167,13 @@ pub(crate) fn switch(mut head: ResponseHead) -> Result<Response<ReplyBody>, CutO
     Ok(response)
 }
 
-/// The answer to a peer whose bytes are no request.
+/// The answer to a request of HTTP/2 that is none.
 pub(crate) fn refusal(refused: Refused) -> Response<ReplyBody> {
-    let text = Bytes::from(format!("{refused}\n"));
+    let Refused { refusal, body } = refused;
+    let text = Bytes::from(format!("{refusal}\n"));
     let mut response = Response::new(ReplyBody::Empty);
-    *response.status_mut() = refused.status();
-    if let Refused::Http2(_, BodyAllowed::Head) = refused {
+    *response.status_mut() = refusal.status();
+    if body == BodyAllowed::Head {
         let length = HeaderValue::from(text.len());
         response.headers_mut().insert(CONTENT_LENGTH, length);
     } else {
@@ -178,9 +181,6 @@ pub(crate) fn refusal(refused: Refused) -> Response<ReplyBody> {
     }
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);
-    if let Refused::Http1(_) = refused {
-        close_after(&mut response);
-    }
     response
 }
 

@@ -139,10 +139,13 @@ impl Serving {
     #[inline]
     fn answer_whole(&mut self, this: &Shared<Self>) -> Option<Result<Response<ReplyBody>, CutOff>> {
         let (exchange, scope) = self.call.exchange_and_scope();
+        let spare = &mut self.spare;
         let mut response = Response::new(ReplyBody::Empty);
         let framing = exchange.write_whole(|head, body| {
-            let taken = is_taken(head, scope);
-            taken.then(|| reply::fill(&mut response, head, ReplyLength::Whole, body, scope, this))
+            is_taken(head, scope).then(|| {
+                reply::use_again(scope, spare, &mut response);
+                reply::fill(&mut response, head, ReplyLength::Whole, body, scope, this)
+            })
         })?;
         self.hyper = Hyper::Nothing;
         Some(self.answered(response, framing, ReplyLength::Whole))
@@ -158,8 +161,10 @@ impl Serving {
     ) -> Result<Response<ReplyBody>, CutOff> {
         let (_, scope) = self.call.exchange_and_scope();
         let mut response = Response::new(ReplyBody::Empty);
-        let framing = is_taken(&head, scope)
-            .then(|| reply::fill(&mut response, &mut head, length, first, scope, this));
+        let framing = is_taken(&head, scope).then(|| {
+            reply::use_again(scope, &mut self.spare, &mut response);
+            reply::fill(&mut response, &mut head, length, first, scope, this)
+        });
         self.answered(response, framing, length)
     }
 
