@@ -128,7 +128,7 @@ impl Connection {
             return Ok(Turn::Again);
         }
         self.waits
-            .set_deadlines(&self.phase, &mut serving, &io, task)?;
+            .set_deadlines(&self.phase, &mut serving, &mut io, task)?;
         Ok(Turn::Rest)
     }
 
@@ -413,7 +413,7 @@ impl Waits {
         &mut self,
         phase: &Phase,
         serving: &mut Serving,
-        io: &Io,
+        io: &mut Io,
         task: &mut Task<'_>,
     ) -> Result<(), Over> {
         let mut watching = Watching::Events;
@@ -433,7 +433,10 @@ impl Waits {
             }
             Phase::Http1(_) if serving.is_discarding() => self.context.expect(Reading::Body),
             Phase::Http1(_) if !io.output.is_empty() => self.context.expect_nothing(),
-            Phase::Http1(_) => self.expect_request(io),
+            Phase::Http1(_) => {
+                serving.call.rest_with(&mut io.output);
+                self.expect_request(io);
+            }
             Phase::Http2(http2)
                 if self.context.shutdown() == Shutdown::Forced
                     && http2.is_idle()

@@ -418,8 +418,12 @@ impl<F> Drop for Stream<F> {
     fn drop(&mut self) {
         let mut state = self.streams.0.lock();
         state.open -= 1;
-        if state.free.len() < KEPT && !self.serving.lock().call.is_active() {
-            state.free.push(self.serving.clone());
+        if state.free.len() < KEPT {
+            let call = &mut self.serving.lock().call;
+            if !call.is_active() {
+                call.rest();
+                state.free.push(self.serving.clone());
+            }
         }
         if state.open == 0 && !state.at_work {
             state.wake();

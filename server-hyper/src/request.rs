@@ -118,11 +118,11 @@ pub(crate) fn facts(head: &RequestHead) -> Facts {
     }
 }
 
-/// Puts a head into a scope, and what was there in its place: memory to be used again.
-pub(crate) fn exchange(scope: &mut HttpScope, head: &mut RequestHead) {
+/// Moves a head of HTTP/1 into a scope.
+pub(crate) fn take(head: &mut RequestHead, scope: &mut HttpScope) {
     std::mem::swap(&mut scope.method, &mut head.method);
-    std::mem::swap(&mut scope.uri, &mut head.uri);
-    std::mem::swap(&mut scope.headers, &mut head.headers);
+    scope.uri = std::mem::take(&mut head.uri);
+    scope.headers = std::mem::take(&mut head.headers);
     scope.version = head.facts.version;
     scope.body = match head.facts.framing {
         BodyFraming::Empty => BodyLength::Empty,

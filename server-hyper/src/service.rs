@@ -203,10 +203,10 @@ impl Serving {
         let Outlet::Socket(io) = &self.outlet else {
             return None;
         };
-        let io = &mut *io.lock();
-        let head = io.gate.head().expect("what hyper reads here is HTTP/1");
+        let Io { gate, output, .. } = &mut *io.lock();
+        let head = gate.head().expect("what hyper reads here is HTTP/1");
         let (facts, waits) = (request::facts(head), request::waits(head.facts));
-        request::exchange(self.call.vacant(), head);
+        request::take(head, self.call.vacant_with(output));
         self.call.begin(facts);
         let (told, body) = request.into_parts();
         self.spare = told.headers;

@@ -190,6 +190,9 @@ impl Http1 {
         if may_read && self.io.rest(task, &self.context)? != Received::Nothing {
             return Ok(false);
         }
+        if self.is_between_requests() {
+            self.call.rest_with(&mut self.io.output);
+        }
         self.set_deadlines(task)?;
         Ok(true)
     }
@@ -317,7 +320,7 @@ impl Http1 {
     /// Reads a head into the call's scope; if it is complete, the application is called for it.
     #[inline]
     fn parse_head(&mut self) -> Result<bool, Over> {
-        let scope = self.call.vacant();
+        let scope = self.call.vacant_with(&mut self.io.output);
         let head = request::parts(scope, &mut self.head);
         match self.http1.next_event(&mut self.io.input, head) {
             Ok(Step::Event(_head)) => {
@@ -651,8 +654,10 @@ impl Http1 {
     }
 
     fn end(&mut self, gone: Gone) {
-        self.call.exchange().set_gone(gone);
-        self.call.end(gone);
+        if self.call.is_active() {
+            self.call.exchange().set_gone(gone);
+            self.call.end(gone);
+        }
         self.io.give_back(&self.context);
     }
 

@@ -15,9 +15,7 @@ use std::task::{Context as Task, Poll, Waker};
 
 use gateway_spec::Gone;
 use h2::server::{Builder, Connection, Handshake};
-use server_host::{
-    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Resets, Shutdown,
-};
+use server_host::{Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Resets, Shutdown};
 
 use crate::connection::TURNS;
 use crate::io::Io;
@@ -25,8 +23,8 @@ use part::Part;
 use socket::{SharedSocket, Written};
 use stream::{Stream, StreamTask};
 
-/// Places for calls that are kept for the next streams: what a browser asks for at once.
-const KEPT: usize = 16;
+/// Streams that are begun at a time: what a browser asks for at once.
+const BATCH: usize = 16;
 
 /// One connection, as a task.
 pub(crate) struct Http2 {
@@ -57,7 +55,6 @@ pub(crate) enum News {
 pub(crate) struct Streams(Arc<Mutex<State>>);
 
 struct State {
-    free: Vec<Call>,
     open: usize,
     /// Whether the connection's task is at work, and looks at all of this before it rests.
     at_work: bool,
@@ -279,11 +276,11 @@ fn accept(
     task: &mut Task<'_>,
 ) -> (Vec<Stream>, Poll<Accepted>) {
     let mut begun = Vec::new();
-    while begun.len() < KEPT {
+    while begun.len() < BATCH {
         match connection.poll_accept(task) {
             Poll::Ready(Some(Ok((request, respond)))) => {
                 if begun.is_empty() {
-                    begun.reserve(KEPT);
+                    begun.reserve(BATCH);
                 }
                 begun.push(Stream::new(request, respond, context, streams));
             }
@@ -322,7 +319,6 @@ const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 impl Streams {
     fn new() -> Self {
         Self(Arc::new(Mutex::new(State {
-            free: Vec::new(),
             open: 0,
             at_work: false,
             served: News::Bytes,
@@ -347,23 +343,17 @@ impl Streams {
         self.lock().gone.get_or_insert(gone);
     }
 
-    /// A stream begins: a place for its call.
-    pub(crate) fn open(&self, context: &Context) -> Call {
+    /// A stream begins.
+    pub(crate) fn open(&self) {
         let mut state = self.lock();
         state.open += 1;
         state.served = News::Bytes;
-        state.free.pop().unwrap_or_else(|| context.call())
     }
 
-    /// A stream has ended; its call's place is kept if there is room.
-    pub(crate) fn close(&self, call: Option<Call>) {
+    /// A stream has ended.
+    pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.open -= 1;
-        if let Some(call) = call
-            && state.free.len() < KEPT
-        {
-            state.free.push(call);
-        }
         if state.open == 0 {
             state.served = News::Bytes;
         }

@@ -128,7 +128,7 @@ pub(super) struct Block {
     /// Whether a map of it was asked for before.
     asked: AtomicBool,
     /// Made when a map is asked for again.
-    map: OnceLock<HeaderMap>,
+    map: OnceLock<Box<HeaderMap>>,
 }
 
 /// Blocks up to so many bytes keep their map: those of browsers with their cookies, and not those that somebody made long.
@@ -214,11 +214,12 @@ impl Block {
     /// is asked for a second time is kept.
     pub(super) fn to_map(&self) -> HeaderMap {
         if let Some(map) = self.map.get() {
-            return map.clone();
+            return (**map).clone();
         }
         let is_asked_again = self.asked.swap(true, Ordering::Relaxed);
         if is_asked_again && self.bytes.len() <= LONGEST {
-            self.map.get_or_init(|| self.make_map()).clone()
+            let map = self.map.get_or_init(|| Box::new(self.make_map()));
+            (**map).clone()
         } else {
             self.make_map()
         }

@@ -138,7 +138,7 @@ impl Serving {
     /// The response, if it is one event: what nearly all are.
     #[inline]
     fn answer_whole(&mut self, this: &Shared<Self>) -> Option<Result<Response<ReplyBody>, CutOff>> {
-        let (exchange, scope) = self.call.exchange_and_scope();
+        let (exchange, scope) = self.call.exchange_and_scope()?;
         let spare = &mut self.spare;
         let mut response = Response::new(ReplyBody::Empty);
         let framing = exchange.write_whole(|head, body| {
@@ -159,12 +159,15 @@ impl Serving {
         first: Bytes,
         this: &Shared<Self>,
     ) -> Result<Response<ReplyBody>, CutOff> {
-        let (_, scope) = self.call.exchange_and_scope();
         let mut response = Response::new(ReplyBody::Empty);
-        let framing = is_taken(&head, scope).then(|| {
-            reply::use_again(scope, &mut self.spare, &mut response);
-            reply::fill(&mut response, &mut head, length, first, scope, this)
-        });
+        let framing = self
+            .call
+            .exchange_and_scope()
+            .filter(|(_, scope)| is_taken(&head, scope))
+            .map(|(_, scope)| {
+                reply::use_again(scope, &mut self.spare, &mut response);
+                reply::fill(&mut response, &mut head, length, first, scope, this)
+            });
         self.answered(response, framing, length)
     }
 

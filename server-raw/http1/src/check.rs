@@ -108,7 +108,7 @@ impl Check {
         Self {
             place: Place::HEAD,
             index: Vec::new(),
-            last: Last::NONE,
+            last: Last::new(),
             limits,
         }
     }

@@ -49,7 +49,7 @@ impl Connection {
             peer: Peer::Sending,
             refused: MethodKind::Other,
             index: Vec::new(),
-            last: Last::NONE,
+            last: Last::new(),
         }
     }
 

@@ -39,7 +39,7 @@ pub struct RequestHead {
 
 /// What a connection knows of the head before, whose fields are nearly always those of the next: a client that keeps its connection says the
 /// same of itself with each request. Bytes that were found right are right again, and mean the same.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Last {
     /// All of the section, its empty line too.
     fields: Headers,
@@ -47,10 +47,12 @@ pub(crate) struct Last {
 }
 
 impl Last {
-    pub(crate) const NONE: Self = Self {
-        fields: Headers::new(),
-        facts: Facts::NONE,
-    };
+    pub(crate) const fn new() -> Self {
+        Self {
+            fields: Headers::new(),
+            facts: Facts::NONE,
+        }
+    }
 
     /// Whether a section begins with all of the one before: then it ends there.
     #[inline(always)]

@@ -25,8 +25,7 @@ use crate::connection::TURNS;
 
 /// One stream.
 pub(super) struct Stream {
-    /// Until the stream is dropped.
-    call: Option<Call>,
+    call: Call,
     streams: Streams,
     body: Option<RequestBody>,
     sending: Sending,
@@ -95,7 +94,8 @@ impl Stream {
         context: &Context,
         streams: &Streams,
     ) -> Self {
-        let mut call = streams.open(context);
+        streams.open();
+        let mut call = context.call();
         let length = request::length(&request);
         let checked = http2::check(&mut request, length, context.limits());
         if checked.is_ok() {
@@ -104,7 +104,7 @@ impl Stream {
             call.begin(facts);
         }
         let mut stream = Self {
-            call: Some(call),
+            call,
             streams: streams.clone(),
             body: None,
             sending: Sending::Head(respond),
@@ -166,8 +166,8 @@ impl Stream {
     fn turn(&mut self, context: &Context, task: &mut Task<'_>) -> Result<Turn, Over> {
         let brought = self.bring(context, task)?;
         let left = self.leaves_body();
-        if self.call().is_active() {
-            let wanted = self.call().poll(task).wanted;
+        if self.call.is_active() {
+            let wanted = self.call.poll(task).wanted;
             if let Some(body) = &mut self.body {
                 body.settle(wanted);
             }
@@ -175,7 +175,7 @@ impl Stream {
         }
         let sent = self.send(context, task)?;
         let unsent = self.unsent();
-        self.call().exchange().unsent(unsent);
+        self.call.exchange().unsent(unsent);
         self.look_for_reset(task)?;
         // Where the application has made room meanwhile, the stream was not asked yet.
         let made_room = left && !self.leaves_body();
@@ -186,33 +186,27 @@ impl Stream {
         })
     }
 
-    fn call(&mut self) -> &mut Call {
-        self.call
-            .as_mut()
-            .expect("it is taken when the stream is dropped")
-    }
-
     fn leaves_body(&mut self) -> bool {
-        let wanted = self.call().exchange().wanted();
+        let wanted = self.call.exchange().wanted();
         self.body.as_ref().is_none_or(|body| body.is_left(wanted))
     }
 
     /// Brings the application what has come of the body.
     fn bring(&mut self, context: &Context, task: &mut Task<'_>) -> Result<bool, Over> {
-        let (Some(body), Some(call)) = (&mut self.body, &self.call) else {
+        let Some(body) = &mut self.body else {
             return Ok(false);
         };
-        match body.bring(call.exchange(), context.limits(), task) {
+        match body.bring(self.call.exchange(), context.limits(), task) {
             Brought::Nothing => return Ok(false),
             Brought::Some => self.brought = News::Bytes,
             Brought::End => {
                 if self.is_tunnel() {
-                    self.call().exchange().half_close();
+                    self.call.exchange().half_close();
                 }
                 self.body = None;
             }
             Brought::Malformed => {
-                call.exchange().fail_body(BodyError::Malformed);
+                self.call.exchange().fail_body(BodyError::Malformed);
                 self.body = None;
             }
             // What still comes is let fall; the peer is told when the reply is complete.
@@ -264,7 +258,7 @@ impl Stream {
             if self.unsent() >= OUTBOUND_BYTES {
                 return Ok(turn);
             }
-            let Some(outgoing) = self.call().exchange().next_output() else {
+            let Some(outgoing) = self.call.exchange().next_output() else {
                 return Ok(turn);
             };
             self.take(outgoing, context)?;
@@ -354,7 +348,7 @@ impl Stream {
                 }
             }
             Outgoing::Head { head, .. }
-                if self.call().scope().method == Method::CONNECT && head.status.is_success() =>
+                if self.call.scope().method == Method::CONNECT && head.status.is_success() =>
             {
                 // It would make a tunnel (RFC 9110 section 9.3.6), which nobody asked for.
                 self.then = Then::Abort(Patience::Waited);
@@ -374,8 +368,8 @@ impl Stream {
                 self.send_head(reply::tunnel(head, context.date_value()), EndStream::No)?;
                 self.reply = Reply::Tunnel;
                 if self.body.is_none() {
-                    self.call().exchange().end_body(None);
-                    self.call().exchange().half_close();
+                    self.call.exchange().end_body(None);
+                    self.call.exchange().half_close();
                 }
             }
             Outgoing::Shutdown => self.then = Then::Shutdown,
@@ -393,7 +387,7 @@ impl Stream {
         context: &Context,
     ) -> Result<(), Over> {
         let date = context.date_value();
-        let call = self.call();
+        let call = &mut self.call;
         // The memory of the request's fields becomes the response's, if the application has let go of them.
         let fields = call.scope_mut().map(|scope| &mut scope.headers);
         let spare = fields.and_then(Headers::as_map_mut).map(std::mem::take);
@@ -454,7 +448,7 @@ impl Stream {
         if gone == Gone::StreamReset {
             self.streams.note_reset();
         }
-        let call = self.call();
+        let call = &mut self.call;
         call.exchange().set_gone(gone);
         call.end(gone);
         // Slices of them would hold a read buffer.
@@ -481,8 +475,7 @@ enum EndStream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.streams
-            .close(self.call.take().filter(|call| !call.is_active()));
+        self.streams.close();
     }
 }
 
@@ -499,7 +492,7 @@ impl StreamTask {
             Some(Overdue::Read(_)) => {
                 self.context.expect_nothing();
                 let body_timed_out = BodyError::Timeout;
-                self.stream.call().exchange().fail_body(body_timed_out);
+                self.stream.call.exchange().fail_body(body_timed_out);
             }
         }
         Ok(())
@@ -511,7 +504,7 @@ impl StreamTask {
         let brought = std::mem::replace(&mut stream.brought, News::None);
         let waits = !stream.is_tunnel()
             && stream.body.is_some()
-            && matches!(stream.call().exchange().wanted(), Wanted::Now(1..));
+            && matches!(stream.call.exchange().wanted(), Wanted::Now(1..));
         match (waits, brought) {
             (true, News::Bytes) => context.expect_anew(Reading::Body),
             (true, News::None) => context.expect(Reading::Body),
@@ -533,7 +526,7 @@ impl Future for StreamTask {
         me.context.register(task.waker());
         me.stream.meter.register(task.waker());
         if me.context.shutdown() == Shutdown::Forced {
-            me.stream.call().force();
+            me.stream.call.force();
         }
         if let Err(Over(gone)) = me.look_at_deadlines() {
             me.stream.end(gone);
