@@ -67,9 +67,9 @@ impl Gate {
     }
 
     /// The head that hyper has just been told of.
-    pub(crate) fn head(&mut self) -> Option<&mut RequestHead> {
+    pub(crate) fn head(&self) -> Option<&RequestHead> {
         match self {
-            Self::Checking(checking) => Some(&mut checking.head),
+            Self::Checking(checking) => Some(&checking.head),
             Self::Open => None,
         }
     }

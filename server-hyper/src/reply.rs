@@ -100,16 +100,23 @@ pub(crate) fn fill(
     }
 }
 
-/// Gives a response memory for its fields: that of the request's if it was a map, of HTTP/2, and the application has let go of it; else of
-/// `spare`. Hyper fills it again for the next request.
+/// Gives a fresh response memory for its fields: `spare`, or that of the request's if it was a map, of HTTP/2, and the application has let
+/// go of it. Hyper fills it again for the next request.
 pub(crate) fn use_again(
+    spare: &mut Option<HeaderMap>,
     scope: &mut Scope,
-    spare: &mut HeaderMap,
     response: &mut Response<ReplyBody>,
 ) {
-    let fields = scope.reuse().map(|scope| &mut scope.headers);
-    let map = fields.and_then(Headers::as_map_mut).unwrap_or(spare);
-    std::mem::swap(map, response.headers_mut());
+    let fields = response.headers_mut();
+    if let Some(map) = spare.take() {
+        // A fresh map has no memory: there is nothing to drop, which each response would pay for.
+        std::mem::forget(std::mem::replace(fields, map));
+        return;
+    }
+    let unused = scope.reuse().map(|scope| &mut scope.headers);
+    if let Some(map) = unused.and_then(Headers::as_map_mut) {
+        std::mem::swap(map, fields);
+    }
 }
 
 /// What a response that never has a body may say of its length.
@@ -145,6 +152,10 @@ pub(crate) fn close_after(response: &mut Response<ReplyBody>) {
 /// Takes the field out that HTTP/2 does not have; whether it asks for the connection's end.
 pub(crate) fn take_connection(response: &mut Response<ReplyBody>) -> bool {
     let fields = response.headers_mut();
+    // Nearly none has it, and a walk along a few names is cheaper than to look for one.
+    if !fields.keys().any(|name| *name == CONNECTION) {
+        return false;
+    }
     let closes = lists(fields, CONNECTION, b"close");
     fields.remove(CONNECTION);
     closes

@@ -118,11 +118,11 @@ pub(crate) fn facts(head: &RequestHead) -> Facts {
     }
 }
 
-/// Moves a head of HTTP/1 into a scope.
-pub(crate) fn take(head: &mut RequestHead, scope: &mut HttpScope) {
-    std::mem::swap(&mut scope.method, &mut head.method);
-    scope.uri = std::mem::take(&mut head.uri);
-    scope.headers = std::mem::take(&mut head.headers);
+/// Puts a head of HTTP/1 into a scope; where it was read it stays, for the next that is alike.
+pub(crate) fn show(head: &RequestHead, scope: &mut HttpScope) {
+    scope.method = head.method.clone();
+    scope.uri = head.uri.clone();
+    scope.headers.clone_from(&head.headers);
     scope.version = head.facts.version;
     scope.body = match head.facts.framing {
         BodyFraming::Empty => BodyLength::Empty,

@@ -38,7 +38,7 @@ pub(crate) struct Serving {
     /// A request that came while the application is still at the one before, whose response hyper has already.
     held: Option<Request<Incoming>>,
     /// The map that came with the last request: memory for the response's fields.
-    spare: HeaderMap,
+    spare: Option<HeaderMap>,
     served: Served,
     next: Next,
     end: End,
@@ -173,7 +173,7 @@ impl Serving {
             hyper: Hyper::Nothing,
             refused: None,
             held: None,
-            spare: HeaderMap::new(),
+            spare: None,
             served: Served::Nothing,
             next: Next::Welcome,
             end: End::NotAsked,
@@ -206,10 +206,10 @@ impl Serving {
         let Io { gate, output, .. } = &mut *io.lock();
         let head = gate.head().expect("what hyper reads here is HTTP/1");
         let (facts, waits) = (request::facts(head), request::waits(head.facts));
-        request::take(head, self.call.vacant_with(output));
+        request::show(head, self.call.vacant_with(output));
         self.call.begin(facts);
         let (told, body) = request.into_parts();
-        self.spare = told.headers;
+        self.spare = Some(told.headers);
         match self.call.scope().body {
             BodyLength::Empty => None,
             BodyLength::Known(_) | BodyLength::Unknown => {

@@ -143,12 +143,13 @@ impl Serving {
         let mut response = Response::new(ReplyBody::Empty);
         let framing = exchange.write_whole(|head, body| {
             is_taken(head, scope).then(|| {
-                reply::use_again(scope, spare, &mut response);
+                reply::use_again(spare, scope, &mut response);
                 reply::fill(&mut response, head, ReplyLength::Whole, body, scope, this)
             })
         })?;
         self.hyper = Hyper::Nothing;
-        Some(self.answered(response, framing, ReplyLength::Whole))
+        let answered = self.answered(&mut response, framing, ReplyLength::Whole);
+        Some(answered.map(|()| response))
     }
 
     /// The response that begins with this head.
@@ -165,10 +166,11 @@ impl Serving {
             .exchange_and_scope()
             .filter(|(_, scope)| is_taken(&head, scope))
             .map(|(_, scope)| {
-                reply::use_again(scope, &mut self.spare, &mut response);
+                reply::use_again(&mut self.spare, scope, &mut response);
                 reply::fill(&mut response, &mut head, length, first, scope, this)
             });
-        self.answered(response, framing, length)
+        self.answered(&mut response, framing, length)?;
+        Ok(response)
     }
 
     /// Whether hyper can keep the connection, as far as this side is concerned.
@@ -190,21 +192,22 @@ impl Serving {
     }
 
     /// What follows a head; without a framing, hyper cannot be given it.
+    #[inline]
     fn answered(
         &mut self,
-        mut response: Response<ReplyBody>,
+        response: &mut Response<ReplyBody>,
         framing: Option<Framing>,
         length: ReplyLength,
-    ) -> Result<Response<ReplyBody>, CutOff> {
+    ) -> Result<(), CutOff> {
         let Some(framing) = framing else {
             self.reply = Reply::Cut;
             return Err(CutOff);
         };
         match self.outlet {
             Outlet::Socket(_) if self.after_reply(length) == AfterReply::Close => {
-                reply::close_after(&mut response);
+                reply::close_after(response);
             }
-            Outlet::Stream if reply::take_connection(&mut response) => self.end = End::Asked,
+            Outlet::Stream if reply::take_connection(response) => self.end = End::Asked,
             Outlet::Socket(_) | Outlet::Stream => {}
         }
         match (framing, length) {
@@ -219,7 +222,7 @@ impl Serving {
                 self.reply = Reply::Taken { then };
             }
         }
-        Ok(response)
+        Ok(())
     }
 
     /// Hyper asks for the next frame of the response.
