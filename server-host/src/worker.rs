@@ -26,7 +26,7 @@ use crate::{AccessLogging, Context, Protocol, Settings, Shutdown, Stream};
 pub(crate) struct Worker {
     pub(crate) app: App,
     pub(crate) blank: Blank,
-    kits: Mutex<Vec<Box<Kit>>>,
+    kits: Mutex<Kits>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) capabilities: Capabilities,
     pub(crate) drain: Signal<Instant>,
@@ -76,6 +76,9 @@ impl Blank {
         self.scope.clone()
     }
 }
+
+/// Each is a pointer, which goes to a connection and comes back.
+type Kits = Vec<Box<Kit>>;
 
 /// Kits that a worker keeps: of some KiB each, and as many as requests are at work at once on one thread where their applications do not wait.
 const KITS: usize = 64;
@@ -151,7 +154,7 @@ impl Worker {
     }
 
     #[inline]
-    fn lock_kits(&self) -> MutexGuard<'_, Vec<Box<Kit>>> {
+    fn lock_kits(&self) -> MutexGuard<'_, Kits> {
         self.kits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

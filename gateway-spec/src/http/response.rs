@@ -48,6 +48,7 @@ impl ResponseHead {
 }
 
 impl From<StatusCode> for ResponseHead {
+    #[inline]
     fn from(status: StatusCode) -> Self {
         Self::new(status)
     }
@@ -81,6 +82,7 @@ pub struct Response {
 impl Response {
     /// 200 with this body and no content type.
     #[must_use]
+    #[inline]
     pub fn new(body: impl Into<Bytes>) -> Self {
         Self {
             head: ResponseHead::new(StatusCode::OK),
@@ -154,18 +156,21 @@ impl From<String> for Response {
 }
 
 impl From<Bytes> for Response {
+    #[inline]
     fn from(body: Bytes) -> Self {
         Self::new(body)
     }
 }
 
 impl From<Vec<u8>> for Response {
+    #[inline]
     fn from(body: Vec<u8>) -> Self {
         Self::new(body)
     }
 }
 
 impl From<StatusCode> for Response {
+    #[inline]
     fn from(status: StatusCode) -> Self {
         Self {
             head: ResponseHead::new(status),
@@ -175,6 +180,7 @@ impl From<StatusCode> for Response {
 }
 
 impl From<ResponseHead> for Response {
+    #[inline]
     fn from(head: ResponseHead) -> Self {
         Self {
             head,
