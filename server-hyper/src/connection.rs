@@ -15,7 +15,7 @@ use server_host::http2::Opening;
 use server_host::{Context, Limits, Overdue, PeerState, Reading, Shutdown, Stream, Watching};
 
 use crate::gate::Gate;
-use crate::http2::Http2;
+use crate::http2::{Frames, Http2};
 use crate::io::{HyperIo, Io, News, Received, Shared};
 use crate::request;
 use crate::service::{OneAtATime, Outlet, Served, Serving, Standing, Turn};
@@ -140,15 +140,13 @@ impl Connection {
                 Poll::Pending => Ok(Turn::Rest),
                 Poll::Ready(result) => self.hyper_ended(result, task),
             },
-            Phase::Http2(http2) => {
-                if http2.poll(&mut self.waits.context, task)?.is_ready() {
-                    // If there are streams left, this is why they end.
-                    http2.end(Gone::PeerReset);
+            Phase::Http2(http2) => match http2.poll(&mut self.waits.context, task)? {
+                Frames::Open(turn) => Ok(turn),
+                Frames::Closed => {
                     self.phase = self.waits.close(&mut self.io.lock());
-                    return Ok(Turn::Again);
+                    Ok(Turn::Again)
                 }
-                Ok(Turn::Rest)
-            }
+            },
             Phase::Tunnel => self.tunnel(task),
             Phase::Lingering { left } => {
                 let io = &mut *self.io.lock();
@@ -517,9 +515,7 @@ impl Future for Connection {
                 if let Phase::Http2(http2) = &me.phase {
                     http2.end(gone);
                 }
-                let mut serving = me.serving.lock();
-                serving.call.exchange().set_gone(gone);
-                serving.end(gone);
+                me.serving.lock().end(gone);
                 me.io.lock().give_back(&me.waits.context);
                 Poll::Ready(())
             }

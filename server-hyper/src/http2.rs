@@ -1,6 +1,6 @@
 //! The streams of an HTTP/2 connection: each polls hyper's part of the stream and the application beside each other.
 //!
-//! When hyper spawns a stream, it is given its first turns at once. Most are over then; the others become tasks.
+//! When hyper has spawned all streams that have come, each is given its first turns. Most are over then; the others become tasks.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -45,8 +45,12 @@ struct State {
     free: Vec<Shared<Serving>>,
     /// The stream that hyper is about to spawn: it asks the service, and then the executor.
     starting: Option<Starting>,
+    /// Those that hyper has spawned since: they have their first turns together, since code that is run over and over stays in the
+    /// processor.
+    begun: Vec<Box<dyn Begun>>,
     /// What hyper has just spawned for a stream that became a tunnel.
     beside: Option<AbortHandle>,
+    /// Streams that are tasks.
     open: usize,
     /// Whether the connection's task is at work, and looks at all of this before it rests.
     at_work: bool,
@@ -67,6 +71,14 @@ enum End {
     Asked,
 }
 
+/// How the connection stands after a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Frames {
+    Open(Turn),
+    /// Hyper is done with it.
+    Closed,
+}
+
 struct Starting {
     serving: Shared<Serving>,
     upgrade: Option<OnUpgrade>,
@@ -82,6 +94,7 @@ impl Http2 {
             context: of_streams,
             free: Vec::new(),
             starting: None,
+            begun: Vec::new(),
             beside: None,
             open: 0,
             at_work: false,
@@ -111,12 +124,12 @@ impl Http2 {
         }
     }
 
-    /// Ready when hyper is done with the connection.
+    /// Gives hyper its turn, and then the streams that it has begun.
     pub(crate) fn poll(
         &mut self,
         context: &mut Context,
         task: &mut Task<'_>,
-    ) -> Result<Poll<()>, Over> {
+    ) -> Result<Frames, Over> {
         let waker = task.waker();
         let mut state = self.streams.0.lock();
         state.at_work = true;
@@ -136,7 +149,16 @@ impl Http2 {
         if end == End::Asked {
             self.graceful_shutdown();
         }
-        Ok(Pin::new(&mut self.hyper).poll(task).map(|_result| ()))
+        let polled = Pin::new(&mut self.hyper).poll(task);
+        if polled.is_ready() {
+            // If there are streams left, this is why they end.
+            self.end(Gone::PeerReset);
+        }
+        let turn = self.streams.give_first_turns();
+        Ok(match polled {
+            Poll::Ready(_) => Frames::Closed,
+            Poll::Pending => Frames::Open(turn),
+        })
     }
 
     pub(crate) fn graceful_shutdown(&mut self) {
@@ -182,7 +204,6 @@ impl Service<Request<Incoming>> for Streams {
         let upgrade =
             (request.method() == Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
         serving.lock().begin(request);
-        state.open += 1;
         state.served = News::Bytes;
         state.starting = Some(Starting {
             serving: serving.clone(),
@@ -196,14 +217,15 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Executor<F> for Streams {
     fn execute(&self, hyper: F) {
         let starting = self.0.lock().starting.take();
         match starting {
-            Some(Starting { serving, upgrade }) => Stream {
-                hyper: Some(hyper),
-                upgrade,
-                beside: None,
-                serving,
-                streams: self.clone(),
+            Some(Starting { serving, upgrade }) => {
+                let begun = Box::new(Stream {
+                    hyper: Some(hyper),
+                    upgrade,
+                    beside: None,
+                    serving,
+                });
+                self.0.lock().begun.push(begun);
             }
-            .begin(),
             // What hyper needs beside, for a stream that became a tunnel.
             None => {
                 let beside = tokio::spawn(hyper).abort_handle();
@@ -220,7 +242,6 @@ struct Stream<F> {
     /// Hyper's part of the tunnel, which has its direction to the peer.
     beside: Option<AbortHandle>,
     serving: Shared<Serving>,
-    streams: Streams,
 }
 
 /// A stream that waits for something, as a task: with deadlines of its own.
@@ -228,59 +249,73 @@ struct StreamTask<F> {
     stream: Stream<F>,
     tunnel: Option<Io<TokioIo<Upgraded>>>,
     context: Context,
+    streams: Streams,
 }
 
-impl<F: Future<Output = ()> + Send + Unpin + 'static> Stream<F> {
+/// A stream that has not had its first turns, whatever hyper calls its part of it.
+trait Begun: Send {
     /// Gives it its first turns, and makes it a task if it is not over then.
-    fn begin(mut self) {
+    fn begin(self: Box<Self>, streams: &Streams);
+}
+
+impl<F: Future<Output = ()> + Send + Unpin + 'static> Begun for Stream<F> {
+    fn begin(mut self: Box<Self>, streams: &Streams) {
         // A task looks at everything again, so nobody has to be woken before.
         let mut task = Task::from_waker(Waker::noop());
         for _ in 0..TURNS {
-            match self.exchange(&mut task) {
+            match self.exchange(streams, &mut task) {
                 Ok(Turn::Again) => {}
                 Ok(Turn::Rest) => break,
-                Err(Over(gone)) => return self.end(gone),
+                Err(Over(gone)) => {
+                    self.end(gone, streams);
+                    return streams.keep(self.serving);
+                }
             }
         }
-        let context = self.streams.0.lock().context.for_stream();
+        let context = {
+            let mut state = streams.0.lock();
+            state.open += 1;
+            state.context.for_stream()
+        };
         tokio::spawn(StreamTask {
-            stream: self,
+            stream: *self,
             tunnel: None,
             context,
+            streams: streams.clone(),
         });
     }
 }
 
 impl<F: Future<Output = ()> + Unpin> Stream<F> {
     /// One step of hyper and the application; none when they are done and what follows is a tunnel.
-    fn exchange(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
+    fn exchange(&mut self, streams: &Streams, task: &mut Task<'_>) -> Result<Turn, Over> {
         if let Some(hyper) = &mut self.hyper
             && Pin::new(hyper).poll(task).is_ready()
         {
             self.hyper = None;
-            self.beside = self.streams.0.lock().beside.take();
+            self.beside = streams.0.lock().beside.take();
         }
         let mut serving = self.serving.lock();
         let turn = serving.after_hyper(task);
         if serving.take_end_asked() {
-            self.streams.ask_for_end();
+            streams.ask_for_end();
         }
         if let Some(Refused { refusal, .. }) = serving.take_refused() {
-            let state = self.streams.0.lock();
+            let state = streams.0.lock();
             state.context.refused(refusal.status(), &refusal);
         }
         match serving.standing() {
-            Standing::Lost => Err(Over(self.streams.gone())),
+            Standing::Lost => Err(Over(streams.gone())),
             _ if self.hyper.is_some() => Ok(turn),
             Standing::Over if serving.call.is_active() => Ok(turn),
             Standing::Over => Err(Over(Gone::Finished)),
             Standing::CutOff => Err(Over(Gone::Aborted)),
-            Standing::Open => Err(Over(self.streams.gone())),
+            Standing::Open => Err(Over(streams.gone())),
             Standing::Tunnel => Ok(Turn::Rest),
         }
     }
 
-    fn end(&mut self, gone: Gone) {
+    fn end(&mut self, gone: Gone, streams: &Streams) {
         // Hyper's part resets the stream if it is not at its end.
         self.hyper = None;
         if gone != Gone::Finished
@@ -290,10 +325,9 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
             beside.abort();
         }
         if gone == Gone::StreamReset {
-            self.streams.note_reset();
+            streams.note_reset();
         }
         let mut serving = self.serving.lock();
-        serving.call.exchange().set_gone(gone);
         serving.end(gone);
         serving.forget();
     }
@@ -320,7 +354,7 @@ impl<F: Future<Output = ()> + Unpin> StreamTask<F> {
         if self.tunnel.is_some() {
             return self.tunnel(task);
         }
-        let turn = self.stream.exchange(task)?;
+        let turn = self.stream.exchange(&self.streams, task)?;
         if self.stream.hyper.is_some() || self.stream.serving.lock().standing() != Standing::Tunnel
         {
             return Ok(turn);
@@ -332,7 +366,7 @@ impl<F: Future<Output = ()> + Unpin> StreamTask<F> {
                 Ok(Turn::Again)
             }
             Some(Poll::Pending) => Ok(Turn::Rest),
-            Some(Poll::Ready(Err(_))) | None => Err(Over(self.stream.streams.gone())),
+            Some(Poll::Ready(Err(_))) | None => Err(Over(self.streams.gone())),
         }
     }
 
@@ -341,11 +375,11 @@ impl<F: Future<Output = ()> + Unpin> StreamTask<F> {
             return Ok(Turn::Rest);
         };
         let mut serving = self.stream.serving.lock();
-        let reset = |_| Over(self.stream.streams.gone());
+        let reset = |_| Over(self.streams.gone());
         let state = if serving.call.is_active() {
             let call = &mut serving.call;
             match upgrade::advance(io, call, &self.context, task) {
-                Err(Over(Gone::PeerReset)) => Err(Over(self.stream.streams.gone())),
+                Err(Over(Gone::PeerReset)) => Err(Over(self.streams.gone())),
                 state => state,
             }?
         } else {
@@ -406,7 +440,7 @@ impl<F: Future<Output = ()> + Unpin> Future for StreamTask<F> {
         match me.drive(task) {
             Ok(poll) => poll,
             Err(Over(gone)) => {
-                me.stream.end(gone);
+                me.stream.end(gone, &me.streams);
                 me.tunnel = None;
                 Poll::Ready(())
             }
@@ -414,17 +448,11 @@ impl<F: Future<Output = ()> + Unpin> Future for StreamTask<F> {
     }
 }
 
-impl<F> Drop for Stream<F> {
+impl<F> Drop for StreamTask<F> {
     fn drop(&mut self) {
+        self.streams.keep(self.stream.serving.clone());
         let mut state = self.streams.0.lock();
         state.open -= 1;
-        if state.free.len() < KEPT {
-            let call = &mut self.serving.lock().call;
-            if !call.is_active() {
-                call.rest();
-                state.free.push(self.serving.clone());
-            }
-        }
         if state.open == 0 && !state.at_work {
             state.wake();
         }
@@ -440,6 +468,32 @@ impl State {
 }
 
 impl Streams {
+    /// Of those that have begun; whether there were some, whose answers are still to be written.
+    fn give_first_turns(&self) -> Turn {
+        let mut begun = std::mem::take(&mut self.0.lock().begun);
+        if begun.is_empty() {
+            return Turn::Rest;
+        }
+        for stream in begun.drain(..) {
+            stream.begin(self);
+        }
+        self.0.lock().begun = begun;
+        Turn::Again
+    }
+
+    /// A stream is over: its place is for one of the next, if its call is over too.
+    fn keep(&self, serving: Shared<Serving>) {
+        let is_free = {
+            let call = &mut serving.lock().call;
+            call.rest();
+            !call.is_active()
+        };
+        let mut state = self.0.lock();
+        if is_free && state.free.len() < KEPT {
+            state.free.push(serving);
+        }
+    }
+
     /// A stream was cancelled by the peer.
     fn note_reset(&self) {
         let mut state = self.0.lock();

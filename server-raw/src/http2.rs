@@ -21,7 +21,7 @@ use crate::connection::TURNS;
 use crate::io::Io;
 use part::Part;
 use socket::{SharedSocket, Written};
-use stream::{Stream, StreamTask};
+use stream::{Home, Stream, StreamTask};
 
 /// Streams that are begun at a time: what a browser asks for at once.
 const BATCH: usize = 16;
@@ -55,6 +55,7 @@ pub(crate) enum News {
 pub(crate) struct Streams(Arc<Mutex<State>>);
 
 struct State {
+    /// Streams that are tasks.
     open: usize,
     /// Whether the connection's task is at work, and looks at all of this before it rests.
     at_work: bool,
@@ -130,9 +131,13 @@ impl Http2 {
                 Poll::Pending => return Ok(Poll::Pending),
             },
             Phase::Open(connection) => {
-                let (begun, accepted) = accept(connection, &self.context, &self.streams, task);
+                let home = Home {
+                    context: &self.context,
+                    streams: &self.streams,
+                };
+                let (begun, accepted) = accept(connection, home, task);
                 let has_begun = !begun.is_empty();
-                self.give_first_turns(begun);
+                give_first_turns(begun, home);
                 match accepted {
                     Poll::Ready(Accepted::Batch) => {}
                     Poll::Ready(Accepted::Last) => self.linger(),
@@ -157,16 +162,6 @@ impl Http2 {
             }
         }
         Ok(Poll::Ready(()))
-    }
-
-    /// Those that wait for something then become tasks.
-    fn give_first_turns(&self, mut begun: Vec<Stream>) {
-        // A task looks at everything again, so nobody has to be woken before.
-        let mut task = Task::from_waker(Waker::noop());
-        begun.retain_mut(|stream| stream.run(&self.context, &mut task).is_pending());
-        for stream in begun {
-            tokio::spawn(StreamTask::new(stream, self.context.for_stream()));
-        }
     }
 
     /// `h2` has said its last, and why. A peer that may still be sending is let finish for a while: a close now would
@@ -268,11 +263,11 @@ enum Accepted {
     Last,
 }
 
-/// The streams that the peer has begun: together, since their answers are written together.
+/// The streams that the peer has begun: several at a time, since their answers are written together, and code that is run over and over
+/// stays in the processor.
 fn accept(
     connection: &mut Connection<SharedSocket, Part>,
-    context: &Context,
-    streams: &Streams,
+    home: Home<'_>,
     task: &mut Task<'_>,
 ) -> (Vec<Stream>, Poll<Accepted>) {
     let mut begun = Vec::new();
@@ -281,14 +276,25 @@ fn accept(
             Poll::Ready(Some(Ok((request, respond)))) => {
                 if begun.is_empty() {
                     begun.reserve(BATCH);
+                    home.streams.serve();
                 }
-                begun.push(Stream::new(request, respond, context, streams));
+                begun.push(Stream::new(request, respond, home));
             }
             Poll::Ready(Some(Err(_)) | None) => return (begun, Poll::Ready(Accepted::Last)),
             Poll::Pending => return (begun, Poll::Pending),
         }
     }
     (begun, Poll::Ready(Accepted::Batch))
+}
+
+/// Those that wait for something then become tasks.
+fn give_first_turns(mut begun: Vec<Stream>, home: Home<'_>) {
+    // A task looks at everything again, so nobody has to be woken before.
+    let mut task = Task::from_waker(Waker::noop());
+    begun.retain_mut(|stream| stream.run(home, &mut task).is_pending());
+    for stream in begun {
+        tokio::spawn(StreamTask::new(stream, home));
+    }
 }
 
 /// `h2`, with what the operator allows.
@@ -343,14 +349,17 @@ impl Streams {
         self.lock().gone.get_or_insert(gone);
     }
 
-    /// A stream begins.
-    pub(crate) fn open(&self) {
-        let mut state = self.lock();
-        state.open += 1;
-        state.served = News::Bytes;
+    /// Streams begin.
+    fn serve(&self) {
+        self.lock().served = News::Bytes;
     }
 
-    /// A stream has ended.
+    /// A stream became a task.
+    pub(crate) fn open(&self) {
+        self.lock().open += 1;
+    }
+
+    /// A stream that was a task has ended.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.open -= 1;

@@ -26,7 +26,6 @@ use crate::connection::TURNS;
 /// One stream.
 pub(super) struct Stream {
     call: Call,
-    streams: Streams,
     body: Option<RequestBody>,
     sending: Sending,
     reply: Reply,
@@ -41,6 +40,22 @@ pub(super) struct Stream {
 pub(super) struct StreamTask {
     stream: Stream,
     context: Context,
+    streams: Streams,
+}
+
+/// Where a stream belongs.
+#[derive(Clone, Copy)]
+pub(super) struct Home<'a> {
+    /// Its own, or the connection's.
+    pub(super) context: &'a Context,
+    pub(super) streams: &'a Streams,
+}
+
+impl Home<'_> {
+    /// The stream is over, and not at its end.
+    fn lost(self) -> Over {
+        Over(self.streams.gone())
+    }
 }
 
 /// The direction to the peer.
@@ -91,10 +106,9 @@ impl Stream {
     pub(super) fn new(
         mut request: Request<RecvStream>,
         respond: SendResponse<Part>,
-        context: &Context,
-        streams: &Streams,
+        home: Home<'_>,
     ) -> Self {
-        streams.open();
+        let context = home.context;
         let mut call = context.call();
         let length = request::length(&request);
         let checked = http2::check(&mut request, length, context.limits());
@@ -105,7 +119,6 @@ impl Stream {
         }
         let mut stream = Self {
             call,
-            streams: streams.clone(),
             body: None,
             sending: Sending::Head(respond),
             reply: Reply::Goes,
@@ -121,13 +134,14 @@ impl Stream {
                 stream.body = Some(body);
             }
             Ok(_) => {}
-            Err(refusal) => stream.refuse(refusal, request.method(), context),
+            Err(refusal) => stream.refuse(refusal, request.method(), home),
         }
         stream
     }
 
     /// Answers a peer whose request is none.
-    fn refuse(&mut self, refusal: http2::Refusal, method: &Method, context: &Context) {
+    fn refuse(&mut self, refusal: http2::Refusal, method: &Method, home: Home<'_>) {
+        let context = home.context;
         context.refused(refusal.status(), &refusal);
         let (head, framing, text) = reply::refusal(refusal, method, context.date_value());
         let end = match framing {
@@ -140,20 +154,20 @@ impl Stream {
                 EndStream::Yes
             }
         };
-        self.then = match self.send_head(head, end) {
+        self.then = match self.send_head(head, end, home) {
             Ok(()) => Then::End(None),
             Err(Over(_)) => Then::Abort(Patience::Waited),
         };
     }
 
-    /// Turns, until nothing more can be done now; ready when the stream is over. `context` may be the connection's.
-    pub(super) fn run(&mut self, context: &Context, task: &mut Task<'_>) -> Poll<()> {
+    /// Turns, until nothing more can be done now; ready when the stream is over.
+    pub(super) fn run(&mut self, home: Home<'_>, task: &mut Task<'_>) -> Poll<()> {
         for _ in 0..TURNS {
-            match self.turn(context, task) {
+            match self.turn(home, task) {
                 Ok(Turn::Again) => {}
                 Ok(Turn::Rest) => return Poll::Pending,
                 Err(Over(gone)) => {
-                    self.end(gone);
+                    self.end(gone, home.streams);
                     return Poll::Ready(());
                 }
             }
@@ -163,8 +177,8 @@ impl Stream {
     }
 
     /// One step of body, application and reply.
-    fn turn(&mut self, context: &Context, task: &mut Task<'_>) -> Result<Turn, Over> {
-        let brought = self.bring(context, task)?;
+    fn turn(&mut self, home: Home<'_>, task: &mut Task<'_>) -> Result<Turn, Over> {
+        let brought = self.bring(home, task)?;
         let left = self.leaves_body();
         if self.call.is_active() {
             let wanted = self.call.poll(task).wanted;
@@ -173,10 +187,11 @@ impl Stream {
             }
             self.ask_for_body(wanted);
         }
-        let sent = self.send(context, task)?;
-        let unsent = self.unsent();
-        self.call.exchange().unsent(unsent);
-        self.look_for_reset(task)?;
+        let sent = self.send(home, task)?;
+        if self.call.is_active() {
+            self.call.exchange().unsent(self.unsent());
+        }
+        self.look_for_reset(home, task)?;
         // Where the application has made room meanwhile, the stream was not asked yet.
         let made_room = left && !self.leaves_body();
         Ok(if brought || made_room {
@@ -187,16 +202,17 @@ impl Stream {
     }
 
     fn leaves_body(&mut self) -> bool {
-        let wanted = self.call.exchange().wanted();
-        self.body.as_ref().is_none_or(|body| body.is_left(wanted))
+        let exchange = self.call.exchange();
+        let body = self.body.as_ref();
+        body.is_none_or(|body| body.is_left(exchange.wanted()))
     }
 
     /// Brings the application what has come of the body.
-    fn bring(&mut self, context: &Context, task: &mut Task<'_>) -> Result<bool, Over> {
+    fn bring(&mut self, home: Home<'_>, task: &mut Task<'_>) -> Result<bool, Over> {
         let Some(body) = &mut self.body else {
             return Ok(false);
         };
-        match body.bring(self.call.exchange(), context.limits(), task) {
+        match body.bring(self.call.exchange(), home.context.limits(), task) {
             Brought::Nothing => return Ok(false),
             Brought::Some => self.brought = News::Bytes,
             Brought::End => {
@@ -211,7 +227,7 @@ impl Stream {
             }
             // What still comes is let fall; the peer is told when the reply is complete.
             Brought::TooMuch => self.body = None,
-            Brought::Lost => return Err(Over(self.streams.gone())),
+            Brought::Lost => return Err(home.lost()),
         }
         Ok(true)
     }
@@ -228,17 +244,17 @@ impl Stream {
     }
 
     /// Sends what the application gives, as far as the peer's window goes.
-    fn send(&mut self, context: &Context, task: &mut Task<'_>) -> Result<Turn, Over> {
+    fn send(&mut self, home: Home<'_>, task: &mut Task<'_>) -> Result<Turn, Over> {
         let mut turn = Turn::Rest;
         loop {
-            if self.send_rest(task)?.is_pending() {
+            if self.send_rest(home, task)?.is_pending() {
                 return Ok(turn);
             }
             match std::mem::replace(&mut self.then, Then::More) {
                 Then::More => {}
-                Then::End(trailers) => return Err(self.send_end(trailers)),
+                Then::End(trailers) => return Err(self.send_end(trailers, home)),
                 Then::Shutdown => {
-                    self.send_data(Bytes::new(), EndStream::Yes)?;
+                    self.send_data(Bytes::new(), EndStream::Yes, home)?;
                     self.reply = Reply::ShutTunnel;
                 }
                 Then::Abort(Patience::Fresh) => {
@@ -261,7 +277,7 @@ impl Stream {
             let Some(outgoing) = self.call.exchange().next_output() else {
                 return Ok(turn);
             };
-            self.take(outgoing, context)?;
+            self.take(outgoing, home)?;
             turn = Turn::Again;
         }
     }
@@ -272,7 +288,7 @@ impl Stream {
     }
 
     /// Gives the rest of an event to `h2`, within the peer's window; pending while it is closed.
-    fn send_rest(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
+    fn send_rest(&mut self, home: Home<'_>, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
         while !self.rest.is_empty() {
             let Sending::Body(stream) = &mut self.sending else {
                 return Err(Over(Gone::Aborted));
@@ -282,36 +298,41 @@ impl Stream {
                 stream.reserve_capacity(self.rest.len().min(OUTBOUND_BYTES));
                 room = match stream.poll_capacity(task) {
                     Poll::Ready(Some(Ok(room))) => room,
-                    Poll::Ready(Some(Err(_)) | None) => return Err(Over(self.streams.gone())),
+                    Poll::Ready(Some(Err(_)) | None) => return Err(home.lost()),
                     Poll::Pending => return Ok(Poll::Pending),
                 };
             }
             let bytes = self.rest.split_to(room.min(self.rest.len()));
             let last = self.rest.is_empty() && matches!(self.then, Then::End(None));
             if last {
-                self.send_part(Part::last(bytes), EndStream::Yes)?;
+                self.send_part(Part::last(bytes), EndStream::Yes, home)?;
                 return Err(Over(Gone::Finished));
             }
-            self.send_data(bytes, EndStream::No)?;
+            self.send_data(bytes, EndStream::No, home)?;
         }
         Ok(Poll::Ready(()))
     }
 
-    fn send_data(&mut self, bytes: Bytes, end: EndStream) -> Result<(), Over> {
+    fn send_data(&mut self, bytes: Bytes, end: EndStream, home: Home<'_>) -> Result<(), Over> {
         let part = self.meter.part(bytes);
-        self.send_part(part, end)
+        self.send_part(part, end, home)
     }
 
-    fn send_part(&mut self, part: Part, end: EndStream) -> Result<(), Over> {
+    fn send_part(&mut self, part: Part, end: EndStream, home: Home<'_>) -> Result<(), Over> {
         match &mut self.sending {
             Sending::Body(stream) => stream
                 .send_data(part, end == EndStream::Yes)
-                .map_err(|_| Over(self.streams.gone())),
+                .map_err(|_| home.lost()),
             Sending::Head(_) => Err(Over(Gone::Aborted)),
         }
     }
 
-    fn send_head(&mut self, head: Response<()>, end: EndStream) -> Result<(), Over> {
+    fn send_head(
+        &mut self,
+        head: Response<()>,
+        end: EndStream,
+        home: Home<'_>,
+    ) -> Result<(), Over> {
         let Sending::Head(respond) = &mut self.sending else {
             return Err(Over(Gone::Aborted));
         };
@@ -320,17 +341,17 @@ impl Stream {
                 self.sending = Sending::Body(stream);
                 Ok(())
             }
-            Err(_) => Err(Over(self.streams.gone())),
+            Err(_) => Err(home.lost()),
         }
     }
 
-    fn send_end(&mut self, trailers: Option<HeaderMap>) -> Over {
+    fn send_end(&mut self, trailers: Option<HeaderMap>, home: Home<'_>) -> Over {
         let sent = match (self.reply, trailers, &mut self.sending) {
             (Reply::ShutTunnel | Reply::Past, _, _) => Ok(()),
-            (_, Some(trailers), Sending::Body(stream)) => stream
-                .send_trailers(trailers)
-                .map_err(|_| Over(self.streams.gone())),
-            (_, _, _) => self.send_data(Bytes::new(), EndStream::Yes),
+            (_, Some(trailers), Sending::Body(stream)) => {
+                stream.send_trailers(trailers).map_err(|_| home.lost())
+            }
+            (_, _, _) => self.send_data(Bytes::new(), EndStream::Yes, home),
         };
         match sent {
             Ok(()) => Over(Gone::Finished),
@@ -339,7 +360,7 @@ impl Stream {
     }
 
     /// Takes one event of the application.
-    fn take(&mut self, outgoing: Outgoing, context: &Context) -> Result<(), Over> {
+    fn take(&mut self, outgoing: Outgoing, home: Home<'_>) -> Result<(), Over> {
         match outgoing {
             Outgoing::Informational(head) => {
                 if let Sending::Head(respond) = &mut self.sending {
@@ -357,7 +378,7 @@ impl Stream {
                 head,
                 length,
                 first,
-            } => return self.start(head, length, first, context),
+            } => return self.start(head, length, first, home),
             Outgoing::Data(bytes) => {
                 if self.reply != Reply::Past {
                     self.rest = bytes;
@@ -365,7 +386,11 @@ impl Stream {
             }
             Outgoing::End(trailers) => self.then = Then::End(trailers),
             Outgoing::Upgrade(head) => {
-                self.send_head(reply::tunnel(head, context.date_value()), EndStream::No)?;
+                self.send_head(
+                    reply::tunnel(head, home.context.date_value()),
+                    EndStream::No,
+                    home,
+                )?;
                 self.reply = Reply::Tunnel;
                 if self.body.is_none() {
                     self.call.exchange().end_body(None);
@@ -384,9 +409,9 @@ impl Stream {
         head: gateway_spec::ResponseHead,
         length: ReplyLength,
         first: Bytes,
-        context: &Context,
+        home: Home<'_>,
     ) -> Result<(), Over> {
-        let date = context.date_value();
+        let date = home.context.date_value();
         let call = &mut self.call;
         // The memory of the request's fields becomes the response's, if the application has let go of them.
         let fields = call.scope_mut().map(|scope| &mut scope.headers);
@@ -395,19 +420,19 @@ impl Stream {
         let method = &call.scope().method;
         let (head, framing, connection) = reply::head(head, length, &first, method, date, spare);
         if connection == Connection::Ends {
-            self.streams.ask_for_end();
+            home.streams.ask_for_end();
         }
         match (framing, length) {
             (Framing::Suppressed, _) => {
-                self.send_head(head, EndStream::Yes)?;
+                self.send_head(head, EndStream::Yes, home)?;
                 self.reply = Reply::Past;
             }
             (Framing::Follows, ReplyLength::Whole) if first.is_empty() => {
-                self.send_head(head, EndStream::Yes)?;
+                self.send_head(head, EndStream::Yes, home)?;
                 self.reply = Reply::Past;
             }
             (Framing::Follows, _) => {
-                self.send_head(head, EndStream::No)?;
+                self.send_head(head, EndStream::No, home)?;
                 self.rest = first;
             }
         }
@@ -422,18 +447,18 @@ impl Stream {
     }
 
     /// The peer may cancel the stream, or be gone.
-    fn look_for_reset(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
+    fn look_for_reset(&mut self, home: Home<'_>, task: &mut Task<'_>) -> Result<(), Over> {
         let reset = match &mut self.sending {
             Sending::Head(respond) => respond.poll_reset(task),
             Sending::Body(stream) => stream.poll_reset(task),
         };
         match reset {
             Poll::Pending => Ok(()),
-            Poll::Ready(_) => Err(Over(self.streams.gone())),
+            Poll::Ready(_) => Err(home.lost()),
         }
     }
 
-    fn end(&mut self, gone: Gone) {
+    fn end(&mut self, gone: Gone, streams: &Streams) {
         let reason = match gone {
             Gone::Finished => None,
             Gone::Aborted => Some(Reason::INTERNAL_ERROR),
@@ -446,10 +471,9 @@ impl Stream {
             }
         }
         if gone == Gone::StreamReset {
-            self.streams.note_reset();
+            streams.note_reset();
         }
         let call = &mut self.call;
-        call.exchange().set_gone(gone);
         call.end(gone);
         // Slices of them would hold a read buffer.
         if let Some(scope) = call.scope_mut() {
@@ -473,7 +497,7 @@ enum EndStream {
     No,
 }
 
-impl Drop for Stream {
+impl Drop for StreamTask {
     fn drop(&mut self) {
         self.streams.close();
     }
@@ -481,8 +505,13 @@ impl Drop for Stream {
 
 impl StreamTask {
     /// A stream that had its first turns; its context is its own.
-    pub(super) const fn new(stream: Stream, context: Context) -> Self {
-        Self { stream, context }
+    pub(super) fn new(stream: Stream, home: Home<'_>) -> Self {
+        home.streams.open();
+        Self {
+            stream,
+            context: home.context.for_stream(),
+            streams: home.streams.clone(),
+        }
     }
 
     fn look_at_deadlines(&mut self) -> Result<(), Over> {
@@ -500,7 +529,9 @@ impl StreamTask {
 
     /// Nothing more can be done now: says what is waited for, and how long.
     fn set_deadlines(&mut self) {
-        let Self { stream, context } = self;
+        let Self {
+            stream, context, ..
+        } = self;
         let brought = std::mem::replace(&mut stream.brought, News::None);
         let waits = !stream.is_tunnel()
             && stream.body.is_some()
@@ -529,10 +560,14 @@ impl Future for StreamTask {
             me.stream.call.force();
         }
         if let Err(Over(gone)) = me.look_at_deadlines() {
-            me.stream.end(gone);
+            me.stream.end(gone, &me.streams);
             return Poll::Ready(());
         }
-        let poll = me.stream.run(&me.context, task);
+        let home = Home {
+            context: &me.context,
+            streams: &me.streams,
+        };
+        let poll = me.stream.run(home, task);
         if poll.is_pending() {
             me.set_deadlines();
         }
