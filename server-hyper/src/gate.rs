@@ -22,7 +22,7 @@ use crate::request;
 pub(crate) enum Gate {
     /// All passes: it is not HTTP/1.1.
     Open,
-    Checking(Checking),
+    Checking(Box<Checking>),
 }
 
 #[derive(Debug)]
@@ -57,13 +57,13 @@ enum Next {
 impl Gate {
     /// A gate for a connection of HTTP/1.1.
     pub(crate) fn checking(limits: http1::Limits) -> Self {
-        Self::Checking(Checking {
+        Self::Checking(Box::new(Checking {
             check: Check::new(limits),
             head: RequestHead::default(),
             passed: 0,
             verdict: Verdict::Right,
             told: Told::No,
-        })
+        }))
     }
 
     /// The head that hyper has just been told of.
@@ -76,25 +76,23 @@ impl Gate {
 
     /// The head that hyper was not given, but its end, if there is one; and who answers it.
     pub(crate) fn refused(&self) -> Option<(PeerError, &Check)> {
-        match self {
-            Self::Checking(Checking {
-                check,
-                verdict: Verdict::HeadRefused(error),
-                told: Told::TheEnd,
-                ..
-            }) => Some((*error, check)),
-            Self::Checking(_) | Self::Open => None,
+        let Self::Checking(checking) = self else {
+            return None;
+        };
+        match (checking.verdict, checking.told) {
+            (Verdict::HeadRefused(error), Told::TheEnd) => Some((error, &checking.check)),
+            _ => None,
         }
     }
 
     /// Why hyper was not given the rest of a body.
     pub(crate) fn refused_body(&self) -> Option<PeerError> {
         match self {
-            Self::Checking(Checking {
-                verdict: Verdict::BodyRefused(error),
-                ..
-            }) => Some(*error),
-            Self::Checking(_) | Self::Open => None,
+            Self::Checking(checking) => match checking.verdict {
+                Verdict::BodyRefused(error) => Some(error),
+                _ => None,
+            },
+            Self::Open => None,
         }
     }
 }
