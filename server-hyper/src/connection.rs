@@ -203,7 +203,11 @@ impl Connection {
         self.waits.note(serving, io)?;
         self.phase = match (standing, result) {
             (Standing::CutOff, _) => self.waits.cut_off(serving, io, task)?,
-            (Standing::Tunnel, Ok(())) => Phase::Tunnel,
+            (Standing::Tunnel, Ok(())) => {
+                // No head comes any more.
+                io.gate = Gate::Open;
+                Phase::Tunnel
+            }
             (Standing::Open | Standing::Tunnel | Standing::Lost, _) => {
                 return Err(Over(Gone::PeerReset));
             }
