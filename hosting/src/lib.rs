@@ -21,7 +21,7 @@ pub mod local;
 mod model;
 
 pub use call::{drop_confined, panic_text, panicked, poll_confined, report, report_of};
-pub use connection_fields::{CONNECTION_FIELDS, lists};
+pub use connection_fields::{CONNECTION_FIELDS, is_connection_field, lists};
 pub use exchange::{
     BodyAllowed, Exchange, Facts, INBOUND_BYTES, Informational, Life, OUTBOUND_BYTES, Outgoing,
     Progress, ReplyLength, Sent, TrailersTaken, Turn, UpgradeAsked, Verdict, Wanted, is_bodiless,

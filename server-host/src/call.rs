@@ -324,6 +324,13 @@ impl Call {
         self.kit.as_mut()?.scope.reuse()
     }
 
+    /// Both at once, of a request that is read or served: the answer to what is in the scope comes from the exchange.
+    #[inline]
+    pub fn exchange_and_scope(&mut self) -> Option<(&Arc<Exchange>, &mut Scope)> {
+        let kit = self.kit.as_deref_mut()?;
+        Some((&kit.exchange, &mut kit.scope))
+    }
+
     /// Whether a call is under way: begun and not ended.
     #[must_use]
     pub fn is_active(&self) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use gateway_spec::{Capabilities, ConnectionInfo};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 use crate::buffers;
 use crate::clock::{Alarm, Clock};
@@ -163,6 +163,12 @@ impl Context {
     #[inline]
     pub fn date(&self) -> HttpDate {
         self.worker.dates.get(&self.worker.clock)
+    }
+
+    /// The value of `Date`, as a field has it.
+    #[must_use]
+    pub fn date_value(&self) -> HeaderValue {
+        self.worker.dates.value(&self.worker.clock)
     }
 
     /// An empty read buffer; give it back with [`give_buffer`](Self::give_buffer).

@@ -15,7 +15,7 @@ use server_host::http2::Opening;
 use server_host::{Context, Limits, Overdue, PeerState, Reading, Shutdown, Stream, Watching};
 
 use crate::gate::Gate;
-use crate::http2::Http2;
+use crate::http2::{Frames, Http2};
 use crate::io::{HyperIo, Io, News, Received, Shared};
 use crate::request;
 use crate::service::{OneAtATime, Outlet, Served, Serving, Standing, Turn};
@@ -24,9 +24,8 @@ use crate::upgrade::{self, Tunnel};
 /// Turns of one poll: after so many the other connections of the worker have theirs.
 pub(crate) const TURNS: usize = 16;
 
-/// Hyper's smallest read buffer, and its number of fields without an allocation.
+/// Hyper's smallest read buffer.
 const HYPER_BUFFER: usize = 8 * 1024;
-const HYPER_FIELDS: usize = 100;
 
 /// One connection, as a task; nothing once it is a WebSocket's, which has a task of its own.
 pub(crate) struct Connection(Option<Open>);
@@ -146,7 +145,7 @@ impl Open {
             return Ok(Turn::Again);
         }
         self.waits
-            .set_deadlines(&self.phase, &mut serving, &io, task)?;
+            .set_deadlines(&self.phase, &mut serving, &mut io, task)?;
         Ok(Turn::Rest)
     }
 
@@ -158,15 +157,13 @@ impl Open {
                 Poll::Pending => Ok(Turn::Rest),
                 Poll::Ready(result) => self.hyper_ended(result, task),
             },
-            Phase::Http2(http2) => {
-                if http2.poll(&mut self.waits.context, task)?.is_ready() {
-                    // If there are streams left, this is why they end.
-                    http2.end(Gone::PeerReset);
+            Phase::Http2(http2) => match http2.poll(&mut self.waits.context, task)? {
+                Frames::Open(turn) => Ok(turn),
+                Frames::Closed => {
                     self.phase = self.waits.close(&mut self.io.lock());
-                    return Ok(Turn::Again);
+                    Ok(Turn::Again)
                 }
-                Ok(Turn::Rest)
-            }
+            },
             Phase::Tunnel => self.tunnel(task),
             Phase::Socket => Ok(Turn::Rest),
             Phase::Lingering { left } => {
@@ -199,7 +196,7 @@ impl Open {
             (Opening::Http2, _) => Phase::Http2(Box::new(Http2::new(hyper, context))),
             (Opening::Broken, _) => self.waits.close(&mut io),
             (Opening::Undecided | Opening::Http1, _) => {
-                io.gate = Gate::checking(request::limits(context.limits()), &io.input);
+                io.gate = Gate::checking(request::limits(context.limits()));
                 let service = OneAtATime::new(self.serving.clone());
                 Phase::Http1(builder(context.limits()).serve_connection(hyper, service))
             }
@@ -224,8 +221,15 @@ impl Open {
         self.waits.note(serving, io)?;
         self.phase = match (standing, result) {
             (Standing::CutOff, _) => self.waits.cut_off(serving, io, task)?,
-            (Standing::Tunnel, Ok(())) if serving.call.is_socket() => Phase::Socket,
-            (Standing::Tunnel, Ok(())) => Phase::Tunnel,
+            (Standing::Tunnel, Ok(())) if serving.call.is_socket() => {
+                io.gate = Gate::Open;
+                Phase::Socket
+            }
+            (Standing::Tunnel, Ok(())) => {
+                // No head comes any more.
+                io.gate = Gate::Open;
+                Phase::Tunnel
+            }
             (Standing::Open | Standing::Tunnel | Standing::Lost, _) => {
                 return Err(Over(Gone::PeerReset));
             }
@@ -233,13 +237,8 @@ impl Open {
                 self.waits.answer_refused(io);
                 self.waits.close(io)
             }
-            (Standing::Over, Err(error)) => {
-                if error.is_parse() {
-                    // Hyper has answered it.
-                    self.waits.context.refused(status_of(&error), &error);
-                }
-                self.waits.close(io)
-            }
+            // What it was told of was right.
+            (Standing::Over, Err(_)) => self.waits.close(io),
         };
         Ok(Turn::Again)
     }
@@ -341,9 +340,6 @@ impl Open {
 impl Waits {
     /// Looks at what hyper has read, and what it made of it.
     fn note(&mut self, serving: &mut Serving, io: &mut Io) -> Result<(), Over> {
-        if let Some(error) = serving.take_refused() {
-            self.context.refused(error.status(), &error);
-        }
         match (serving.take_served(), io.take_received()) {
             (Served::Request, _) => {
                 self.fresh = Fresh::Served;
@@ -441,7 +437,7 @@ impl Waits {
         &mut self,
         phase: &Phase,
         serving: &mut Serving,
-        io: &Io,
+        io: &mut Io,
         task: &mut Task<'_>,
     ) -> Result<(), Over> {
         let mut watching = Watching::Events;
@@ -461,7 +457,10 @@ impl Waits {
             }
             Phase::Http1(_) if serving.is_discarding() => self.context.expect(Reading::Body),
             Phase::Http1(_) if !io.output.is_empty() => self.context.expect_nothing(),
-            Phase::Http1(_) => self.expect_request(io),
+            Phase::Http1(_) => {
+                serving.call.rest_with(&mut io.output);
+                self.expect_request(io);
+            }
             Phase::Http2(http2)
                 if self.context.shutdown() == Shutdown::Forced
                     && http2.is_idle()
@@ -521,27 +520,15 @@ fn look_at_peer(io: &Io, serving: &Serving, task: &mut Task<'_>) -> Result<(), O
     }
 }
 
-/// Hyper, with what the operator allows. It has no timer: the deadlines are the context's.
+/// Hyper. It has no timer: the deadlines are the context's; and no limit of heads: those that it is told of are small.
 fn builder(limits: &Limits) -> Builder {
     let mut builder = Builder::new();
     builder
         // A peer that has sent all it wants may still read.
         .half_close(true)
         .header_read_timeout(None)
-        .max_header_size(limits.head_bytes)
         .max_buf_size(limits.head_bytes.max(HYPER_BUFFER));
-    if limits.header_fields != HYPER_FIELDS {
-        builder.max_headers(limits.header_fields);
-    }
     builder
-}
-
-fn status_of(error: &hyper::Error) -> http::StatusCode {
-    if error.is_parse_too_large() {
-        http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-    } else {
-        http::StatusCode::BAD_REQUEST
-    }
 }
 
 impl Open {
@@ -550,9 +537,7 @@ impl Open {
         if let Phase::Http2(http2) = &self.phase {
             http2.end(gone);
         }
-        let mut serving = self.serving.lock();
-        serving.call.exchange().set_gone(gone);
-        serving.end(gone);
+        self.serving.lock().end(gone);
         self.io.lock().give_back(&self.waits.context);
     }
 

@@ -255,10 +255,10 @@ impl Exchange {
         Some(outgoing)
     }
 
-    /// The response, if it is one event and the next thing to send, given to `write`; its bytes then count as unsent. Saves a head's way
-    /// through a queue.
-    pub fn write_whole<R>(&self, write: impl FnOnce(&ResponseHead, Bytes) -> R) -> Option<R> {
-        let Whole { head, body } = {
+    /// The response, if it is one event and the next thing to send, given to `write`, which may take parts of the head; its bytes then count
+    /// as unsent. Saves a head's way through a queue.
+    pub fn write_whole<R>(&self, write: impl FnOnce(&mut ResponseHead, Bytes) -> R) -> Option<R> {
+        let Whole { mut head, body } = {
             let mut state = self.lock();
             if !state.output.is_empty() {
                 return None;
@@ -269,7 +269,7 @@ impl Exchange {
             whole
         };
         // Without the lock: what is dropped meanwhile may be the application's.
-        Some(write(&head, body))
+        Some(write(&mut head, body))
     }
 
     /// An exchange that is over, for where there must be one: nothing changes it.

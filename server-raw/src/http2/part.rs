@@ -1,59 +1,78 @@
 //! A part of a response on its way through `h2`, which counts what the socket has not taken of it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bytes::{Buf, Bytes};
 
 use super::News;
 
-/// Bytes of a stream that `h2` holds.
+/// Bytes of a stream that `h2` holds, as the stream looks at them. Made when they first matter: nobody asks for those of a
+/// stream that ends with its first part.
 #[derive(Debug, Default)]
-pub(super) struct Gauge {
+pub(super) struct Meter(Option<Arc<Gauge>>);
+
+#[derive(Debug, Default)]
+struct Gauge {
     held: AtomicUsize,
     written: AtomicBool,
     stream: Mutex<Option<Waker>>,
 }
 
-impl Gauge {
+impl Meter {
+    /// A part, whose bytes are held from now on.
+    pub(super) fn part(&mut self, bytes: Bytes) -> Part {
+        let gauge = self.gauge();
+        gauge.held.fetch_add(bytes.len(), Ordering::Relaxed);
+        let gauge = Some(Arc::clone(gauge));
+        Part { bytes, gauge }
+    }
+
     /// Bytes that were given to `h2` and are not written.
     pub(super) fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+        self.0
+            .as_ref()
+            .map_or(0, |gauge| gauge.held.load(Ordering::Relaxed))
     }
 
     /// Whether bytes were written since this was asked last.
     pub(super) fn take_written(&self) -> News {
-        if self.written.swap(false, Ordering::Relaxed) {
-            News::Bytes
-        } else {
-            News::None
+        match &self.0 {
+            Some(gauge) if gauge.written.swap(false, Ordering::Relaxed) => News::Bytes,
+            Some(_) | None => News::None,
         }
     }
 
     /// Names the task to wake when bytes are written.
-    pub(super) fn register(&self, waker: &Waker) {
-        let mut kept = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn register(&mut self, waker: &Waker) {
+        let mut kept = self.gauge().waker();
         match &*kept {
             Some(kept) if kept.will_wake(waker) => {}
             _ => *kept = Some(waker.clone()),
         }
     }
 
+    fn gauge(&mut self) -> &Arc<Gauge> {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl Gauge {
     fn released(&self, bytes: usize) {
         if bytes == 0 {
             return;
         }
         self.held.fetch_sub(bytes, Ordering::Relaxed);
         self.written.store(true, Ordering::Relaxed);
-        let waker = self
-            .stream
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let waker = self.waker().take();
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -61,15 +80,19 @@ impl Gauge {
 #[derive(Debug)]
 pub(crate) struct Part {
     bytes: Bytes,
-    gauge: Arc<Gauge>,
+    /// None if nobody asks.
+    gauge: Option<Arc<Gauge>>,
 }
 
 impl Part {
-    pub(super) fn new(bytes: Bytes, gauge: &Arc<Gauge>) -> Self {
-        gauge.held.fetch_add(bytes.len(), Ordering::Relaxed);
-        Self {
-            bytes,
-            gauge: Arc::clone(gauge),
+    /// The part that a stream ends with, of which it does not wait to hear.
+    pub(super) const fn last(bytes: Bytes) -> Self {
+        Self { bytes, gauge: None }
+    }
+
+    fn released(&self, bytes: usize) {
+        if let Some(gauge) = &self.gauge {
+            gauge.released(bytes);
         }
     }
 }
@@ -85,13 +108,13 @@ impl Buf for Part {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
-        self.gauge.released(count);
+        self.released(count);
     }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        self.gauge.released(self.bytes.len());
+        self.released(self.bytes.len());
     }
 }
 
@@ -101,27 +124,27 @@ mod tests {
 
     #[test]
     fn only_what_is_written_is_news() {
-        let gauge = Arc::new(Gauge::default());
-        let mut part = Part::new(Bytes::from_static(b"abcdef"), &gauge);
-        assert_eq!(gauge.take_written(), News::None, "it was only given");
+        let mut meter = Meter::default();
+        let mut part = meter.part(Bytes::from_static(b"abcdef"));
+        assert_eq!(meter.take_written(), News::None, "it was only given");
         part.advance(2);
         // More is given than was written: the peer took some all the same.
-        let _other = Part::new(Bytes::from_static(b"ghi"), &gauge);
-        assert_eq!(gauge.take_written(), News::Bytes);
-        assert_eq!(gauge.take_written(), News::None);
+        let _other = meter.part(Bytes::from_static(b"ghi"));
+        assert_eq!(meter.take_written(), News::Bytes);
+        assert_eq!(meter.take_written(), News::None);
     }
 
     #[test]
     fn what_is_written_or_dropped_is_not_held() {
-        let gauge = Arc::new(Gauge::default());
-        let mut part = Part::new(Bytes::from_static(b"abcdef"), &gauge);
-        let other = Part::new(Bytes::from_static(b"ghi"), &gauge);
-        assert_eq!(gauge.held(), 9);
+        let mut meter = Meter::default();
+        let mut part = meter.part(Bytes::from_static(b"abcdef"));
+        let other = meter.part(Bytes::from_static(b"ghi"));
+        assert_eq!(meter.held(), 9);
         part.advance(2);
-        assert_eq!((part.chunk(), gauge.held()), (&b"cdef"[..], 7));
+        assert_eq!((part.chunk(), meter.held()), (&b"cdef"[..], 7));
         drop(part);
-        assert_eq!(gauge.held(), 3);
+        assert_eq!(meter.held(), 3);
         drop(other);
-        assert_eq!(gauge.held(), 0);
+        assert_eq!(meter.held(), 0);
     }
 }

@@ -303,7 +303,7 @@ fn a_slow_client_stops_the_sender_and_holds_back_its_pongs() {
 #[test]
 fn what_does_not_fit_the_wires_outbox_waits_for_it() {
     let mut pair = Pair::open();
-    let mut send = |pair: &mut Pair, text: &'static str| {
+    let send = |pair: &mut Pair, text: &'static str| {
         let (_, seen) = pair.turn(&[], Turn::Pending, |pair| {
             now(pair.socket().send(text)).expect("there is credit");
         });
