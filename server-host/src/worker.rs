@@ -103,8 +103,8 @@ pub(crate) struct Equipment {
     pub(crate) observing: Observing,
 }
 
-/// What stands where connections without a request have their scopes and exchanges. It is never used: a call that begins makes its own,
-/// since these are shared.
+/// What stands where connections without a request have their scopes and exchanges. Nothing changes it: the exchange is over, and a scope that
+/// is shared is copied by whoever writes into it.
 #[derive(Debug)]
 pub(crate) struct Blank {
     scope: Scope,
@@ -117,7 +117,7 @@ impl Blank {
         scope.state = state;
         Self {
             scope: Scope::new(scope),
-            exchange: Arc::default(),
+            exchange: Arc::new(Exchange::over()),
         }
     }
 

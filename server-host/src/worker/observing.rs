@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use gateway_spec::{Address, Gone, HttpScope};
+use hosting::Sent;
 
 use super::Worker;
 use crate::Exchange;
 use crate::observe::{Began, ExchangeId, Observed, Outcome, Refused};
-use crate::stall::Holder;
+use crate::stall::{Holder, Mark};
 
 /// Who wants to know of exchanges. Where nobody does, none of it is done.
 #[derive(Debug, Clone, Copy)]
@@ -58,14 +59,15 @@ impl Worker {
         &self,
         began: &Began,
         scope: &HttpScope,
-        exchange: &Exchange,
+        sent: Sent,
+        received: u64,
         gone: Gone,
     ) {
         let observed = Observed {
             scope,
             id: began.id,
-            sent: exchange.sent(),
-            received: exchange.received().wrapping_sub(began.received),
+            sent,
+            received,
             took: began.at.elapsed(),
             outcome: Outcome::of(gone, began.panicked),
         };
@@ -92,5 +94,14 @@ impl Worker {
     pub(crate) fn was_held(&self, scope: &HttpScope, since: Instant) {
         self.stalls
             .ended(self.number, Holder::Exchange(scope), since.elapsed());
+    }
+
+    /// The same, of a socket, whose scope is the application's alone.
+    #[cold]
+    pub(crate) fn was_held_by_socket(&self, mark: &Mark, path: &str, since: Instant) {
+        let label = mark.shown();
+        let label = label.as_deref();
+        let holder = Holder::Socket { label, path };
+        self.stalls.ended(self.number, holder, since.elapsed());
     }
 }
