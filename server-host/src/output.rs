@@ -230,4 +230,30 @@ mod tests {
             assert_eq!(at, whole.len());
         }
     }
+
+    #[test]
+    fn frames_are_gathered_and_their_memory_goes_round() {
+        let mut output = Output::default();
+        let large = Bytes::from(vec![b'x'; BY_REFERENCE]);
+        let mut whole = Vec::new();
+        for (header, payload) in [
+            (&b"ab"[..], Bytes::from_static(b"short")),
+            (b"abcd", large.clone()),
+            (b"ab", Bytes::new()),
+        ] {
+            whole.extend_from_slice(header);
+            whole.extend_from_slice(&payload);
+            output.frame(header, payload);
+        }
+        assert_eq!(contents(&output), whole);
+        assert_eq!(output.large[0].bytes.as_ptr(), large.as_ptr());
+        output.consume(whole.len());
+        assert!(output.is_empty());
+        let place = output.small.as_ptr();
+        output.give_back();
+        assert_eq!(output.small.capacity(), 0);
+        let mut other = Output::default();
+        other.frame(b"ab", Bytes::new());
+        assert_eq!(other.small.as_ptr(), place);
+    }
 }
