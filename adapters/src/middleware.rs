@@ -125,7 +125,7 @@ pub struct BuildError {
 }
 
 impl BuildError {
-    fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
     }
 }
@@ -167,7 +167,7 @@ fn layered_socket<L: WebSocketLayer>(
 }
 
 /// The value of a field that is there once: of a doubled one, nobody knows which counts.
-fn only<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a [u8]> {
+pub(crate) fn only<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name);
     let first = values.next()?;
     values.next().is_none().then_some(first)

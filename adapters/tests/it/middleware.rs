@@ -11,5 +11,5 @@ mod logs;
 mod mounts;
 mod order;
 mod passing;
-mod support;
+pub(crate) mod support;
 mod timeouts;
