@@ -6,7 +6,7 @@ use gateway_spec::Headers;
 use http::HeaderValue;
 use http::header::ACCEPT_ENCODING;
 
-/// A coding of content that [`files`](crate::files) finds.
+/// A coding of content: `files` finds variants in it, `compress` makes them.
 ///
 /// # Examples
 ///
@@ -124,6 +124,12 @@ impl Acceptable {
 
     fn identity(&self) -> u16 {
         self.identity.or(self.rest).unwrap_or(LEAST)
+    }
+
+    /// Whether the content as it is is acceptable.
+    #[cfg(feature = "compression")]
+    pub(crate) fn takes_identity(&self) -> bool {
+        self.identity() > 0
     }
 
     /// The heaviest of these; among equals the first, and identity last.

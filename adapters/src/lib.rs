@@ -54,7 +54,7 @@
 
 mod beside;
 pub mod blocking;
-#[cfg(feature = "files")]
+#[cfg(any(feature = "compression", feature = "files"))]
 mod coding;
 mod completion;
 pub mod cpu;
@@ -69,7 +69,7 @@ mod sync;
 #[cfg(feature = "tower")]
 pub mod tower;
 
-#[cfg(feature = "files")]
+#[cfg(any(feature = "compression", feature = "files"))]
 pub use coding::ContentCoding;
 pub use lifespan::{ChildStates, Lifespans};
 pub use pool::{Pool, PoolSettings, PoolStats};

@@ -76,6 +76,8 @@
 //! exchange. The clauses MW-1 to MW-10 say what it owes to both sides.
 mod cancel;
 mod children;
+#[cfg(feature = "compression")]
+mod compression;
 mod cors;
 mod fallback;
 mod hosts;
@@ -97,6 +99,8 @@ use gateway_spec::{
 use http::HeaderName;
 
 pub use cancel::{CancelOnDisconnect, HalfClose, cancel_on_disconnect};
+#[cfg(feature = "compression")]
+pub use compression::{Compress, Decompress, compress, decompress, is_compressible};
 pub use cors::{Cors, WithCors, cors};
 pub use fallback::{Fallback, fallback};
 pub use hosts::{ByHost, Hosts};

@@ -2,6 +2,8 @@
 
 mod cancel;
 mod catch;
+#[cfg(feature = "compression")]
+mod compression;
 mod cors;
 mod fallbacks;
 mod hosts;

@@ -209,7 +209,9 @@ pub fn is_compressible(content_type: &str) -> bool {
         let end = from.and_then(|from| name.get(from..));
         end.is_some_and(|end| end.eq_ignore_ascii_case(suffix))
     };
-    let is_text = name.get(..5).is_some_and(|begin| begin.eq_ignore_ascii_case("text/"));
+    let is_text = name
+        .get(..5)
+        .is_some_and(|begin| begin.eq_ignore_ascii_case("text/"));
     let is_icon = has("/x-icon") || has("/vnd.microsoft.icon");
     is_text || has("+json") || has("+xml") || is_icon || OF_TEXT.iter().any(|of_text| has(of_text))
 }

@@ -179,9 +179,15 @@ mod tests {
             let first = encoder.take();
             let mut seen = [0; 11];
             match coding {
-                ContentCoding::Brotli => brotli::Decompressor::new(&first[..], 64).read_exact(&mut seen),
-                ContentCoding::Zstd => zstd::Decoder::new(&first[..]).unwrap().read_exact(&mut seen),
-                ContentCoding::Gzip => flate2::read::GzDecoder::new(&first[..]).read_exact(&mut seen),
+                ContentCoding::Brotli => {
+                    brotli::Decompressor::new(&first[..], 64).read_exact(&mut seen)
+                }
+                ContentCoding::Zstd => zstd::Decoder::new(&first[..])
+                    .unwrap()
+                    .read_exact(&mut seen),
+                ContentCoding::Gzip => {
+                    flate2::read::GzDecoder::new(&first[..]).read_exact(&mut seen)
+                }
             }
             .unwrap();
             assert_eq!(&seen, b"data: one\n\n", "{coding}");
