@@ -27,8 +27,7 @@ pub enum ContentCoding {
 }
 
 impl ContentCoding {
-    /// All of them, the one that is chosen among equals first: brotli makes text smallest, zstd is the fastest, and gzip is what
-    /// everybody takes.
+    /// All of them, the one first that makes text smallest when it has all the time it wants.
     pub const ALL: [Self; 3] = [Self::Brotli, Self::Zstd, Self::Gzip];
 
     /// Its name in `Accept-Encoding` and `Content-Encoding`.

@@ -10,9 +10,9 @@ use flate2::write::GzEncoder;
 
 use crate::ContentCoding;
 
-/// The logarithm of the window in which brotli and zstd look for repetitions: 256 KiB. It bounds what a stream holds, here and in
+/// The logarithm of the window in which brotli and zstd look for repetitions: 128 KiB. It bounds what a stream holds, here and in
 /// every client; most answers are smaller.
-const WINDOW: u32 = 18;
+const WINDOW: u32 = 17;
 
 /// Bytes that brotli gives at a time.
 const BROTLI_BUFFER: usize = 4 * 1024;
@@ -26,13 +26,35 @@ pub(super) struct Levels {
 }
 
 impl Default for Levels {
-    /// Where text of all kinds is made in about the time of gzip's default, at the least loss of size.
+    /// The highest that still work through what they are given bit by bit: above it brotli gathers blocks, and does in milliseconds
+    /// what one turn of a thread has no room for.
     fn default() -> Self {
         Self {
-            brotli: 4,
+            brotli: 3,
             zstd: 3,
             gzip: 5,
         }
+    }
+}
+
+/// Where a coding's work is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On the worker's thread, a slice at a time.
+    Here,
+    /// On a thread of its own.
+    Thread,
+}
+
+impl Levels {
+    /// Where the work is done: what takes more than some 200 µs for 8 KiB is not a worker's (APP-7).
+    pub(super) const fn place(self, coding: ContentCoding) -> Place {
+        let is_quick = match coding {
+            ContentCoding::Brotli => self.brotli <= 3,
+            ContentCoding::Zstd => self.zstd <= 5,
+            ContentCoding::Gzip => self.gzip <= 6,
+        };
+        if is_quick { Place::Here } else { Place::Thread }
     }
 }
 

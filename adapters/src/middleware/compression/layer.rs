@@ -9,7 +9,7 @@ use gateway_spec::{
 };
 
 use super::choice::{Asked, BodyWanted, Declared, Settings};
-use super::encoder::Encoder;
+use super::encoder::{Encoder, Place};
 use super::queue::{Open, Queue, Way};
 use crate::ContentCoding;
 
@@ -129,12 +129,12 @@ impl Layer {
         head: ResponseHead,
         body: Bytes,
     ) -> Result<(), SendError> {
-        if body.len() > SLICE {
+        let levels = self.settings.levels;
+        if body.len() > SLICE || levels.place(coding) == Place::Thread {
             self.queue.begin_whole(coding, head, body);
             return Ok(());
         }
-        let coded = Encoder::whole(coding, self.settings.levels, &body)
-            .map_err(|_| SendError::Unsupported)?;
+        let coded = Encoder::whole(coding, levels, &body).map_err(|_| SendError::Unsupported)?;
         self.inner.send(HttpSend::Start {
             head,
             body: coded,

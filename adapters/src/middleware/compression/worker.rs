@@ -10,7 +10,7 @@ use bytes::Bytes;
 use gateway_spec::{Abort, FileRegion, Gone, HttpSend, ResponseHead, SendError, TrailersPlan};
 use http::HeaderMap;
 
-use super::encoder::Encoder;
+use super::encoder::{Encoder, Place};
 use super::layer::{Layer, SLICE};
 use super::queue::Job;
 use crate::ContentCoding;
@@ -21,8 +21,8 @@ const OUT: usize = 16 * 1024;
 /// Coded bytes of a whole answer that are held until it is known how many there are; beyond it goes out as a stream.
 const WHOLE: usize = 64 * 1024;
 
-/// Bytes of a file that are read at a time.
-const PIECE: u64 = 64 * 1024;
+/// Bytes that are given to a thread at a time, and read from a file.
+const PIECE: usize = 64 * 1024;
 
 /// Why an answer cannot be coded to its end.
 enum Failure {
@@ -90,9 +90,9 @@ impl Worker<'_> {
                 continue;
             };
             match job {
-                Job::Part(bytes) => self.encode(&bytes).await?,
+                Job::Part(bytes) => self.encode(bytes).await?,
                 Job::File(region) => self.encode_file(region).await?,
-                Job::Whole { head, body } => return self.encode_whole(head, &body).await,
+                Job::Whole { head, body } => return self.encode_whole(head, body).await,
                 Job::End(trailers) => return self.end(trailers).await,
                 Job::Abort(why) => {
                     self.flush().await?;
@@ -111,55 +111,90 @@ impl Worker<'_> {
         Ok(self.encoder.as_mut().expect("it was made above"))
     }
 
-    async fn encode(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        for slice in bytes.chunks(SLICE) {
+    async fn encode(&mut self, mut bytes: Bytes) -> Result<(), Failure> {
+        while !bytes.is_empty() {
+            let slice = self.write_slice(&mut bytes).await?;
+            self.is_unflushed = true;
             let encoder = self.encoder()?;
-            encoder.write(slice)?;
             if encoder.len() >= OUT {
                 let coded = encoder.take();
                 self.hand_on(coded).await?;
             }
-            self.is_unflushed = true;
-            if slice.len() == SLICE {
+            if slice == SLICE {
                 give_way().await;
             }
         }
         Ok(())
     }
 
+    /// Codes the first of these bytes, as many as are coded at a time, and says how many.
+    async fn write_slice(&mut self, bytes: &mut Bytes) -> io::Result<usize> {
+        match self.place() {
+            Place::Here => {
+                let slice = bytes.split_to(bytes.len().min(SLICE));
+                self.encoder()?.write(&slice)?;
+                Ok(slice.len())
+            }
+            Place::Thread => {
+                let piece = bytes.split_to(bytes.len().min(PIECE));
+                let length = piece.len();
+                self.on_thread(move |encoder| encoder.write(&piece)).await?;
+                Ok(length)
+            }
+        }
+    }
+
+    fn place(&self) -> Place {
+        self.layer.settings.levels.place(self.coding)
+    }
+
+    /// Lends the encoder to a thread that may take its time.
+    async fn on_thread(
+        &mut self,
+        work: impl FnOnce(&mut Encoder) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
+        self.encoder()?;
+        let Some(mut encoder) = self.encoder.take() else {
+            return Ok(());
+        };
+        let worked = tokio::task::spawn_blocking(move || {
+            let result = work(&mut encoder);
+            (encoder, result)
+        });
+        let (encoder, result) = worked.await.map_err(io::Error::other)?;
+        self.encoder = Some(encoder);
+        result
+    }
+
     async fn encode_file(&mut self, mut region: FileRegion) -> Result<(), Failure> {
         while region.length > 0 {
             let (file, offset) = (Arc::clone(&region.file), region.offset);
-            let piece = region.length.min(PIECE);
-            let length = usize::try_from(piece).expect("a piece fits in memory");
+            let length = usize::try_from(region.length).map_or(PIECE, |left| left.min(PIECE));
             let read = tokio::task::spawn_blocking(move || {
                 let mut bytes = vec![0; length];
                 file.read_exact_at(&mut bytes, offset).map(|()| bytes)
             });
             let bytes = read.await.map_err(io::Error::other)??;
-            region.offset += piece;
-            region.length -= piece;
-            self.encode(&bytes).await?;
+            region.offset += length as u64;
+            region.length -= length as u64;
+            self.encode(bytes.into()).await?;
         }
         Ok(())
     }
 
     /// Codes an answer before its head, unless it gets too long: then nobody is told how long.
-    async fn encode_whole(&mut self, head: ResponseHead, body: &[u8]) -> Result<(), Failure> {
+    async fn encode_whole(&mut self, head: ResponseHead, body: Bytes) -> Result<(), Failure> {
         let mut rest = body;
         while !rest.is_empty() {
-            let (slice, after) = rest.split_at(rest.len().min(SLICE));
-            rest = after;
-            let encoder = self.encoder()?;
-            encoder.write(slice)?;
-            if encoder.len() >= WHOLE {
+            self.write_slice(&mut rest).await?;
+            if self.encoder()?.len() >= WHOLE {
                 break;
             }
             give_way().await;
         }
         let is_complete = rest.is_empty();
         let coded = if is_complete {
-            self.finish()?
+            self.finish().await?
         } else {
             self.encoder()?.take()
         };
@@ -182,13 +217,19 @@ impl Worker<'_> {
         if !std::mem::take(&mut self.is_unflushed) {
             return Ok(());
         }
-        let encoder = self.encoder()?;
-        encoder.flush()?;
-        let coded = encoder.take();
+        match self.place() {
+            Place::Here => self.encoder()?.flush()?,
+            Place::Thread => self.on_thread(Encoder::flush).await?,
+        }
+        let coded = self.encoder()?.take();
         self.hand_on(coded).await
     }
 
-    fn finish(&mut self) -> io::Result<Bytes> {
+    async fn finish(&mut self) -> io::Result<Bytes> {
+        if self.place() == Place::Thread {
+            // What is left to do then is little.
+            self.on_thread(Encoder::flush).await?;
+        }
         self.encoder()?;
         match self.encoder.take() {
             Some(encoder) => encoder.finish(),
@@ -197,7 +238,7 @@ impl Worker<'_> {
     }
 
     async fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), Failure> {
-        let bytes = self.finish()?;
+        let bytes = self.finish().await?;
         let Some(trailers) = trailers else {
             return self.send(HttpSend::Body { bytes, more: false }).await;
         };

@@ -48,11 +48,12 @@ async fn whole_answers_of_all_lengths_are_the_same() {
 async fn the_client_says_which() {
     let client = TestClient::new(compress(texts()));
     for (accepted, coding) in [
-        ("gzip, deflate, br, zstd", Some("br")),
+        ("gzip, deflate, br, zstd", Some("zstd")),
+        ("gzip, deflate, br", Some("br")),
         ("gzip, zstd", Some("zstd")),
         ("gzip", Some("gzip")),
         ("br;q=0.1, gzip;q=0.2", Some("gzip")),
-        ("*;q=0.1", Some("br")),
+        ("*;q=0.1", Some("zstd")),
         ("identity, gzip;q=0.5", None),
         ("deflate", None),
         ("", None),
