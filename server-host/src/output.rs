@@ -6,7 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
+use gateway_spec::FileRegion;
 use tokio::io::AsyncWrite;
+
+use crate::Stream;
 
 /// A part of a body from this size on is written from where it lies; below it, copying it behind the head is cheaper.
 pub const BY_REFERENCE: usize = 4 * 1024;
@@ -21,11 +24,18 @@ const KEPT: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub struct Output {
     /// What comes before `tail`.
-    front: VecDeque<Bytes>,
+    front: VecDeque<Part>,
     tail: Vec<u8>,
     /// Bytes of `tail` that are written already; only while `front` is empty.
     taken: usize,
     bytes: usize,
+}
+
+#[derive(Debug)]
+enum Part {
+    Bytes(Bytes),
+    /// Where the kernel sends it from; not empty.
+    File(FileRegion),
 }
 
 impl Output {
@@ -55,40 +65,73 @@ impl Output {
             return self.with(|tail| tail.extend_from_slice(&bytes));
         }
         self.bytes += bytes.len();
+        self.close_tail();
+        self.front.push_back(Part::Bytes(bytes));
+    }
+
+    /// Appends a part of a file, for a stream that [sends it](Stream::sends_files) from where it is.
+    pub fn push_file(&mut self, region: FileRegion) {
+        self.bytes += usize::try_from(region.length).expect("a part fits in memory");
+        self.close_tail();
+        self.front.push_back(Part::File(region));
+    }
+
+    fn close_tail(&mut self) {
         if self.tail.len() > self.taken {
             let mut tail = Bytes::from(std::mem::take(&mut self.tail));
             tail.advance(std::mem::take(&mut self.taken));
-            self.front.push_back(tail);
+            self.front.push_back(Part::Bytes(tail));
         }
-        self.front.push_back(bytes);
     }
 
-    /// Writes once, as much as the socket takes; there must be something to write.
+    /// Writes once, as much as the socket takes; there must be something to write, and no part of a file.
     ///
     /// # Errors
     ///
     /// If the connection is broken.
+    #[inline]
     pub fn poll_write_to(
         &mut self,
         stream: Pin<&mut impl AsyncWrite>,
         task: &mut Context<'_>,
     ) -> io::Result<Poll<()>> {
+        self.poll_with(stream, task, |_, _, _| {
+            Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+        })
+    }
+
+    /// The same, to a stream that [sends parts of files](Stream::sends_files).
+    ///
+    /// # Errors
+    ///
+    /// If the connection is broken, or a [file](crate::is_of_file) is.
+    #[inline]
+    pub fn poll_send_to(
+        &mut self,
+        stream: Pin<&mut Stream>,
+        task: &mut Context<'_>,
+    ) -> io::Result<Poll<()>> {
+        self.poll_with(stream, task, |stream, task, region| {
+            stream.get_mut().poll_send_file(task, region)
+        })
+    }
+
+    #[inline]
+    fn poll_with<'a, S: AsyncWrite>(
+        &mut self,
+        stream: Pin<&'a mut S>,
+        task: &mut Context<'_>,
+        send_file: impl FnOnce(Pin<&'a mut S>, &mut Context<'_>, &FileRegion) -> Poll<io::Result<usize>>,
+    ) -> io::Result<Poll<()>> {
         let tail = &self.tail[self.taken..];
-        let written = if self.front.is_empty() {
-            stream.poll_write(task, tail)?
-        } else {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let mut count = 0;
-            let parts = self
-                .front
-                .iter()
-                .map(|part| &part[..])
-                .chain(std::iter::once(tail));
-            for (slice, part) in slices.iter_mut().zip(parts) {
-                *slice = IoSlice::new(part);
-                count += 1;
+        let written = match self.front.front() {
+            None => stream.poll_write(task, tail)?,
+            Some(Part::File(region)) => send_file(stream, task, region)?,
+            Some(Part::Bytes(_)) => {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let count = self.fill(&mut slices);
+                stream.poll_write_vectored(task, &slices[..count])?
             }
-            stream.poll_write_vectored(task, &slices[..count])?
         };
         match written {
             Poll::Ready(0) => Err(io::ErrorKind::WriteZero.into()),
@@ -100,14 +143,32 @@ impl Output {
         }
     }
 
+    /// Gathers what comes before the next part of a file.
+    fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES]) -> usize {
+        let mut count = 0;
+        for part in &self.front {
+            match part {
+                Part::Bytes(bytes) if count < SLICES => slices[count] = IoSlice::new(bytes),
+                _ => return count,
+            }
+            count += 1;
+        }
+        if count < SLICES {
+            slices[count] = IoSlice::new(&self.tail[self.taken..]);
+            count += 1;
+        }
+        count
+    }
+
     fn consume(&mut self, mut n: usize) {
         self.bytes -= n;
         while let Some(part) = self.front.front_mut() {
-            if n < part.len() {
+            let length = part.len();
+            if n < length {
                 part.advance(n);
                 return;
             }
-            n -= part.len();
+            n -= length;
             self.front.pop_front();
         }
         self.taken += n;
@@ -115,6 +176,26 @@ impl Output {
             self.tail.clear();
             self.tail.shrink_to(KEPT);
             self.taken = 0;
+        }
+    }
+}
+
+impl Part {
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            // It was counted when it was pushed.
+            Self::File(region) => usize::try_from(region.length).unwrap_or(usize::MAX),
+        }
+    }
+
+    fn advance(&mut self, n: usize) {
+        match self {
+            Self::Bytes(bytes) => bytes.advance(n),
+            Self::File(region) => {
+                region.offset += n as u64;
+                region.length -= n as u64;
+            }
         }
     }
 }
@@ -127,7 +208,10 @@ mod tests {
         let parts = output
             .front
             .iter()
-            .map(|part| &part[..])
+            .map(|part| match part {
+                Part::Bytes(bytes) => &bytes[..],
+                Part::File(_) => panic!("there is no file"),
+            })
             .chain(std::iter::once(&output.tail[output.taken..]));
         parts.flatten().copied().collect()
     }

@@ -25,8 +25,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use gateway_spec::{
-    Abort, AppError, BodyError, BodyLength, Gone, GoneSignal, HttpReceive, HttpSend, HttpTransport,
-    Response, ResponseHead, SendError, Signal,
+    Abort, AppError, BodyError, BodyLength, FileRegion, Gone, GoneSignal, HttpReceive, HttpSend,
+    HttpTransport, Response, ResponseHead, SendError, Signal,
 };
 use http::{HeaderMap, StatusCode};
 
@@ -64,6 +64,9 @@ pub enum Outgoing {
     },
     /// Bytes of the body or of the tunnel.
     Data(Bytes),
+    /// The same, in a file whose part the kernel has in memory: only for who
+    /// [asks for it](Exchange::next_output_or_file).
+    File(FileRegion),
     /// The end of the body.
     End(Option<HeaderMap>),
     /// Switch protocols; what follows is the tunnel's.
@@ -135,6 +138,13 @@ struct State {
     flusher: Option<Waker>,
     wire: Option<Waker>,
     polling: bool,
+}
+
+/// Whether a wire takes parts of files as such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FilesTaken {
+    No,
+    Yes,
 }
 
 #[derive(Debug)]
@@ -216,14 +226,22 @@ impl Exchange {
     // The response, as the wire takes it.
 
     /// The next thing to send. Bytes of it count as unsent until [`unsent`](Self::unsent) says otherwise.
+    #[inline]
     pub fn next_output(self: &Arc<Self>) -> Option<Outgoing> {
+        self.next(FilesTaken::No)
+    }
+
+    /// The same for a wire that can have the kernel send a part of a file from where it is: [`Outgoing::File`].
+    #[inline]
+    pub fn next_output_or_file(self: &Arc<Self>) -> Option<Outgoing> {
+        self.next(FilesTaken::Yes)
+    }
+
+    fn next(self: &Arc<Self>, files: FilesTaken) -> Option<Outgoing> {
         let mut state = self.lock();
         let outgoing = match state.output.pop_front()? {
             Queued::Ready(outgoing) => outgoing,
-            Queued::File(reading) => {
-                files::start(self, reading, &mut state);
-                return None;
-            }
+            Queued::File(reading) => return files::next(self, reading, state, files),
         };
         let bytes = weight(&outgoing);
         state.queued -= bytes;
@@ -234,6 +252,13 @@ impl Exchange {
         drop(state);
         wake([flusher]);
         Some(outgoing)
+    }
+
+    /// Whether there is something to send that is not given before the wire has got rid of what it took.
+    #[must_use]
+    pub fn holds_back(&self) -> bool {
+        let state = self.lock();
+        !state.output.is_empty() && !state.has_credit()
     }
 
     /// Tells how many bytes the wire still holds; wakes the application when there is credit again.

@@ -140,6 +140,7 @@ impl Serving {
                 | Outgoing::Close
                 | Outgoing::Data(_)
                 | Outgoing::End(_)
+                | Outgoing::File(_)
                 | Outgoing::Shutdown => {
                     self.reply = Reply::Cut;
                     return Poll::Ready(Err(CutOff));
@@ -238,7 +239,11 @@ impl Serving {
                     self.poll(task);
                 }
                 None => {
-                    self.hyper = Hyper::Output;
+                    // A file is read on when what was read of it has left.
+                    self.hyper = match self.call.exchange().holds_back() {
+                        true => Hyper::Room,
+                        false => Hyper::Output,
+                    };
                     return Poll::Pending;
                 }
             }
