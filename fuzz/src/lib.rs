@@ -22,6 +22,7 @@ pub const TARGETS: &[Target] = &[
         name: "http1_wire",
         invariants: &[
             requests::invariants::cuts_change_nothing,
+            requests::invariants::the_head_before_changes_nothing,
             requests::invariants::events_fit_their_head,
             requests::invariants::no_laxer_than_httparse,
         ],

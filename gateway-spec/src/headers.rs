@@ -10,12 +10,11 @@
 mod block;
 mod iter;
 mod list;
-mod repeat;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use http::header::{AUTHORIZATION, AsHeaderName, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -62,7 +61,7 @@ pub struct Headers {
 
 #[derive(Clone)]
 enum Form {
-    Block(Block),
+    Block(Arc<Block>),
     Map(HeaderMap),
     List(List),
 }
@@ -73,6 +72,15 @@ impl Headers {
     pub const fn new() -> Self {
         Self {
             form: Form::List(List::new()),
+            map: OnceLock::new(),
+        }
+    }
+
+    /// One field, and no allocation.
+    #[inline]
+    pub(crate) const fn one(name: HeaderName, value: HeaderValue) -> Self {
+        Self {
+            form: Form::List(List::one(name, value)),
             map: OnceLock::new(),
         }
     }
@@ -97,14 +105,15 @@ impl Headers {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn from_block(bytes: Vec<u8>, fields: Vec<Field>) -> Result<Self, BadBlock> {
-        Ok(Form::Block(Block::new(bytes, fields)?).into())
+        Ok(Form::Block(Arc::new(Block::new(bytes, fields)?)).into())
     }
 
     /// Replaces all fields by those of another head, reusing this value's memory, for servers that parse the wire
     /// themselves.
     ///
     /// `bytes` is copied; `fields` is exchanged for the index of the previous head, emptied. So a connection which parses
-    /// one head after the other into the same `Headers`, with the same `fields`, allocates for the longest of them only.
+    /// one head after the other into the same `Headers`, with the same `fields`, allocates for the longest of them only, unless a clone
+    /// of them lives. The same bytes with the same index leave all as it is, with the map that was made of them.
     ///
     /// The caller vouches for what [`from_block`](Self::from_block) checks. A caller who is wrong makes wrong fields (one
     /// that lies outside of `bytes` has an empty name and value, one that is no valid field is missing in
@@ -123,12 +132,41 @@ impl Headers {
     /// assert!(fields.is_empty());
     /// ```
     pub fn refill_validated(&mut self, bytes: &[u8], fields: &mut Vec<Field>) {
-        self.map.take();
-        if !matches!(self.form, Form::Block(_)) {
-            self.form = Form::Block(Block::default());
-        }
         if let Form::Block(block) = &mut self.form {
-            block.refill_validated(bytes, fields);
+            if block.is(bytes, fields) {
+                return fields.clear();
+            }
+            if let Some(block) = Arc::get_mut(block) {
+                self.map.take();
+                return block.refill_validated(bytes, fields);
+            }
+        }
+        let mut block = Block::default();
+        block.refill_validated(bytes, fields);
+        *self = Form::Block(Arc::new(block)).into();
+    }
+
+    /// The bytes that [`from_block`](Self::from_block) or [`refill_validated`](Self::refill_validated) got, if these are still their fields.
+    ///
+    /// For servers that see whether a head has the fields of the one before, whose [clone](Self::clone_from) it then takes instead of
+    /// reading it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::{Field, Headers};
+    ///
+    /// let mut headers = Headers::new();
+    /// assert_eq!(headers.block(), None);
+    /// let mut fields = Vec::from_iter(Field::new(0..4, 6..7));
+    /// headers.refill_validated(b"Host: a\r\n", &mut fields);
+    /// assert_eq!(headers.block(), Some(&b"Host: a\r\n"[..]));
+    /// ```
+    #[inline]
+    pub fn block(&self) -> Option<&[u8]> {
+        match &self.form {
+            Form::Block(block) => Some(block.bytes()),
+            Form::Map(_) | Form::List(_) => None,
         }
     }
 
@@ -151,7 +189,7 @@ impl Headers {
         match &self.form {
             Form::Block(block) => GetAll::block(block, name.text()),
             Form::Map(map) => GetAll::map(map.get_all(name).iter()),
-            Form::List(list) => GetAll::list(list, name.text()),
+            Form::List(list) => GetAll::list(list, &name),
         }
     }
 
@@ -160,7 +198,7 @@ impl Headers {
         match &self.form {
             Form::Block(block) => block.find(name.text()).is_some(),
             Form::Map(map) => map.contains_key(name),
-            Form::List(list) => list.find(name.text()).is_some(),
+            Form::List(list) => list.find_key(&name).is_some(),
         }
     }
 
@@ -283,9 +321,8 @@ impl Headers {
     }
 
     /// The same fields as a map of the caller's own, where another handle keeps these: the bytes of a block are copied
-    /// once, and nothing is kept here as [`as_map`](Self::as_map) does. Where one head after the other is
-    /// [parsed](Self::refill_validated) into the same value, and each repeats the fields of the one before, as most clients do, the map
-    /// is made once and copied from then on.
+    /// once, and nothing is kept here as [`as_map`](Self::as_map) does. Where the fields of one head after the other are the same block,
+    /// as those of most clients are, the map is made twice and copied from then on.
     ///
     /// # Examples
     ///
@@ -312,7 +349,7 @@ impl Headers {
         }
     }
 
-    /// The same fields as `http`'s map; of a block, nothing but the names is copied.
+    /// The same fields as `http`'s map.
     pub fn into_map(self) -> HeaderMap {
         self.into_map_with(HeaderMap::new())
     }
@@ -337,7 +374,7 @@ impl Headers {
             return *map;
         }
         match self.form {
-            Form::Block(block) => block.into_map(),
+            Form::Block(block) => block.to_map(),
             Form::Map(map) => map,
             Form::List(list) => {
                 spare.clear();
@@ -351,7 +388,7 @@ impl Headers {
     fn changing(&mut self) -> Changing<'_> {
         self.map.take();
         if let Form::Block(block) = &mut self.form {
-            self.form = Form::List(std::mem::take(block).into_list());
+            self.form = Form::List(block.to_list());
         }
         match &mut self.form {
             Form::Map(map) => Changing::Map(map),
@@ -382,9 +419,18 @@ impl From<Form> for Headers {
 }
 
 impl Clone for Headers {
-    /// Copies the fields, and not the map that [`as_map`](Self::as_map) may have made of them.
+    /// Copies the fields, and not the map that [`as_map`](Self::as_map) may have made of them. Those that a server parsed are shared.
     fn clone(&self) -> Self {
         self.form.clone().into()
+    }
+
+    /// Does nothing where both are one block already; the map that [`as_map`](Self::as_map) has made stays then.
+    #[inline]
+    fn clone_from(&mut self, source: &Self) {
+        match (&self.form, &source.form) {
+            (Form::Block(mine), Form::Block(block)) if Arc::ptr_eq(mine, block) => {}
+            _ => *self = source.clone(),
+        }
     }
 }
 
@@ -488,11 +534,18 @@ mod sealed {
     pub trait Sealed {
         /// The name as text.
         fn text(&self) -> &str;
+
+        /// Whether it is this name.
+        fn is(&self, name: &http::HeaderName) -> bool;
     }
 
     impl Sealed for &str {
         fn text(&self) -> &str {
             self
+        }
+
+        fn is(&self, name: &http::HeaderName) -> bool {
+            super::same_name(self.as_bytes(), name.as_str().as_bytes())
         }
     }
 
@@ -500,11 +553,21 @@ mod sealed {
         fn text(&self) -> &str {
             self.as_str()
         }
+
+        #[inline]
+        fn is(&self, name: &http::HeaderName) -> bool {
+            self == name
+        }
     }
 
     impl Sealed for &http::HeaderName {
         fn text(&self) -> &str {
             self.as_str()
+        }
+
+        #[inline]
+        fn is(&self, name: &http::HeaderName) -> bool {
+            *self == name
         }
     }
 }

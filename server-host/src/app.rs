@@ -35,15 +35,16 @@ impl App {
             forced: forced.clone(),
             clock: Arc::clone(clock),
         });
-        let call = move |http: Http, tunnel| {
+        let call = move |http: Http, upgrade| {
             let shared = Arc::clone(&shared);
             async move {
-                if websocket::may_upgrade(&http.scope) {
-                    // Rare, and large: kept out of the future of all others.
-                    return Box::pin(shared.upgrade(http, tunnel)).await;
-                }
-                drop(tunnel);
-                shared.app.call(Connection::Http(http)).await
+                let tunnel = match upgrade {
+                    Upgradable::No => return shared.app.call(Connection::Http(http)).await,
+                    Upgradable::InVain => None,
+                    Upgradable::Yes(exchange) => Some(exchange),
+                };
+                // Rare, and large: kept out of the future of all others.
+                Box::pin(shared.upgrade(http, tunnel)).await
             }
         };
         Self {
@@ -95,10 +96,19 @@ impl<A: Application> Shared<A> {
     }
 }
 
+/// Whether a request may be one for a WebSocket or another tunnel.
+pub(crate) enum Upgradable {
+    No,
+    /// It asks for it in a way that cannot be granted.
+    InVain,
+    /// Its exchange may become a tunnel.
+    Yes(Arc<Exchange>),
+}
+
 /// A place for the future of one call: allocated once, filled for each request.
 pub(crate) trait Slot: Send {
-    /// Starts a call, in the place of the last one. `tunnel` is its exchange, if that may become a tunnel.
-    fn start(&mut self, http: Http, tunnel: Option<Arc<Exchange>>);
+    /// Starts a call, in the place of the last one.
+    fn start(&mut self, http: Http, upgrade: Upgradable);
 
     /// Polls the call; `Ready` empties the slot. A panic comes out as an error.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Done, AppError>>;
@@ -109,7 +119,7 @@ pub(crate) trait Slot: Send {
 
 fn slots<M, F>(make: Arc<M>) -> Arc<dyn Fn() -> Box<dyn Slot> + Send + Sync>
 where
-    M: Fn(Http, Option<Arc<Exchange>>) -> F + Send + Sync + 'static,
+    M: Fn(Http, Upgradable) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Done, AppError>> + Send + 'static,
 {
     Arc::new(move || {
@@ -127,11 +137,11 @@ struct TypedSlot<M, F> {
 
 impl<M, F> Slot for TypedSlot<M, F>
 where
-    M: Fn(Http, Option<Arc<Exchange>>) -> F + Send + Sync + 'static,
+    M: Fn(Http, Upgradable) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Done, AppError>> + Send + 'static,
 {
-    fn start(&mut self, http: Http, tunnel: Option<Arc<Exchange>>) {
-        let future = (self.make)(http, tunnel);
+    fn start(&mut self, http: Http, upgrade: Upgradable) {
+        let future = (self.make)(http, upgrade);
         self.future.set(Some(future));
     }
 

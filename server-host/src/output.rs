@@ -51,6 +51,14 @@ impl Output {
         self.bytes == 0
     }
 
+    /// Exchanges the memory for small things, if nothing is to be written: for the worker's, which an idle connection does not need.
+    #[inline]
+    pub fn exchange_memory(&mut self, memory: &mut Vec<u8>) {
+        if self.is_empty() {
+            std::mem::swap(&mut self.tail, memory);
+        }
+    }
+
     /// Appends by writing into memory.
     pub fn with<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         let before = self.tail.len();

@@ -3,15 +3,19 @@
 use std::io;
 use std::net::TcpListener;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gateway_spec::{Address, Capabilities, ConnectionInfo, Signal, State, WorkerThread};
+use gateway_spec::{
+    Address, Capabilities, ConnectionInfo, HttpScope, Scope, Signal, State, WorkerThread,
+};
+use hosting::Exchange;
 use tokio::sync::Notify;
 
 use crate::access_log::AccessLog;
 use crate::app::App;
+use crate::call::Kit;
 use crate::clock::Clock;
 use crate::date::Dates;
 use crate::listener::{AcceptFailure, EXHAUSTED_PAUSE, classify};
@@ -21,7 +25,8 @@ use crate::{AccessLogging, Context, Protocol, Settings, Shutdown, Stream};
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) app: App,
-    pub(crate) state: State,
+    pub(crate) blank: Blank,
+    kits: Mutex<Kits>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) capabilities: Capabilities,
     pub(crate) drain: Signal<Instant>,
@@ -41,6 +46,43 @@ pub(crate) struct Worker {
     closed: Notify,
 }
 
+/// What stands where connections without a request have their scopes and exchanges. It is never used: a call that begins makes its own,
+/// since these are shared.
+#[derive(Debug)]
+pub(crate) struct Blank {
+    scope: Scope,
+    exchange: Arc<Exchange>,
+}
+
+impl Blank {
+    fn new(state: State, capabilities: Capabilities) -> Self {
+        let mut scope = HttpScope::new(Arc::new(ConnectionInfo::new(capabilities)));
+        scope.state = state;
+        Self {
+            scope: Scope::new(scope),
+            exchange: Arc::default(),
+        }
+    }
+
+    pub(crate) fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+
+    pub(crate) fn shared_scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub(crate) fn scope(&self) -> Scope {
+        self.scope.clone()
+    }
+}
+
+/// Each is a pointer, which goes to a connection and comes back.
+type Kits = Vec<Box<Kit>>;
+
+/// Kits that a worker keeps: of some KiB each, and as many as requests are at work at once on one thread where their applications do not wait.
+const KITS: usize = 64;
+
 impl Worker {
     pub(crate) fn new(
         app: App,
@@ -52,7 +94,8 @@ impl Worker {
     ) -> Self {
         Self {
             app,
-            state,
+            blank: Blank::new(state, capabilities),
+            kits: Mutex::default(),
             settings,
             capabilities,
             drain: Signal::new(),
@@ -87,6 +130,32 @@ impl Worker {
             self.calls.store(calls + 1, Ordering::Relaxed);
         }
         may
+    }
+
+    /// What a call needs.
+    #[inline]
+    pub(crate) fn take_kit(&self) -> Box<Kit> {
+        let kit = self.lock_kits().pop();
+        kit.unwrap_or_else(|| Box::new(Kit::new(self)))
+    }
+
+    /// Takes back what no call needs any more.
+    #[inline]
+    pub(crate) fn give_kit(&self, kit: Box<Kit>) {
+        // Dropped without the lock: what is in it may be the application's.
+        let _spare = {
+            let mut kits = self.lock_kits();
+            if kits.len() < KITS {
+                kits.push(kit);
+                return;
+            }
+            kit
+        };
+    }
+
+    #[inline]
+    fn lock_kits(&self) -> MutexGuard<'_, Kits> {
+        self.kits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A call that was counted has returned, or was dropped.

@@ -50,7 +50,13 @@ pub(crate) fn facts<B>(request: &Request<B>, rare: Rare, body: BodyLength) -> Fa
         },
         upgrade: match body {
             _ if request.method() == Method::CONNECT => UpgradeAsked::Yes,
-            BodyLength::Empty if offers_upgrade(request) => UpgradeAsked::Yes,
+            BodyLength::Empty if has_upgrade(request) => {
+                if lists(request.headers(), CONNECTION, b"upgrade") {
+                    UpgradeAsked::Yes
+                } else {
+                    UpgradeAsked::Unlisted
+                }
+            }
             _ => UpgradeAsked::No,
         },
         informational: Informational::Dropped,
@@ -63,12 +69,11 @@ pub(crate) fn facts<B>(request: &Request<B>, rare: Rare, body: BodyLength) -> Fa
     }
 }
 
-fn offers_upgrade<B>(request: &Request<B>) -> bool {
+fn has_upgrade<B>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_11
         // Hyper has put something here only if there is an Upgrade field.
         && !request.extensions().is_empty()
         && request.headers().contains_key(UPGRADE)
-        && lists(request.headers(), CONNECTION, b"upgrade")
 }
 
 /// Moves a head into a scope, part by part: as a whole it would be copied several times.

@@ -225,8 +225,8 @@ impl Serving {
                 return None;
             }
         };
-        self.call
-            .begin(facts, |scope| request::fill(scope, request, length));
+        request::fill(self.call.vacant(), request, length);
+        self.call.begin(facts);
         self.body_state = BodyState::Whole;
         self.reply = Reply::Waited;
         self.app = App::Waiting;

@@ -11,11 +11,11 @@ use std::task::{Context as Task, Poll};
 
 use gateway_spec::Gone;
 use http::Version;
-use http1::{AfterReply, BodyFraming, Event, PeerError, RequestHead, Step};
+use http1::{AfterReply, BodyFraming, Event, HeadFacts, PeerError, Step};
 use server_host::http2::Opening;
 use server_host::{
-    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Reading, Shutdown,
-    Stream, Wanted, Watching, is_of_file,
+    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Progress, Reading,
+    Shutdown, Stream, Wanted, Watching, is_of_file,
 };
 
 use crate::body::{self, Intake};
@@ -47,7 +47,8 @@ pub(crate) enum Connection {
 pub(crate) struct Http1 {
     io: Io,
     http1: http1::Connection,
-    head: RequestHead,
+    /// Of the last head.
+    head: HeadFacts,
     call: Call,
     context: Context,
     phase: Phase,
@@ -126,7 +127,7 @@ impl Http1 {
         Self {
             io: Io::new(stream),
             http1: http1::Connection::new(request::limits(context.limits())),
-            head: RequestHead::default(),
+            head: HeadFacts::default(),
             call: context.call(),
             context,
             phase: Phase::Opening,
@@ -188,6 +189,9 @@ impl Http1 {
     fn rest(&mut self, may_read: bool, task: &mut Task<'_>) -> Result<bool, Over> {
         if may_read && self.io.rest(task, &self.context)? != Received::Nothing {
             return Ok(false);
+        }
+        if self.is_between_requests() {
+            self.call.rest_with(&mut self.io.output);
         }
         self.set_deadlines(task)?;
         Ok(true)
@@ -296,27 +300,41 @@ impl Http1 {
         if !wanted {
             return Ok(false);
         }
-        match self.http1.next_event(&mut self.io.input, &mut self.head) {
-            Ok(Step::Event(Event::Head)) => {
-                if self.context.shutdown() != Shutdown::No {
-                    self.http1.close_after_reply();
-                }
-                let facts = request::facts(&self.head);
-                let head = &mut self.head;
-                self.call.begin(facts, |scope| request::fill(scope, head));
-                self.fresh = Fresh::Served;
-                Ok(true)
-            }
+        if !self.call.is_active() {
+            return self.parse_head();
+        }
+        match self.http1.next_part(&mut self.io.input) {
             Ok(Step::Event(event)) => {
                 body::bring(event, self.call.exchange());
                 Ok(true)
             }
             Ok(Step::NeedBytes | Step::Paused) => Ok(false),
             Ok(Step::Closed) => self.close(),
-            Err(error) if self.call.is_active() => {
+            Err(error) => {
                 body::fail(error, self.call.exchange(), self.context.limits());
                 Ok(true)
             }
+        }
+    }
+
+    /// Reads a head into the call's scope; if it is complete, the application is called for it.
+    #[inline]
+    fn parse_head(&mut self) -> Result<bool, Over> {
+        let scope = self.call.vacant_with(&mut self.io.output);
+        let head = request::parts(scope, &mut self.head);
+        match self.http1.next_event(&mut self.io.input, head) {
+            Ok(Step::Event(_head)) => {
+                request::complete(scope, self.head);
+                let facts = request::facts(&scope.method, self.head);
+                if self.context.shutdown() != Shutdown::No {
+                    self.http1.close_after_reply();
+                }
+                self.call.begin(facts);
+                self.fresh = Fresh::Served;
+                Ok(true)
+            }
+            Ok(Step::NeedBytes | Step::Paused) => Ok(false),
+            Ok(Step::Closed) => self.close(),
             Err(error) => self.refuse(error),
         }
     }
@@ -327,10 +345,40 @@ impl Http1 {
             return Ok(false);
         }
         let progress = self.call.poll(task);
-        if Intake::of(progress.wanted) == Intake::Bring && matches!(progress.wanted, Wanted::Now(_))
+        if self.head.framing == BodyFraming::Empty {
+            if progress.output
+                && let Some(next) = self.reply_whole(task)
+            {
+                return next;
+            }
+        } else if Intake::of(progress.wanted) == Intake::Bring
+            && matches!(progress.wanted, Wanted::Now(_))
         {
             reply::ask_for_body(&mut self.http1, &mut self.io.output);
         }
+        self.reply_on(progress, task)
+    }
+
+    /// The whole reply to a request without a body, if that is what the application has sent: what nearly all exchanges are.
+    #[inline]
+    fn reply_whole(&mut self, task: &mut Task<'_>) -> Option<Result<bool, Over>> {
+        let Self {
+            io, http1, call, ..
+        } = self;
+        if self.phase != Phase::Http || io.output.len() >= OUTBOUND_BYTES {
+            return None;
+        }
+        let context = &self.context;
+        let written = call.exchange().write_whole(|head, body| {
+            reply::write_whole(head, body, http1, context, &mut io.output)
+        })?;
+        Some(match written {
+            Ok(()) => self.next_request(),
+            Err(_usage) => self.abort(task),
+        })
+    }
+
+    fn reply_on(&mut self, progress: Progress, task: &mut Task<'_>) -> Result<bool, Over> {
         let mut replied = false;
         while progress.output
             && let Some(outgoing) = self.next_output()
@@ -402,7 +450,7 @@ impl Http1 {
 
     /// Throws away the rest of a body that nobody wants.
     fn discard(&mut self, left: u64) -> Result<bool, Over> {
-        match self.http1.next_event(&mut self.io.input, &mut self.head) {
+        match self.http1.next_part(&mut self.io.input) {
             Ok(Step::Event(Event::Data(bytes))) => match left.checked_sub(bytes.len() as u64) {
                 Some(left) => {
                     self.phase = Phase::Discarding { left };
@@ -623,8 +671,10 @@ impl Http1 {
     }
 
     fn end(&mut self, gone: Gone) {
-        self.call.exchange().set_gone(gone);
-        self.call.end(gone);
+        if self.call.is_active() {
+            self.call.exchange().set_gone(gone);
+            self.call.end(gone);
+        }
         self.io.give_back(&self.context);
     }
 

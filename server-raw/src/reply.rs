@@ -1,7 +1,7 @@
 //! What the application sends goes onto the wire.
 
 use bytes::Bytes;
-use gateway_spec::{FileRegion, Headers};
+use gateway_spec::{FileRegion, Headers, ResponseHead};
 use http::StatusCode;
 use http1::{Payload, ReplyBody, UsageError};
 use server_host::{Context, Outgoing, Output, ReplyLength};
@@ -48,12 +48,7 @@ fn try_write(
             length: ReplyLength::Whole,
             first,
         } => {
-            let body = ReplyBody::Whole(first.len() as u64);
-            output.with(|out| {
-                http1.send_head(head.status, &head.headers, body, &context.date(), out)
-            })?;
-            data(first, http1, output)?;
-            output.with(|out| http1.send_end(None, out))?;
+            write_whole(&head, first, http1, context, output)?;
             Ok(Effect::Complete)
         }
         Outgoing::Head {
@@ -94,6 +89,25 @@ fn try_write(
         Outgoing::Close => Ok(Effect::Close),
         Outgoing::Abort => Ok(Effect::Abort),
     }
+}
+
+/// Writes a reply that is one event.
+#[inline]
+pub(crate) fn write_whole(
+    head: &ResponseHead,
+    body: Bytes,
+    http1: &mut http1::Connection,
+    context: &Context,
+    output: &mut Output,
+) -> Result<(), UsageError> {
+    let framed = output.with(|out| {
+        http1.send_whole_frame(head.status, &head.headers, body.len(), &context.date(), out)
+    })?;
+    match framed {
+        Payload::Write { suffix: _nothing } => output.push(body),
+        Payload::Skip => {}
+    }
+    Ok(())
 }
 
 fn data(

@@ -2,7 +2,7 @@
 
 use gateway_spec::{BodyLength, HttpScope};
 use http::{Method, Version};
-use http1::{BodyFraming, RequestHead, Trailers, Upgrade};
+use http1::{BodyFraming, HeadFacts, HeadParts, Trailers, Upgrade};
 use server_host::{BodyAllowed, Facts, Informational, Limits, TrailersTaken, UpgradeAsked};
 
 /// The limits of the operator, as the protocol package has them.
@@ -15,16 +15,17 @@ pub(crate) fn limits(limits: &Limits) -> http1::Limits {
 }
 
 /// What of a request decides about its reply.
-pub(crate) fn facts(head: &RequestHead) -> Facts {
+pub(crate) fn facts(method: &Method, head: HeadFacts) -> Facts {
     Facts {
-        body: if head.method == Method::HEAD {
+        body: if *method == Method::HEAD {
             BodyAllowed::Head
         } else {
             BodyAllowed::Yes
         },
         upgrade: match (head.upgrade, head.framing) {
             (Upgrade::Offered, BodyFraming::Empty) => UpgradeAsked::Yes,
-            _ if head.method == Method::CONNECT => UpgradeAsked::Yes,
+            _ if *method == Method::CONNECT => UpgradeAsked::Yes,
+            (Upgrade::Unlisted, BodyFraming::Empty) => UpgradeAsked::Unlisted,
             _ => UpgradeAsked::No,
         },
         informational: Informational::Sent,
@@ -35,11 +36,20 @@ pub(crate) fn facts(head: &RequestHead) -> Facts {
     }
 }
 
-/// Moves a head into a scope; the memory of the scope's last fields comes back with the head.
-pub(crate) fn fill(scope: &mut HttpScope, head: &mut RequestHead) {
-    std::mem::swap(&mut scope.method, &mut head.method);
-    std::mem::swap(&mut scope.uri, &mut head.uri);
-    std::mem::swap(&mut scope.headers, &mut head.headers);
+/// The places of a scope for the parts of a head, so that none of them is moved.
+#[inline]
+pub(crate) fn parts<'a>(scope: &'a mut HttpScope, facts: &'a mut HeadFacts) -> HeadParts<'a> {
+    HeadParts {
+        method: &mut scope.method,
+        uri: &mut scope.uri,
+        headers: &mut scope.headers,
+        facts,
+    }
+}
+
+/// Says in a scope what its parts do not.
+#[inline]
+pub(crate) fn complete(scope: &mut HttpScope, head: HeadFacts) {
     scope.version = head.version;
     scope.body = match head.framing {
         BodyFraming::Empty => BodyLength::Empty,

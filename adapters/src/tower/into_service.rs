@@ -283,7 +283,9 @@ impl<A: Application> IntoService<A> {
     fn calling(&self, http: Http, facts: Facts, peer: &Arc<Peer>) -> Calling {
         let app = Arc::clone(&self.app);
         match facts.upgrade {
-            UpgradeAsked::No => Box::pin(async move { app.call(Connection::Http(http)).await }),
+            UpgradeAsked::No | UpgradeAsked::Unlisted => {
+                Box::pin(async move { app.call(Connection::Http(http)).await })
+            }
             UpgradeAsked::Yes => {
                 let (config, peer) = (Arc::clone(&self.config), Arc::clone(peer));
                 Box::pin(socket::call(app, http, config, peer))

@@ -188,7 +188,7 @@ impl Connection {
             self.flush()?;
             return Ok(Some(http1));
         };
-        let version = head.version;
+        let version = head.facts.version;
         let exchange = Arc::new(Exchange::new(http1, &head, Arc::clone(&self.bell)));
         let http = Http::new(self.scope(head), Arc::clone(&exchange) as _);
         let mut call = Some(Call::new(&self.server, http, &exchange, counts));
@@ -219,9 +219,9 @@ impl Connection {
         let mut scope = HttpScope::new(Arc::clone(&self.info));
         scope.method = head.method;
         scope.uri = head.uri;
-        scope.version = head.version;
+        scope.version = head.facts.version;
         scope.headers = head.headers;
-        scope.body = match head.framing {
+        scope.body = match head.facts.framing {
             BodyFraming::Empty => BodyLength::Empty,
             BodyFraming::Sized(length) => BodyLength::Known(length),
             BodyFraming::Chunked => BodyLength::Unknown,

@@ -146,7 +146,7 @@ impl Exchange {
         let coming = Body::Coming {
             allowed: BODY_BYTES,
         };
-        let (body, announced) = match head.framing {
+        let (body, announced) = match head.facts.framing {
             BodyFraming::Empty => (Body::Over, 0),
             BodyFraming::Sized(length) => (coming, length),
             BodyFraming::Chunked => (coming, 0),
@@ -156,7 +156,7 @@ impl Exchange {
             body,
             announced,
             heard: Some(Instant::now()),
-            client_takes_trailers: head.trailers,
+            client_takes_trailers: head.facts.trailers,
             ..State::default()
         };
         if announced > BODY_BYTES {

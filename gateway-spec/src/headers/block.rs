@@ -3,12 +3,13 @@
 use std::error::Error;
 use std::fmt;
 use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::list::List;
-use super::repeat::Repeat;
 use super::same_name;
 
 /// Where one field lies in a block of bytes: its name, and its value without the spaces around it.
@@ -70,22 +71,6 @@ impl Field {
         }
     }
 
-    /// The same, counted from a later position.
-    #[inline]
-    pub(super) const fn from(self, start: u32) -> Self {
-        Self {
-            name_start: self.name_start.wrapping_sub(start),
-            value_start: self.value_start.wrapping_sub(start),
-            ..self
-        }
-    }
-
-    /// Where the name begins.
-    #[inline]
-    pub(super) const fn start(self) -> u32 {
-        self.name_start
-    }
-
     /// Where the name lies.
     #[inline]
     pub fn name(self) -> Range<usize> {
@@ -135,23 +120,19 @@ impl fmt::Display for BadBlock {
 
 impl Error for BadBlock {}
 
+/// Shared by all that have these fields, since a client that keeps its connection sends most of its heads again.
 #[derive(Default)]
 pub(super) struct Block {
     bytes: Vec<u8>,
     fields: Vec<Field>,
-    repeat: Repeat,
+    /// Whether a map of it was asked for before.
+    asked: AtomicBool,
+    /// Made when a map is asked for again.
+    map: OnceLock<Box<HeaderMap>>,
 }
 
-impl Clone for Block {
-    /// What is known of heads before is the connection's, and not the copy's.
-    fn clone(&self) -> Self {
-        Self {
-            bytes: self.bytes.clone(),
-            fields: self.fields.clone(),
-            repeat: Repeat::default(),
-        }
-    }
-}
+/// Blocks up to so many bytes keep their map: those of browsers with their cookies, and not those that somebody made long.
+const LONGEST: usize = 4 * 1024;
 
 impl Block {
     pub(super) fn new(bytes: Vec<u8>, fields: Vec<Field>) -> Result<Self, BadBlock> {
@@ -168,7 +149,7 @@ impl Block {
         Ok(Self {
             bytes,
             fields,
-            repeat: Repeat::default(),
+            ..Self::default()
         })
     }
 
@@ -177,6 +158,16 @@ impl Block {
         self.bytes.extend_from_slice(bytes);
         std::mem::swap(&mut self.fields, fields);
         fields.clear();
+        *self.asked.get_mut() = false;
+        self.map.take();
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn is(&self, bytes: &[u8], fields: &[Field]) -> bool {
+        self.bytes == bytes && self.fields == fields
     }
 
     pub(super) fn len(&self) -> usize {
@@ -210,8 +201,8 @@ impl Block {
         self.bytes.get(range).unwrap_or_default()
     }
 
-    pub(super) fn into_list(self) -> List {
-        let shared = Bytes::from(self.bytes);
+    pub(super) fn to_list(&self) -> List {
+        let shared = Bytes::copy_from_slice(&self.bytes);
         let mut list = List::new();
         for (name, value) in owned(&shared, &self.fields) {
             list.append(name, value);
@@ -219,18 +210,26 @@ impl Block {
         list
     }
 
-    /// A map over one copy of the bytes.
+    /// A map over one copy of the bytes. A map that is copied costs a tenth of one whose names and values are looked at, so the one that
+    /// is asked for a second time is kept.
     pub(super) fn to_map(&self) -> HeaderMap {
-        self.repeat.map(&self.bytes, &self.fields, || {
-            // A vector with room to spare is shared from the beginning, which saves each slice a look whether it is.
-            let mut copy = Vec::with_capacity(self.bytes.len() + 1);
-            copy.extend_from_slice(&self.bytes);
-            map_of(&Bytes::from(copy), &self.fields)
-        })
+        if let Some(map) = self.map.get() {
+            return (**map).clone();
+        }
+        let is_asked_again = self.asked.swap(true, Ordering::Relaxed);
+        if is_asked_again && self.bytes.len() <= LONGEST {
+            let map = self.map.get_or_init(|| Box::new(self.make_map()));
+            (**map).clone()
+        } else {
+            self.make_map()
+        }
     }
 
-    pub(super) fn into_map(self) -> HeaderMap {
-        map_of(&Bytes::from(self.bytes), &self.fields)
+    fn make_map(&self) -> HeaderMap {
+        // A vector with room to spare is shared from the beginning, which saves each slice a look whether it is.
+        let mut copy = Vec::with_capacity(self.bytes.len() + 1);
+        copy.extend_from_slice(&self.bytes);
+        map_of(&Bytes::from(copy), &self.fields)
     }
 }
 

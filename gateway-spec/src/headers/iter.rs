@@ -6,6 +6,7 @@ use std::iter::FusedIterator;
 use http::HeaderValue;
 use http::header;
 
+use super::HeaderKey;
 use super::block::Block;
 use super::list::List;
 
@@ -150,8 +151,9 @@ impl<'a> GetAll<'a> {
         Self(Values::Map(values))
     }
 
-    pub(super) fn list(list: &'a List, name: &str) -> Self {
-        let next = list.find(name);
+    #[inline]
+    pub(super) fn list(list: &'a List, name: &impl HeaderKey) -> Self {
+        let next = list.find_key(name);
         Self(Values::List { list, next })
     }
 }

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::same_name;
+use super::{HeaderKey, same_name};
 
 type Entry = (HeaderName, HeaderValue);
 
@@ -25,6 +25,11 @@ impl List {
     #[inline]
     pub(super) const fn new() -> Self {
         Self::Short([const { None }; INLINE])
+    }
+
+    #[inline]
+    pub(super) const fn one(name: HeaderName, value: HeaderValue) -> Self {
+        Self::Short([Some((name, value)), None])
     }
 
     #[inline]
@@ -88,6 +93,16 @@ impl List {
             Self::Long(entries) => entries.get(start..)?.iter().position(is_it),
         };
         Some(start + found?)
+    }
+
+    /// The same, by a comparison that costs little where both names are known ones.
+    #[inline]
+    pub(super) fn find_key(&self, name: &impl HeaderKey) -> Option<usize> {
+        let is_it = |(other, _): &Entry| name.is(other);
+        match self {
+            Self::Short(places) => places.iter().map_while(Option::as_ref).position(is_it),
+            Self::Long(entries) => entries.iter().position(is_it),
+        }
     }
 
     pub(super) fn name(&self, position: usize) -> Option<&HeaderName> {

@@ -48,11 +48,7 @@ fn block(fields: Fields<'_>) -> Headers {
 }
 
 fn wire(fields: Fields<'_>) -> (Vec<u8>, Vec<Field>) {
-    wire_behind("GET / HTTP/1.1\r\n", fields)
-}
-
-fn wire_behind(request_line: &str, fields: Fields<'_>) -> (Vec<u8>, Vec<Field>) {
-    let mut bytes = request_line.as_bytes().to_vec();
+    let mut bytes = b"GET / HTTP/1.1\r\n".to_vec();
     let mut index = Vec::new();
     for (name, value) in fields {
         let start = bytes.len();
@@ -426,13 +422,13 @@ fn refilling_reuses_both_buffers() {
 }
 
 /// One head after the other, in the same value: which of their maps share memory with the one before.
-fn maps_of(heads: &[(&str, Fields<'_>)]) -> Vec<bool> {
+fn maps_of(heads: &[Fields<'_>]) -> Vec<bool> {
     let mut headers = Headers::new();
     let mut before = None;
     heads
         .iter()
-        .map(|(request_line, fields)| {
-            let (bytes, mut index) = wire_behind(request_line, fields);
+        .map(|fields| {
+            let (bytes, mut index) = wire(fields);
             headers.refill_validated(&bytes, &mut index);
             let map = headers.to_map();
             assert_eq!(map, owned(fields).collect::<HeaderMap>());
@@ -446,35 +442,50 @@ fn maps_of(heads: &[(&str, Fields<'_>)]) -> Vec<bool> {
 #[test]
 fn the_map_of_a_head_that_is_repeated_is_made_once() {
     let (a, b) = (TABLE[3], TABLE[4]);
-    let (get, put) = ("GET / HTTP/1.1\r\n", "PUT /elsewhere HTTP/1.1\r\n");
     assert_eq!(
-        maps_of(&[
-            (get, a),
-            (get, a),
-            (put, a),
-            (get, a),
-            (get, b),
-            (get, a),
-            (get, a),
-            (put, a)
-        ]),
+        maps_of(&[a, a, a, a, b, a, a, a]),
         [false, false, true, true, false, false, false, true]
     );
-    assert_eq!(maps_of(&[(get, TABLE[0]); 4]), [false; 4]);
+    assert_eq!(maps_of(&[TABLE[0]; 4]), [false; 4]);
     let spelt: Fields<'_> = &[("X-LATIN", b"caf\xe9"), ("X-Tab", b"a\tb")];
-    assert_eq!(maps_of(&[(get, a), (get, a), (get, spelt)]), [false; 3]);
+    assert_eq!(maps_of(&[a, a, spelt]), [false; 3]);
     let more: Fields<'_> = &[("X-Latin", b"caf\xe9"), ("X-Tab", b"a\tb"), ("a", b"b")];
-    assert_eq!(
-        maps_of(&[(get, a), (get, a), (get, more), (get, a)]),
-        [false; 4]
-    );
+    assert_eq!(maps_of(&[a, a, more, a]), [false; 4]);
 }
 
 #[test]
 fn a_long_head_is_not_kept() {
     let long = vec![b'x'; 4 * 1024];
     let fields: Fields<'_> = &[("a", &long)];
-    assert_eq!(maps_of(&[("", fields); 4]), [false; 4]);
+    assert_eq!(maps_of(&[fields; 4]), [false; 4]);
+}
+
+#[test]
+fn clones_of_a_block_share_it_until_they_change() {
+    let (bytes, mut index) = wire(TABLE[3]);
+    let mut headers = Headers::new();
+    headers.refill_validated(&bytes, &mut index);
+    let mut other = Headers::new();
+    other.clone_from(&headers);
+    let place = |headers: &Headers| headers.block().map(<[u8]>::as_ptr);
+    assert_eq!(place(&other), place(&headers));
+
+    // What was made of it stays while it is the same.
+    let map: *const HeaderMap = other.as_map();
+    other.clone_from(&headers);
+    assert!(std::ptr::eq(map, other.as_map()));
+
+    // A clone keeps its fields when the block is filled anew.
+    let (bytes, mut index) = wire(TABLE[4]);
+    headers.refill_validated(&bytes, &mut index);
+    assert_eq!(headers.iter().collect::<Vec<_>>(), TABLE[4]);
+    assert_eq!(other.iter().collect::<Vec<_>>(), TABLE[3]);
+    other.clone_from(&headers);
+    assert_eq!(other.as_map(), &owned(TABLE[4]).collect::<HeaderMap>());
+
+    other.append(header::VIA, HeaderValue::from_static("1.1 a"));
+    assert_eq!(other.block(), None);
+    assert_eq!(headers.iter().collect::<Vec<_>>(), TABLE[4]);
 }
 
 #[test]

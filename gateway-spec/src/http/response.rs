@@ -48,6 +48,7 @@ impl ResponseHead {
 }
 
 impl From<StatusCode> for ResponseHead {
+    #[inline]
     fn from(status: StatusCode) -> Self {
         Self::new(status)
     }
@@ -81,6 +82,7 @@ pub struct Response {
 impl Response {
     /// 200 with this body and no content type.
     #[must_use]
+    #[inline]
     pub fn new(body: impl Into<Bytes>) -> Self {
         Self {
             head: ResponseHead::new(StatusCode::OK),
@@ -90,8 +92,10 @@ impl Response {
 
     /// 200 with this text.
     #[must_use]
+    #[inline]
     pub fn text(body: impl Into<Bytes>) -> Self {
-        Self::typed("text/plain; charset=utf-8", body)
+        const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+        Self::of(TEXT, body.into())
     }
 
     /// 200 with this page.
@@ -106,8 +110,19 @@ impl Response {
     ///
     /// If the type is not visible ASCII.
     #[must_use]
+    #[inline]
     pub fn typed(content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self::new(body).with_header(CONTENT_TYPE, HeaderValue::from_static(content_type))
+        Self::of(HeaderValue::from_static(content_type), body.into())
+    }
+
+    /// Made in one piece: each step on the way would be a copy.
+    #[inline]
+    fn of(content_type: HeaderValue, body: Bytes) -> Self {
+        let head = ResponseHead {
+            status: StatusCode::OK,
+            headers: Headers::one(CONTENT_TYPE, content_type),
+        };
+        Self { head, body }
     }
 
     /// Sets the status.
@@ -127,30 +142,35 @@ impl Response {
 }
 
 impl From<&'static str> for Response {
+    #[inline]
     fn from(text: &'static str) -> Self {
         Self::text(text)
     }
 }
 
 impl From<String> for Response {
+    #[inline]
     fn from(text: String) -> Self {
         Self::text(text)
     }
 }
 
 impl From<Bytes> for Response {
+    #[inline]
     fn from(body: Bytes) -> Self {
         Self::new(body)
     }
 }
 
 impl From<Vec<u8>> for Response {
+    #[inline]
     fn from(body: Vec<u8>) -> Self {
         Self::new(body)
     }
 }
 
 impl From<StatusCode> for Response {
+    #[inline]
     fn from(status: StatusCode) -> Self {
         Self {
             head: ResponseHead::new(status),
@@ -160,6 +180,7 @@ impl From<StatusCode> for Response {
 }
 
 impl From<ResponseHead> for Response {
+    #[inline]
     fn from(head: ResponseHead) -> Self {
         Self {
             head,

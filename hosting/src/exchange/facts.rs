@@ -38,11 +38,7 @@ impl Facts {
                 Method::HEAD => BodyAllowed::Head,
                 _ => BodyAllowed::Yes,
             },
-            upgrade: if asks_for_upgrade(scope) {
-                UpgradeAsked::Yes
-            } else {
-                UpgradeAsked::No
-            },
+            upgrade: UpgradeAsked::of(scope),
             informational: if scope.version < Version::HTTP_11 {
                 Informational::Dropped
             } else {
@@ -59,12 +55,21 @@ impl Facts {
     }
 }
 
-fn asks_for_upgrade(scope: &HttpScope) -> bool {
-    let offers = scope.version == Version::HTTP_11
-        && scope.body == BodyLength::Empty
-        && scope.headers.contains(UPGRADE)
-        && scope.headers.contains_token(CONNECTION, "upgrade");
-    offers || scope.method == Method::CONNECT
+impl UpgradeAsked {
+    fn of(scope: &HttpScope) -> Self {
+        let has_field = scope.version == Version::HTTP_11
+            && scope.body == BodyLength::Empty
+            && scope.headers.contains(UPGRADE);
+        if scope.method == Method::CONNECT {
+            Self::Yes
+        } else if !has_field {
+            Self::No
+        } else if scope.headers.contains_token(CONNECTION, "upgrade") {
+            Self::Yes
+        } else {
+            Self::Unlisted
+        }
+    }
 }
 
 impl Default for Facts {
@@ -92,6 +97,9 @@ pub enum BodyAllowed {
 pub enum UpgradeAsked {
     /// It does not.
     No,
+    /// It does not, but has an `Upgrade` field, which `Connection` does not list: to be ignored, or to be told of by those who know
+    /// what was meant.
+    Unlisted,
     /// It does.
     Yes,
 }

@@ -122,7 +122,9 @@ struct State {
     inbound: Inbound,
     reply: Reply,
     output: VecDeque<Queued>,
-    /// Bytes of the body in `output`.
+    /// A response in one event, which comes after all of `output`: by itself, so that nearly no exchange has a queue.
+    whole: Option<Whole>,
+    /// Bytes of the body in `output` and `whole`.
     queued: usize,
     /// Bytes that the wire has taken and not written.
     unsent: usize,
@@ -147,6 +149,13 @@ enum FilesTaken {
     Yes,
 }
 
+/// A response that is one event.
+#[derive(Debug)]
+struct Whole {
+    head: ResponseHead,
+    body: Bytes,
+}
+
 #[derive(Debug)]
 enum Queued {
     Ready(Outgoing),
@@ -167,9 +176,7 @@ impl Exchange {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         state.inbound.begin(body, body_limit);
         state.reply.begin(facts);
-        if !state.output.is_empty() {
-            state.output.clear();
-        }
+        state.drop_output();
         state.queued = 0;
         state.unsent = 0;
         state.gone = None;
@@ -211,7 +218,7 @@ impl Exchange {
             Verdict::CloseTunnel => state.push(Outgoing::Close),
         }
         let progress = Progress {
-            output: !state.output.is_empty(),
+            output: state.has_output(),
             wanted: state.inbound.wanted(),
         };
         (progress, verdict)
@@ -239,9 +246,17 @@ impl Exchange {
 
     fn next(self: &Arc<Self>, files: FilesTaken) -> Option<Outgoing> {
         let mut state = self.lock();
-        let outgoing = match state.output.pop_front()? {
-            Queued::Ready(outgoing) => outgoing,
-            Queued::File(reading) => return files::next(self, reading, state, files),
+        let outgoing = match state.output.pop_front() {
+            Some(Queued::Ready(outgoing)) => outgoing,
+            Some(Queued::File(reading)) => return files::next(self, reading, state, files),
+            None => {
+                let Whole { head, body } = state.whole.take()?;
+                Outgoing::Head {
+                    head,
+                    length: ReplyLength::Whole,
+                    first: body,
+                }
+            }
         };
         let bytes = weight(&outgoing);
         state.queued -= bytes;
@@ -261,6 +276,34 @@ impl Exchange {
         !state.output.is_empty() && !state.has_credit()
     }
 
+    /// The response, if it is one event and the next thing to send: `write` gets its head by reference and its body, which then count
+    /// as sent. Saves a head's way through a queue. [`clear`](Self::clear) drops the head.
+    ///
+    /// `write` runs under the exchange's lock: it must neither wait nor wake.
+    pub fn write_whole<R>(&self, write: impl FnOnce(&ResponseHead, Bytes) -> R) -> Option<R> {
+        let mut state = self.lock();
+        if !state.output.is_empty() {
+            return None;
+        }
+        let Whole { head, body } = state.whole.as_mut()?;
+        let body = std::mem::take(body);
+        let bytes = body.len();
+        let written = write(head, body);
+        state.queued -= bytes;
+        state.unsent += bytes;
+        Some(written)
+    }
+
+    /// Drops what is left of a response that was sent, if no handle of the application lives; whether that is so.
+    pub fn clear(self: &mut Arc<Self>) -> bool {
+        let Some(exchange) = Arc::get_mut(self) else {
+            return false;
+        };
+        let state = exchange.state.get_mut();
+        state.unwrap_or_else(PoisonError::into_inner).drop_output();
+        true
+    }
+
     /// Tells how many bytes the wire still holds; wakes the application when there is credit again.
     pub fn unsent(&self, bytes: usize) {
         let wakers = {
@@ -277,7 +320,7 @@ impl Exchange {
         let ([sender, flusher], wire) = {
             let mut state = self.lock();
             state.unsent = state.unsent.saturating_sub(bytes);
-            let reads_on = state.has_credit() && !state.output.is_empty();
+            let reads_on = state.has_credit() && state.has_output();
             let wire = reads_on.then(|| state.wire_waker()).flatten();
             (state.wakers_of_credit(), wire)
         };
@@ -376,7 +419,7 @@ impl Exchange {
             }
             let gone = if state.forced { Gone::Shutdown } else { gone };
             state.gone = Some(gone);
-            state.output.clear();
+            state.drop_output();
             state.queued = 0;
             (
                 gone,
@@ -439,8 +482,19 @@ impl State {
         self.queued + self.unsent < OUTBOUND_BYTES
     }
 
+    fn has_output(&self) -> bool {
+        self.whole.is_some() || !self.output.is_empty()
+    }
+
+    fn drop_output(&mut self) {
+        self.whole = None;
+        if !self.output.is_empty() {
+            self.output.clear();
+        }
+    }
+
     fn is_flushed(&self) -> bool {
-        self.output.is_empty() && self.unsent == 0
+        !self.has_output() && self.unsent == 0
     }
 
     /// Whoever waits for credit, or for all to be sent, if there is nothing to wait for any more.
@@ -465,12 +519,9 @@ impl State {
 
     fn answer_for_the_app(&mut self, answer: Response) {
         let Response { head, body, .. } = answer;
-        let first = self.reply.answered(head.status, body);
-        self.push(Outgoing::Head {
-            head,
-            length: ReplyLength::Whole,
-            first,
-        });
+        let body = self.reply.answered(head.status, body);
+        self.queued += body.len();
+        self.whole = Some(Whole { head, body });
     }
 
     /// The wire's waker, if nobody is about to look anyway.
@@ -554,16 +605,29 @@ impl HttpTransport for Exchange {
             let State {
                 reply,
                 output,
+                whole,
                 queued,
                 ..
             } = &mut *state;
-            reply.accept(event, |accepted| {
-                *queued += match &accepted {
-                    Queued::Ready(outgoing) => weight(outgoing),
-                    Queued::File(_) => 0,
-                };
-                output.push_back(accepted);
-            })?;
+            match event {
+                HttpSend::Start {
+                    mut head,
+                    body,
+                    more: false,
+                    trailers,
+                } => {
+                    reply.whole(&mut head, &body, trailers)?;
+                    *queued += body.len();
+                    *whole = Some(Whole { head, body });
+                }
+                event => reply.accept(event, |accepted| {
+                    *queued += match &accepted {
+                        Queued::Ready(outgoing) => weight(outgoing),
+                        Queued::File(_) => 0,
+                    };
+                    output.push_back(accepted);
+                })?,
+            }
             if state.reply.is_tunnel() {
                 state.inbound.become_tunnel();
             }
@@ -573,6 +637,10 @@ impl HttpTransport for Exchange {
             } else {
                 None
             };
+            if state.polling && receiver.is_none() {
+                // Nearly always: there is nobody to wake.
+                return Ok(());
+            }
             [state.wire_waker(), receiver]
         };
         wake(wakers);

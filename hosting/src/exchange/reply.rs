@@ -129,6 +129,31 @@ impl Reply {
         }
     }
 
+    /// Takes a response that is one event, if it fits.
+    #[inline]
+    pub(super) fn whole(
+        &mut self,
+        head: &mut ResponseHead,
+        body: &Bytes,
+        trailers: TrailersPlan,
+    ) -> Result<(), SendError> {
+        // What nearly none has is left to `start`, which would come to the same.
+        let is_plain = matches!(self.phase, Phase::Before)
+            && matches!(trailers, TrailersPlan::None)
+            && !head.status.is_informational()
+            && !head.headers.contains(CONTENT_LENGTH);
+        if !is_plain {
+            return self.start(head, body, false, trailers).map(drop);
+        }
+        self.status = Some(head.status);
+        self.phase = Phase::Ended;
+        if self.facts.body == BodyAllowed::Yes && !is_bodiless(head.status) {
+            self.bytes = body.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Takes the start of the response, if it fits, and gives the length of the body.
     fn start(
         &mut self,
         head: &mut ResponseHead,
@@ -277,7 +302,7 @@ impl Reply {
         head: ResponseHead,
         mut send: impl FnMut(Outgoing),
     ) -> Result<(), SendError> {
-        if !matches!(self.phase, Phase::Before) || self.facts.upgrade == UpgradeAsked::No {
+        if !matches!(self.phase, Phase::Before) || self.facts.upgrade != UpgradeAsked::Yes {
             return Err(SendError::OutOfOrder);
         }
         let switches = head.status == StatusCode::SWITCHING_PROTOCOLS || head.status.is_success();

@@ -240,9 +240,10 @@ impl Serving {
                 }
                 None => {
                     // A file is read on when what was read of it has left.
-                    self.hyper = match self.call.exchange().holds_back() {
-                        true => Hyper::Room,
-                        false => Hyper::Output,
+                    self.hyper = if self.call.exchange().holds_back() {
+                        Hyper::Room
+                    } else {
+                        Hyper::Output
                     };
                     return Poll::Pending;
                 }

@@ -3,7 +3,7 @@
 use crate::body_reader::{BodyReader, Checked};
 use crate::error::PeerError;
 use crate::framing::BodyFraming;
-use crate::head::{self, Count, Finished, Persistence, Progress, Upgrade};
+use crate::head::{self, Count, Finished, LastChecked, Persistence, Progress, Upgrade};
 use crate::limits::Limits;
 use crate::reply_head;
 use crate::state::MethodKind;
@@ -12,7 +12,8 @@ use crate::state::MethodKind;
 ///
 /// It is the same code that decides, so the verdicts are the same, however the bytes arrive. Heads and trailers are let
 /// through when they are complete; until then their bytes stay with the caller, bounded by the [`Limits`]. All else passes as
-/// it comes. Nothing is allocated, but for targets that are rare.
+/// it comes. Nothing is allocated, but for targets that are rare, and for a copy of the fields of the head before: those of the next are
+/// nearly always the same, and then right too.
 ///
 /// # Examples
 ///
@@ -31,6 +32,7 @@ use crate::state::MethodKind;
 #[derive(Clone, Debug)]
 pub struct Check {
     place: Place,
+    last: LastChecked,
     limits: Limits,
 }
 
@@ -103,6 +105,7 @@ impl Check {
     pub const fn new(limits: Limits) -> Self {
         Self {
             place: Place::HEAD,
+            last: LastChecked::new(),
             limits,
         }
     }
@@ -121,7 +124,13 @@ impl Check {
     fn step(&mut self, bytes: &[u8], passed: &mut usize) -> Step {
         match &mut self.place {
             Place::Head { progress, fields } => {
-                match head::check(&bytes[*passed..], progress, fields, &self.limits) {
+                match head::check(
+                    &bytes[*passed..],
+                    progress,
+                    fields,
+                    &mut self.last,
+                    &self.limits,
+                ) {
                     Ok(Some(finished)) => {
                         *passed += finished.length;
                         *progress = Progress::START;
@@ -209,14 +218,18 @@ enum Step {
 /// What follows a head, if not another.
 #[inline(always)]
 fn behind_head(finished: &Finished) -> Option<Place> {
-    let behind = match (finished.method, finished.upgrade, finished.persistence) {
+    let behind = match (
+        finished.method,
+        finished.facts.upgrade,
+        finished.persistence,
+    ) {
         (MethodKind::Connect, _, persistence) | (_, Upgrade::Offered, persistence) => {
             Behind::Tunnel(persistence)
         }
-        (_, Upgrade::None, Persistence::Close) => Behind::Nothing,
-        (_, Upgrade::None, Persistence::KeepOpen) => Behind::Request,
+        (_, Upgrade::None | Upgrade::Unlisted, Persistence::Close) => Behind::Nothing,
+        (_, Upgrade::None | Upgrade::Unlisted, Persistence::KeepOpen) => Behind::Request,
     };
-    let reader = match finished.framing {
+    let reader = match finished.facts.framing {
         BodyFraming::Empty => {
             return match behind {
                 Behind::Request => None,

@@ -8,8 +8,8 @@ use crate::body_reader::{BodyReader, Part};
 use crate::body_writer::BodyWriter;
 use crate::error::{PeerError, UsageError};
 use crate::event::{AfterReply, Event, Payload, Step};
-use crate::framing::{BodyFraming, ReplyBody};
-use crate::head::{self, Expectation, Finished, Persistence, RequestHead, Upgrade};
+use crate::framing::{BodyFraming, ReplyBody, ReplyFraming};
+use crate::head::{self, Expectation, Finished, HeadParts, Last, Persistence, Upgrade};
 use crate::limits::Limits;
 use crate::reply_head::{self, ReplyHead};
 use crate::state::{Exchange, Input, MethodKind, Reading, Request, State, Writing};
@@ -29,6 +29,7 @@ pub struct Connection {
     refused: MethodKind,
     /// The index of the section being read; empty between sections.
     index: Vec<Field>,
+    last: Last,
 }
 
 /// Whether the peer will send more.
@@ -48,56 +49,86 @@ impl Connection {
             peer: Peer::Sending,
             refused: MethodKind::Other,
             index: Vec::new(),
+            last: Last::new(),
         }
     }
 
     /// Looks for the next fact in `input`, and takes out of it what it used.
     ///
-    /// On [`Event::Head`], the head is in `head`, whose memory is used again; otherwise it is not touched, except that after an
-    /// error it holds a mixture. After [`Step::NeedBytes`] the bytes that are left must be there at the next call, with more
+    /// On [`Event::Head`], the head is in `head` (a `&mut` [`RequestHead`](crate::RequestHead), or [`HeadParts`]), whose memory is used
+    /// again; otherwise it is not touched, except that after an error it holds a mixture. After [`Step::NeedBytes`] the bytes that are left must be there at the next call, with more
     /// behind them; they are bounded by the [`Limits`], and are not looked at twice.
     ///
     /// # Errors
     ///
     /// What the peer did wrong. It stays: every further call says the same. Answer with
     /// [`error_reply`](Self::error_reply) and close, or, where the reply is already on its way, end it and close.
-    pub fn next_event(
+    #[inline]
+    pub fn next_event<'a>(
         &mut self,
         input: &mut BytesMut,
-        head: &mut RequestHead,
+        head: impl Into<HeadParts<'a>>,
     ) -> Result<Step, PeerError> {
-        let found = self.find_event(input, head);
+        let found = match self.state {
+            State::Head(_) => self.find_head(input, head.into()),
+            _ => self.find_part(input),
+        };
         if let Err(error) = found {
-            self.persistence = Persistence::Close;
-            self.index.clear();
-            if let State::Head(_) = self.state {
-                self.refused = head::method_of(input);
-            }
-            // Refused where the error stands already.
-            let _ = self.state.on(Input::PeerFailed(error));
+            self.fail(error, input);
         }
         found
     }
 
+    /// As [`next_event`](Self::next_event), for a caller who has no place for a head because a request is being read: where it is not,
+    /// [`Step::NeedBytes`].
+    ///
+    /// # Errors
+    ///
+    /// As `next_event`.
+    pub fn next_part(&mut self, input: &mut BytesMut) -> Result<Step, PeerError> {
+        let found = self.find_part(input);
+        if let Err(error) = found {
+            self.fail(error, input);
+        }
+        found
+    }
+
+    #[cold]
+    fn fail(&mut self, error: PeerError, input: &BytesMut) {
+        self.persistence = Persistence::Close;
+        self.index.clear();
+        if let State::Head(_) = self.state {
+            self.refused = head::method_of(input);
+        }
+        // Refused where the error stands already.
+        let _ = self.state.on(Input::PeerFailed(error));
+    }
+
     #[inline]
-    fn find_event(
+    fn find_head(
         &mut self,
         input: &mut BytesMut,
-        head: &mut RequestHead,
+        mut head: HeadParts<'_>,
     ) -> Result<Step, PeerError> {
-        match &mut self.state {
-            State::Head(progress) => {
-                match head::read(input, progress, &mut self.index, &self.limits, head)? {
-                    Some(finished) => Ok(self.begin_exchange(&finished, input, head)),
-                    None if self.peer == Peer::Sending => Ok(Step::NeedBytes),
-                    // The empty line that may stand before a request line is no request.
-                    None if matches!(&input[..], b"" | b"\r\n") => {
-                        self.advance(Input::PeerLeft);
-                        Ok(Step::Closed)
-                    }
-                    None => Err(PeerError::TruncatedHead),
-                }
+        let State::Head(progress) = &mut self.state else {
+            return Ok(Step::Paused);
+        };
+        let (index, last) = (&mut self.index, &mut self.last);
+        match head::read(input, progress, index, last, &self.limits, &mut head)? {
+            Some(finished) => Ok(self.begin_exchange(&finished, input)),
+            None if self.peer == Peer::Sending => Ok(Step::NeedBytes),
+            // The empty line that may stand before a request line is no request.
+            None if matches!(&input[..], b"" | b"\r\n") => {
+                self.advance(Input::PeerLeft);
+                Ok(Step::Closed)
             }
+            None => Err(PeerError::TruncatedHead),
+        }
+    }
+
+    fn find_part(&mut self, input: &mut BytesMut) -> Result<Step, PeerError> {
+        match &mut self.state {
+            State::Head(_) => Ok(Step::NeedBytes),
             State::Exchange(Exchange {
                 request, reading, ..
             }) => match reading {
@@ -122,23 +153,24 @@ impl Connection {
         }
     }
 
-    fn begin_exchange(
-        &mut self,
-        finished: &Finished,
-        input: &mut BytesMut,
-        head: &RequestHead,
-    ) -> Step {
-        input.advance(finished.length);
+    #[inline]
+    fn begin_exchange(&mut self, finished: &Finished, input: &mut BytesMut) -> Step {
+        if finished.length == input.len() {
+            // Nearly always; and the buffer is as large again as it was.
+            input.clear();
+        } else {
+            input.advance(finished.length);
+        }
         if finished.persistence == Persistence::Close {
             self.persistence = Persistence::Close;
         }
         let request = Request {
             method: finished.method,
-            version: head.version,
-            upgrade: head.upgrade,
-            expectation: head.expectation,
+            version: finished.facts.version,
+            upgrade: finished.facts.upgrade,
+            expectation: finished.facts.expectation,
         };
-        let reading = match head.framing {
+        let reading = match finished.facts.framing {
             BodyFraming::Empty => Reading::Done,
             BodyFraming::Sized(left) => Reading::Body(BodyReader::Sized { left }),
             BodyFraming::Chunked => Reading::Body(BodyReader::chunked()),
@@ -255,6 +287,19 @@ impl Connection {
         date: &[u8; 29],
         out: &mut Vec<u8>,
     ) -> Result<(), UsageError> {
+        let framing = self.write_head(status, headers, body, date, out)?;
+        self.state.on(Input::HeadSent(BodyWriter::new(framing)))
+    }
+
+    #[inline]
+    fn write_head(
+        &mut self,
+        status: StatusCode,
+        headers: &Headers,
+        body: ReplyBody,
+        date: &[u8; 29],
+        out: &mut Vec<u8>,
+    ) -> Result<ReplyFraming, UsageError> {
         let persistence = self.persistence;
         let exchange = self.owing_head()?;
         let persistence = match (&exchange.reading, exchange.request.expectation) {
@@ -272,8 +317,7 @@ impl Connection {
         };
         let decided = reply.write(exchange.request, persistence, out)?;
         self.persistence = decided.persistence;
-        self.state
-            .on(Input::HeadSent(BodyWriter::new(decided.framing)))
+        Ok(decided.framing)
     }
 
     /// Writes a part of the body, framed as the head said (ASGI: `http.response.body`). Nothing is written where the reply
@@ -349,15 +393,37 @@ impl Connection {
         date: &[u8; 29],
         out: &mut Vec<u8>,
     ) -> Result<(), UsageError> {
-        self.send_head(
-            status,
-            headers,
-            ReplyBody::Whole(data.len() as u64),
-            date,
-            out,
-        )?;
-        self.send_data(data, out)?;
-        self.send_end(None, out)
+        match self.send_whole_frame(status, headers, data.len(), date, out)? {
+            Payload::Write { suffix: _nothing } => out.extend_from_slice(data),
+            Payload::Skip => {}
+        }
+        Ok(())
+    }
+
+    /// Writes what stands before the `length` bytes of a whole reply, for a caller who writes the bytes from where they are. Nothing
+    /// follows them.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_head`](Self::send_head).
+    #[inline]
+    pub fn send_whole_frame(
+        &mut self,
+        status: StatusCode,
+        headers: &Headers,
+        length: usize,
+        date: &[u8; 29],
+        out: &mut Vec<u8>,
+    ) -> Result<Payload, UsageError> {
+        let framing =
+            self.write_head(status, headers, ReplyBody::Whole(length as u64), date, out)?;
+        self.state.on(Input::WholeSent)?;
+        Ok(match framing {
+            ReplyFraming::Nothing { .. } => Payload::Skip,
+            ReplyFraming::Sized(_) | ReplyFraming::Chunked | ReplyFraming::UntilClose => {
+                Payload::Write { suffix: b"" }
+            }
+        })
     }
 
     /// Makes the connection a tunnel: writes a 101 whose `headers` have an Upgrade, or the 2xx to a CONNECT.

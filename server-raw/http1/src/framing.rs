@@ -48,6 +48,11 @@ enum Coding {
 }
 
 impl Lengths {
+    pub(crate) const NONE: Self = Self {
+        length: Length::Absent,
+        coding: Coding::Absent,
+    };
+
     pub(crate) fn note_content_length(&mut self, value: &[u8]) {
         self.length = match (self.length, decimal(value)) {
             (Length::Absent, Some(bytes)) => Length::Bytes(bytes),

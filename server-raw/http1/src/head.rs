@@ -24,17 +24,91 @@ pub use request_line::METHOD_BYTES;
 /// The head of a request, and what it implies.
 ///
 /// Keep one for each connection and pass it to every [`next_event`](crate::Connection::next_event): its memory is used
-/// again.
+/// again. Or pass the places of its parts as [`HeadParts`].
 #[derive(Clone, Debug, Default)]
 pub struct RequestHead {
     /// The method.
     pub method: Method,
     /// The target: a path and query, a whole URI, a host and port for CONNECT, or `*` for OPTIONS.
     pub uri: Uri,
-    /// HTTP/1.0 or HTTP/1.1.
-    pub version: Version,
     /// The fields in wire order, spelt as they came.
     pub headers: Headers,
+    /// All else.
+    pub facts: HeadFacts,
+}
+
+/// What a connection knows of the head before, whose fields are nearly always those of the next: a client that keeps its connection says the
+/// same of itself with each request. Bytes that were found right are right again, and mean the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Last {
+    /// All of the section, its empty line too.
+    fields: Headers,
+    facts: Facts,
+}
+
+impl Last {
+    pub(crate) const fn new() -> Self {
+        Self {
+            fields: Headers::new(),
+            facts: Facts::NONE,
+        }
+    }
+
+    /// Whether a section begins with all of the one before: then it ends there.
+    #[inline(always)]
+    fn begins(&self, section: &[u8]) -> Option<usize> {
+        let known = self.fields.block()?;
+        section.starts_with(known).then_some(known.len())
+    }
+}
+
+/// Where the parts of a head are to be put: a [`RequestHead`]'s own, or others', for a server that has places for them and would
+/// move them there.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::BytesMut;
+/// use gateway_spec::Headers;
+/// use http::{Method, Uri, Version};
+/// use http1::{Connection, HeadFacts, HeadParts, Limits};
+///
+/// let (mut method, mut uri, mut headers) = (Method::PUT, Uri::default(), Headers::new());
+/// let mut facts = HeadFacts::default();
+/// let head = HeadParts { method: &mut method, uri: &mut uri, headers: &mut headers, facts: &mut facts };
+/// let mut input = BytesMut::from("GET /a HTTP/1.1\r\nHost: b\r\n\r\n");
+/// Connection::new(Limits::default()).next_event(&mut input, head)?;
+/// assert_eq!((method, uri.path(), facts.version), (Method::GET, "/a", Version::HTTP_11));
+/// # Ok::<(), http1::PeerError>(())
+/// ```
+#[derive(Debug)]
+pub struct HeadParts<'a> {
+    /// The method.
+    pub method: &'a mut Method,
+    /// The target.
+    pub uri: &'a mut Uri,
+    /// The fields.
+    pub headers: &'a mut Headers,
+    /// All else.
+    pub facts: &'a mut HeadFacts,
+}
+
+impl<'a> From<&'a mut RequestHead> for HeadParts<'a> {
+    fn from(head: &'a mut RequestHead) -> Self {
+        Self {
+            method: &mut head.method,
+            uri: &mut head.uri,
+            headers: &mut head.headers,
+            facts: &mut head.facts,
+        }
+    }
+}
+
+/// What a head says beside its method, its target and its fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeadFacts {
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
     /// How long the body is.
     pub framing: BodyFraming,
     /// Whether the client waits for a 100 before it sends the body.
@@ -61,6 +135,8 @@ pub enum Upgrade {
     /// No, or in HTTP/1.0, where such an offer has no meaning.
     #[default]
     None,
+    /// No, but there are `Upgrade` fields, which `Connection` does not list.
+    Unlisted,
     /// It does: the `Upgrade` fields say to which, and `Connection` lists them.
     Offered,
 }
@@ -109,37 +185,44 @@ pub(crate) struct Finished {
     pub(crate) length: usize,
     pub(crate) method: MethodKind,
     pub(crate) persistence: Persistence,
-    pub(crate) framing: BodyFraming,
-    pub(crate) upgrade: Upgrade,
-    expectation: Expectation,
-    trailers: Trailers,
+    pub(crate) facts: HeadFacts,
 }
 
 /// Reads on, and writes the head into `head` when it is complete.
 ///
 /// `input` begins where it began at the last call, and is not consumed. `index` is empty when a head begins.
+#[inline]
 pub(crate) fn read(
     input: &[u8],
     progress: &mut Progress,
     index: &mut Vec<Field>,
+    last: &mut Last,
     limits: &Limits,
-    head: &mut RequestHead,
+    head: &mut HeadParts<'_>,
 ) -> Result<Option<Finished>, PeerError> {
-    let finished = find_end(input, progress, limits, index, |bytes, line, facts| {
-        line.fill(bytes, facts.host, &mut head.method, &mut head.uri)?;
-        let finished = facts.decide(bytes, line)?;
-        head.version = line.version();
-        head.framing = finished.framing;
-        head.expectation = finished.expectation;
-        head.upgrade = finished.upgrade;
-        head.trailers = finished.trailers;
-        Ok(finished)
-    })?;
-    if let Some(finished) = &finished {
-        head.headers
-            .refill_validated(&input[..finished.length], index);
+    let known = |section: &[u8]| Some((last.begins(section)?, last.facts));
+    let end = find_end(input, progress, limits, index, known)?;
+    let Some(End {
+        line,
+        head: bytes,
+        section,
+        facts,
+        seen,
+    }) = end
+    else {
+        return Ok(None);
+    };
+    line.fill(bytes, section, facts.host, head.method, head.uri)?;
+    let finished = facts.decide(bytes, &line)?;
+    *head.facts = finished.facts;
+    if seen == Seen::New {
+        last.facts = facts;
+        // So that the memory of the fields before can be used again, if nobody else has them.
+        *head.headers = Headers::new();
+        last.fields.refill_validated(section, index);
     }
-    Ok(finished)
+    head.headers.clone_from(&last.fields);
+    Ok(Some(finished))
 }
 
 /// As `read`, for one who wants the verdict alone. `count` is nothing when a head begins.
@@ -147,12 +230,61 @@ pub(crate) fn check(
     input: &[u8],
     progress: &mut Progress,
     count: &mut Count,
+    last: &mut LastChecked,
     limits: &Limits,
 ) -> Result<Option<Finished>, PeerError> {
-    find_end(input, progress, limits, count, |bytes, line, facts| {
-        line.check(bytes, facts.host)?;
-        facts.decide(bytes, line)
-    })
+    let known = |section: &[u8]| Some((last.begins(section)?, last.facts));
+    let end = find_end(input, progress, limits, count, known)?;
+    let Some(End {
+        line,
+        head: bytes,
+        section,
+        facts,
+        seen,
+    }) = end
+    else {
+        return Ok(None);
+    };
+    line.check(bytes, section, facts.host)?;
+    let finished = facts.decide(bytes, &line)?;
+    if seen == Seen::New {
+        last.become_this(section, facts);
+    }
+    Ok(Some(finished))
+}
+
+/// As `Last`, of one who has the bytes for nothing else.
+#[derive(Clone, Debug)]
+pub(crate) struct LastChecked {
+    section: Vec<u8>,
+    facts: Facts,
+}
+
+impl LastChecked {
+    pub(crate) const fn new() -> Self {
+        Self {
+            section: Vec::new(),
+            facts: Facts::NONE,
+        }
+    }
+
+    /// Longer ones are not kept: those of browsers are shorter, with all their cookies.
+    const LONGEST: usize = 4 * 1024;
+
+    #[inline(always)]
+    fn begins(&self, section: &[u8]) -> Option<usize> {
+        // Nothing is no section, and what everything begins with.
+        let is_it = !self.section.is_empty() && section.starts_with(&self.section);
+        is_it.then_some(self.section.len())
+    }
+
+    fn become_this(&mut self, section: &[u8], facts: Facts) {
+        self.section.clear();
+        if section.len() <= Self::LONGEST {
+            self.section.extend_from_slice(section);
+            self.facts = facts;
+        }
+    }
 }
 
 /// The method of the request that this begins with, whatever else is wrong with it.
@@ -229,15 +361,36 @@ impl Index for Count {
     }
 }
 
-/// Reads on, notes each field, and at the end of the head has it finished.
+/// A head that was read to its end.
+struct End<'a> {
+    line: RequestLine,
+    /// All of it.
+    head: &'a [u8],
+    /// The part behind the request line.
+    section: &'a [u8],
+    /// What the section says.
+    facts: Facts,
+    seen: Seen,
+}
+
+/// Whether the section of a head was looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// It is that of the head before, whose facts these are.
+    Before,
+    New,
+}
+
+/// Reads on, notes each field, and finds the end of the head. `known` gives length and facts of a section that begins like this, if one is
+/// known.
 #[inline(always)]
-fn find_end(
-    input: &[u8],
+fn find_end<'a>(
+    input: &'a [u8],
     progress: &mut Progress,
     limits: &Limits,
     index: &mut impl Index,
-    finish: impl FnOnce(&[u8], &RequestLine, &Facts) -> Result<Finished, PeerError>,
-) -> Result<Option<Finished>, PeerError> {
+    known: impl FnOnce(&[u8]) -> Option<(usize, Facts)>,
+) -> Result<Option<End<'a>>, PeerError> {
     let window = &input[..input.len().min(limits.head_bytes)];
     let mut behind = match progress {
         Progress::Fields(behind) => *behind,
@@ -245,10 +398,20 @@ fn find_end(
             let Some(line) = RequestLine::read(window, scanned, limits)? else {
                 return incomplete(window, limits);
             };
+            let section = &window[line.end()..];
+            if let Some((length, facts)) = known(section) {
+                return Ok(Some(End {
+                    line,
+                    head: &window[..line.end() + length],
+                    section: &section[..length],
+                    facts,
+                    seen: Seen::Before,
+                }));
+            }
             let mut facts = Facts::default();
-            let mut start = line.end();
+            let mut start = 0;
             if limits.fields > 0
-                && let Some((host, place)) = Host::plain_line(window, start)
+                && let Some((host, place)) = Host::plain_line(section, 0)
             {
                 facts.host = host;
                 index.push(place);
@@ -261,8 +424,9 @@ fn find_end(
             }
         }
     };
+    let section = &window[behind.line.end()..];
     let end = behind.lines.read(
-        window,
+        section,
         &mut Noted {
             facts: &mut behind.facts,
             index,
@@ -273,7 +437,13 @@ fn find_end(
         *progress = Progress::Fields(behind);
         return incomplete(window, limits);
     };
-    finish(&window[..length], &behind.line, &behind.facts).map(Some)
+    Ok(Some(End {
+        head: &window[..behind.line.end() + length],
+        section: &section[..length],
+        line: behind.line,
+        facts: behind.facts,
+        seen: Seen::New,
+    }))
 }
 
 fn incomplete<T>(window: &[u8], limits: &Limits) -> Result<Option<T>, PeerError> {

@@ -95,7 +95,7 @@ pub use connection::Connection;
 pub use error::{PeerError, UsageError};
 pub use event::{AfterReply, Event, Payload, Step};
 pub use framing::{BodyFraming, ReplyBody};
-pub use head::{Expectation, METHOD_BYTES, RequestHead, Trailers, Upgrade};
+pub use head::{Expectation, HeadFacts, HeadParts, METHOD_BYTES, RequestHead, Trailers, Upgrade};
 pub use limits::Limits;
 pub use reply_head::write_closing_reply;
 pub use trailers::is_forbidden_trailer;

@@ -21,6 +21,9 @@ pub(crate) struct ReplyHead<'a> {
     pub(crate) date: &'a [u8; 29],
 }
 
+/// What a head of a few fields and a small body have.
+const USUAL_BYTES: usize = 512;
+
 /// What became of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Decided {
@@ -32,7 +35,56 @@ impl ReplyHead<'_> {
     /// Writes the head, and nothing if it fails.
     ///
     /// `persistence` is what the request and the server allow; the application can only make it less.
+    #[inline]
     pub(crate) fn write(
+        &self,
+        request: Request,
+        persistence: Persistence,
+        out: &mut Vec<u8>,
+    ) -> Result<Decided, UsageError> {
+        let start = out.len();
+        // Room for most heads at once.
+        out.reserve(USUAL_BYTES);
+        if let (ReplyBody::Whole(length), Persistence::KeepOpen) = (self.body, persistence)
+            && is_ordinary(request, self.status)
+        {
+            if self.write_ordinary(length, out) {
+                return Ok(Decided {
+                    framing: ReplyFraming::Sized(length),
+                    persistence,
+                });
+            }
+            out.truncate(start);
+        }
+        self.write_any(request, persistence, out)
+    }
+
+    /// Writes the head of a reply none of whose fields is the server's, and whose length is plain: what nearly all are. Whether it is one;
+    /// else what was written is to be taken back.
+    #[inline]
+    fn write_ordinary(&self, length: u64, out: &mut Vec<u8>) -> bool {
+        put_status(out, self.status);
+        let is_ordinary = self
+            .headers
+            .iter()
+            .fold(true, |is_ordinary, (name, value)| {
+                let kind = kind(name.as_bytes());
+                match kind {
+                    Kind::Passes => put_field(out, name.as_bytes(), value),
+                    Kind::ContentType => put_content_type(out, value),
+                    _ => return false,
+                }
+                is_ordinary
+            });
+        if is_ordinary {
+            put_length(out, length);
+            put_date_and_end(out, self.date);
+        }
+        is_ordinary
+    }
+
+    #[inline(never)]
+    fn write_any(
         &self,
         request: Request,
         persistence: Persistence,
@@ -224,12 +276,14 @@ impl Default for Given {
 }
 
 /// Writes the application's fields, but for those that are the server's.
+#[inline]
 fn put_fields(out: &mut Vec<u8>, headers: &Headers, upgrade: UpgradeField) -> Given {
     let mut given = Given::default();
     headers.iter().for_each(|(name, value)| {
         let name = name.as_bytes();
         match kind(name) {
             Kind::Passes => put_field(out, name, value),
+            Kind::ContentType => put_content_type(out, value),
             Kind::Date => {
                 given.date = Presence::Present;
                 put_field(out, name, value);
@@ -262,8 +316,18 @@ fn put_fields(out: &mut Vec<u8>, headers: &Headers, upgrade: UpgradeField) -> Gi
     given
 }
 
+/// Whether a reply to this request, with this status, has a body like any other, and says nothing of the connection.
+#[inline]
+fn is_ordinary(request: Request, status: StatusCode) -> bool {
+    request.method == MethodKind::Other
+        && request.version == Version::HTTP_11
+        && !matches!(status.as_u16(), 100..200 | 204 | 205 | 304 | 426)
+}
+
 enum Kind {
     Passes,
+    /// It passes too, and nearly every reply has it.
+    ContentType,
     Date,
     Upgrade,
     ContentLength,
@@ -272,11 +336,13 @@ enum Kind {
     Ignored,
 }
 
+#[inline]
 fn kind(name: &[u8]) -> Kind {
     match name.len() {
         4 if scan::is(name, b"date") => Kind::Date,
         7 if scan::is(name, b"upgrade") => Kind::Upgrade,
         10 if scan::is(name, b"connection") => Kind::Connection,
+        12 if name == b"content-type" => Kind::ContentType,
         10 if scan::is(name, b"keep-alive") => Kind::Ignored,
         14 if scan::is(name, b"content-length") => Kind::ContentLength,
         16 if scan::is(name, b"proxy-connection") => Kind::Ignored,
@@ -285,10 +351,15 @@ fn kind(name: &[u8]) -> Kind {
     }
 }
 
+#[inline]
 fn put_status(out: &mut Vec<u8>, status: StatusCode) {
     if status == StatusCode::OK {
         return out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
     }
+    put_other_status(out, status);
+}
+
+fn put_other_status(out: &mut Vec<u8>, status: StatusCode) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
@@ -300,20 +371,50 @@ fn put_status(out: &mut Vec<u8>, status: StatusCode) {
 pub(crate) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
+    put_value(out, value);
+}
+
+#[inline]
+fn put_content_type(out: &mut Vec<u8>, value: &[u8]) {
+    // Of a length that is known, so that it is not copied by a call.
+    out.extend_from_slice(b"content-type: ");
+    put_value(out, value);
+}
+
+#[inline]
+fn put_value(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }
 
-fn put_length(out: &mut Vec<u8>, length: u64) {
-    out.extend_from_slice(b"content-length: ");
-    out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-    out.extend_from_slice(b"\r\n");
+/// A line of a length that is known, cut where the number ends: nothing of it is copied by a call.
+#[inline]
+fn put_length(out: &mut Vec<u8>, mut length: u64) {
+    const NAME: &[u8] = b"content-length: ";
+    let mut line = *b"content-length: 00000000000000000000\r\n";
+    let digits = length
+        .checked_ilog10()
+        .map_or(1, |power| power as usize + 1);
+    let end = NAME.len() + digits;
+    for place in line[NAME.len()..end].iter_mut().rev() {
+        *place = b'0' + (length % 10) as u8;
+        length /= 10;
+    }
+    line[end..end + 2].copy_from_slice(b"\r\n");
+    let start = out.len();
+    out.extend_from_slice(&line);
+    out.truncate(start + end + 2);
 }
 
 fn end_with_date(out: &mut Vec<u8>, given: &Given, date: &[u8; 29]) {
     if given.date == Presence::Present {
         return out.extend_from_slice(b"\r\n");
     }
+    put_date_and_end(out, date);
+}
+
+#[inline]
+fn put_date_and_end(out: &mut Vec<u8>, date: &[u8; 29]) {
     let mut end = *b"date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n";
     end[b"date: ".len()..][..date.len()].copy_from_slice(date);
     out.extend_from_slice(&end);

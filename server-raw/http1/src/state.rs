@@ -89,6 +89,8 @@ pub(crate) enum Input {
     HeadSent(BodyWriter),
     /// The reply was written to its end.
     ReplyEnded,
+    /// The head was written and, as far as this package is concerned, all that follows.
+    WholeSent,
     /// The head that makes the connection a tunnel was written.
     Switched,
     /// A whole reply that refuses the request was written, after which the connection closes.
@@ -138,7 +140,9 @@ impl Exchange {
                 self.reading = Reading::Failed(error)
             }
             (_, Writing::Head, Input::HeadSent(writer)) => self.writing = Writing::Body(writer),
-            (_, Writing::Body(_), Input::ReplyEnded) => self.writing = Writing::Done,
+            (_, Writing::Body(_), Input::ReplyEnded) | (_, Writing::Head, Input::WholeSent) => {
+                self.writing = Writing::Done;
+            }
             (Reading::Done, Writing::Head, Input::Switched) => {
                 return Ok(Stay::Left(State::Tunnel));
             }
@@ -199,7 +203,7 @@ mod tests {
         states
     }
 
-    fn inputs() -> [(&'static str, Input); 11] {
+    fn inputs() -> [(&'static str, Input); 12] {
         [
             (
                 "request with a body",
@@ -211,6 +215,7 @@ mod tests {
             ("peer left", Input::PeerLeft),
             ("head sent", Input::HeadSent(BodyWriter::Chunked)),
             ("reply ended", Input::ReplyEnded),
+            ("whole sent", Input::WholeSent),
             ("switched", Input::Switched),
             ("refused", Input::Refused),
             ("next, keeping open", Input::Next(Persistence::KeepOpen)),
@@ -264,6 +269,7 @@ head + refused = closed
 reading body, writing head + body ended = reading done, writing head
 reading body, writing head + peer failed = reading failed, writing head
 reading body, writing head + head sent = reading body, writing body
+reading body, writing head + whole sent = reading body, writing done
 reading body, writing head + refused = closed
 reading body, writing body + body ended = reading done, writing body
 reading body, writing body + peer failed = reading failed, writing body
@@ -272,12 +278,14 @@ reading body, writing done + body ended = reading done, writing done
 reading body, writing done + peer failed = reading failed, writing done
 reading body, writing done + next, closing = closed
 reading done, writing head + head sent = reading done, writing body
+reading done, writing head + whole sent = reading done, writing done
 reading done, writing head + switched = tunnel
 reading done, writing head + refused = closed
 reading done, writing body + reply ended = reading done, writing done
 reading done, writing done + next, keeping open = head
 reading done, writing done + next, closing = closed
 reading failed, writing head + head sent = reading failed, writing body
+reading failed, writing head + whole sent = reading failed, writing done
 reading failed, writing head + refused = closed
 reading failed, writing body + reply ended = reading failed, writing done
 reading failed, writing done + next, closing = closed

@@ -79,7 +79,11 @@ impl Host {
     }
 
     /// The one Host that HTTP/1.1 must have and HTTP/1.0 may have.
-    fn read(self, bytes: &[u8], version: Version) -> Result<Option<Authority<'_>>, PeerError> {
+    pub(crate) fn read(
+        self,
+        bytes: &[u8],
+        version: Version,
+    ) -> Result<Option<Authority<'_>>, PeerError> {
         match self {
             Self::Plain { start, end } | Self::Once { start, end } => {
                 Authority::read(bytes, start as usize..end as usize)
@@ -98,12 +102,10 @@ impl Host {
 /// What may stand in a path or query is left to `fill` and `check`, which say the same.
 pub(crate) fn read(
     method: &[u8],
-    version: Version,
     bytes: &[u8],
     target: Range<usize>,
-    host: Host,
+    host: Option<Authority<'_>>,
 ) -> Result<(), PeerError> {
-    let host = host.read(bytes, version)?;
     match &bytes[target.clone()] {
         _ if method == b"CONNECT" => check_authority_form(bytes, target, host),
         [b'/', ..] => Ok(()),
@@ -174,7 +176,16 @@ fn holds(uri: &Uri, text: &[u8]) -> bool {
     uri.authority().is_none()
         && uri
             .path_and_query()
-            .is_some_and(|held| held.as_str().as_bytes() == text)
+            .is_some_and(|held| is(held.as_str().as_bytes(), text))
+}
+
+/// Whether two targets are the same. The shortest, which is the commonest, is compared in place.
+#[inline(always)]
+fn is(a: &[u8], b: &[u8]) -> bool {
+    match (a, b) {
+        ([a], [b]) => a == b,
+        _ => a == b,
+    }
 }
 
 fn check_authority_form(
@@ -228,7 +239,7 @@ fn starts_with(text: &[u8], lower: &[u8]) -> bool {
 /// The host is an IPv6 address in brackets, an IPv4 address or a registered name (RFC 3986 section 3.2.2), and not empty: an
 /// `http` URI must have one (RFC 9110 section 4.2.1). Address formats of the future are not known and refused.
 #[derive(Clone, Copy, Debug)]
-struct Authority<'a> {
+pub(crate) struct Authority<'a> {
     name: &'a [u8],
     port: Option<u16>,
 }

@@ -94,7 +94,8 @@ impl Stream {
         let checked = http2::check(&mut request, length, context.limits());
         if checked.is_ok() {
             let facts = http2::facts(request.method(), Informational::Sent);
-            call.begin(facts, |scope| request::fill(scope, &mut request, length));
+            request::fill(call.vacant(), &mut request, length);
+            call.begin(facts);
         }
         let mut stream = Self {
             call: Some(call),

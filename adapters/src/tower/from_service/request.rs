@@ -15,6 +15,10 @@ use super::Hook;
 
 /// A router of axum with all its handlers made routes, once and not for each request: as `axum::serve` does. Any other
 /// service is left as it is.
+#[cfg_attr(
+    not(feature = "axum"),
+    expect(unused_mut, reason = "only a router is changed")
+)]
 pub(super) fn finished<S: 'static>(mut service: S) -> S {
     #[cfg(feature = "axum")]
     if let Some(router) = (&mut service as &mut dyn Any).downcast_mut::<axum::Router>() {

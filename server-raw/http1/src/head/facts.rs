@@ -3,7 +3,7 @@
 use gateway_spec::Field;
 use http::Version;
 
-use super::{Expectation, Finished, Persistence, RequestLine, Trailers, Upgrade};
+use super::{Expectation, Finished, HeadFacts, Persistence, RequestLine, Trailers, Upgrade};
 use crate::error::PeerError;
 use crate::field_lines::Plain;
 use crate::framing::{BodyFraming, Lengths};
@@ -68,6 +68,19 @@ enum UpgradeField {
 }
 
 impl Facts {
+    pub(super) const NONE: Self = Self {
+        host: Host::Absent,
+        lengths: Lengths::NONE,
+        connection: Options {
+            close: false,
+            keep_alive: false,
+            upgrade: false,
+        },
+        expect: Expect::Absent,
+        upgrade: UpgradeField::Absent,
+        trailers: Trailers::Unasked,
+    };
+
     /// Notes what a field says, if it is one that matters.
     pub(super) fn note(&mut self, name: &[u8], value: &[u8], place: Field) {
         let Some(first) = name.first() else { return };
@@ -104,19 +117,23 @@ impl Facts {
             } else {
                 Persistence::KeepOpen
             },
-            framing,
-            upgrade: match (self.connection.upgrade, self.upgrade) {
-                (true, UpgradeField::Present) => Upgrade::Offered,
-                (false, UpgradeField::Present) | (_, UpgradeField::Absent) => Upgrade::None,
+            facts: HeadFacts {
+                version: Version::HTTP_11,
+                framing,
+                upgrade: match (self.connection.upgrade, self.upgrade) {
+                    (true, UpgradeField::Present) => Upgrade::Offered,
+                    (false, UpgradeField::Present) => Upgrade::Unlisted,
+                    (_, UpgradeField::Absent) => Upgrade::None,
+                },
+                expectation: match self.expect {
+                    Expect::Absent => Expectation::None,
+                    // There is nothing to wait for without a body.
+                    Expect::Continue if framing == BodyFraming::Empty => Expectation::None,
+                    Expect::Continue => Expectation::Continue,
+                    Expect::Unknown => return Err(PeerError::Expectation),
+                },
+                trailers: self.trailers,
             },
-            expectation: match self.expect {
-                Expect::Absent => Expectation::None,
-                // There is nothing to wait for without a body.
-                Expect::Continue if framing == BodyFraming::Empty => Expectation::None,
-                Expect::Continue => Expectation::Continue,
-                Expect::Unknown => return Err(PeerError::Expectation),
-            },
-            trailers: self.trailers,
         })
     }
 
@@ -139,10 +156,13 @@ impl Facts {
                 } => Persistence::KeepOpen,
                 Options { .. } => Persistence::Close,
             },
-            framing,
-            upgrade: Upgrade::None,
-            expectation: Expectation::None,
-            trailers: Trailers::Unasked,
+            facts: HeadFacts {
+                version: Version::HTTP_10,
+                framing,
+                upgrade: Upgrade::None,
+                expectation: Expectation::None,
+                trailers: Trailers::Unasked,
+            },
         }
     }
 

@@ -181,34 +181,37 @@ impl RequestLine {
         }
     }
 
-    /// Writes the method and the target, which `host` must agree with.
+    /// Writes the method and the target, which `host` must agree with; that lies in the section behind the line.
     #[inline(always)]
     pub(crate) fn fill(
         &self,
         bytes: &[u8],
+        section: &[u8],
         host: Host,
         method: &mut Method,
         uri: &mut Uri,
     ) -> Result<(), PeerError> {
         if self.kind == Kind::Plain {
-            host.check(bytes)?;
+            host.check(section)?;
             *method = Method::GET;
             return target::fill(&bytes[self.target()], uri);
         }
         let name = self.method_name(bytes);
         *method = Method::from_bytes(name).map_err(|_| PeerError::Method)?;
-        target::read(name, self.version(), bytes, self.target(), host)?;
+        let host = host.read(section, self.version())?;
+        target::read(name, bytes, self.target(), host)?;
         target::fill(&bytes[self.target()], uri)
     }
 
     /// Whether `fill` would take it.
     #[inline(always)]
-    pub(crate) fn check(&self, bytes: &[u8], host: Host) -> Result<(), PeerError> {
+    pub(crate) fn check(&self, bytes: &[u8], section: &[u8], host: Host) -> Result<(), PeerError> {
         if self.kind == Kind::Plain {
-            return host.check(bytes);
+            return host.check(section);
         }
         let name = self.method_name(bytes);
-        target::read(name, self.version(), bytes, self.target(), host)?;
+        let host = host.read(section, self.version())?;
+        target::read(name, bytes, self.target(), host)?;
         target::check(&bytes[self.target()])
     }
 

@@ -237,7 +237,7 @@ fn an_error_in_a_head_is_answered_and_the_connection_closes() {
 fn an_error_in_a_body_leaves_the_reply_to_the_caller() {
     const POST: &str = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nx";
     let mut server = Server::asked(POST);
-    assert_eq!(server.head.framing, BodyFraming::Chunked);
+    assert_eq!(server.head.facts.framing, BodyFraming::Chunked);
     assert_eq!(server.next(), Err(PeerError::ChunkSize));
     assert_eq!(
         after(&mut server),

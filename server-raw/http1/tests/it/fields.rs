@@ -145,7 +145,7 @@ fn what_the_server_itself_reads_is_told_with_the_head() {
     check_field("te: deflate;q=0.5, Trailers", " | trailers Wanted");
     check_field("te: deflate", "");
     check_field("te: trailersx", "");
-    check_field("upgrade: x", "");
+    check_field("upgrade: x", " | upgrade Unlisted");
     check_field("connection: upgrade", "");
     check_field(
         "Connection: keep-alive , UPGRADE\r\nUpgrade: x",

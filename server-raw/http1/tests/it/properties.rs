@@ -81,6 +81,11 @@ proptest! {
     }
 
     #[test]
+    fn the_head_before_changes_nothing(wire in any_wire()) {
+        invariants::the_head_before_changes_nothing(&wire);
+    }
+
+    #[test]
     fn events_fit_their_head(wire in any_wire()) {
         invariants::events_fit_their_head(&wire);
     }
@@ -122,6 +127,7 @@ proptest! {
 fn the_seeds_hold_too() {
     for wire in WIRES {
         invariants::cuts_change_nothing(wire);
+        invariants::the_head_before_changes_nothing(wire);
         invariants::events_fit_their_head(wire);
         invariants::no_laxer_than_httparse(wire);
     }

@@ -256,22 +256,22 @@ fn head_line(head: &RequestHead) -> String {
         "{} {} {:?}{}",
         head.method,
         head.uri,
-        head.version,
+        head.facts.version,
         fields(&head.headers)
     );
     for (default, found) in [
-        ("Empty", format!("{:?}", head.framing)),
+        ("Empty", format!("{:?}", head.facts.framing)),
         (
             "None",
-            format!("expects {:?}", head.expectation).replace("expects None", "None"),
+            format!("expects {:?}", head.facts.expectation).replace("expects None", "None"),
         ),
         (
             "None",
-            format!("upgrade {:?}", head.upgrade).replace("upgrade None", "None"),
+            format!("upgrade {:?}", head.facts.upgrade).replace("upgrade None", "None"),
         ),
         (
             "Unasked",
-            format!("trailers {:?}", head.trailers).replace("trailers Unasked", "Unasked"),
+            format!("trailers {:?}", head.facts.trailers).replace("trailers Unasked", "Unasked"),
         ),
     ] {
         if found != default {
