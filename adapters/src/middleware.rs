@@ -12,6 +12,10 @@
 //! | [`timeout()`] | bounds the time until an answer, or its end | of a handshake; of a socket if asked | passes |
 //! | [`limit_body()`] | bounds the size of a request's body | passes | passes |
 //! | [`cancel_on_disconnect()`] | drops the work for a client that left | until it is accepted | passes |
+//! | `compress()` | codes answers in brotli, zstd or gzip | passes | passes |
+//! | `decompress()` | decodes requests that come in them | passes | passes |
+//!
+//! The last two need the feature `compression`.
 //!
 //! # In which order to wrap
 //!
@@ -22,6 +26,8 @@
 //!   timeout, a host that is not served) must be inside of them, or its answers lack their fields.
 //! - [`catch_panic()`] inside of those two, so that its page has their fields.
 //! - [`timeout()`] outside of [`limit_body()`] and [`cancel_on_disconnect()`]: none of them is slow, and all of their work counts.
+//! - `compress()` inside of all that looks at an answer's bytes or makes its own, `decompress()` inside of the [`limit_body()`] for what
+//!   comes and outside of one for what is decoded.
 //! - Around a whole [`Mount`] a wrapper is for all that is mounted, around one application for that alone.
 //!
 //! # A stack
