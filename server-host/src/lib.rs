@@ -44,4 +44,4 @@ pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;
 pub use serve::{Listening, serve};
 pub use settings::{AccessLogging, Limits, Settings, Timeouts};
-pub use stream::{PeerState, Stream};
+pub use stream::{PeerState, Stream, is_of_file};

@@ -1,11 +1,16 @@
 //! A connection's bytes: what both servers read and write.
 
+mod send_file;
+
+pub use send_file::is_of_file;
+
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use gateway_spec::FileRegion;
 use rustix::net::SendFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
@@ -88,6 +93,27 @@ impl Stream {
             Poll::Ready(Ok(_)) | Poll::Pending => PeerState::Open,
             Poll::Ready(Err(_)) => PeerState::Broken,
         }
+    }
+
+    /// Whether the kernel can send parts of files by itself: not where something lies between the bytes and the socket.
+    #[inline]
+    #[must_use]
+    pub const fn sends_files(&self) -> bool {
+        cfg!(target_os = "linux")
+    }
+
+    /// Has the kernel send a part of a file from where it is, as much as the socket takes.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is broken; if the file cannot be read, or has become shorter than that, an error that is
+    /// [no connection's](is_of_file).
+    pub fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        region: &FileRegion,
+    ) -> Poll<io::Result<usize>> {
+        send_file::poll(&self.tcp, cx, region)
     }
 
     /// Makes the close of this connection a reset: the client sees at once that something was cut off.
