@@ -19,10 +19,6 @@ use crate::request;
 
 /// Stands before hyper's end of a connection.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one for each connection, and nearly all are of HTTP/1.1"
-)]
 pub(crate) enum Gate {
     /// All passes: it is not HTTP/1.1.
     Open,
