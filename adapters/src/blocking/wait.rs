@@ -22,22 +22,23 @@ pub(super) fn assert_may_block(runtime: &Handle) {
     runtime.block_on(ready(()));
 }
 
-/// Drives a future, the thread parked while it waits; `None` once the deadline has passed.
+/// Drives a future, the thread parked while it waits; `None` once the deadline has passed, even if the future is ready: one that always
+/// is would have no bound.
 pub(super) fn block_until<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);
-    loop {
+    while !deadline.is_some_and(|deadline| deadline <= Instant::now()) {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return Some(output);
         }
         // An unpark between the poll and the park makes the park return at once.
         match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
             None => thread::park(),
-            Some(left) if left.is_zero() => return None,
             Some(left) => thread::park_timeout(left),
         }
     }
+    None
 }
 
 /// As [`block_until`], for as long as it takes.

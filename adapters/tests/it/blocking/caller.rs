@@ -3,9 +3,9 @@
 use std::io::{ErrorKind, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use adapters::blocking::{CallErrorKind, Caller, Upload};
+use adapters::blocking::{CallError, CallErrorKind, Caller, CallerSettings, Upload};
 use gateway_spec::{AppError, BodyLength, FileRegion, Gone, Http, WorkerThread};
 use http::{Method, Request, StatusCode, Version, header};
 
@@ -333,6 +333,41 @@ fn a_call_that_is_late_is_given_up_and_its_application_goes_on() {
     }
     assert_eq!(told.next(), Gone::PeerReset, "though the response is kept");
     drop(late);
+}
+
+#[test]
+fn a_deadline_bounds_an_answer_that_never_waits() {
+    let caller = caller(async |http: Http| {
+        let mut writer = http.responder.start(StatusCode::OK).await?;
+        loop {
+            writer.write(vec![0; 16 * 1024]).await?;
+        }
+    });
+    let hasty = caller.with_deadline(Duration::from_millis(50));
+    let read = || {
+        let mut response = hasty.get("/")?;
+        let end = Instant::now() + super::PATIENCE;
+        while Instant::now() < end {
+            // Never so fast that it has to wait.
+            std::thread::sleep(Duration::from_millis(1));
+            response.body_mut().chunk()?;
+        }
+        Ok::<_, CallError>(())
+    };
+    assert_eq!(read().unwrap_err().kind(), CallErrorKind::Deadline);
+}
+
+#[test]
+fn times_beyond_the_clock_are_for_ever() {
+    let settings = CallerSettings::default().with_startup(Duration::MAX);
+    let app = super::exchanges(async |http: Http| http.responder.respond("hello").await);
+    let caller = Caller::with_settings(app, settings).unwrap();
+    let patient = caller.with_deadline(Duration::MAX);
+    assert_eq!(
+        patient.get("/").unwrap().body_mut().text(100).unwrap(),
+        "hello"
+    );
+    patient.shutdown(Duration::MAX).unwrap();
 }
 
 #[test]
