@@ -2,6 +2,7 @@
 
 from typing import Callable, NamedTuple
 
+import accepting
 import counted
 import held
 import loads
@@ -47,5 +48,6 @@ MEASURES = {
     "switches": Measure(named(), counted.switches, package="bench-sync"),
     "contract": Measure(named(), counted.contract, package="bench-contract"),
     "micro": Measure(named(), counted.micro, package="bench-micro"),
+    "accepting": Measure(named(), accepting.accepting),
     "crowd": Measure(named(*OURS), held.crowd),
 }

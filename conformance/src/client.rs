@@ -3,17 +3,25 @@
 //! Blocking, and bounded everywhere: each read and each write has a time limit, and running into it is a failure. A call
 //! that fails panics at its caller's line, as the assertions of a test do, and the conversation so far is printed.
 
+mod transport;
+
 use std::cell::Cell;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, SockRef, Socket, Type};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use socket2::{Domain, Socket, Type};
 
 use crate::evidence;
 use crate::response::{Cut, Method, Parser, Response, Step};
+use transport::Transport;
 
 /// The longest that one call waits for the server, unless its [`Subject`](crate::Subject) says otherwise. Only failures
 /// take as long, so it is generous: a busy machine must not fail a test.
@@ -52,7 +60,7 @@ const LINE_BYTES: usize = 160;
 /// ```
 #[derive(Debug)]
 pub struct Client {
-    stream: TcpStream,
+    stream: Transport,
     /// Bytes that came and were not used yet.
     input: Vec<u8>,
     sent: Transcript,
@@ -77,9 +85,73 @@ impl Client {
     #[track_caller]
     #[must_use]
     pub fn connect(address: SocketAddr) -> Self {
-        Self::over(
-            TcpStream::connect_timeout(&address, patience()).expect("the server is listening"),
-        )
+        Self::over(Transport::Tcp(tcp(address)))
+    }
+
+    /// Connects to a unix socket.
+    ///
+    /// # Panics
+    ///
+    /// If nobody listens there.
+    #[track_caller]
+    #[must_use]
+    pub fn connect_unix(path: &Path) -> Self {
+        let socket = UnixStream::connect(path).expect("the server is listening");
+        Self::over(Transport::Unix(socket))
+    }
+
+    /// Connects and agrees on TLS, with the server of this name.
+    ///
+    /// # Errors
+    ///
+    /// If they do not agree.
+    ///
+    /// # Panics
+    ///
+    /// If nobody listens there, or the name is none.
+    #[track_caller]
+    pub fn connect_tls(
+        address: SocketAddr,
+        config: &Arc<ClientConfig>,
+        name: &str,
+    ) -> io::Result<Self> {
+        Self::begin_tls(tcp(address), config, name)
+    }
+
+    /// Agrees on TLS over a connection on which something was said before.
+    ///
+    /// # Errors
+    ///
+    /// If they do not agree.
+    ///
+    /// # Panics
+    ///
+    /// If the name is none.
+    #[track_caller]
+    pub fn begin_tls(
+        mut socket: TcpStream,
+        config: &Arc<ClientConfig>,
+        name: &str,
+    ) -> io::Result<Self> {
+        let name = ServerName::try_from(name.to_owned()).expect("a name or an address");
+        let mut tls =
+            ClientConnection::new(Arc::clone(config), name).expect("the configuration is right");
+        socket.set_read_timeout(Some(patience()))?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut socket)?;
+        }
+        Ok(Self::over(Transport::Tls(Box::new(StreamOwned::new(
+            tls, socket,
+        )))))
+    }
+
+    /// What was agreed on, where TLS is spoken.
+    #[must_use]
+    pub fn tls(&self) -> Option<&ClientConnection> {
+        match &self.stream {
+            Transport::Tls(tls) => Some(&tls.conn),
+            Transport::Tcp(_) | Transport::Unix(_) => None,
+        }
     }
 
     /// Connects with a receive buffer of about `bytes` in this side's kernel, so that a server soon feels that nobody reads.
@@ -99,15 +171,22 @@ impl Client {
         socket
             .connect_timeout(&address.into(), patience())
             .expect("the server is listening");
-        Self::over(socket.into())
+        Self::over(Transport::Tcp(socket.into()))
     }
 
     #[track_caller]
-    fn over(stream: TcpStream) -> Self {
-        stream
-            .set_nodelay(true)
-            .and_then(|()| stream.set_write_timeout(Some(patience())))
-            .expect("a connected socket takes options");
+    fn over(stream: Transport) -> Self {
+        let socket = stream.socket();
+        let set = socket.set_write_timeout(Some(patience()));
+        let is_unix = matches!(stream, Transport::Unix(_));
+        set.and_then(|()| {
+            if is_unix {
+                Ok(())
+            } else {
+                socket.set_tcp_nodelay(true)
+            }
+        })
+        .expect("a connected socket takes options");
         Self {
             stream,
             input: Vec::new(),
@@ -120,7 +199,12 @@ impl Client {
     #[track_caller]
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.stream.local_addr().expect("the socket is bound")
+        self.stream
+            .socket()
+            .local_addr()
+            .ok()
+            .and_then(|address| address.as_socket())
+            .expect("the socket is bound")
     }
 
     /// Sends bytes whole.
@@ -180,7 +264,7 @@ impl Client {
     /// If the connection breaks.
     #[track_caller]
     pub fn send_until_stuck(&mut self, block: &[u8], limit: usize, quiet: Duration) -> usize {
-        let (total, end) = write_until_stuck(&self.stream, block, limit, quiet);
+        let (total, end) = write_until_stuck(self.stream.tcp(), block, limit, quiet);
         match end {
             Err(error) if !is_timeout(&error) => {
                 panic!("sending stopped after {total} bytes: {error}")
@@ -408,15 +492,26 @@ impl Client {
     /// If the connection is broken.
     #[track_caller]
     pub fn half_close(&mut self) {
-        self.stream
-            .shutdown(Shutdown::Write)
-            .expect("the connection is open");
+        self.stream.end().expect("the connection is open");
     }
 
     /// As [`half_close`](Self::half_close); the server may have ended the connection.
     pub fn try_half_close(&mut self) {
         // An error says that there is nothing left to close.
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.stream.end();
+    }
+
+    /// Ends this side's direction as one that was cut off ends: of TLS, without its goodbye.
+    ///
+    /// # Panics
+    ///
+    /// If the connection is broken.
+    #[track_caller]
+    pub fn abandon(&mut self) {
+        self.stream
+            .socket()
+            .shutdown(Shutdown::Write)
+            .expect("the connection is open");
     }
 
     /// Resets the connection (RST).
@@ -426,7 +521,8 @@ impl Client {
     /// If the socket refuses the option.
     #[track_caller]
     pub fn reset(self) {
-        SockRef::from(&self.stream)
+        self.stream
+            .socket()
             .set_linger(Some(Duration::ZERO))
             .expect("a connected socket takes options");
     }
@@ -441,8 +537,8 @@ impl Client {
     pub fn into_stream(self) -> TcpStream {
         assert!(self.input.is_empty(), "unread bytes would be lost");
         self.stream
-            .set_read_timeout(Some(patience()))
-            .and_then(|()| self.stream.try_clone())
+            .set_read_timeout(patience())
+            .and_then(|()| self.stream.tcp().try_clone())
             .expect("a connected socket takes options")
     }
 
@@ -453,7 +549,7 @@ impl Client {
             return Err(TooLate);
         }
         self.stream
-            .set_read_timeout(Some(left))
+            .set_read_timeout(left)
             .expect("a connected socket takes options");
         let mut block = [0; 16 * 1024];
         match self.stream.read(&mut block) {
@@ -472,11 +568,16 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         if thread::panicking() {
-            let from = self.stream.local_addr();
+            let from = self.stream.socket().local_addr();
             let (sent, received) = (self.sent.show("sent"), self.received.show("received"));
             evidence::add_conversation(format!("--- conversation of {from:?}\n{sent}{received}"));
         }
     }
+}
+
+#[track_caller]
+fn tcp(address: SocketAddr) -> TcpStream {
+    TcpStream::connect_timeout(&address, patience()).expect("the server is listening")
 }
 
 /// Writes this block again and again: how many bytes that were, and what ended it before the limit.

@@ -37,6 +37,8 @@ pub struct Subject {
 struct Program {
     file: PathBuf,
     arguments: Vec<OsString>,
+    /// Its standard input; nothing if there is none.
+    input: Option<Arc<OwnedFd>>,
 }
 
 impl Program {
@@ -44,6 +46,7 @@ impl Program {
         Self {
             file: file.into(),
             arguments: arguments.iter().map(Into::into).collect(),
+            input: None,
         }
     }
 }
@@ -77,6 +80,15 @@ impl Subject {
     #[must_use]
     pub fn started_by(mut self, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
         self.program = Some(Program::new(program, arguments));
+        self
+    }
+
+    /// What the program that is started finds as its standard input, instead of nothing.
+    #[must_use]
+    pub fn with_input(mut self, input: impl Into<OwnedFd>) -> Self {
+        if let Some(program) = &mut self.program {
+            program.input = Some(Arc::new(input.into()));
+        }
         self
     }
 
@@ -152,8 +164,8 @@ impl Subject {
     #[must_use]
     pub fn start_with(&self, options: Options) -> Server {
         let mut server = self.launch(options);
-        match server.process().wait_for_address() {
-            Some(address) => server.address = Some(address),
+        match server.process().wait_for_url() {
+            Some(url) => server.address = address_of(&url),
             None => panic!("{} never said where it listens", self.name),
         }
         server
@@ -179,10 +191,13 @@ impl Subject {
         {
             command.args(["--bind", "127.0.0.1:0"]);
         }
+        let input = program.input.as_ref().map_or_else(Stdio::null, |input| {
+            input.try_clone().expect("descriptors are left").into()
+        });
         command
             .args(options.arguments)
             .envs(options.environment)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = match command.spawn() {
@@ -272,11 +287,43 @@ impl Server {
     ///
     /// # Panics
     ///
-    /// If it was [launched](Subject::launch) and never asked.
+    /// If it was [launched](Subject::launch) and never asked, or listens at a unix socket first.
     #[track_caller]
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address.expect("the server was started, not launched")
+        self.address
+            .expect("the server was started, not launched, and listens at an address")
+    }
+
+    /// The addresses of TCP that it listens at, once it has said so of this many places.
+    ///
+    /// # Panics
+    ///
+    /// If it does not say so.
+    #[track_caller]
+    #[must_use]
+    pub fn addresses(&self, places: usize) -> Vec<SocketAddr> {
+        let output = &self.process().output;
+        let urls = |lines: &[String]| -> Vec<String> {
+            lines.iter().filter_map(|line| url(line)).collect()
+        };
+        output.wait_until(patience(), |all| {
+            all.ended || urls(&all.lines).len() >= places
+        });
+        let urls = urls(&output.all());
+        assert!(urls.len() >= places, "it listens at {urls:?} alone");
+        urls.iter().filter_map(|url| address_of(url)).collect()
+    }
+
+    /// Its process.
+    ///
+    /// # Panics
+    ///
+    /// If it is none of ours.
+    #[track_caller]
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process().child.id()
     }
 
     /// A new connection to it.
@@ -356,6 +403,20 @@ impl Server {
     /// If it does not end in time.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
+        let status = self.wait_for_process();
+        let process = self.process();
+        process.output.wait_for_end();
+        process.log.wait_for_end();
+        status
+    }
+
+    /// As [`wait`](Self::wait), where another process goes on and writes into the same log.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end in time.
+    #[track_caller]
+    pub fn wait_for_process(&mut self) -> ExitStatus {
         let patience = patience();
         let limit = Timespec::try_from(patience).expect("it is a few seconds");
         let Some(process) = &mut self.process else {
@@ -364,10 +425,7 @@ impl Server {
         let mut ends = [PollFd::new(&process.handle, PollFlags::IN)];
         let ended = poll(&mut ends, Some(&limit)).expect("polling one descriptor works");
         assert_ne!(ended, 0, "{} did not end in {patience:?}", self.name);
-        let status = process.child.wait().expect("the child is ours");
-        process.output.wait_for_end();
-        process.log.wait_for_end();
-        status
+        process.child.wait().expect("the child is ours")
     }
 
     /// Waits for a line of its log that has this text in it, and returns the line.
@@ -404,18 +462,22 @@ impl Server {
 }
 
 impl Process {
-    /// Reads `listening on http://127.0.0.1:PORT (…)`.
-    fn wait_for_address(&self) -> Option<SocketAddr> {
-        let address = |line: &str| {
-            let (_, url) = line.split_once("listening on http://")?;
-            url.split([' ', '/']).next()?.parse().ok()
-        };
-        address(
-            &self
-                .output
-                .wait_for(PATIENCE, |line| address(line).is_some())?,
-        )
+    fn wait_for_url(&self) -> Option<String> {
+        let said = self.output.wait_for(PATIENCE, |line| url(line).is_some());
+        url(&said?)
     }
+}
+
+/// Reads `listening on http://127.0.0.1:PORT (…)`.
+fn url(line: &str) -> Option<String> {
+    let (_, url) = line.split_once("listening on ")?;
+    url.split(' ').next().map(str::to_owned)
+}
+
+/// The address of a URL that has one.
+fn address_of(url: &str) -> Option<SocketAddr> {
+    let (_, authority) = url.split_once("://")?;
+    authority.split('/').next()?.parse().ok()
 }
 
 impl Drop for Server {

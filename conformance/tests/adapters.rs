@@ -92,12 +92,10 @@ fn serve(flags: &[OsString]) -> ExitCode {
 }
 
 fn announce(listening: Listening) {
-    let Listening {
-        address, server, ..
-    } = listening;
     let said = writeln!(
         std::io::stdout(),
-        "listening on http://{address} ({server})"
+        "listening on {listening} ({})",
+        listening.server
     );
     said.expect("the test reads this");
 }

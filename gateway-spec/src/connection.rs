@@ -2,12 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::StatusCode;
 use http::uri::Scheme;
 
-use crate::{AppError, Capabilities, Done, DrainSignal, Http, Lifespan, Signal, WebSocket};
+use crate::{
+    AppError, Capabilities, Done, DrainSignal, Http, Lifespan, Signal, TlsInfo, WebSocket,
+};
 
 /// One thing to serve: what [`Application::call`](crate::Application::call) gets.
 ///
@@ -75,6 +78,9 @@ pub struct ConnectionInfo {
     /// `http` or `https`, of the transport: never taken from a request's target (SCOPE-4). ASGI: `scheme`; WSGI:
     /// `wsgi.url_scheme`.
     pub scheme: Scheme,
+    /// What is known of the TLS below, if this server speaks it here; nothing behind a proxy that does (SCOPE-15). ASGI: the
+    /// `tls` extension.
+    pub tls: Option<Arc<TlsInfo>>,
     /// What this server offers here.
     pub capabilities: Capabilities,
     drain: Signal<Instant>,
@@ -88,6 +94,7 @@ impl ConnectionInfo {
             client: None,
             server: None,
             scheme: Scheme::HTTP,
+            tls: None,
             capabilities,
             drain: Signal::new(),
         }
@@ -111,6 +118,14 @@ impl ConnectionInfo {
     #[must_use]
     pub fn with_scheme(mut self, scheme: Scheme) -> Self {
         self.scheme = scheme;
+        self
+    }
+
+    /// Sets what is known of the TLS below, and with it the scheme.
+    #[must_use]
+    pub fn with_tls(mut self, tls: TlsInfo) -> Self {
+        self.tls = Some(Arc::new(tls));
+        self.scheme = Scheme::HTTPS;
         self
     }
 

@@ -43,6 +43,7 @@ mod lifespan;
 mod signal;
 mod state;
 mod synchronous;
+mod tls;
 mod transport;
 mod websocket;
 
@@ -53,8 +54,9 @@ pub use error::{AppError, BodyError, Gone, SendError, Unavailable};
 pub use headers::{BadBlock, Field, GetAll, HeaderKey, Headers, Iter};
 pub use http::{
     BodyLength, Buffered, Chunk, Events, FileRegion, Finish, Flush, Http, HttpLayer, HttpReceive,
-    HttpScope, HttpSend, Label, Layered, Plain, Ready, RequestBody, Respond, Responder, Response,
-    ResponseHead, Scope, Sending, Start, TrailersPlan, Trailing, Tunnel, Upgrading, Writer,
+    HttpScope, HttpSend, Label, LabelBoard, Layered, Plain, Ready, RequestBody, Respond, Responder,
+    Response, ResponseHead, Scope, Sending, Start, TrailersPlan, Trailing, Tunnel, Upgrading,
+    Writer,
 };
 pub use lifespan::{Lifespan, LifespanScope, Running};
 pub use signal::{DrainSignal, GoneSignal, Signal, Wait};
@@ -63,6 +65,7 @@ pub use synchronous::{
     Handoff, SyncApplication, SyncApplicationFn, SyncBody, SyncHttp, SyncResponder, SyncWriter,
     WorkerThread, sync_application_fn,
 };
+pub use tls::TlsInfo;
 pub use transport::{Abort, HttpTransport, LifespanTransport, WebSocketTransport};
 pub use websocket::{
     Accept, Accepting, BadCloseCode, Cause, CloseCode, CloseFrame, CloseSocket, Deny, Disconnect,

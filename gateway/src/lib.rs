@@ -18,7 +18,7 @@
 //! The server is chosen when the program is started: `--server raw` (the default) or `--server hyper`.
 #![forbid(unsafe_code)]
 
-mod flags;
+mod config;
 mod launch;
 
 pub use gateway_spec::*;

@@ -1,6 +1,8 @@
 //! A call of the application, polled where nothing of it can do harm: its panics are errors, and what it failed at is logged.
 
 use std::any::Any;
+use std::error::Error;
+use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -38,8 +40,26 @@ pub fn drop_confined(drop: impl FnOnce()) {
 /// ```
 #[must_use]
 pub fn panicked(payload: &(dyn Any + Send)) -> AppError {
-    AppError::message(format!("panicked: {}", panic_text(payload)))
+    AppError::new(Panicked(panic_text(payload)))
 }
+
+/// Whether an error is a panic's, as [`panicked`] makes them.
+#[must_use]
+pub fn is_panic(error: &AppError) -> bool {
+    error.source().is_some_and(|source| source.is::<Panicked>())
+}
+
+/// What a panic said.
+#[derive(Debug)]
+struct Panicked(String);
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked: {}", self.0)
+    }
+}
+
+impl Error for Panicked {}
 
 /// What a panic said, from its payload.
 ///

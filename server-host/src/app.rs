@@ -6,12 +6,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use gateway_spec::{AppError, Application, Connection, Done, Http, Signal, WebSocket};
+use gateway_spec::{AppError, Application, Connection, Done, Http, HttpScope, Signal, WebSocket};
 use hosting::{drop_confined, poll_confined};
 use http::Version;
+use tracing::field::display;
+use tracing::{Instrument, Span};
 use websocket::{Line, Times, Upgrade, Watch};
 
 use crate::clock::Clock;
+use crate::metrics::Counts;
+use crate::observe::ExchangeId;
 use crate::socket::{Keeper, times};
 use crate::{Exchange, Output, Settings};
 
@@ -28,6 +32,7 @@ impl App {
         settings: &Settings,
         forced: &Signal<()>,
         clock: &Arc<Clock>,
+        counts: &Arc<Counts>,
     ) -> Self {
         let shared = Arc::new(Shared {
             app,
@@ -35,6 +40,8 @@ impl App {
             times: times(&settings.timeouts),
             forced: forced.clone(),
             clock: Arc::clone(clock),
+            counts: Arc::clone(counts),
+            spans: settings.spans,
         });
         Self { calls: shared }
     }
@@ -76,21 +83,55 @@ struct Shared<A> {
     times: Times,
     forced: Signal<()>,
     clock: Arc<Clock>,
+    counts: Arc<Counts>,
+    /// Whether each call is in a span.
+    spans: bool,
+}
+
+/// An open WebSocket, which counts as one until it is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenSocket(Arc<Counts>);
+
+impl OpenSocket {
+    pub(crate) fn new(counts: &Arc<Counts>) -> Self {
+        counts.websockets.add(1);
+        Self(Arc::clone(counts))
+    }
+}
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        self.0.websockets.subtract(1);
+    }
+}
+
+/// The span of an exchange: what the application logs meanwhile can be told to be of it.
+fn span(scope: &HttpScope) -> Span {
+    let id = scope.extensions.get::<ExchangeId>().map(display);
+    tracing::info_span!("exchange", id, method = %scope.method, path = scope.uri.path())
 }
 
 impl<A: Application> Calls for Shared<A> {
     fn slot(self: Arc<Self>) -> Box<dyn Slot> {
+        let spans = self.spans;
         let make = move |http| {
             let shared = Arc::clone(&self);
             async move { shared.app.call(Connection::Http(http)).await }
         };
-        Box::new(TypedSlot {
-            make,
-            future: Box::pin(None),
-        })
+        if spans {
+            return slot(move |http: Http| {
+                let span = span(&http.scope);
+                make(http).instrument(span)
+            });
+        }
+        slot(make)
     }
 
     fn upgrade(self: Arc<Self>, http: Http, tunnel: Option<Arc<Exchange>>) -> Started {
+        let span = match self.spans {
+            true => span(&http.scope),
+            false => Span::none(),
+        };
         let (upgrade, line) = match (http.scope.version, &tunnel) {
             (Version::HTTP_11, Some(_)) => websocket::upgrade_line(http, &self.websocket),
             // Over a stream of HTTP/2; and where nothing else than a denial will be taken.
@@ -98,19 +139,19 @@ impl<A: Application> Calls for Shared<A> {
         };
         match (upgrade, line) {
             (Upgrade::WebSocket(socket, watch), Some(line)) => Started {
-                slot: started(self.call(Connection::WebSocket(socket))),
+                slot: started(self.call(Connection::WebSocket(socket)), span),
                 line: Some((line, watch)),
             },
             (Upgrade::WebSocket(socket, watch), None) => Started {
-                slot: started(self.keep(socket, watch, tunnel)),
+                slot: started(self.keep(socket, watch, tunnel), span),
                 line: None,
             },
             (Upgrade::Http(http), _) => Started {
-                slot: started(self.call(Connection::Http(http))),
+                slot: started(self.call(Connection::Http(http)), span),
                 line: None,
             },
             (Upgrade::Refused(http, error), _) => Started {
-                slot: started(http.responder.respond(error)),
+                slot: started(http.responder.respond(error), span),
                 line: None,
             },
         }
@@ -134,6 +175,7 @@ impl<A: Application> Shared<A> {
         watch: Watch,
         tunnel: Option<Arc<Exchange>>,
     ) -> Result<Done, AppError> {
+        let _open = OpenSocket::new(&self.counts);
         let call = self.app.call(Connection::WebSocket(socket));
         match tunnel {
             Some(exchange) => {
@@ -199,9 +241,29 @@ where
     }
 }
 
+/// A slot for the calls that are made like this.
+fn slot<M, F>(make: M) -> Box<dyn Slot>
+where
+    M: Fn(Http) -> F + Send + 'static,
+    F: Future<Output = Result<Done, AppError>> + Send + 'static,
+{
+    Box::new(TypedSlot {
+        make,
+        future: Box::pin(None),
+    })
+}
+
 /// A slot for one call, which is started.
-fn started(call: impl Future<Output = Result<Done, AppError>> + Send + 'static) -> Box<dyn Slot> {
-    Box::new(OneCall(Some(Box::pin(call))))
+fn started(
+    call: impl Future<Output = Result<Done, AppError>> + Send + 'static,
+    span: Span,
+) -> Box<dyn Slot> {
+    // Most have none, and their futures are no larger for it.
+    let call: BoxCall = match span.is_none() {
+        true => Box::pin(call),
+        false => Box::pin(call.instrument(span)),
+    };
+    slot_of(call)
 }
 
 /// A slot for a call that was made elsewhere.

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use gateway_spec::{
@@ -12,14 +11,17 @@ use gateway_spec::{
     HttpSend, HttpTransport, ResponseHead, Scope, TrailersPlan,
 };
 use hosting::{
-    Exchange, Facts, Progress, Sent, Turn, UpgradeAsked, drop_confined, poll_confined, report,
-    report_of,
+    Exchange, Facts, Progress, Sent, Turn, UpgradeAsked, drop_confined, is_panic, poll_confined,
+    report, report_of,
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use websocket::line::Turn as SocketTurn;
 use websocket::{Line, Watch};
 
-use crate::app::{self, BoxCall, Slot, Started};
+use crate::app::{self, BoxCall, OpenSocket, Slot, Started};
+use crate::observe::Began;
+use crate::proxy::Rewriting;
+use crate::stall::Mark;
 use crate::worker::Worker;
 use crate::{Output, Stream, socket};
 
@@ -34,6 +36,8 @@ pub struct Call {
     kit: Option<Box<Kit>>,
     phase: Phase,
     forced: bool,
+    /// What is to be changed of scopes, if anything.
+    rewriting: Option<Arc<Rewriting>>,
 }
 
 /// What a call needs and an idle connection does not: the worker's, for whoever has a request.
@@ -43,7 +47,9 @@ pub(crate) struct Kit {
     scope: Scope,
     /// For what is to be written.
     output: Vec<u8>,
-    began: Option<Instant>,
+    mark: Mark,
+    /// If somebody wants to know of the exchange.
+    began: Option<Began>,
     /// What a call has that may become a WebSocket's: the slot is then for it alone.
     socket: Option<Box<MayBeSocket>>,
 }
@@ -58,18 +64,57 @@ struct MayBeSocket {
 
 impl Kit {
     pub(crate) fn new(worker: &Worker) -> Self {
+        let mark = worker.turns.mark();
         Self {
             slot: worker.app.slot(),
             exchange: Arc::default(),
-            scope: worker.blank.scope(),
+            scope: worker.blank.scope(&mark),
             output: Vec::new(),
+            mark,
             began: None,
             socket: None,
         }
     }
-}
 
-impl Kit {
+    /// Somebody wants to know of the exchange.
+    #[cold]
+    fn start_observing(&mut self, worker: &Worker) {
+        let mut began = worker.begin_observation(&self.exchange);
+        if worker.observing.spans
+            && let Some(scope) = self.scope.reuse()
+        {
+            scope.extensions.insert(began.id);
+        }
+        if worker.observing.fields {
+            began.kept = Some(self.scope.clone());
+        }
+        self.began = Some(began);
+    }
+
+    /// A panic is what became of the exchange, whatever is still sent.
+    #[inline]
+    fn note_panic(&mut self, polled: &Poll<Result<Done, AppError>>) {
+        if let (Poll::Ready(Err(error)), Some(began)) = (polled, &mut self.began) {
+            began.panicked = is_panic(error);
+        }
+    }
+
+    /// The exchange is over: whoever wants to know of it is told.
+    #[inline]
+    fn tell(&mut self, worker: &Worker, gone: Gone) {
+        if let Some(began) = self.began.take() {
+            let received = self.exchange.received().wrapping_sub(began.received);
+            worker.exchange_over(&began, &self.scope, self.exchange.sent(), received, gone);
+        }
+    }
+
+    /// What is known of the call under way goes with it: the mark, and with it the label that it shows, and the scope.
+    fn give_away(&mut self, worker: &Worker) -> (Mark, Scope) {
+        let mark = std::mem::replace(&mut self.mark, worker.turns.mark());
+        let scope = std::mem::replace(&mut self.scope, worker.blank.scope(&self.mark));
+        (mark, scope)
+    }
+
     fn line(&self) -> Option<&Line<Output>> {
         Some(&*self.socket.as_ref()?.line.as_ref()?.0)
     }
@@ -86,7 +131,7 @@ impl Kit {
         match self.scope.reuse() {
             Some(scope) => scope.headers = Headers::new(),
             // The application keeps it.
-            None => self.scope = worker.blank.scope(),
+            None => self.scope = worker.blank.scope(&self.mark),
         }
     }
 }
@@ -109,7 +154,10 @@ enum Phase {
 
 impl Call {
     pub(crate) fn new(worker: Arc<Worker>, info: Arc<ConnectionInfo>) -> Self {
+        let rewriting = worker.rewriting.as_ref();
+        let rewriting = rewriting.filter(|rewriting| rewriting.concerns(info.client.as_ref()));
         Self {
+            rewriting: rewriting.map(Arc::clone),
             worker,
             info,
             kit: None,
@@ -176,7 +224,12 @@ impl Call {
     pub fn begin(&mut self, facts: Facts) {
         debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
         let kit = self.kit.as_mut().expect("a request lies in its scope");
-        kit.began = self.worker.now_if_logging();
+        if let Some(rewriting) = &self.rewriting {
+            rewriting.apply(kit.scope.edit(), &self.info);
+        }
+        if self.worker.is_observed {
+            kit.start_observing(&self.worker);
+        }
         let body = kit.scope.body;
         let limit = self.worker.settings.limits.body_bytes;
         match Arc::get_mut(&mut kit.exchange) {
@@ -255,21 +308,19 @@ impl Call {
         let handed_over = line.attach(kit.exchange.take_signal());
         drop(handed_over);
         let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());
+        let path = kit.scope.uri.path().into();
+        let began = kit.began.take();
+        let (mark, scope) = kit.give_away(&self.worker);
         let call = SocketCall {
-            worker: Arc::clone(&self.worker),
-            path: kit.scope.uri.path().into(),
-            logged: kit.began.map(|began| {
-                let scope = kit.scope.clone();
-                Box::new(Logged {
-                    scope,
-                    began,
-                    bytes: 0,
-                })
-            }),
+            _open: OpenSocket::new(&self.worker.counts),
+            path,
+            mark,
+            observed: began.map(|began| Box::new(ObservedSocket::new(scope, began))),
             call: match self.phase {
                 Phase::Running => slot.into_call(),
                 Phase::Idle | Phase::Returned => None,
             },
+            worker: Arc::clone(&self.worker),
             returned,
         };
         self.phase = Phase::Idle;
@@ -346,9 +397,14 @@ impl Call {
         if self.phase != Phase::Running {
             return kit.exchange.leave(Turn::Over).0;
         }
+        kit.mark.begin();
         let polled = kit.slot.poll(cx);
+        if let Some(since) = kit.mark.end() {
+            self.worker.was_held(&kit.scope, since);
+        }
         if polled.is_ready() {
             self.worker.call_ended();
+            kit.note_panic(&polled);
             self.phase = Phase::Returned;
             if let (Some(socket), Poll::Ready(result)) = (&mut kit.socket, &polled) {
                 socket.returned = SocketTurn::of(result);
@@ -377,16 +433,13 @@ impl Call {
         if let Some(line) = kit.line() {
             line.set_gone(gone);
         }
-        if let Some(began) = kit.began {
-            self.worker
-                .access_log
-                .exchange(&kit.scope, kit.exchange.sent(), began.elapsed());
-        }
+        kit.tell(&self.worker, gone);
         kit.exchange.finish(gone);
         if self.phase == Phase::Running {
             let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());
-            let subject = Subject::Request(kit.scope.clone());
-            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, subject));
+            let (mark, scope) = kit.give_away(&self.worker);
+            let subject = Subject::Request(scope);
+            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, subject, mark));
         }
         kit.forget_socket(&self.worker);
         self.phase = Phase::Idle;
@@ -402,8 +455,11 @@ impl Drop for Call {
             Phase::Returned => {}
         }
         self.exchange().set_gone(Gone::Shutdown);
-        if let Some(line) = self.kit.as_ref().and_then(|kit| kit.line()) {
-            line.set_gone(Gone::Shutdown);
+        if let Some(kit) = &mut self.kit {
+            if let Some(line) = kit.line() {
+                line.set_gone(Gone::Shutdown);
+            }
+            kit.tell(&self.worker, Gone::Shutdown);
         }
     }
 }
@@ -425,15 +481,29 @@ pub(crate) struct SocketCall {
     returned: SocketTurn,
     /// What the request asked for, for a log. Not its scope: that is the application's alone, to let go of.
     path: Box<str>,
-    /// What the access log is to say.
-    logged: Option<Box<Logged>>,
+    mark: Mark,
+    /// If somebody wants to know of the socket.
+    observed: Option<Box<ObservedSocket>>,
+    _open: OpenSocket,
 }
 
-/// What the access log says of a socket.
-struct Logged {
+/// A socket of which somebody wants to know.
+struct ObservedSocket {
     scope: Scope,
-    began: Instant,
-    bytes: u64,
+    began: Began,
+    sent: u64,
+    received: u64,
+}
+
+impl ObservedSocket {
+    const fn new(scope: Scope, began: Began) -> Self {
+        Self {
+            scope,
+            began,
+            sent: 0,
+            received: 0,
+        }
+    }
 }
 
 impl SocketCall {
@@ -443,7 +513,13 @@ impl SocketCall {
         let Some(call) = &mut self.call else {
             return self.returned;
         };
-        match poll_confined(call.as_mut(), cx) {
+        self.mark.begin();
+        let polled = poll_confined(call.as_mut(), cx);
+        if let Some(since) = self.mark.end() {
+            self.worker
+                .was_held_by_socket(&self.mark, &self.path, since);
+        }
+        match polled {
             Poll::Pending => SocketTurn::Pending,
             Poll::Ready(result) => self.return_with(result),
         }
@@ -455,6 +531,9 @@ impl SocketCall {
         self.worker.call_ended();
         self.returned = SocketTurn::of(&result);
         if let Err(error) = result {
+            if let Some(observed) = &mut self.observed {
+                observed.began.panicked = is_panic(&error);
+            }
             report_of(&Method::GET, &self.path, &error);
         }
         self.returned
@@ -463,32 +542,52 @@ impl SocketCall {
     /// Counts what was sent.
     #[inline]
     pub(crate) fn sent(&mut self, bytes: usize) {
-        if let Some(logged) = &mut self.logged {
-            logged.bytes += bytes as u64;
+        if let Some(observed) = &mut self.observed {
+            observed.sent += bytes as u64;
         }
     }
 
-    /// The socket is over: logs it. An application that has not returned goes on in a task of its own (SRV-1).
-    pub(crate) fn end(&mut self) {
-        if let Some(logged) = self.logged.take() {
-            let sent = Sent {
-                status: Some(StatusCode::SWITCHING_PROTOCOLS),
-                bytes: logged.bytes,
-            };
-            self.worker
-                .access_log
-                .exchange(&logged.scope, sent, logged.began.elapsed());
+    /// Counts what has come.
+    #[inline]
+    pub(crate) fn received(&mut self, bytes: usize) {
+        if let Some(observed) = &mut self.observed {
+            observed.received += bytes as u64;
         }
+    }
+
+    /// The socket is over: whoever wants to know of it is told. An application that has not returned goes on in a task of its
+    /// own (SRV-1).
+    pub(crate) fn end(&mut self, gone: Gone) {
+        self.tell(gone);
         if let Some(call) = self.call.take() {
             let slot = app::slot_of(call);
             let subject = Subject::Socket(std::mem::take(&mut self.path));
-            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, subject));
+            let mark = std::mem::replace(&mut self.mark, self.worker.turns.mark());
+            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, subject, mark));
+        }
+    }
+
+    fn tell(&mut self, gone: Gone) {
+        if let Some(observed) = self.observed.take() {
+            let ObservedSocket {
+                scope,
+                began,
+                sent,
+                received,
+            } = *observed;
+            let sent = Sent {
+                status: Some(StatusCode::SWITCHING_PROTOCOLS),
+                bytes: sent,
+            };
+            self.worker
+                .exchange_over(&began, &scope, sent, received, gone);
         }
     }
 }
 
 impl Drop for SocketCall {
     fn drop(&mut self) {
+        self.tell(Gone::Shutdown);
         if self.call.is_some() {
             self.worker.call_ended();
         }
@@ -500,6 +599,7 @@ struct Trailing {
     worker: Arc<Worker>,
     slot: Box<dyn Slot>,
     subject: Subject,
+    mark: Mark,
 }
 
 /// Whose call it is, for a log.
@@ -510,12 +610,13 @@ enum Subject {
 }
 
 impl Trailing {
-    fn new(worker: Arc<Worker>, slot: Box<dyn Slot>, subject: Subject) -> Self {
+    fn new(worker: Arc<Worker>, slot: Box<dyn Slot>, subject: Subject, mark: Mark) -> Self {
         worker.opened();
         Self {
             worker,
             slot,
             subject,
+            mark,
         }
     }
 }
@@ -524,7 +625,17 @@ impl Future for Trailing {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Err(error) = std::task::ready!(self.slot.poll(cx)) {
+        self.mark.begin();
+        let polled = self.slot.poll(cx);
+        if let Some(since) = self.mark.end() {
+            match &self.subject {
+                Subject::Request(scope) => self.worker.was_held(scope, since),
+                Subject::Socket(path) => {
+                    self.worker.was_held_by_socket(&self.mark, path, since);
+                }
+            }
+        }
+        if let Err(error) = std::task::ready!(polled) {
             match &self.subject {
                 Subject::Request(scope) => report(scope, &error),
                 Subject::Socket(path) => report_of(&Method::GET, path, &error),

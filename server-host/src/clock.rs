@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// How often a worker looks at its deadlines: they are met late by at most this much.
 pub const TICK: Duration = Duration::from_millis(100);
 
-const TICKS_A_SECOND: u64 = 1_000 / TICK.as_millis() as u64;
+pub(crate) const TICKS_A_SECOND: u64 = 1_000 / TICK.as_millis() as u64;
 
 /// The coarse time of a worker.
 #[derive(Debug)]
@@ -49,12 +49,8 @@ impl Clock {
     /// The tick at which so long will have passed.
     #[inline]
     pub(crate) fn deadline(&self, after: Duration) -> u32 {
-        // Seconds and the rest apart: a whole `Duration` is divided in 128 bits, which every request would pay for.
-        let whole = after.as_secs().saturating_mul(TICKS_A_SECOND);
-        let ticks = whole.saturating_add(after.subsec_nanos().div_ceil(TICK.subsec_nanos()).into());
-        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX / 2);
         // One more: the tick under way is already partly over.
-        self.now().saturating_add(ticks).saturating_add(1)
+        self.now().saturating_add(ticks(after)).saturating_add(1)
     }
 
     /// An alarm of a new connection or socket; it is forgotten when its owner drops it.
@@ -101,6 +97,15 @@ impl Clock {
     }
 }
 
+/// Whole ticks of so long, rounded up.
+#[inline]
+pub(crate) fn ticks(length: Duration) -> u32 {
+    // Seconds and the rest apart: a whole `Duration` is divided in 128 bits, which every request would pay for.
+    let whole = length.as_secs().saturating_mul(TICKS_A_SECOND);
+    let ticks = whole.saturating_add(length.subsec_nanos().div_ceil(TICK.subsec_nanos()).into());
+    u32::try_from(ticks).unwrap_or(u32::MAX / 2)
+}
+
 impl Alarm {
     /// Sets the deadline to this tick; 0 is none.
     #[inline]
@@ -130,6 +135,17 @@ impl Alarm {
         drop(unused);
     }
 
+    /// Makes it due at this tick, if it was to be later.
+    pub(crate) fn hurry(&self, deadline: u32) {
+        self.deadline.fetch_min(deadline, Ordering::Relaxed);
+    }
+
+    /// Makes it due now.
+    pub(crate) fn ring(&self) {
+        self.set(1);
+        self.wake();
+    }
+
     fn wake(&self) {
         let waker = self
             .waker
@@ -152,17 +168,21 @@ pub(crate) struct Ticker {
 }
 
 impl Ticker {
-    /// Calls `tick` at every [`TICK`], with the number of ticks since the start.
-    pub(crate) fn start(tick: impl Fn(u32) + Send + 'static) -> io::Result<Self> {
+    /// Calls `tick` in every `period`, which is a [`TICK`] at the most, with the number of ticks since the start and the time.
+    pub(crate) fn start(
+        period: Duration,
+        mut tick: impl FnMut(u32, Instant) + Send + 'static,
+    ) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let run = move || {
             let start = Instant::now();
             while !stopped.load(Ordering::Acquire) {
-                thread::park_timeout(TICK);
+                thread::park_timeout(period);
                 // By the time itself: a thread that the system kept waiting makes up for it.
-                let ticks = start.elapsed().as_millis() / TICK.as_millis();
-                tick(u32::try_from(ticks).unwrap_or(u32::MAX));
+                let now = Instant::now();
+                let ticks = (now - start).as_millis() / TICK.as_millis();
+                tick(u32::try_from(ticks).unwrap_or(u32::MAX), now);
             }
         };
         let thread = thread::Builder::new()

@@ -5,15 +5,20 @@ use std::task::Waker;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use gateway_spec::{Capabilities, ConnectionInfo};
+use gateway_spec::{Capabilities, ConnectionInfo, TlsInfo};
+use http::uri::Scheme;
 use http::{HeaderValue, StatusCode};
 
+use crate::Call;
 use crate::buffers;
 use crate::clock::{Alarm, Clock};
 use crate::date::HttpDate;
+use crate::http2::Opening;
+use crate::observe::Refused;
+use crate::pace::Kept;
+use crate::proxy::header::{Header, Security};
 use crate::settings::{Limits, Timeouts};
 use crate::worker::Worker;
-use crate::{AccessLogging, Call};
 
 /// One connection, as its worker sees it. Counts as open until it is dropped.
 #[derive(Debug)]
@@ -25,9 +30,15 @@ pub struct Context {
     waker: Option<Waker>,
     reading: Option<(Reading, u32)>,
     writing: Option<u32>,
+    body: Kept,
+    /// Bytes of bodies that had been received when a body was waited for last.
+    body_received: u64,
+    write: Kept,
     /// A tick at which the connection wants to be polled; 0 is none.
     also: u32,
     resets: ResetCount,
+    /// Requests that may still come.
+    requests: u32,
 }
 
 /// How often the peer has cancelled, until when it is counted.
@@ -44,6 +55,15 @@ pub enum Resets {
     Allowed,
     /// More: [`Limits::resets`] were passed within [`Timeouts::resets`](crate::Timeouts::resets).
     Excessive,
+}
+
+/// Whether another request may come on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requests {
+    /// Others may follow.
+    Welcome,
+    /// This is the last one: [`Limits::requests`] are reached, or a shutdown has begun.
+    Last,
 }
 
 /// What a connection waits for from its peer; each has its time.
@@ -73,6 +93,9 @@ pub enum Overdue {
 pub enum Shutdown {
     /// There is none.
     No,
+    /// Another process serves in this one's place. Serve who is connected, and with the next answer tell clients to connect
+    /// anew: none of them is to find its connection closed where it was about to ask.
+    Retiring,
     /// Finish what is under way, take nothing new.
     Draining,
     /// The grace period is over: end at once, in order where that is possible.
@@ -83,6 +106,7 @@ impl Context {
     pub(crate) fn new(worker: Arc<Worker>, info: ConnectionInfo) -> Self {
         worker.opened();
         let alarm = worker.clock.alarm();
+        let requests = worker.settings.limits.requests.get();
         Self {
             info: Arc::new(info.with_drain(worker.drain.clone())),
             worker,
@@ -90,8 +114,12 @@ impl Context {
             waker: None,
             reading: None,
             writing: None,
+            body: Kept::default(),
+            body_received: 0,
+            write: Kept::default(),
             also: 0,
             resets: ResetCount::default(),
+            requests,
         }
     }
 
@@ -100,6 +128,7 @@ impl Context {
     #[must_use]
     pub fn for_stream(&self) -> Self {
         self.worker.opened();
+        let requests = self.requests;
         Self {
             worker: Arc::clone(&self.worker),
             info: Arc::clone(&self.info),
@@ -107,8 +136,12 @@ impl Context {
             waker: None,
             reading: None,
             writing: None,
+            body: Kept::default(),
+            body_received: 0,
+            write: Kept::default(),
             also: 0,
             resets: ResetCount::default(),
+            requests,
         }
     }
 
@@ -116,6 +149,49 @@ impl Context {
     #[must_use]
     pub fn info(&self) -> &Arc<ConnectionInfo> {
         &self.info
+    }
+
+    /// Says what a proxy has said before the first byte of HTTP.
+    pub(crate) fn set_proxied(&mut self, header: Header) {
+        let Header::Proxied {
+            client,
+            server,
+            security,
+        } = header
+        else {
+            return;
+        };
+        let info = Arc::make_mut(&mut self.info);
+        info.client = Some(client);
+        info.server = Some(server);
+        if security == Security::Tls {
+            info.scheme = Scheme::HTTPS;
+        }
+    }
+
+    /// Says what was agreed on before the first byte of HTTP.
+    pub(crate) fn set_tls(&mut self, tls: TlsInfo) {
+        let info = Arc::make_mut(&mut self.info);
+        info.scheme = Scheme::HTTPS;
+        info.tls = Some(Arc::new(tls));
+    }
+
+    /// Which protocol the connection speaks, by all that has come so far.
+    ///
+    /// In clear text its first bytes say so. Over TLS it was agreed on by ALPN, and HTTP/2 cannot be spoken otherwise (RFC 9113
+    /// section 3.3): what speaks the other one is broken.
+    #[must_use]
+    pub fn opening(&self, bytes: &[u8]) -> Opening {
+        let opening = Opening::of(bytes);
+        let Some(tls) = &self.info.tls else {
+            return opening;
+        };
+        match (tls.application_protocol.as_deref(), opening) {
+            (_, Opening::Undecided) => opening,
+            (Some("h2"), Opening::Http2) => opening,
+            (Some("h2"), _) | (_, Opening::Http2) => Opening::Broken,
+            (_, opening) => opening,
+        }
     }
 
     /// Says what the server offers on this connection alone; calls made from now on show it.
@@ -137,6 +213,17 @@ impl Context {
             Resets::Excessive
         } else {
             Resets::Allowed
+        }
+    }
+
+    /// A request has come, of HTTP/1, or a stream of HTTP/2: whether others may follow.
+    #[inline]
+    pub fn count_request(&mut self) -> Requests {
+        self.requests = self.requests.saturating_sub(1);
+        if self.requests == 0 || self.worker.shutdown() != Shutdown::No {
+            Requests::Last
+        } else {
+            Requests::Welcome
         }
     }
 
@@ -184,13 +271,10 @@ impl Context {
         buffers::give(buffer);
     }
 
-    /// Logs a request that was refused before the application saw it.
+    /// Logs and counts a request that was refused before the application saw it.
     pub fn refused(&self, status: StatusCode, why: &dyn std::fmt::Display) {
-        if self.worker.settings.access_log == AccessLogging::On {
-            self.worker
-                .access_log
-                .refused(self.info.client.as_ref(), status.as_u16(), why);
-        }
+        let refused = Refused { status, why };
+        self.worker.refused(self.info.client.as_ref(), &refused);
     }
 
     /// Names the task to wake for deadlines and shutdowns. Call it at the start of each poll.
@@ -231,8 +315,24 @@ impl Context {
             Reading::Body => timeouts.body,
             Reading::Linger => timeouts.linger,
         };
+        // What is waited for next has its own pace.
+        self.body = Kept::default();
         self.reading = Some((reading, self.deadline(after)));
         self.hurry();
+        self.set_alarm();
+    }
+
+    /// Waits for a part of a body. `received` is how many bytes have come so far
+    /// ([`Exchange::received`](crate::Exchange::received)): more than at the last time are progress.
+    pub fn expect_body(&mut self, received: u64) {
+        let moved = received.wrapping_sub(self.body_received);
+        if self.body.is_waited_for() && moved == 0 {
+            return;
+        }
+        self.body_received = received;
+        let now = self.worker.clock.now();
+        let until = self.body.wait(&self.worker.paces.body, moved, now);
+        self.reading = Some((Reading::Body, until));
         self.set_alarm();
     }
 
@@ -254,21 +354,26 @@ impl Context {
     /// Waits for nothing from the peer.
     #[inline]
     pub fn expect_nothing(&mut self) {
-        if self.reading.take().is_some() {
+        if let Some((reading, _)) = self.reading.take() {
+            if reading == Reading::Body {
+                let now = self.worker.clock.now();
+                self.body.pause(&self.worker.paces.body, now);
+            }
             self.set_alarm();
         }
     }
 
-    /// Waits for the peer to take bytes; a wait that is under way goes on.
-    pub fn expect_write(&mut self) {
-        if self.writing.is_none() {
-            self.expect_write_anew();
+    /// Waits for the peer to take bytes. `taken` is how many it has taken since the last time: they are progress.
+    pub fn expect_write(&mut self, taken: usize) {
+        if self.writing.is_some() && taken == 0 {
+            return;
         }
-    }
-
-    /// Waits for the peer to take bytes, beginning now: it has taken some.
-    pub fn expect_write_anew(&mut self) {
-        self.writing = Some(self.deadline(self.worker.settings.timeouts.write));
+        if self.writing.is_none() {
+            self.write = Kept::default();
+        }
+        let now = self.worker.clock.now();
+        let until = self.write.wait(&self.worker.paces.write, taken as u64, now);
+        self.writing = Some(until);
         self.set_alarm();
     }
 
@@ -310,11 +415,13 @@ impl Context {
 
     #[cold]
     fn overdue_at(&self, now: u32) -> Option<Overdue> {
-        match (self.writing, self.reading) {
-            (Some(at), _) if now >= at => Some(Overdue::Write),
-            (_, Some((kind, at))) if now >= at => Some(Overdue::Read(kind)),
-            _ => None,
-        }
+        let overdue = match (self.writing, self.reading) {
+            (Some(at), _) if now >= at => Overdue::Write,
+            (_, Some((kind, at))) if now >= at => Overdue::Read(kind),
+            _ => return None,
+        };
+        self.worker.counts.overdue(overdue);
+        Some(overdue)
     }
 
     /// Asks to be polled at each tick, to look after a peer that is not read.

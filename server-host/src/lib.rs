@@ -12,27 +12,51 @@
 //! ends the call, which logs it and is ready for the next.
 #![forbid(unsafe_code)]
 
+mod accept;
 mod access_log;
+mod admin;
 mod app;
+mod arrival;
+mod bind;
 mod buffers;
 mod call;
 mod clock;
 mod context;
+mod crew;
 mod date;
+mod descriptors;
 mod error;
+mod handoff;
 pub mod http2;
-mod listener;
+mod listen;
+mod metrics;
+mod notify;
+mod observe;
+mod opens;
+mod operation;
 mod output;
+mod overview;
+mod pace;
 mod protocol;
+mod proxy;
+mod pulse;
+mod recycle;
+mod restart;
 mod serve;
 mod settings;
+mod share;
+mod signals;
 mod socket;
+mod stall;
 mod stream;
+mod tls;
 mod worker;
 
+pub use access_log::{LogFormat, LogTarget};
+pub use bind::{BadBind, Bind, Place, Security};
 pub use call::Call;
 pub use clock::TICK;
-pub use context::{Context, Overdue, Reading, Resets, Shutdown, Watching};
+pub use context::{Context, Overdue, Reading, Requests, Resets, Shutdown, Watching};
 pub use date::HttpDate;
 pub use error::ServeError;
 pub use hosting::{
@@ -42,6 +66,12 @@ pub use hosting::{
 };
 pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;
-pub use serve::{Listening, serve};
-pub use settings::{AccessLogging, Limits, Settings, Timeouts};
+pub use recycle::Recycling;
+pub use serve::{Listening, check, serve};
+pub use settings::{
+    Accepting, BadNetwork, BadOwner, BadRootPath, ClientCertificates, ForwardedFields, Limits,
+    Network, Owner, Proxies, ProxyProtocol, RootPath, SelfSigned, Settings, Timeouts, Tls,
+    TlsVersion, UnixSockets,
+};
 pub use stream::{PeerState, Stream, is_of_file};
+pub use tls::TlsError;

@@ -1,25 +1,33 @@
 //! A worker: a thread with its own runtime, its own listeners and all connections that it accepts.
 
+mod observing;
+
 use std::io;
-use std::net::TcpListener;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gateway_spec::{
-    Address, Capabilities, ConnectionInfo, HttpScope, Scope, Signal, State, WorkerThread,
-};
-use hosting::Exchange;
+use gateway_spec::{Capabilities, ConnectionInfo, HttpScope, Scope, Signal, State, WorkerThread};
 use tokio::sync::Notify;
 
+use crate::accept::Queued;
 use crate::access_log::AccessLog;
 use crate::app::App;
 use crate::call::Kit;
 use crate::clock::Clock;
+use crate::crew::Leaving;
 use crate::date::Dates;
-use crate::listener::{AcceptFailure, EXHAUSTED_PAUSE, classify};
-use crate::{AccessLogging, Context, Protocol, Settings, Shutdown, Stream};
+use crate::metrics::{Count, Counts};
+use crate::opens::Sources;
+use crate::pace::Pace;
+use crate::proxy::Rewriting;
+use crate::pulse::Pulse;
+use crate::stall::{Mark, Stalls, Turns};
+use crate::tls::Handshakes;
+use crate::{Exchange, Protocol, Settings, Shutdown, Timeouts};
+
+pub(crate) use observing::Observing;
 
 /// What the connections of one worker share.
 #[derive(Debug)]
@@ -28,14 +36,25 @@ pub(crate) struct Worker {
     pub(crate) blank: Blank,
     kits: Mutex<Kits>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) paces: Paces,
     pub(crate) capabilities: Capabilities,
     pub(crate) drain: Signal<Instant>,
     /// Raised when the grace period is over.
     forced: Signal<()>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) dates: Dates,
-    pub(crate) access_log: AccessLog,
-    /// [`SERVING`], [`DRAINING`] or [`FORCED`].
+    /// By whom it is told apart.
+    number: usize,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) turns: Arc<Turns>,
+    stalls: Arc<Stalls>,
+    access_log: Option<AccessLog>,
+    pub(crate) observing: Observing,
+    /// Whether anybody wants to know of exchanges.
+    pub(crate) is_observed: bool,
+    /// Exchanges that were observed.
+    observed: Count,
+    /// [`SERVING`], [`RETIRING`], [`DRAINING`] or [`FORCED`].
     phase: AtomicU8,
     /// The tick until which a head that has begun is waited for.
     heads_until: AtomicU32,
@@ -43,7 +62,45 @@ pub(crate) struct Worker {
     /// Calls of the application under way. Written by the worker's own thread alone, so it is loaded and stored: no
     /// request pays for a locked instruction.
     calls: AtomicUsize,
-    closed: Notify,
+    /// Told whenever something has ended, here or on another worker.
+    closed: Arc<Notify>,
+    pub(crate) handshakes: Handshakes,
+    pulse: Arc<Pulse>,
+    /// What is to be changed of scopes, if anything.
+    pub(crate) rewriting: Option<Arc<Rewriting>>,
+}
+
+/// How fast peers have to be.
+#[derive(Debug)]
+pub(crate) struct Paces {
+    pub(crate) body: Pace,
+    pub(crate) write: Pace,
+}
+
+impl Paces {
+    fn of(timeouts: &Timeouts) -> Self {
+        Self {
+            body: Pace::new(timeouts.body, timeouts.body_rate, timeouts.body_ceiling),
+            write: Pace::new(timeouts.write, timeouts.write_rate, timeouts.write_ceiling),
+        }
+    }
+}
+
+/// What a worker is made of.
+pub(crate) struct Equipment {
+    pub(crate) number: usize,
+    pub(crate) app: App,
+    pub(crate) state: State,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) forced: Signal<()>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) closed: Arc<Notify>,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) turns: Arc<Turns>,
+    pub(crate) stalls: Arc<Stalls>,
+    pub(crate) access_log: Option<AccessLog>,
+    pub(crate) observing: Observing,
 }
 
 /// What stands where connections without a request have their scopes and exchanges. Nothing changes it: the exchange is over, and a scope that
@@ -72,8 +129,11 @@ impl Blank {
         &self.scope
     }
 
-    pub(crate) fn scope(&self) -> Scope {
-        self.scope.clone()
+    /// One of its own for the calls of a place, with the label that is shown there.
+    pub(crate) fn scope(&self, mark: &Mark) -> Scope {
+        let mut scope = self.scope.clone();
+        scope.edit().label = mark.label();
+        scope
     }
 }
 
@@ -84,16 +144,30 @@ type Kits = Vec<Box<Kit>>;
 const KITS: usize = 64;
 
 impl Worker {
-    pub(crate) fn new(
-        app: App,
-        state: State,
-        settings: Arc<Settings>,
-        capabilities: Capabilities,
-        forced: Signal<()>,
-        clock: Arc<Clock>,
-    ) -> Self {
+    pub(crate) fn new(equipment: Equipment) -> Self {
+        let Equipment {
+            number,
+            app,
+            state,
+            settings,
+            capabilities,
+            forced,
+            clock,
+            closed,
+            counts,
+            turns,
+            stalls,
+            access_log,
+            observing,
+        } = equipment;
+        let rewriting = Rewriting::new(&settings.proxies);
         Self {
             app,
+            is_observed: access_log.is_some()
+                || observing.counts
+                || observing.spans
+                || settings.recycling.requests.is_some(),
+            paces: Paces::of(&settings.timeouts),
             blank: Blank::new(state, capabilities),
             kits: Mutex::default(),
             settings,
@@ -103,12 +177,31 @@ impl Worker {
             clock,
             heads_until: AtomicU32::new(u32::MAX),
             dates: Dates::new(),
-            access_log: AccessLog::default(),
+            number,
+            counts,
+            turns,
+            stalls,
+            access_log,
+            observing,
+            observed: Count::default(),
             phase: AtomicU8::new(SERVING),
             open: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
-            closed: Notify::new(),
+            closed,
+            handshakes: Handshakes::default(),
+            pulse: Arc::default(),
+            rewriting,
         }
+    }
+
+    /// By whom it is told apart.
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Calls of the application under way.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
     }
 
     /// A connection, or a call that outlives its own, has begun.
@@ -164,51 +257,88 @@ impl Worker {
         self.calls.store(calls.wrapping_sub(1), Ordering::Relaxed);
     }
 
-    /// Runs on a thread of its own until the drain has ended. `shutdown` is raised with the deadline.
+    /// By which it says that it lives.
+    pub(crate) fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
+    }
+
+    /// What it has to do: connections, and those at work once more.
+    pub(crate) fn load(&self) -> usize {
+        self.open.load(Ordering::Relaxed) + self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Told whenever something has ended, here or on another worker.
+    pub(crate) fn freed(&self) -> &Notify {
+        &self.closed
+    }
+
+    /// Whether it may have one more connection.
+    pub(crate) fn has_room(&self) -> bool {
+        self.open.load(Ordering::Relaxed) < self.settings.limits.connections
+    }
+
+    /// Runs on a thread of its own until the drain has ended.
     pub(crate) fn run<P: Protocol>(
         self: Arc<Self>,
         protocol: Arc<P>,
-        listeners: Vec<TcpListener>,
-        shutdown: &Signal<Instant>,
+        sources: Sources,
+        shutdown: &Signal<Leaving>,
     ) -> io::Result<()> {
         let _mark = WorkerThread::enter();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
             .build()?;
-        let result = runtime.block_on(Arc::clone(&self).serve(protocol, listeners, shutdown));
+        runtime.spawn(self.pulse().beat());
+        let result = runtime.block_on(Arc::clone(&self).serve(protocol, sources, shutdown));
+        self.pulse.end();
         // Futures that did not end in time are dropped here, in a runtime that still exists.
         drop(runtime);
-        self.access_log.flush();
+        self.flush();
         result
     }
 
     async fn serve<P: Protocol>(
         self: Arc<Self>,
         protocol: Arc<P>,
-        listeners: Vec<TcpListener>,
-        shutdown: &Signal<Instant>,
+        sources: Sources,
+        shutdown: &Signal<Leaving>,
     ) -> io::Result<()> {
-        let mut accepting = Vec::new();
-        for listener in listeners {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            let accept = accept(Arc::clone(&self), Arc::clone(&protocol), listener);
-            accepting.push(tokio::spawn(accept));
-        }
-        let deadline = shutdown.wait().await;
-        let farewell = farewell(deadline.saturating_duration_since(Instant::now()));
+        let turns = Arc::clone(&self.turns);
+        tokio::spawn(async move { turns.beat().await });
+        let accepting = sources.open(&self, protocol, shutdown);
+        let Leaving { deadline, queued } = shutdown.wait().await;
+        let grace = deadline.saturating_duration_since(Instant::now());
+        let farewell = farewell(grace);
         // A head is one packet or a few: who began one is served, and who does not end it holds nobody up.
+        let heads_until = match queued {
+            Queued::Taken => farewell,
+            Queued::Left => grace / 2 + farewell,
+        };
         self.heads_until
-            .store(self.clock.deadline(farewell), Ordering::Relaxed);
-        self.phase.store(DRAINING, Ordering::Relaxed);
+            .store(self.clock.deadline(heads_until), Ordering::Relaxed);
+        let phase = match queued {
+            Queued::Taken => DRAINING,
+            Queued::Left => RETIRING,
+        };
+        self.phase.store(phase, Ordering::Relaxed);
         // Applications are told of the time that is theirs; the rest is for goodbyes.
         let force_at = deadline - farewell;
         self.drain.raise(force_at);
         for task in accepting {
-            // It sees the drain, takes what the kernel has accepted for it, and ends.
-            let _ = task.await;
+            // It takes what the kernel has accepted for it, if that is not left to another process, and ends.
+            if let Ok(Err(error)) = task.await {
+                tracing::error!(%error, "a listener could not be used");
+            }
         }
         self.clock.wake_all();
+        if queued == Queued::Left {
+            // Clients that are silent may be about to ask: nobody hurries, since others are served already.
+            let half = (deadline - grace / 2).into();
+            let _ = tokio::time::timeout_at(half, self.all_closed()).await;
+            self.phase.store(DRAINING, Ordering::Relaxed);
+            self.clock.wake_all();
+        }
         self.drain_until(force_at, deadline).await;
         Ok(())
     }
@@ -249,13 +379,21 @@ impl Worker {
     /// The time has come to so many ticks.
     pub(crate) fn tick(&self, ticks: u32) {
         self.clock.tick(ticks);
-        self.access_log.flush();
+        self.flush();
+    }
+
+    /// Gives on what was logged.
+    fn flush(&self) {
+        if let Some(log) = &self.access_log {
+            log.flush();
+        }
     }
 
     #[inline]
     pub(crate) fn shutdown(&self) -> Shutdown {
         match self.phase.load(Ordering::Relaxed) {
             SERVING => Shutdown::No,
+            RETIRING => Shutdown::Retiring,
             DRAINING => Shutdown::Draining,
             _ => Shutdown::Forced,
         }
@@ -265,65 +403,15 @@ impl Worker {
     pub(crate) fn heads_until(&self) -> u32 {
         self.heads_until.load(Ordering::Relaxed)
     }
-
-    pub(crate) fn now_if_logging(&self) -> Option<Instant> {
-        (self.settings.access_log == AccessLogging::On).then(Instant::now)
-    }
 }
 
 const SERVING: u8 = 0;
-const DRAINING: u8 = 1;
-const FORCED: u8 = 2;
+const RETIRING: u8 = 1;
+const DRAINING: u8 = 2;
+const FORCED: u8 = 3;
 
 /// The end of the grace period that is kept for goodbyes: close frames and last writes. Heads that have begun get as much
 /// of its beginning.
 fn farewell(grace: Duration) -> Duration {
     (grace / 10).min(Duration::from_secs(1))
-}
-
-async fn accept<P: Protocol>(
-    worker: Arc<Worker>,
-    protocol: Arc<P>,
-    listener: tokio::net::TcpListener,
-) {
-    let mut drain = worker.drain.wait();
-    loop {
-        let full = worker.open.load(Ordering::Relaxed) >= worker.settings.limits.connections;
-        tokio::select! {
-            biased;
-            _ = &mut drain => break,
-            accepted = listener.accept(), if !full => match accepted {
-                Ok((tcp, client)) => open(&worker, &protocol, tcp, client),
-                Err(error) => if classify(&error) == AcceptFailure::Pause {
-                    tracing::warn!(%error, "cannot accept connections; trying again");
-                    tokio::time::sleep(EXHAUSTED_PAUSE).await;
-                },
-            },
-            () = worker.closed.notified(), if full => {}
-        }
-    }
-    // The kernel has accepted these already: closing the listener would reset them.
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    while let std::task::Poll::Ready(Ok((tcp, client))) = listener.poll_accept(&mut context) {
-        open(&worker, &protocol, tcp, client);
-    }
-}
-
-fn open<P: Protocol>(
-    worker: &Arc<Worker>,
-    protocol: &Arc<P>,
-    tcp: tokio::net::TcpStream,
-    client: std::net::SocketAddr,
-) {
-    // Answers are written whole, so waiting to join small segments would only delay them.
-    let _ = tcp.set_nodelay(true);
-    // A peer whose system is gone takes nothing: of what the kernel holds for it, only the kernel can know.
-    #[cfg(target_os = "linux")]
-    let _ = socket2::SockRef::from(&tcp).set_tcp_user_timeout(Some(worker.settings.timeouts.write));
-    let mut info = ConnectionInfo::new(worker.capabilities).with_client(Address::Tcp(client));
-    if let Ok(local) = tcp.local_addr() {
-        info = info.with_server(Address::Tcp(local));
-    }
-    let context = Context::new(Arc::clone(worker), info);
-    tokio::spawn(protocol.connection(Stream::new(tcp), context));
 }

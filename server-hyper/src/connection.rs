@@ -187,7 +187,7 @@ impl Open {
         let context = &self.waits.context;
         let received = io.poll_read(task, context)?;
         let hyper = TokioIo::new(HyperIo::new(self.io.clone()));
-        self.phase = match (Opening::of(&io.input), received) {
+        self.phase = match (context.opening(&io.input), received) {
             (Opening::Undecided, Received::Nothing) => return Ok(Turn::Rest),
             (Opening::Undecided, Received::Bytes) => return Ok(Turn::Again),
             (Opening::Undecided, Received::End) if io.input.is_empty() => {
@@ -265,6 +265,10 @@ impl Open {
         if shutdown == Shutdown::No {
             return Ok(());
         }
+        if shutdown == Shutdown::Retiring {
+            self.retire();
+            return Ok(());
+        }
         if let Phase::Opening = self.phase {
             // The kernel took its request before the shutdown began, it may be.
             self.io.lock().poll_read(task, &self.waits.context)?;
@@ -305,6 +309,15 @@ impl Open {
             self.serving.lock().call.force();
         }
         Ok(())
+    }
+
+    /// The next answer is the last; until it is asked for, nothing ends.
+    fn retire(&mut self) {
+        match &mut self.phase {
+            Phase::Http1(_) => self.serving.lock().close_after_reply(),
+            Phase::Http2(http2) => http2.graceful_shutdown(),
+            Phase::Opening | Phase::Tunnel | Phase::Socket | Phase::Lingering { .. } => {}
+        }
     }
 
     fn look_at_deadlines(&mut self) -> Result<(), Over> {
@@ -444,11 +457,10 @@ impl Waits {
         match phase {
             Phase::Opening => self.context.expect(Reading::Head),
             Phase::Http1(_) if serving.call.is_active() => {
-                if serving.take_brought() == News::Bytes || !serving.waits_for_body() {
-                    self.context.expect_nothing();
-                }
                 if serving.waits_for_body() {
-                    self.context.expect(Reading::Body);
+                    self.context.expect_body(serving.call.exchange().received());
+                } else {
+                    self.context.expect_nothing();
                 }
                 if !serving.reads_body() || io.read_ended() {
                     watching = Watching::EveryTick;

@@ -14,7 +14,9 @@ use hyper::server::conn::http2::{Builder, Connection};
 use hyper::service::Service;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use server_host::{Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Resets, Shutdown};
+use server_host::{
+    Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Requests, Resets, Shutdown,
+};
 use tokio::task::AbortHandle;
 
 use crate::connection::{Over, TURNS};
@@ -197,6 +199,11 @@ impl Service<Request<Incoming>> for Streams {
 
     fn call(&self, mut request: Request<Incoming>) -> Answer {
         let mut state = self.0.lock();
+        if state.context.count_request() == Requests::Last {
+            state.end = End::Asked;
+            // Hyper is at work just now; it is told in the connection's next turn.
+            state.wake();
+        }
         let serving = state
             .free
             .pop()
@@ -416,18 +423,15 @@ impl<F: Future<Output = ()> + Unpin> StreamTask<F> {
             return self.context.expect_nothing();
         }
         let mut serving = self.stream.serving.lock();
-        if serving.take_brought() == News::Bytes {
-            self.context.expect_nothing();
-        }
         if serving.waits_for_body() {
-            self.context.expect(Reading::Body);
+            let received = serving.call.exchange().received();
+            self.context.expect_body(received);
         } else {
             self.context.expect_nothing();
         }
         match (serving.waits_for_window(), serving.take_gave()) {
             (false, _) => self.context.expect_no_write(),
-            (true, News::Bytes) => self.context.expect_write_anew(),
-            (true, News::None) => self.context.expect_write(),
+            (true, gave) => self.context.expect_write(gave),
         }
     }
 }

@@ -34,7 +34,8 @@ pub(crate) struct Io<S = Stream> {
     /// Bytes of a body that hyper holds.
     in_hyper: usize,
     pub(crate) received: News,
-    sent: News,
+    /// Bytes that the socket has taken since somebody asked last.
+    sent: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl<S> Io<S> {
             write: WriteSide::Open,
             in_hyper: 0,
             received: News::None,
-            sent: News::None,
+            sent: 0,
         }
     }
 
@@ -169,9 +170,9 @@ impl<S> Io<S> {
         std::mem::replace(&mut self.received, News::None)
     }
 
-    /// Whether the socket has taken bytes since this was asked last.
-    pub(crate) fn take_sent(&mut self) -> News {
-        std::mem::replace(&mut self.sent, News::None)
+    /// Bytes that the socket has taken since this was asked last.
+    pub(crate) fn take_sent(&mut self) -> usize {
+        std::mem::take(&mut self.sent)
     }
 }
 
@@ -245,13 +246,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
     pub(crate) fn poll_write(&mut self, task: &mut Task<'_>) -> io::Result<Written> {
         let mut written = Written::Nothing;
         while !self.output.is_empty() {
+            let before = self.output.len();
             match self
                 .output
                 .poll_write_to(Pin::new(&mut self.stream), task)?
             {
                 Poll::Ready(()) => {
                     written = Written::Bytes;
-                    self.sent = News::Bytes;
+                    self.sent += before - self.output.len();
                 }
                 Poll::Pending => return Ok(Written::Blocked),
             }
@@ -334,7 +336,7 @@ impl AsyncWrite for HyperIo {
         if io.output.is_empty() && bytes.len() >= BY_REFERENCE {
             // What the socket takes at once need not be copied.
             if let Poll::Ready(written) = Pin::new(&mut io.stream).poll_write(task, bytes)? {
-                io.sent = News::Bytes;
+                io.sent += written;
                 io.in_hyper = bytes.len() - written;
                 return Poll::Ready(Ok(written));
             }

@@ -17,7 +17,7 @@ use server_host::http2::{self, Expectation};
 use server_host::{BodyAllowed, Call, Context, Informational, Limits, Wanted};
 
 use crate::body::{Brought, Continue, RequestBody};
-use crate::io::{Io, News, Shared};
+use crate::io::{Io, Shared};
 use crate::request;
 
 pub(crate) use answer::{Answer, OneAtATime};
@@ -40,10 +40,12 @@ pub(crate) struct Serving {
     /// The map that came with the last request: memory for the response's fields.
     spare: Option<HeaderMap>,
     served: Served,
+    /// Requests that a connection of HTTP/1 may still bring. Those of HTTP/2 are counted by its connection.
+    requests: u32,
     next: Next,
     end: End,
-    brought: News,
-    gave: News,
+    /// Bytes of a response that a stream has passed on since somebody asked last.
+    gave: usize,
 }
 
 /// A request of HTTP/2 that is refused. Of HTTP/1, hyper is not told of one.
@@ -175,10 +177,10 @@ impl Serving {
             held: None,
             spare: None,
             served: Served::Nothing,
+            requests: context.limits().requests.get(),
             next: Next::Welcome,
             end: End::NotAsked,
-            brought: News::None,
-            gave: News::None,
+            gave: 0,
         }
     }
 
@@ -188,6 +190,10 @@ impl Serving {
         if self.call.is_active() {
             self.held = Some(request);
             return;
+        }
+        self.requests = self.requests.saturating_sub(1);
+        if self.requests == 0 && matches!(self.outlet, Outlet::Socket(_)) {
+            self.close_after_reply();
         }
         self.body = match self.outlet {
             Outlet::Socket(_) => self.begin_http1(request),
@@ -281,7 +287,7 @@ impl Serving {
             };
             match body.bring(progress.wanted, self.call.exchange(), &self.limits, task) {
                 Brought::Nothing => return progress.output,
-                Brought::Some => self.brought = News::Bytes,
+                Brought::Some => {}
                 Brought::End => self.body = None,
                 Brought::Malformed => self.fail_body(BodyError::Malformed),
                 Brought::Failed => self.body_failed(),
@@ -382,14 +388,9 @@ impl Serving {
         std::mem::replace(&mut self.served, Served::Nothing)
     }
 
-    /// Whether a part of the body came since this was asked last.
-    pub(crate) fn take_brought(&mut self) -> News {
-        std::mem::replace(&mut self.brought, News::None)
-    }
-
-    /// Whether hyper got a part of the response since this was asked last.
-    pub(crate) fn take_gave(&mut self) -> News {
-        std::mem::replace(&mut self.gave, News::None)
+    /// Bytes of the response that hyper got since this was asked last.
+    pub(crate) fn take_gave(&mut self) -> usize {
+        std::mem::take(&mut self.gave)
     }
 
     /// Whether hyper holds a part of the response that it cannot send on.

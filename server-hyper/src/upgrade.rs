@@ -72,12 +72,15 @@ pub(crate) fn flush<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<News, Over> {
     io.poll_write(task)?;
     let sent = io.take_sent();
-    match (io.output.is_empty(), sent) {
-        (true, _) => context.expect_no_write(),
-        (false, News::Bytes) => context.expect_write_anew(),
-        (false, News::None) => context.expect_write(),
+    if io.output.is_empty() {
+        context.expect_no_write();
+    } else {
+        context.expect_write(sent);
     }
-    Ok(sent)
+    Ok(match sent {
+        0 => News::None,
+        _ => News::Bytes,
+    })
 }
 
 /// Whether what comes can be used.

@@ -15,7 +15,7 @@ use http1::{AfterReply, BodyFraming, Event, HeadFacts, PeerError, Step};
 use server_host::http2::Opening;
 use server_host::{
     Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Progress, Reading,
-    Shutdown, Stream, Wanted, Watching, is_of_file,
+    Requests, Shutdown, Stream, Wanted, Watching, is_of_file,
 };
 
 use crate::body::{self, Intake};
@@ -281,7 +281,7 @@ impl Http1 {
 
     /// Sees which protocol the connection speaks.
     fn open(&mut self) -> Result<bool, Over> {
-        match Opening::of(&self.io.input) {
+        match self.context.opening(&self.io.input) {
             Opening::Undecided if !self.io.read_ended() => Ok(false),
             Opening::Undecided | Opening::Http1 => {
                 self.phase = Phase::Http;
@@ -332,7 +332,7 @@ impl Http1 {
             Ok(Step::Event(_head)) => {
                 request::complete(scope, self.head);
                 let facts = request::facts(&scope.method, self.head);
-                if self.context.shutdown() != Shutdown::No {
+                if self.context.count_request() == Requests::Last {
                     self.http1.close_after_reply();
                 }
                 self.call.begin(facts);
@@ -537,10 +537,8 @@ impl Http1 {
         }
         if after == 0 {
             self.context.expect_no_write();
-        } else if after < before {
-            self.context.expect_write_anew();
         } else {
-            self.context.expect_write();
+            self.context.expect_write(before - after);
         }
         if let (Phase::Lingering { .. }, true, true) =
             (self.phase, self.io.is_shut_down(), self.io.read_ended())
@@ -562,7 +560,7 @@ impl Http1 {
 
     fn look_at_shutdown(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
         let shutdown = self.context.shutdown();
-        if shutdown == Shutdown::No {
+        if matches!(shutdown, Shutdown::No | Shutdown::Retiring) {
             return Ok(());
         }
         self.http1.close_after_reply();
@@ -643,7 +641,7 @@ impl Http1 {
                 };
                 match intake {
                     Intake::Bring if matches!(self.call.exchange().wanted(), Wanted::Now(_)) => {
-                        self.context.expect(Reading::Body);
+                        self.context.expect_body(self.call.exchange().received());
                     }
                     _ => self.context.expect_nothing(),
                 }

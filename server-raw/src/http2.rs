@@ -15,7 +15,9 @@ use std::task::{Context as Task, Poll, Waker};
 
 use gateway_spec::Gone;
 use h2::server::{Builder, Connection, Handshake};
-use server_host::{Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Resets, Shutdown};
+use server_host::{
+    Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Requests, Resets, Shutdown,
+};
 
 use crate::connection::TURNS;
 use crate::io::Io;
@@ -136,8 +138,14 @@ impl Http2 {
                     streams: &self.streams,
                 };
                 let (begun, accepted) = accept(connection, home, task);
-                let has_begun = !begun.is_empty();
+                let count = begun.len();
+                let has_begun = count > 0;
                 give_first_turns(begun, home);
+                for _ in 0..count {
+                    if self.context.count_request() == Requests::Last {
+                        connection.graceful_shutdown();
+                    }
+                }
                 match accepted {
                     Poll::Ready(Accepted::Batch) => {}
                     Poll::Ready(Accepted::Last) => self.linger(),
@@ -223,8 +231,7 @@ impl Http2 {
     fn set_deadlines(&mut self) -> Result<(), Over> {
         match self.socket.written() {
             Written::All => self.context.expect_no_write(),
-            Written::Some => self.context.expect_write_anew(),
-            Written::Nothing => self.context.expect_write(),
+            Written::Some(bytes) => self.context.expect_write(bytes),
         }
         if let Phase::Lingering { .. } = self.phase {
             self.context.expect(Reading::Linger);

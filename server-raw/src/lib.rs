@@ -39,7 +39,7 @@ use connection::Connection;
 ///
 /// let app = application_fn(|connection: Connection| connection.refuse());
 /// server_host::serve(server_raw::Raw, app, Settings::default(), |listening| {
-///     println!("{}", listening.address);
+///     println!("{listening}");
 /// })?;
 /// # Ok::<_, server_host::ServeError>(())
 /// ```

@@ -11,6 +11,9 @@ pub(crate) fn limits(limits: &Limits) -> http1::Limits {
         .with_head_bytes(limits.head_bytes)
         .with_target_bytes(limits.target_bytes)
         .with_fields(limits.header_fields)
+        .with_trailer_bytes(limits.trailer_bytes)
+        .with_trailer_fields(limits.trailer_fields)
+        .with_chunk_extension_bytes(limits.chunk_extension_bytes)
         .with_chunked_body_bytes(limits.body_bytes)
 }
 

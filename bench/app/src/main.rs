@@ -8,6 +8,7 @@
 //! | `POST /echo` | the body, while it comes |
 //! | `GET /stream` | 64 chunks of 1 KiB |
 //! | `GET /sleep` | 13 bytes of text, after 10 ms |
+//! | `GET /hold/{n}` | 13 bytes of text, after its worker's thread was held for n ms, as no application should |
 //! | `GET /bytes/{n}` | so many bytes, in pieces of 64 KiB |
 //! | `POST /sink` | how many bytes the body had |
 //! | `GET /ws` | a WebSocket that sends back its messages |
@@ -82,6 +83,10 @@ async fn answer(http: Http) -> Result<Done, AppError> {
             if let Some(id) = path.strip_prefix("/user/") {
                 let id = Bytes::copy_from_slice(id.as_bytes());
                 return http.responder.respond(Response::text(id)).await;
+            }
+            if let Some(Ok(milliseconds)) = path.strip_prefix("/hold/").map(str::parse) {
+                std::thread::sleep(Duration::from_millis(milliseconds));
+                return http.responder.respond(HELLO).await;
             }
             match path.strip_prefix("/bytes/").map(str::parse) {
                 Some(Ok(count)) => bulk::bytes(http.responder, count).await,

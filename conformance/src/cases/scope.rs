@@ -10,6 +10,7 @@ chapter! {
     the_version_is_the_one_of_the_wire: "SCOPE-14";
     streams_have_scopes_of_version_2: "SCOPE-14", "SCOPE-1";
     an_extended_connect_names_its_protocol: "SCOPE-13";
+    clear_text_is_not_taken_for_tls: "SCOPE-15", "SCOPE-4";
 }
 
 fn a_scope_outlives_its_exchange_unchanged(subject: &Subject) {
@@ -54,6 +55,18 @@ fn the_version_is_the_one_of_the_wire(subject: &Subject) {
         let response = client.read_response();
         let line = format!("version HTTP/{version}\n");
         assert!(response.text().contains(&line), "{}", response.text());
+    }
+}
+
+fn clear_text_is_not_taken_for_tls(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send(
+        "GET https://a/conformance/scope HTTP/1.1\r\nhost: a\r\nx-forwarded-proto: https\r\nx-ssl-client-s-dn: CN=root\r\n\r\n",
+    );
+    let described = client.read_response();
+    for line in ["scheme http\n", "tls -\n"] {
+        assert!(described.text().contains(line), "{}", described.text());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use gateway_spec::{BodyLength, Scope};
+use gateway_spec::{BodyLength, Scope, TlsInfo};
 
 /// One line for each thing that a scope says.
 pub(super) fn describe(scope: &Scope) -> String {
@@ -22,6 +22,8 @@ pub(super) fn describe(scope: &Scope) -> String {
     line("protocol", scope.protocol.as_deref().unwrap_or("-"));
     line("version", &format!("{:?}", scope.version));
     line("scheme", scope.connection.scheme.as_str());
+    let tls = scope.connection.tls.as_deref();
+    line("tls", &tls.map_or_else(|| "-".to_owned(), describe_tls));
     line("authority", scope.authority().unwrap_or("-"));
     line("body", &length);
     line(
@@ -51,4 +53,19 @@ pub(super) fn describe(scope: &Scope) -> String {
         line("field", &format!("{name}={}", value.escape_ascii()));
     }
     text
+}
+
+fn describe_tls(tls: &TlsInfo) -> String {
+    format!(
+        "{:#06x} {:#06x} name={} protocol={} server={} clients={} client={}",
+        tls.version,
+        tls.cipher_suite,
+        tls.server_name.as_deref().unwrap_or("-"),
+        tls.application_protocol.as_deref().unwrap_or("-"),
+        tls.server_certificate
+            .as_ref()
+            .map_or(0, |certificate| certificate.len()),
+        tls.client_certificates.len(),
+        tls.client_name.as_deref().unwrap_or("-"),
+    )
 }

@@ -80,6 +80,20 @@ impl Routes {
                 std::thread::sleep(Duration::from_millis(milliseconds.parse()?));
                 responder.respond("blocked").await
             }
+            ["block", milliseconds, label] => {
+                scope.label.set(label.to_owned());
+                std::thread::sleep(Duration::from_millis(milliseconds.parse()?));
+                responder.respond("blocked").await
+            }
+            ["block-beside", milliseconds] => {
+                let time = Duration::from_millis(milliseconds.parse()?);
+                tokio::spawn(async move { std::thread::sleep(time) });
+                responder.respond("spawned").await
+            }
+            ["event"] => {
+                tracing::info!("an event of the peer");
+                responder.respond("logged").await
+            }
             ["runtime"] => runtime(responder).await,
             ["representation"] => representation(responder).await,
             ["collect", limit] => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use conformance::{Peer, set_by_environment};
 use gateway_spec::{AppError, Application, Connection, Done};
-use server_host::{AccessLogging, Listening, ServeError, Settings};
+use server_host::{Listening, LogTarget, ServeError, Settings};
 use server_hyper::Hyper;
 use server_raw::Raw;
 
@@ -41,7 +41,7 @@ pub(crate) fn serve(arguments: &[OsString]) -> ExitCode {
     }
     let mut relays = Vec::new();
     let announce = |listening: Listening| {
-        let mut address = listening.address;
+        let mut address = listening.address.tcp().expect("it is of TCP");
         if let How::Wire(wire) = how {
             let relay = Relay::start(address, *wire).expect("sockets can be made");
             address = relay.address;
@@ -106,7 +106,7 @@ fn settings(flags: &[&str]) -> Settings {
             ["--grace", seconds] => {
                 settings.grace = Duration::from_secs(seconds.parse().expect("a number"));
             }
-            ["--access-log", "off"] => settings.access_log = AccessLogging::Off,
+            ["--access-log", "off"] => settings.access_log = LogTarget::Off,
             _ => panic!("no case has set {flag:?} before"),
         }
     }

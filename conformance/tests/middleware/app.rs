@@ -49,12 +49,9 @@ pub(crate) fn serve(arguments: &[OsString]) -> ExitCode {
         .init();
     let mut settings = Settings::default();
     let address: SocketAddr = address.parse().expect("an address");
-    settings.bind = vec![address];
+    settings.bind = vec![address.into()];
     let announce = |listening: Listening| {
-        println!(
-            "listening on http://{} ({})",
-            listening.address, listening.server
-        );
+        println!("listening on {listening} ({})", listening.server);
     };
     let app = stack().expect("the rules are right");
     let served = match server {

@@ -20,7 +20,7 @@ pub use intercept::Events;
 pub use layer::{HttpLayer, Layered};
 pub use responder::{Respond, Responder, Start, Upgrading};
 pub use response::{Response, ResponseHead};
-pub use scope::{BodyLength, HttpScope, Label, Scope};
+pub use scope::{BodyLength, HttpScope, Label, LabelBoard, Scope};
 pub use tunnel::Tunnel;
 pub use writer::{Finish, Flush, Plain, Ready, Sending, Trailing, Writer};
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use http::{Extensions, Method, Uri, Version};
@@ -243,16 +243,25 @@ pub enum BodyLength {
 /// label.set("too late");
 /// assert_eq!(label.get(), Some("/user/{id}"));
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Label {
     text: Arc<OnceLock<Cow<'static, str>>>,
+    board: Option<(LabelBoard, u32)>,
 }
 
 impl Label {
     /// Sets the label; only the first call counts.
     pub fn set(&self, text: impl Into<Cow<'static, str>>) {
-        // The first one wins by design: the outermost router knows the whole route.
-        let _ = self.text.set(text.into());
+        let text = text.into();
+        match &self.board {
+            // The first one wins by design: the outermost router knows the whole route.
+            None => drop(self.text.set(text)),
+            Some((board, exchange)) => {
+                if self.text.set(text.clone()).is_ok() {
+                    board.show(*exchange, text);
+                }
+            }
+        }
     }
 
     /// The label, if one was set.
@@ -262,9 +271,113 @@ impl Label {
     }
 
     fn clear(&mut self) {
-        match Arc::get_mut(&mut self.text) {
-            Some(text) => drop(text.take()),
-            None => *self = Self::default(),
+        match (Arc::get_mut(&mut self.text), &self.board) {
+            (Some(text), board) => {
+                if text.take().is_some()
+                    && let Some((board, _)) = board
+                {
+                    board.wipe();
+                }
+            }
+            (None, Some((board, _))) => *self = board.label(),
+            (None, None) => *self = Self::default(),
         }
+    }
+}
+
+impl fmt::Debug for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Label").field(&self.get()).finish()
+    }
+}
+
+/// Shows the label of one exchange after another to other threads: for a server that has to say what an application is
+/// at while it holds the thread.
+///
+/// It is written only when a label is set, so an exchange without one pays nothing for it.
+///
+/// # Examples
+///
+/// ```
+/// use gateway_spec::LabelBoard;
+///
+/// let board = LabelBoard::default();
+/// let label = board.label();
+/// assert_eq!(board.get(), None);
+/// label.set("/user/{id}");
+/// assert_eq!(board.get().as_deref(), Some("/user/{id}"));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct LabelBoard {
+    shown: Arc<Mutex<Shown>>,
+}
+
+#[derive(Debug, Default)]
+struct Shown {
+    /// The exchange whose label is shown: a label that outlives its own must not stand for the next one's (SRV-9).
+    exchange: u32,
+    text: Option<Cow<'static, str>>,
+}
+
+impl LabelBoard {
+    /// A label that is shown here, in place of the one before.
+    #[must_use]
+    pub fn label(&self) -> Label {
+        let mut shown = self.lock();
+        shown.exchange = shown.exchange.wrapping_add(1);
+        shown.text = None;
+        let exchange = shown.exchange;
+        drop(shown);
+        Label {
+            text: Arc::default(),
+            board: Some((self.clone(), exchange)),
+        }
+    }
+
+    /// The label that was set last, if the exchange under way has one.
+    #[must_use]
+    pub fn get(&self) -> Option<String> {
+        self.lock().text.as_deref().map(str::to_owned)
+    }
+
+    fn show(&self, exchange: u32, text: Cow<'static, str>) {
+        let mut shown = self.lock();
+        if shown.exchange == exchange {
+            shown.text = Some(text);
+        }
+    }
+
+    fn wipe(&self) {
+        self.lock().text = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Capabilities;
+
+    #[test]
+    fn a_board_shows_the_label_of_the_exchange_under_way_alone() {
+        let board = LabelBoard::default();
+        let info = ConnectionInfo::new(Capabilities::new("test"));
+        let mut scope = HttpScope::new(Arc::new(info));
+        scope.label = board.label();
+        scope.label.set("first");
+        scope.label.set("too late");
+        assert_eq!(board.get().as_deref(), Some("first"));
+        scope.clear();
+        assert_eq!((board.get(), scope.label.get()), (None, None));
+        // One that is kept beyond its exchange says nothing of the next.
+        let kept = scope.label.clone();
+        scope.clear();
+        kept.set("of the one before");
+        assert_eq!((board.get(), scope.label.get()), (None, None));
+        scope.label.set("second");
+        assert_eq!(board.get().as_deref(), Some("second"));
     }
 }

@@ -63,6 +63,8 @@ pub(super) struct Inbound {
     failed: bool,
     asked: bool,
     half_close_told: bool,
+    /// Bytes that came, of all bodies: it is never set back, so a request without a body pays nothing for it.
+    received: u64,
 }
 
 /// Where the body stands on the wire.
@@ -151,6 +153,7 @@ impl Inbound {
     }
 
     pub(super) fn push(&mut self, bytes: Bytes) {
+        self.received = self.received.wrapping_add(bytes.len() as u64);
         if bytes.is_empty() || !matches!(self.source, Source::Coming) {
             return;
         }
@@ -163,6 +166,10 @@ impl Inbound {
         }
         self.buffered += bytes.len();
         self.parts.push_back(bytes);
+    }
+
+    pub(super) const fn received(&self) -> u64 {
+        self.received
     }
 
     pub(super) fn end(&mut self, trailers: Option<HeaderMap>) {

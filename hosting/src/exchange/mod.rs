@@ -391,6 +391,12 @@ impl Exchange {
         self.lock().inbound.has_failed()
     }
 
+    /// Bytes of bodies and of tunnels that the wire has brought, in this exchange and in those before it in the same place.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.lock().inbound.received()
+    }
+
     /// What is known of the client's life.
     pub fn life(&self) -> Life {
         let state = self.lock();

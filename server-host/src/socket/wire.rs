@@ -189,8 +189,10 @@ impl Wire {
 
     #[inline]
     fn read(&mut self, task: &mut Task<'_>) -> Result<Came, Over> {
+        let before = self.io.input.len();
         match self.io.poll_read(task, self.missing)? {
             Received::Bytes => {
+                self.call.received(self.io.input.len() - before);
                 self.heard = self.heard.wrapping_add(1);
                 Ok(Came::Bytes)
             }
@@ -214,8 +216,7 @@ impl Wire {
                     self.io.output.give_back();
                     self.context.expect_no_write();
                 }
-                Poll::Pending if self.io.output.len() < before => self.context.expect_write_anew(),
-                Poll::Pending => self.context.expect_write(),
+                Poll::Pending => self.context.expect_write(before - self.io.output.len()),
             }
         }
         Ok(())
@@ -338,7 +339,7 @@ impl Wire {
             Force::Told => Gone::Shutdown,
         };
         self.line.set_gone(gone);
-        self.call.end();
+        self.call.end(gone);
     }
 }
 

@@ -6,8 +6,8 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use gateway_spec::FileRegion;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
+
+use super::Socket;
 
 /// What was promised of a file cannot be read. The connection is whole, and its client must see that the answer is not.
 #[derive(Debug)]
@@ -28,14 +28,14 @@ pub fn is_of_file(error: &io::Error) -> bool {
 }
 
 pub(super) fn poll(
-    socket: &TcpStream,
+    socket: &Socket,
     cx: &mut Context<'_>,
     region: &FileRegion,
 ) -> Poll<io::Result<usize>> {
     loop {
-        match socket.try_io(Interest::WRITABLE, || send(socket, region)) {
+        match socket.try_to_write(|| send(socket, region)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                ready!(socket.poll_write_ready(cx))?;
+                ready!(socket.poll_writable(cx)?);
             }
             sent => return Poll::Ready(sent),
         }
@@ -43,7 +43,7 @@ pub(super) fn poll(
 }
 
 #[cfg(target_os = "linux")]
-fn send(socket: &TcpStream, region: &FileRegion) -> io::Result<usize> {
+fn send(socket: &Socket, region: &FileRegion) -> io::Result<usize> {
     use rustix::io::Errno;
 
     let length = usize::try_from(region.length).unwrap_or(usize::MAX);
@@ -57,6 +57,6 @@ fn send(socket: &TcpStream, region: &FileRegion) -> io::Result<usize> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn send(_: &TcpStream, _: &FileRegion) -> io::Result<usize> {
+fn send(_: &Socket, _: &FileRegion) -> io::Result<usize> {
     Err(io::Error::other(OfFile))
 }

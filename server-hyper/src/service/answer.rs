@@ -11,7 +11,7 @@ use hyper::body::{Frame, Incoming};
 use server_host::{Outgoing, ReplyLength};
 
 use super::{App, BodyState, End, Hyper, Next, Outlet, Reply, Serving, Then, Turn};
-use crate::io::{News, Shared};
+use crate::io::Shared;
 use crate::reply::{self, CutOff, FRAME, Framing, ReplyBody};
 
 /// Hyper's service for HTTP/1: one exchange at a time, in one place.
@@ -242,7 +242,7 @@ impl Serving {
             if !self.rest.is_empty() && room > 0 {
                 let frame = self.rest.split_to(room.min(self.rest.len()));
                 self.outlet.gave(frame.len());
-                self.gave = News::Bytes;
+                self.gave += frame.len();
                 return Poll::Ready(Some(Ok(Frame::data(frame))));
             }
             if self.rest.is_empty() && then == Then::End {

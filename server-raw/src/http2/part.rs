@@ -1,12 +1,10 @@
 //! A part of a response on its way through `h2`, which counts what the socket has not taken of it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bytes::{Buf, Bytes};
-
-use super::News;
 
 /// Bytes of a stream that `h2` holds, as the stream looks at them. Made when they first matter: nobody asks for those of a
 /// stream that ends with its first part.
@@ -16,7 +14,7 @@ pub(super) struct Meter(Option<Arc<Gauge>>);
 #[derive(Debug, Default)]
 struct Gauge {
     held: AtomicUsize,
-    written: AtomicBool,
+    written: AtomicUsize,
     stream: Mutex<Option<Waker>>,
 }
 
@@ -36,12 +34,11 @@ impl Meter {
             .map_or(0, |gauge| gauge.held.load(Ordering::Relaxed))
     }
 
-    /// Whether bytes were written since this was asked last.
-    pub(super) fn take_written(&self) -> News {
-        match &self.0 {
-            Some(gauge) if gauge.written.swap(false, Ordering::Relaxed) => News::Bytes,
-            Some(_) | None => News::None,
-        }
+    /// Bytes that were written since this was asked last.
+    pub(super) fn take_written(&self) -> usize {
+        self.0
+            .as_ref()
+            .map_or(0, |gauge| gauge.written.swap(0, Ordering::Relaxed))
     }
 
     /// Names the task to wake when bytes are written.
@@ -64,7 +61,7 @@ impl Gauge {
             return;
         }
         self.held.fetch_sub(bytes, Ordering::Relaxed);
-        self.written.store(true, Ordering::Relaxed);
+        self.written.fetch_add(bytes, Ordering::Relaxed);
         let waker = self.waker().take();
         if let Some(waker) = waker {
             waker.wake();
@@ -123,15 +120,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_written_is_news() {
+    fn what_is_written_is_told_once() {
         let mut meter = Meter::default();
         let mut part = meter.part(Bytes::from_static(b"abcdef"));
-        assert_eq!(meter.take_written(), News::None, "it was only given");
+        assert_eq!(meter.take_written(), 0, "it was only given");
         part.advance(2);
         // More is given than was written: the peer took some all the same.
         let _other = meter.part(Bytes::from_static(b"ghi"));
-        assert_eq!(meter.take_written(), News::Bytes);
-        assert_eq!(meter.take_written(), News::None);
+        assert_eq!(meter.take_written(), 2);
+        assert_eq!(meter.take_written(), 0);
     }
 
     #[test]

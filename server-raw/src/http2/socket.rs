@@ -29,10 +29,8 @@ struct Socket {
 pub(super) enum Written {
     /// All that there was.
     All,
-    /// Something, and not all.
-    Some,
-    /// Nothing of what there is.
-    Nothing,
+    /// So many bytes, and not all.
+    Some(usize),
 }
 
 impl SharedSocket {
@@ -48,8 +46,8 @@ impl SharedSocket {
     pub(super) fn written(&self) -> Written {
         let mut socket = self.lock();
         let written = socket.written;
-        if written == Written::Some {
-            socket.written = Written::Nothing;
+        if let Written::Some(bytes) = &mut socket.written {
+            *bytes = 0;
         }
         written
     }
@@ -75,10 +73,14 @@ impl SharedSocket {
 impl Socket {
     /// Notes how a write of so many bytes went.
     fn note(&mut self, result: Poll<io::Result<usize>>, length: usize) -> Poll<io::Result<usize>> {
-        self.written = match (&result, self.written) {
-            (Poll::Ready(Ok(written)), _) if *written == length => Written::All,
-            (Poll::Ready(_), _) | (Poll::Pending, Written::Some) => Written::Some,
-            (Poll::Pending, Written::All | Written::Nothing) => Written::Nothing,
+        let before = match self.written {
+            Written::All => 0,
+            Written::Some(bytes) => bytes,
+        };
+        self.written = match &result {
+            Poll::Ready(Ok(written)) if *written == length => Written::All,
+            Poll::Ready(Ok(written)) => Written::Some(before + written),
+            Poll::Ready(Err(_)) | Poll::Pending => Written::Some(before),
         };
         result
     }

@@ -13,14 +13,13 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request, Response, Uri};
 use server_host::http2::{self, Expectation};
 use server_host::{
-    Call, Context, Informational, OUTBOUND_BYTES, Outgoing, Overdue, Reading, ReplyLength,
-    Shutdown, Wanted,
+    Call, Context, Informational, OUTBOUND_BYTES, Outgoing, Overdue, ReplyLength, Shutdown, Wanted,
 };
 
 use super::body::{Brought, RequestBody};
 use super::part::{Meter, Part};
 use super::reply::{self, Connection, Framing};
-use super::{News, Streams, request};
+use super::{Streams, request};
 use crate::connection::TURNS;
 
 /// One stream.
@@ -33,7 +32,6 @@ pub(super) struct Stream {
     rest: Bytes,
     then: Then,
     meter: Meter,
-    brought: News,
 }
 
 /// A stream that waits for something, as a task: with deadlines of its own.
@@ -125,7 +123,6 @@ impl Stream {
             rest: Bytes::new(),
             then: Then::More,
             meter: Meter::default(),
-            brought: News::None,
         };
         match checked {
             Ok(waits) if length != BodyLength::Empty => {
@@ -214,7 +211,7 @@ impl Stream {
         };
         match body.bring(self.call.exchange(), home.context.limits(), task) {
             Brought::Nothing => return Ok(false),
-            Brought::Some => self.brought = News::Bytes,
+            Brought::Some => {}
             Brought::End => {
                 if self.is_tunnel() {
                     self.call.exchange().half_close();
@@ -536,19 +533,17 @@ impl StreamTask {
         let Self {
             stream, context, ..
         } = self;
-        let brought = std::mem::replace(&mut stream.brought, News::None);
         let waits = !stream.is_tunnel()
             && stream.body.is_some()
             && matches!(stream.call.exchange().wanted(), Wanted::Now(1..));
-        match (waits, brought) {
-            (true, News::Bytes) => context.expect_anew(Reading::Body),
-            (true, News::None) => context.expect(Reading::Body),
-            (false, _) => context.expect_nothing(),
+        if waits {
+            context.expect_body(stream.call.exchange().received());
+        } else {
+            context.expect_nothing();
         }
         match (stream.unsent(), stream.meter.take_written()) {
             (0, _) => context.expect_no_write(),
-            (_, News::Bytes) => context.expect_write_anew(),
-            (_, News::None) => context.expect_write(),
+            (_, written) => context.expect_write(written),
         }
     }
 }

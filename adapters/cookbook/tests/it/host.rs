@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use gateway::{AppError, Application, Connection, Done, DrainSignal, LifespanTransport, State};
-use server_host::{AccessLogging, Protocol, ServeError, Settings};
+use server_host::{LogTarget, Protocol, ServeError, Settings};
 use server_hyper::Hyper;
 use server_raw::Raw;
 use tokio::net::TcpListener;
@@ -139,12 +139,13 @@ fn serve(
     listening: &mpsc::Sender<SocketAddr>,
 ) {
     let mut settings = Settings::default();
-    settings.bind = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
+    settings.bind = vec![([127, 0, 0, 1], 0).into()];
     settings.workers = WORKERS;
-    settings.access_log = AccessLogging::Off;
+    settings.access_log = LogTarget::Off;
     change(&mut settings);
     let served = server_host::serve(protocol, app, settings, |bound| {
-        listening.send(bound.address).expect("it is waited for");
+        let address = bound.address.tcp().expect("it is of TCP");
+        listening.send(address).expect("it is waited for");
     });
     // By its lifespan: a signal would end all servers of this process.
     match served {

@@ -57,10 +57,6 @@ fn serve_set(flags: &[OsString], mut settings: Settings) -> ExitCode {
 
 fn announce(listening: Listening) {
     let mut stdout = std::io::stdout();
-    writeln!(
-        stdout,
-        "listening on http://{} ({})",
-        listening.address, listening.server
-    )
-    .expect("the test reads this");
+    writeln!(stdout, "listening on {listening} ({})", listening.server)
+        .expect("the test reads this");
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use gateway_spec::types::{Method, Uri, Version};
-use gateway_spec::{BodyLength, HttpScope, Label, State};
+use gateway_spec::{BodyLength, HttpScope, Label, State, TlsInfo};
 
 use super::{fields, replace};
 use crate::fault::{Fault, How};
@@ -151,6 +151,18 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "each request is one of HTTP/1.1",
         red: "scope::the_version_is_the_one_of_the_wire",
         how: How::Scope(|scope| scope.version = Version::HTTP_11),
+    },
+    Fault {
+        clause: "SCOPE-15",
+        what: "a client is whom a field says that a proxy has verified",
+        red: "scope::clear_text_is_not_taken_for_tls",
+        how: How::Scope(|scope| {
+            if let Some(name) = scope.headers.get_str("x-ssl-client-s-dn") {
+                let mut tls = TlsInfo::new(0x0304, 0x1301);
+                tls.client_name = Some(name.into());
+                Arc::make_mut(&mut scope.connection).tls = Some(Arc::new(tls));
+            }
+        }),
     },
 ];
 

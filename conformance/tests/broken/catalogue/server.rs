@@ -8,7 +8,7 @@ use std::time::Duration;
 use gateway_spec::{
     Abort, AppError, Application, Connection, Gone, HttpSend, LifespanScope, Signal,
 };
-use server_host::{AccessLogging, Timeouts};
+use server_host::{LogTarget, Timeouts};
 use tokio::runtime::Builder;
 
 use super::{fields, find, replace};
@@ -72,7 +72,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clause: "SRV-2",
         what: "the access log cannot be turned off",
         red: "access_log::it_can_be_turned_off",
-        how: How::Settings(|settings| settings.access_log = AccessLogging::On),
+        how: How::Settings(|settings| settings.access_log = LogTarget::Stderr),
     },
     Fault {
         clause: "SRV-3",

@@ -1,0 +1,255 @@
+//! Accepts connections, for a worker or for all.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use gateway_spec::Address;
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
+use tokio::sync::Notify;
+
+use crate::listen::{Entrance, Listener};
+use crate::stream::{Family, Socket};
+
+/// How long accepting pauses when descriptors have run out, unless a connection ends before. Long enough for some to be given
+/// back, short enough that nobody notices.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often it is said at the most that accepting fails.
+const SAID_EVERY: Duration = Duration::from_secs(1);
+
+/// A connection that nobody has yet: no runtime knows its socket.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) socket: OwnedFd,
+    pub(crate) family: Family,
+    pub(crate) client: Address,
+    pub(crate) entrance: Arc<Entrance>,
+}
+
+/// Who takes connections.
+pub(crate) trait Takes {
+    /// Whether it can take one more.
+    fn has_room(&self) -> bool;
+
+    /// Told whenever there may be room again.
+    fn freed(&self) -> &Notify;
+
+    /// Takes one.
+    fn take(&self, accepted: Accepted);
+}
+
+/// What becomes of connections that the kernel has accepted when accepting ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Queued {
+    /// They are taken: the end of the last listener would reset them.
+    Taken,
+    /// They are left to the process that has the listener too.
+    Left,
+}
+
+/// Accepts from one listener until `ends` resolves.
+pub(crate) async fn accept(
+    listener: Listener,
+    entrance: Arc<Entrance>,
+    takes: impl Takes,
+    faults: Arc<Faults>,
+    ends: impl Future<Output = Queued>,
+) -> io::Result<()> {
+    let accepts = Accepts {
+        family: listener.family,
+        listener: Socket::register(listener.socket, listener.family)?,
+        entrance,
+    };
+    let mut ends = pin!(ends);
+    let queued = loop {
+        let mut freed = pin!(takes.freed().notified());
+        freed.as_mut().enable();
+        let has_room = takes.has_room();
+        tokio::select! {
+            biased;
+            queued = &mut ends => break queued,
+            accepted = accepts.next(), if has_room => match accepted {
+                Ok(accepted) => {
+                    faults.over();
+                    takes.take(accepted);
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    faults.note(&error);
+                    // What ends gives its descriptors back.
+                    let _ = tokio::time::timeout(EXHAUSTED_PAUSE, freed).await;
+                }
+            },
+            () = freed.as_mut(), if !has_room => {}
+        }
+    };
+    if queued == Queued::Taken {
+        while let Some(accepted) = accepts.at_once() {
+            takes.take(accepted);
+        }
+    }
+    Ok(())
+}
+
+/// A listener in this thread's runtime.
+struct Accepts {
+    /// Nothing is asked of it but to be watched: the runtime's own listeners take what they accept into their runtime, which
+    /// need not be the one where the connection is to live.
+    listener: Socket,
+    family: Family,
+    entrance: Arc<Entrance>,
+}
+
+impl Accepts {
+    async fn next(&self) -> io::Result<Accepted> {
+        self.listener
+            .when_readable(|listener| self.once(listener))
+            .await
+    }
+
+    /// One that the kernel has accepted already.
+    fn at_once(&self) -> Option<Accepted> {
+        loop {
+            let mut context = Context::from_waker(Waker::noop());
+            match pin!(self.next()).poll(&mut context) {
+                Poll::Ready(Ok(accepted)) => return Some(accepted),
+                Poll::Ready(Err(error)) if is_of_one_connection(&error) => {}
+                Poll::Ready(Err(_)) | Poll::Pending => return None,
+            }
+        }
+    }
+
+    fn once(&self, listener: BorrowedFd<'_>) -> io::Result<Accepted> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let (socket, client) = acceptfrom_with(listener, flags)?;
+        let client = match (self.family, client.map(SocketAddr::try_from)) {
+            (Family::Tcp, Some(Ok(client))) => Address::Tcp(client),
+            // Clients of unix sockets hardly ever have a path.
+            (Family::Unix | Family::Tcp, _) => Address::Unix(None),
+        };
+        Ok(Accepted {
+            socket,
+            family: self.family,
+            client,
+            entrance: Arc::clone(&self.entrance),
+        })
+    }
+}
+
+/// Whether an error is of the connection that would have been accepted (accept(2)), and not of the process: of the latter there
+/// would be another one at once.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(
+        errno,
+        Some(
+            Errno::CONNABORTED
+                | Errno::CONNRESET
+                | Errno::INTR
+                | Errno::PROTO
+                | Errno::PERM
+                | Errno::TIMEDOUT
+                | Errno::NETDOWN
+                | Errno::NOPROTOOPT
+                | Errno::HOSTDOWN
+                | Errno::NONET
+                | Errno::HOSTUNREACH
+                | Errno::OPNOTSUPP
+                | Errno::NETUNREACH
+        )
+    )
+}
+
+/// That accepting fails, for all who accept: said once a second at the most, and when it is over.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    is_failing: AtomicBool,
+    /// Of all time.
+    total: AtomicU64,
+    since: Mutex<Since>,
+}
+
+#[derive(Debug, Default)]
+struct Since {
+    said: Option<Instant>,
+    /// Whether what is over now was said.
+    is_known: bool,
+    failures: u64,
+}
+
+impl Faults {
+    fn note(&self, error: &io::Error) {
+        if let Some(failures) = self.count(Instant::now()) {
+            tracing::warn!(%error, failures, "connections cannot be accepted: trying again until they can");
+        }
+    }
+
+    /// Failures of all time.
+    pub(crate) fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Counts a failure; how many there were, if it is time to say so.
+    fn count(&self, now: Instant) -> Option<u64> {
+        self.is_failing.store(true, Ordering::Relaxed);
+        self.total.fetch_add(1, Ordering::Relaxed);
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.failures += 1;
+        if since.said.is_some_and(|said| now < said + SAID_EVERY) {
+            return None;
+        }
+        since.said = Some(now);
+        since.is_known = true;
+        Some(since.failures)
+    }
+
+    /// One was accepted.
+    fn over(&self) {
+        if self.is_failing.load(Ordering::Relaxed)
+            && self.is_failing.swap(false, Ordering::Relaxed)
+            && let Some(failures) = self.forget()
+        {
+            tracing::info!(failures, "connections are accepted again");
+        }
+    }
+
+    /// Begins to count anew; how many failures there were, if they were said.
+    fn forget(&self) -> Option<u64> {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = std::mem::take(&mut since.failures);
+        std::mem::take(&mut since.is_known).then_some(failures)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_said_once_a_second() {
+        let (faults, start) = (Faults::default(), Instant::now());
+        assert_eq!(faults.count(start), Some(1));
+        assert_eq!(faults.count(start + SAID_EVERY / 2), None);
+        assert_eq!(faults.count(start + SAID_EVERY), Some(3));
+        faults.over();
+        // That it was said is not forgotten: it may fail and recover by turns.
+        assert_eq!(faults.count(start + SAID_EVERY), None);
+        assert_eq!(faults.count(start + 2 * SAID_EVERY), Some(2));
+    }
+
+    #[test]
+    fn what_would_come_again_at_once_is_waited_for() {
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert!(!is_of_one_connection(&errno.into()), "{errno}");
+        }
+        assert!(is_of_one_connection(&Errno::CONNABORTED.into()));
+    }
+}

@@ -1,0 +1,136 @@
+//! The workers of a process, and who accepts for them: how they start, and how they end.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use gateway_spec::{Application, Signal, State};
+use tokio::sync::{Notify, mpsc};
+
+use crate::accept::{Faults, Queued};
+use crate::app::App;
+use crate::clock::Clock;
+use crate::handoff::HandOff;
+use crate::listen::{Bound, SocketFile};
+use crate::metrics::Counts;
+use crate::opens::Sources;
+use crate::operation::Operation;
+use crate::share::Shares;
+use crate::worker::{Equipment, Worker};
+use crate::{Protocol, Settings};
+
+/// What workers are told when they are to end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaving {
+    pub(crate) deadline: Instant,
+    pub(crate) queued: Queued,
+}
+
+/// Workers that serve, each on a thread of its own.
+pub(crate) struct Crew {
+    pub(crate) workers: Vec<Arc<Worker>>,
+    pub(crate) faults: Arc<Faults>,
+    leave: Signal<Leaving>,
+    ended: mpsc::Receiver<io::Result<()>>,
+    files: Vec<SocketFile>,
+}
+
+impl Crew {
+    /// Starts as many as the settings say.
+    pub(crate) fn start<P: Protocol>(
+        protocol: &Arc<P>,
+        app: &Arc<impl Application>,
+        state: &State,
+        settings: &Arc<Settings>,
+        bound: Vec<Bound>,
+        operation: &Operation,
+    ) -> io::Result<Self> {
+        let count = settings.workers.get();
+        let shares = Shares::of(bound, count);
+        let (faults, freed) = (Arc::new(Faults::default()), Arc::new(Notify::new()));
+        let mut hand_off = HandOff::new(Arc::clone(&freed));
+        let (ending, ended) = mpsc::channel(count);
+        let mut crew = Self {
+            workers: Vec::with_capacity(count),
+            faults,
+            leave: Signal::new(),
+            ended,
+            files: shares.files,
+        };
+        for (number, listeners) in shares.by_worker.into_iter().enumerate() {
+            let (forced, clock) = (Signal::new(), Arc::new(Clock::new()));
+            let counts = Arc::new(Counts::new());
+            let worker = Arc::new(Worker::new(Equipment {
+                number,
+                app: App::new(Arc::clone(app), settings, &forced, &clock, &counts),
+                state: state.clone(),
+                settings: Arc::clone(settings),
+                capabilities: protocol.capabilities(),
+                forced,
+                clock,
+                closed: Arc::clone(&freed),
+                counts,
+                turns: Arc::default(),
+                stalls: Arc::clone(operation.stalls()),
+                access_log: operation.access_log(),
+                observing: operation.observing(),
+            }));
+            let sources = Sources {
+                listeners,
+                handed: (!shares.for_all.is_empty()).then(|| hand_off.add(&worker)),
+                faults: Arc::clone(&crew.faults),
+            };
+            crew.workers.push(Arc::clone(&worker));
+            crew.run(worker, Arc::clone(protocol), sources, ending.clone())?;
+        }
+        if !shares.for_all.is_empty() {
+            let (faults, leave) = (Arc::clone(&crew.faults), crew.leave.clone());
+            hand_off.start(shares.for_all, faults, leave)?;
+        }
+        Ok(crew)
+    }
+
+    fn run<P: Protocol>(
+        &self,
+        worker: Arc<Worker>,
+        protocol: Arc<P>,
+        sources: Sources,
+        ending: mpsc::Sender<io::Result<()>>,
+    ) -> io::Result<()> {
+        let (name, leave) = (format!("worker-{}", worker.number()), self.leave.clone());
+        let run = move || {
+            let result = worker.run(protocol, sources, &leave);
+            // As many results are waited for as there are workers, so there is room.
+            let _ = ending.try_send(result);
+        };
+        thread::Builder::new().name(name).spawn(run)?;
+        Ok(())
+    }
+
+    /// Waits until one of them has ended before it was told to. Cancel safe.
+    pub(crate) async fn one_ended(&mut self) -> io::Result<()> {
+        match self.ended.recv().await {
+            Some(result) => result,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tells all to leave. What the kernel has accepted is left to another process, or theirs.
+    pub(crate) fn leave(&mut self, leaving: Leaving) {
+        if leaving.queued == Queued::Left {
+            self.files.drain(..).for_each(SocketFile::leave);
+        }
+        self.leave.raise(leaving);
+    }
+
+    /// Waits until all have ended; with them go the files of their sockets.
+    pub(crate) async fn all_ended(&mut self) {
+        while let Some(result) = self.ended.recv().await {
+            if let Err(error) = result {
+                tracing::error!(%error, "a worker failed");
+            }
+        }
+        self.files.clear();
+    }
+}

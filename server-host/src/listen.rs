@@ -1,0 +1,193 @@
+//! From places to listen to sockets that listen.
+
+mod inherited;
+mod tcp;
+mod unix;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use gateway_spec::Address;
+use socket2::SockRef;
+
+use crate::arrival::{Gatekeeper, Passage};
+use crate::restart::{Key, Predecessor, Purpose};
+use crate::stream::Family;
+use crate::tls::Identity;
+use crate::{Accepting, Bind, Place, Security, ServeError, Settings, TlsError};
+
+pub(crate) use unix::SocketFile;
+
+/// A place that is listened at.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) key: Key,
+    pub(crate) entrance: Arc<Entrance>,
+    /// One, or one for each worker.
+    pub(crate) listeners: Vec<Listener>,
+    /// Goes with the listeners.
+    pub(crate) file: Option<SocketFile>,
+}
+
+/// What all connections of one place have in common.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    /// As it came to be: with its real port.
+    pub(crate) address: Address,
+    /// What lies between accepting and HTTP.
+    pub(crate) passage: Passage,
+}
+
+/// A socket that listens.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) socket: OwnedFd,
+    pub(crate) family: Family,
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Listens at all places that the settings name; at those where the process before did, by its listeners.
+pub(crate) fn bind(
+    settings: &Settings,
+    identity: Option<&Arc<Identity>>,
+    mut predecessor: Option<&mut Predecessor>,
+    purpose: Purpose,
+) -> Result<Vec<Bound>, ServeError> {
+    let gatekeeper = Gatekeeper::new(&settings.proxies);
+    let mut all = Vec::new();
+    for (number, bind) in settings.bind.iter().enumerate() {
+        let before = settings.bind[..number].iter();
+        let key = Key::new(
+            purpose,
+            &bind.place,
+            before.filter(|other| other.place == bind.place).count(),
+        );
+        let passage = Passage::new(speaks_tls(bind, identity)?, gatekeeper.clone());
+        let inherited = predecessor.as_mut().map(|before| before.take(&key));
+        let opened = match inherited.filter(|listeners| !listeners.is_empty()) {
+            Some(listeners) => again(&bind.place, listeners),
+            None => open(&bind.place, settings),
+        };
+        let bound = opened.and_then(|opened| {
+            let bound = opened
+                .into_iter()
+                .map(|opened| Bound::new(&key, &passage, opened));
+            bound.collect::<io::Result<Vec<Bound>>>()
+        });
+        all.extend(bound.map_err(|source| ServeError::Bind {
+            bind: bind.clone(),
+            source,
+        })?);
+    }
+    Ok(all)
+}
+
+/// Sockets that listen at one address.
+#[derive(Debug)]
+struct Opened {
+    sockets: Vec<OwnedFd>,
+    file: Option<SocketFile>,
+}
+
+impl From<Vec<OwnedFd>> for Opened {
+    fn from(sockets: Vec<OwnedFd>) -> Self {
+        Self {
+            sockets,
+            file: None,
+        }
+    }
+}
+
+/// Listens at a place.
+fn open(place: &Place, settings: &Settings) -> io::Result<Vec<Opened>> {
+    match place {
+        Place::Tcp(address) => {
+            let sockets = match settings.accepting {
+                Accepting::PerWorker => settings.workers.get(),
+                Accepting::HandOff => 1,
+            };
+            let sockets = tcp::bind(*address, sockets, settings.backlog)?;
+            Ok(vec![sockets.into()])
+        }
+        Place::Unix(path) => {
+            let (socket, file) = unix::bind(path, &settings.unix, settings.backlog)?;
+            Ok(vec![Opened {
+                sockets: vec![socket],
+                file: Some(file),
+            }])
+        }
+        Place::Descriptor(number) => Ok(vec![vec![inherited::take(*number)?].into()]),
+        Place::Systemd => {
+            let numbers = inherited::of_systemd()?;
+            let taken = numbers.map(|number| Ok(vec![inherited::take(number)?].into()));
+            taken.collect()
+        }
+    }
+}
+
+/// Goes on with the listeners of a place.
+fn again(place: &Place, listeners: Vec<OwnedFd>) -> io::Result<Vec<Opened>> {
+    match place {
+        Place::Tcp(_) | Place::Descriptor(_) => Ok(vec![listeners.into()]),
+        Place::Unix(path) => Ok(vec![Opened {
+            sockets: listeners,
+            // It may have been removed by somebody, and then there is none to remove.
+            file: SocketFile::of(path).ok(),
+        }]),
+        Place::Systemd => {
+            let each = listeners.into_iter().map(|listener| vec![listener].into());
+            Ok(each.collect())
+        }
+    }
+}
+
+/// What TLS is spoken with at a place, if it is.
+fn speaks_tls(
+    bind: &Bind,
+    identity: Option<&Arc<Identity>>,
+) -> Result<Option<Arc<Identity>>, ServeError> {
+    match (bind.security, identity) {
+        (Security::Tls, None) => Err(ServeError::Tls(TlsError::nothing_to_show(bind))),
+        (Security::ClearText, _) => Ok(None),
+        (Security::AsConfigured | Security::Tls, identity) => Ok(identity.cloned()),
+    }
+}
+
+impl Bound {
+    fn new(key: &Key, passage: &Passage, opened: Opened) -> io::Result<Self> {
+        let Opened { sockets, file } = opened;
+        let mut address = None;
+        let mut listeners = Vec::with_capacity(sockets.len());
+        for socket in sockets {
+            let local = SockRef::from(&socket).local_addr()?;
+            let family = match local.as_socket() {
+                Some(_) => Family::Tcp,
+                None => Family::Unix,
+            };
+            address.get_or_insert(match local.as_socket() {
+                Some(address) => Address::Tcp(address),
+                None => Address::Unix(local.as_pathname().map(Into::into)),
+            });
+            listeners.push(Listener { socket, family });
+        }
+        let entrance = Entrance {
+            address: address.unwrap_or(Address::Unix(None)),
+            passage: passage.clone(),
+        };
+        Ok(Self {
+            key: key.clone(),
+            entrance: Arc::new(entrance),
+            listeners,
+            file,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Makes connections of what is accepted, on the worker's thread.
+
+use std::io;
+use std::sync::Arc;
+
+use gateway_spec::{Address, ConnectionInfo, Signal};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
+
+use crate::accept::{Accepted, Faults, Takes, accept};
+use crate::crew::Leaving;
+use crate::handoff::Handed;
+use crate::listen::{Entrance, Listener};
+use crate::stream::Socket;
+use crate::worker::Worker;
+use crate::{Context, Protocol, Stream};
+
+/// Where a worker's connections come from.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    /// Its own listeners.
+    pub(crate) listeners: Vec<(Listener, Arc<Entrance>)>,
+    /// What was accepted for it.
+    pub(crate) handed: Option<UnboundedReceiver<Handed>>,
+    pub(crate) faults: Arc<Faults>,
+}
+
+impl Sources {
+    /// Opens what comes for a worker, until it is told to leave.
+    pub(crate) fn open<P: Protocol>(
+        self,
+        worker: &Arc<Worker>,
+        protocol: Arc<P>,
+        leave: &Signal<Leaving>,
+    ) -> Vec<JoinHandle<io::Result<()>>> {
+        let opens = Opens {
+            worker: Arc::clone(worker),
+            protocol,
+        };
+        let mut accepting = Vec::new();
+        for (listener, entrance) in self.listeners {
+            let ends = leave.wait();
+            let (opens, faults) = (opens.clone(), Arc::clone(&self.faults));
+            let ends = async { ends.await.queued };
+            let accept = accept(listener, entrance, opens, faults, ends);
+            accepting.push(tokio::spawn(accept));
+        }
+        if let Some(mut handed) = self.handed {
+            accepting.push(tokio::spawn(async move {
+                while let Some(Handed { accepted, counted }) = handed.recv().await {
+                    opens.take(accepted);
+                    drop(counted);
+                }
+                Ok(())
+            }));
+        }
+        accepting
+    }
+}
+
+/// Opens connections of one worker.
+struct Opens<P> {
+    worker: Arc<Worker>,
+    protocol: Arc<P>,
+}
+
+impl<P> Clone for Opens<P> {
+    fn clone(&self) -> Self {
+        Self {
+            worker: Arc::clone(&self.worker),
+            protocol: Arc::clone(&self.protocol),
+        }
+    }
+}
+
+impl<P: Protocol> Takes for Opens<P> {
+    fn has_room(&self) -> bool {
+        self.worker.has_room()
+    }
+
+    fn freed(&self) -> &Notify {
+        self.worker.freed()
+    }
+
+    fn take(&self, accepted: Accepted) {
+        let Accepted {
+            socket,
+            family,
+            client,
+            entrance,
+        } = accepted;
+        let socket = match Socket::register(socket, family) {
+            Ok(socket) => socket,
+            Err(error) => return tracing::warn!(%error, "a connection was lost"),
+        };
+        let worker = &self.worker;
+        worker.counts.accepted.add(1);
+        let mut info = ConnectionInfo::new(worker.capabilities).with_client(client);
+        info.server = match &socket {
+            Socket::Tcp(tcp) => prepare(tcp, worker),
+            Socket::Unix(_) => Some(entrance.address.clone()),
+        };
+        let context = Context::new(Arc::clone(worker), info);
+        if entrance.passage.is_open() {
+            let stream = Stream::clear_text(socket);
+            tokio::spawn(self.protocol.connection(stream, context));
+            return;
+        }
+        let (protocol, worker) = (Arc::clone(&self.protocol), Arc::clone(worker));
+        tokio::spawn(async move {
+            let passing = entrance.passage.pass(socket, context, &worker);
+            if let Some((stream, context)) = passing.await {
+                // A task of its own: it is large, and most of those that do not get here are small.
+                tokio::spawn(protocol.connection(stream, context));
+            }
+        });
+    }
+}
+
+/// Sets what connections of TCP have; the server's end.
+fn prepare(tcp: &tokio::net::TcpStream, worker: &Worker) -> Option<Address> {
+    // Answers are written whole, so waiting to join small segments would only delay them.
+    let _ = tcp.set_nodelay(true);
+    // A peer whose system is gone takes nothing: of what the kernel holds for it, only the kernel can know.
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(worker.settings.timeouts.write));
+    tcp.local_addr().ok().map(Address::Tcp)
+}

@@ -1,0 +1,301 @@
+//! What runs beside the workers and looks at them: the access log's thread, the watchdog, the metrics bind.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gateway_spec::{Capabilities, Signal, State};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+use crate::accept::{Faults, Queued};
+use crate::access_log::{AccessLog, Sink};
+use crate::admin::Admin;
+use crate::app::App;
+use crate::clock::{Clock, Ticker};
+use crate::crew::Leaving;
+use crate::listen::{self, Listener, SocketFile};
+use crate::metrics::Counts;
+use crate::opens::Sources;
+use crate::overview::Overview;
+use crate::recycle::{Age, LOOK, Reason};
+use crate::restart::{Predecessor, Purpose, Restart};
+use crate::stall::{Stalls, Turns, Watchdog};
+use crate::worker::{Equipment, Observing, Worker};
+use crate::{LogTarget, Protocol, Proxies, ServeError, Settings, TICK};
+
+/// Connections of the metrics bind: a few collectors, probes and pages.
+const LOOKERS: usize = 64;
+
+/// How long the metrics bind ends before the process does.
+const LAST_LOOK: Duration = Duration::from_millis(200);
+
+/// What runs beside the workers.
+pub(crate) struct Operation {
+    settings: Arc<Settings>,
+    sink: Option<Arc<Sink>>,
+    stalls: Arc<Stalls>,
+    overview: Arc<Overview>,
+    run: u16,
+    metrics: Option<Metrics>,
+    reopens: Reopens,
+    age: Age,
+}
+
+/// The signals at which the access log is opened anew: SIGUSR1, and SIGHUP if it is a file. Without a file, the end of the
+/// terminal ends the server.
+struct Reopens {
+    user: Option<tokio::signal::unix::Signal>,
+    hangup: Option<tokio::signal::unix::Signal>,
+}
+
+/// The worker of the metrics bind.
+struct Metrics {
+    leave: Signal<Leaving>,
+    file: Option<SocketFile>,
+    thread: thread::JoinHandle<()>,
+    /// Of this worker, which is there before the others are.
+    _ticker: Ticker,
+}
+
+impl Operation {
+    /// Opens the access log.
+    pub(crate) fn new(
+        settings: &Arc<Settings>,
+        capabilities: Capabilities,
+    ) -> Result<Self, ServeError> {
+        let sink = Sink::open(&settings.access_log).map_err(|source| ServeError::AccessLog {
+            target: settings.access_log.clone(),
+            source,
+        })?;
+        let stalls = Arc::new(Stalls::default());
+        let overview = Overview::new(capabilities.server(), sink.clone(), Arc::clone(&stalls));
+        Ok(Self {
+            settings: Arc::clone(settings),
+            sink,
+            stalls,
+            overview: Arc::new(overview),
+            run: crate::observe::run(),
+            metrics: None,
+            age: Age::new(&settings.recycling, Instant::now()),
+            reopens: Reopens {
+                user: signal(SignalKind::user_defined1()).ok(),
+                hangup: is_file(&settings.access_log)
+                    .then(|| signal(SignalKind::hangup()).ok())
+                    .flatten(),
+            },
+        })
+    }
+
+    /// Binds and serves the metrics, so that they are there while the application starts.
+    pub(crate) fn serve_metrics<P: Protocol>(
+        &mut self,
+        protocol: &Arc<P>,
+        predecessor: Option<&mut Predecessor>,
+        restart: &mut Restart,
+    ) -> Result<(), ServeError> {
+        let Some(bind) = &self.settings.metrics_bind else {
+            return Ok(());
+        };
+        let mut settings = Settings::clone(&self.settings);
+        settings.bind = vec![bind.clone()];
+        settings.workers = std::num::NonZeroUsize::MIN;
+        settings.access_log = LogTarget::Off;
+        // Collectors come by themselves.
+        settings.proxies = Proxies::default();
+        settings.limits.connections = LOOKERS;
+        settings.limits.exchanges = LOOKERS;
+        let mut bound = listen::bind(&settings, None, predecessor, Purpose::Metrics)?;
+        restart.keep(&bound).map_err(ServeError::Runtime)?;
+        let bound = bound.pop().ok_or_else(|| {
+            ServeError::Settings(String::from("metrics-bind: no listener was passed"))
+        })?;
+        let address = bound.entrance.address.clone();
+        let listeners: Vec<(Listener, _)> = bound
+            .listeners
+            .into_iter()
+            .map(|listener| (listener, Arc::clone(&bound.entrance)))
+            .collect();
+        let (forced, clock) = (Signal::new(), Arc::new(Clock::new()));
+        let counts = Arc::new(Counts::new());
+        let admin = Arc::new(Admin::new(Arc::clone(&self.overview)));
+        let worker = Arc::new(Worker::new(Equipment {
+            number: 0,
+            app: App::new(admin, &settings, &forced, &clock, &counts),
+            state: State::new(),
+            settings: Arc::new(settings),
+            capabilities: protocol.capabilities(),
+            forced,
+            clock,
+            closed: Arc::new(Notify::new()),
+            counts,
+            turns: Arc::new(Turns::default()),
+            stalls: Arc::new(Stalls::default()),
+            access_log: None,
+            observing: Observing::off(self.run),
+        }));
+        let ticked = Arc::clone(&worker);
+        let ticker = Ticker::start(TICK, move |ticks, _| ticked.tick(ticks));
+        let leave = Signal::new();
+        let sources = Sources {
+            listeners,
+            handed: None,
+            faults: Arc::new(Faults::default()),
+        };
+        let (protocol, leaves) = (Arc::clone(protocol), leave.clone());
+        let run = move || {
+            if let Err(error) = worker.run(protocol, sources, &leaves) {
+                tracing::error!(%error, "metrics are not served any more");
+            }
+        };
+        let thread = thread::Builder::new()
+            .name(String::from("metrics"))
+            .spawn(run);
+        self.metrics = Some(Metrics {
+            leave,
+            file: bound.file,
+            thread: thread.map_err(ServeError::Runtime)?,
+            _ticker: ticker.map_err(ServeError::Runtime)?,
+        });
+        tracing::info!(%address, "metrics, health, readiness and the page");
+        Ok(())
+    }
+
+    /// What a worker of the application needs of this.
+    pub(crate) fn observing(&self) -> Observing {
+        let settings = &self.settings;
+        Observing {
+            counts: settings.metrics_bind.is_some(),
+            spans: settings.spans,
+            fields: self.sink.is_some() && settings.access_log_format.shows_fields(),
+            run: self.run,
+        }
+    }
+
+    /// The access log of one worker.
+    pub(crate) fn access_log(&self) -> Option<AccessLog> {
+        let sink = self.sink.as_ref()?;
+        let format = self.settings.access_log_format.clone();
+        Some(AccessLog::new(format, Arc::clone(sink)))
+    }
+
+    pub(crate) fn stalls(&self) -> &Arc<Stalls> {
+        &self.stalls
+    }
+
+    /// The workers serve: looks after them from now on, for as long as what is returned is held.
+    pub(crate) fn look_after(
+        &self,
+        workers: Vec<Arc<Worker>>,
+        faults: Arc<Faults>,
+    ) -> Result<Ticker, ServeError> {
+        self.overview.ready(workers.clone(), faults);
+        let threshold = self.settings.stall_threshold;
+        let period = threshold.map_or(TICK, |threshold| TICK.min(Watchdog::period(threshold)));
+        let turns = workers.iter().map(|worker| Arc::clone(&worker.turns));
+        let mut watchdog =
+            threshold.map(|threshold| Watchdog::new(threshold, Arc::clone(&self.stalls), turns));
+        let last = AtomicU32::new(0);
+        let ticker = Ticker::start(period, move |ticks, now| {
+            if last.swap(ticks, Ordering::Relaxed) != ticks {
+                workers.iter().for_each(|worker| worker.tick(ticks));
+            }
+            if let Some(watchdog) = &mut watchdog {
+                let is_used = |at: usize| workers.get(at).is_some_and(|worker| worker.load() > 0);
+                watchdog.look(now, is_used);
+            }
+        });
+        ticker.map_err(ServeError::Runtime)
+    }
+
+    /// Another process serves the metrics from now on, at the same listener: who asks is not to be told of this one.
+    pub(crate) fn hand_metrics_over(&mut self) {
+        if let Some(metrics) = &mut self.metrics {
+            metrics.leave.raise(Leaving {
+                deadline: Instant::now() + LAST_LOOK,
+                queued: Queued::Left,
+            });
+            metrics.file.take().into_iter().for_each(SocketFile::leave);
+        }
+    }
+
+    /// A shutdown has begun.
+    pub(crate) fn draining(&self, deadline: Instant) {
+        self.overview.draining(deadline);
+    }
+
+    /// Resolves when something is to be done, which is then done; or with why the process should be replaced. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Reason {
+        loop {
+            tokio::select! {
+                () = self.reopens.next() => self.reopen(),
+                () = tokio::time::sleep(LOOK), if self.age.is_bounded() => {}
+            }
+            let overview = &self.overview;
+            let requests = overview
+                .workers()
+                .iter()
+                .map(|worker| worker.exchanges())
+                .sum();
+            let memory = crate::metrics::resident_bytes;
+            if let Some(reason) = self.age.look(Instant::now(), requests, memory) {
+                return reason;
+            }
+        }
+    }
+
+    fn reopen(&self) {
+        if let Some(sink) = &self.sink {
+            sink.reopen();
+        }
+        if is_file(&self.settings.access_log) {
+            tracing::info!(to = %self.settings.access_log, "the access log is opened anew");
+        }
+    }
+}
+
+impl Reopens {
+    async fn next(&mut self) {
+        tokio::select! {
+            () = next(&mut self.user) => {}
+            () = next(&mut self.hangup) => {}
+        }
+    }
+}
+
+fn is_file(target: &LogTarget) -> bool {
+    matches!(target, LogTarget::File(_))
+}
+
+/// What was logged is written, and the metrics end last.
+impl Drop for Operation {
+    fn drop(&mut self) {
+        if let Some(Metrics {
+            leave,
+            thread,
+            file,
+            ..
+        }) = self.metrics.take()
+        {
+            leave.raise(Leaving {
+                deadline: Instant::now() + LAST_LOOK,
+                queued: Queued::Taken,
+            });
+            // Nothing of the application can hold it.
+            let _ = thread.join();
+            drop(file);
+        }
+        if let Some(sink) = &self.sink {
+            sink.close();
+        }
+    }
+}
+
+/// The next signal; never, if the system has none.
+async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
