@@ -28,7 +28,7 @@ pub(super) fn block_until<F: Future>(deadline: Option<Instant>, future: F) -> Op
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);
-    while !deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+    while deadline.is_none_or(|deadline| deadline > Instant::now()) {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return Some(output);
         }
@@ -55,5 +55,21 @@ impl Wake for Unpark {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.0.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_deadline_that_has_passed_counts_also_for_what_is_ready() {
+        let now = Instant::now();
+        assert_eq!(block_until(Some(now), ready(())), None);
+        let later = now + Duration::from_secs(3600);
+        assert_eq!(block_until(Some(later), ready(())), Some(()));
+        assert_eq!(block_until(None, ready(())), Some(()));
     }
 }

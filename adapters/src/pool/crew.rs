@@ -135,14 +135,14 @@ impl Crew {
         let mut submitted = state.submit(job, &self.settings, now);
         drop(state);
         self.refuse_all(unwanted, Refusal::Unwanted);
-        if let Submitted::Start(seat) = submitted {
-            submitted = self.start(seat);
+        if let Submitted::Start(seat, place) = submitted {
+            submitted = self.start(seat, place);
         }
         match submitted {
             Submitted::Refused(why) => self.refuse(&**job, why),
             Submitted::Wake => self.work.notify_one(),
-            Submitted::Start(_) => {}
-            Submitted::Wait => return self.waits(),
+            Submitted::Start(_, Place::Thread) => {}
+            Submitted::Wait | Submitted::Start(_, Place::Queue) => return self.waits(),
             Submitted::WaitFirst(timekeeper) => {
                 match timekeeper {
                     Timekeeper::NotStarted => self.start_timekeeper(),
@@ -234,10 +234,10 @@ impl Crew {
     }
 
     /// Starts the thread of a seat; if there is none to be had, says what is to be done instead.
-    fn start(self: &Arc<Self>, seat: usize) -> Submitted {
+    fn start(self: &Arc<Self>, seat: usize, place: Place) -> Submitted {
         let crew = Arc::clone(self);
         let Err(error) = self.spawn(&seat.to_string(), move || crew.work(seat)) else {
-            return Submitted::Start(seat);
+            return Submitted::Start(seat, place);
         };
         tracing::warn!(pool = %self.name, %error, "could not start a thread");
         let (submitted, refused) = self.lock().not_started(seat, &self.settings);

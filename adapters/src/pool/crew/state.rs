@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Job, Member, Refusal};
+use super::{Job, Member, Place, Refusal};
 use crate::pool::PoolSettings;
 
 /// How long no other thread is tried after one that could not be started, while there are some: the reason, a bound on
@@ -67,8 +67,8 @@ pub(super) enum Submitted {
     Refused(Refusal),
     /// A thread is free.
     Wake,
-    /// None is free, but one more may be started, in this seat.
-    Start(usize),
+    /// None is free, but one more may be started, in this seat. It takes the first in the queue, which may be another job.
+    Start(usize, Place),
     /// It has to wait, and the timekeeper knows.
     Wait,
     /// It has to wait; the timekeeper is to be told, or started.
@@ -141,10 +141,16 @@ impl State {
             return Submitted::Wake;
         }
         if let Some(seat) = self.startable(now) {
+            // Those before it, which no thread could be started for, have their time kept already.
+            queued.waits = self.queue.len() > self.idle();
+            let place = match queued.waits {
+                true => Place::Queue,
+                false => Place::Thread,
+            };
             self.queue.push_back(queued);
             self.seats[seat] = Seat::Idle;
             self.threads += 1;
-            return Submitted::Start(seat);
+            return Submitted::Start(seat, place);
         }
         queued.waits = true;
         self.queue.push_back(queued);

@@ -201,6 +201,25 @@ fn after_a_thread_that_could_not_be_started_no_other_is_tried_at_once() {
 }
 
 #[test]
+fn a_thread_that_is_to_be_had_again_takes_those_first_who_wait() {
+    static MORE: AtomicBool = AtomicBool::new(false);
+    let later: Spawn = |name, life| match MORE.load(Relaxed) {
+        true => spawn(name, life),
+        false => only_timekeepers(name, life),
+    };
+    let crew = crew_with_one_of_four(10, Duration::from_secs(3600), later);
+    let (place, first) = submit(&crew);
+    assert_eq!(place, Place::Queue);
+    MORE.store(true, Relaxed);
+    crew.lock().next_start = None;
+    let (place, second) = submit(&crew);
+    assert_eq!(place, Place::Queue, "its client may leave meanwhile");
+    assert_eq!(first.recv_timeout(PATIENCE), Ok(Fate::Run));
+    assert_eq!(second.recv_timeout(PATIENCE), Ok(Fate::Run));
+    crew.close();
+}
+
+#[test]
 fn a_queue_without_bounds_takes_everything() {
     let settings = PoolSettings::default()
         .with_threads(NonZeroUsize::MIN)

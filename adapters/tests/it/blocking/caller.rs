@@ -3,9 +3,9 @@
 use std::io::{ErrorKind, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use adapters::blocking::{CallError, CallErrorKind, Caller, CallerSettings, Upload};
+use adapters::blocking::{CallErrorKind, Caller, CallerSettings, Upload};
 use gateway_spec::{AppError, BodyLength, FileRegion, Gone, Http, WorkerThread};
 use http::{Method, Request, StatusCode, Version, header};
 
@@ -333,28 +333,6 @@ fn a_call_that_is_late_is_given_up_and_its_application_goes_on() {
     }
     assert_eq!(told.next(), Gone::PeerReset, "though the response is kept");
     drop(late);
-}
-
-#[test]
-fn a_deadline_bounds_an_answer_that_never_waits() {
-    let caller = caller(async |http: Http| {
-        let mut writer = http.responder.start(StatusCode::OK).await?;
-        loop {
-            writer.write(vec![0; 16 * 1024]).await?;
-        }
-    });
-    let hasty = caller.with_deadline(Duration::from_millis(50));
-    let read = || {
-        let mut response = hasty.get("/")?;
-        let end = Instant::now() + super::PATIENCE;
-        while Instant::now() < end {
-            // Never so fast that it has to wait.
-            std::thread::sleep(Duration::from_millis(1));
-            response.body_mut().chunk()?;
-        }
-        Ok::<_, CallError>(())
-    };
-    assert_eq!(read().unwrap_err().kind(), CallErrorKind::Deadline);
 }
 
 #[test]
