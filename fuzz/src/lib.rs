@@ -23,6 +23,7 @@ pub const TARGETS: &[Target] = &[
         invariants: &[
             requests::invariants::cuts_change_nothing,
             requests::invariants::the_head_before_changes_nothing,
+            requests::invariants::three_times_is_three_times,
             requests::invariants::events_fit_their_head,
             requests::invariants::no_laxer_than_httparse,
         ],

@@ -350,12 +350,14 @@ impl Headers {
     }
 
     /// The same fields as `http`'s map.
-    pub fn into_map(self) -> HeaderMap {
-        self.into_map_with(HeaderMap::new())
+    pub fn into_map(mut self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        self.move_into(&mut map);
+        map
     }
 
-    /// The same as [`into_map`](Self::into_map), in the memory of `spare` where fields must be moved. What is in it is
-    /// dropped. For servers that need a map for each answer and get one with each request.
+    /// Moves all fields into a map, whose memory is used again and whose own fields are dropped. For servers that need a map for each
+    /// answer and get one with each request.
     ///
     /// # Examples
     ///
@@ -364,23 +366,46 @@ impl Headers {
     /// use http::HeaderMap;
     /// use http::header::{self, HeaderValue};
     ///
-    /// let request: HeaderMap = [(header::HOST, HeaderValue::from_static("a"))].into_iter().collect();
-    /// let answer: Headers = [(header::VARY, HeaderValue::from_static("*"))].into_iter().collect();
-    /// let map = answer.into_map_with(request);
+    /// let mut map: HeaderMap = [(header::HOST, HeaderValue::from_static("a"))].into_iter().collect();
+    /// let mut answer: Headers = [(header::VARY, HeaderValue::from_static("*"))].into_iter().collect();
+    /// answer.move_into(&mut map);
+    /// assert!(answer.is_empty());
     /// assert_eq!((map.len(), &map[header::VARY]), (1, &HeaderValue::from_static("*")));
     /// ```
-    pub fn into_map_with(mut self, mut spare: HeaderMap) -> HeaderMap {
-        if let Some(map) = self.map.take() {
-            return *map;
+    pub fn move_into(&mut self, map: &mut HeaderMap) {
+        if let Some(made) = self.map.take() {
+            *map = *made;
+            self.form = Form::default();
+            return;
         }
-        match self.form {
-            Form::Block(block) => block.to_map(),
-            Form::Map(map) => map,
+        match &mut self.form {
+            Form::Block(block) => *map = std::mem::take(block).to_map(),
+            Form::Map(own) => *map = std::mem::take(own),
             Form::List(list) => {
-                spare.clear();
-                list.append_to(&mut spare);
-                spare
+                if !map.is_empty() {
+                    map.clear();
+                }
+                list.move_into(map);
             }
+        }
+    }
+
+    /// The map itself, of fields that were made from one: for servers that get a map with each request and want its memory back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::Headers;
+    /// use http::HeaderMap;
+    ///
+    /// assert!(Headers::from(HeaderMap::new()).as_map_mut().is_some());
+    /// assert!(Headers::new().as_map_mut().is_none());
+    /// ```
+    #[inline]
+    pub const fn as_map_mut(&mut self) -> Option<&mut HeaderMap> {
+        match &mut self.form {
+            Form::Map(map) => Some(map),
+            Form::Block(_) | Form::List(_) => None,
         }
     }
 

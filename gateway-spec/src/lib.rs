@@ -68,9 +68,9 @@ pub use synchronous::{
 pub use tls::TlsInfo;
 pub use transport::{Abort, HttpTransport, LifespanTransport, WebSocketTransport};
 pub use websocket::{
-    Accept, Accepting, BadCloseCode, Cause, CloseCode, CloseFrame, Deny, Disconnect, Handshake,
-    Incoming, Message, SendMessage, Socket, SocketReceiver, SocketSender, Text, WebSocket,
-    WebSocketLayer, WebSocketReceive, WebSocketSend,
+    Accept, Accepting, BadCloseCode, Cause, CloseCode, CloseFrame, CloseSocket, Deny, Disconnect,
+    Handshake, Incoming, Message, NextMessage, SendMessage, Socket, SocketReceiver, SocketSender,
+    Text, WebSocket, WebSocketLayer, WebSocketReceive, WebSocketSend,
 };
 
 pub use {::bytes, ::http as types};

@@ -9,13 +9,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use gateway_spec::{AppError, Done, HttpScope};
+use http::Method;
 
 use crate::exchange::{Exchange, Progress, Turn, Verdict};
 
 /// Polls a call. A panic is an error that says so (SRV-7); do not poll again after it.
 pub fn poll_confined<F>(call: Pin<&mut F>, task: &mut Context<'_>) -> Poll<Result<Done, AppError>>
 where
-    F: Future<Output = Result<Done, AppError>>,
+    F: Future<Output = Result<Done, AppError>> + ?Sized,
 {
     // The future is dropped after a panic, so nobody sees what it left half done.
     catch_unwind(AssertUnwindSafe(|| call.poll(task)))
@@ -80,7 +81,11 @@ pub fn panic_text(payload: &(dyn Any + Send)) -> String {
 /// Logs what a call failed with: a leaving client is not the application's error (APP-5); neither is a status that it chose, unless it
 /// is a server's.
 pub fn report(scope: &HttpScope, error: &AppError) {
-    let (method, path) = (&scope.method, scope.uri.path());
+    report_of(&scope.method, scope.uri.path(), error);
+}
+
+/// As [`report`], where no scope is kept.
+pub fn report_of(method: &Method, path: &str, error: &AppError) {
     match error.gone() {
         Some(gone) => tracing::debug!(%method, path, %gone, "the client is gone"),
         None if error.status_code().is_server_error() => tracing::error!(%method, path, "{error}"),

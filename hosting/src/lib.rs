@@ -20,8 +20,8 @@ pub mod local;
 #[path = "../../gateway-spec/tests/it/model.rs"]
 mod model;
 
-pub use call::{drop_confined, is_panic, panic_text, panicked, poll_confined, report};
-pub use connection_fields::{CONNECTION_FIELDS, lists};
+pub use call::{drop_confined, is_panic, panic_text, panicked, poll_confined, report, report_of};
+pub use connection_fields::{CONNECTION_FIELDS, is_connection_field, lists};
 pub use exchange::{
     BodyAllowed, Exchange, Facts, INBOUND_BYTES, Informational, Life, OUTBOUND_BYTES, Outgoing,
     Progress, ReplyLength, Sent, TrailersTaken, Turn, UpgradeAsked, Verdict, Wanted, is_bodiless,

@@ -6,22 +6,23 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use gateway_spec::{AppError, Application, Connection, Done, Http, HttpScope, Signal};
+use gateway_spec::{AppError, Application, Connection, Done, Http, HttpScope, Signal, WebSocket};
 use hosting::{drop_confined, poll_confined};
+use http::Version;
 use tracing::field::display;
 use tracing::{Instrument, Span};
-use websocket::{Times, Upgrade};
+use websocket::{Line, Times, Upgrade, Watch};
 
 use crate::clock::Clock;
 use crate::metrics::Counts;
 use crate::observe::ExchangeId;
 use crate::socket::{Keeper, times};
-use crate::{Exchange, Settings};
+use crate::{Exchange, Output, Settings};
 
 /// An application of any type, shared by all connections.
 #[derive(Clone)]
 pub(crate) struct App {
-    make_slot: Arc<dyn Fn() -> Box<dyn Slot> + Send + Sync>,
+    calls: Arc<dyn Calls>,
 }
 
 impl App {
@@ -40,33 +41,19 @@ impl App {
             forced: forced.clone(),
             clock: Arc::clone(clock),
             counts: Arc::clone(counts),
+            spans: settings.spans,
         });
-        let call = move |http: Http, upgrade| {
-            let shared = Arc::clone(&shared);
-            async move {
-                let tunnel = match upgrade {
-                    Upgradable::No => return shared.app.call(Connection::Http(http)).await,
-                    Upgradable::InVain => None,
-                    Upgradable::Yes(exchange) => Some(exchange),
-                };
-                // Rare, and large: kept out of the future of all others.
-                Box::pin(shared.upgrade(http, tunnel)).await
-            }
-        };
-        let make_slot = if settings.spans {
-            slots(Arc::new(move |http: Http, tunnel| {
-                let span = span(&http.scope);
-                call(http, tunnel).instrument(span)
-            }))
-        } else {
-            slots(Arc::new(call))
-        };
-        Self { make_slot }
+        Self { calls: shared }
     }
 
     /// A place for the future of one call at a time.
     pub(crate) fn slot(&self) -> Box<dyn Slot> {
-        (self.make_slot)()
+        Arc::clone(&self.calls).slot()
+    }
+
+    /// Starts the call for a request that may be one for a WebSocket. `tunnel` is its exchange, if that may become a tunnel.
+    pub(crate) fn upgrade(&self, http: Http, tunnel: Option<Arc<Exchange>>) -> Started {
+        Arc::clone(&self.calls).upgrade(http, tunnel)
     }
 }
 
@@ -76,10 +63,17 @@ impl fmt::Debug for App {
     }
 }
 
-/// The span of an exchange: what the application logs meanwhile can be told to be of it.
-fn span(scope: &HttpScope) -> Span {
-    let id = scope.extensions.get::<ExchangeId>().map(display);
-    tracing::info_span!("exchange", id, method = %scope.method, path = scope.uri.path())
+/// A call that was started in a place of its own.
+pub(crate) struct Started {
+    pub(crate) slot: Box<dyn Slot>,
+    /// The socket that it has, if it has one whose bytes are the connection's.
+    pub(crate) line: Option<(Arc<Line<Output>>, Watch)>,
+}
+
+/// How calls of one application are made.
+trait Calls: Send + Sync {
+    fn slot(self: Arc<Self>) -> Box<dyn Slot>;
+    fn upgrade(self: Arc<Self>, http: Http, tunnel: Option<Arc<Exchange>>) -> Started;
 }
 
 /// What all calls share, behind one count.
@@ -90,94 +84,140 @@ struct Shared<A> {
     forced: Signal<()>,
     clock: Arc<Clock>,
     counts: Arc<Counts>,
+    /// Whether each call is in a span.
+    spans: bool,
 }
 
 /// An open WebSocket, which counts as one until it is dropped.
-struct OpenSocket<'a>(&'a Counts);
+#[derive(Debug)]
+pub(crate) struct OpenSocket(Arc<Counts>);
 
-impl<'a> OpenSocket<'a> {
-    fn new(counts: &'a Counts) -> Self {
+impl OpenSocket {
+    pub(crate) fn new(counts: &Arc<Counts>) -> Self {
         counts.websockets.add(1);
-        Self(counts)
+        Self(Arc::clone(counts))
     }
 }
 
-impl Drop for OpenSocket<'_> {
+impl Drop for OpenSocket {
     fn drop(&mut self) {
         self.0.websockets.subtract(1);
     }
 }
 
-impl<A: Application> Shared<A> {
-    /// A request that may be one for a WebSocket.
-    async fn upgrade(&self, http: Http, tunnel: Option<Arc<Exchange>>) -> Result<Done, AppError> {
-        match (websocket::upgrade(http, &self.websocket), tunnel) {
-            (Upgrade::Http(http), tunnel) => {
-                drop(tunnel);
-                self.app.call(Connection::Http(http)).await
-            }
-            (Upgrade::WebSocket(socket, watch), Some(exchange)) => {
-                let _open = OpenSocket::new(&self.counts);
-                let call = self.app.call(Connection::WebSocket(socket));
-                Keeper::new(watch, exchange, &self.clock, self.times)
-                    .keep(call, self.forced.wait())
-                    .await
-            }
-            (Upgrade::WebSocket(socket, _), None) => {
-                // Nothing else than a denial will be taken.
-                self.app.call(Connection::WebSocket(socket)).await
-            }
-            (Upgrade::Refused(http, error), _) => http.responder.respond(error).await,
+/// The span of an exchange: what the application logs meanwhile can be told to be of it.
+fn span(scope: &HttpScope) -> Span {
+    let id = scope.extensions.get::<ExchangeId>().map(display);
+    tracing::info_span!("exchange", id, method = %scope.method, path = scope.uri.path())
+}
+
+impl<A: Application> Calls for Shared<A> {
+    fn slot(self: Arc<Self>) -> Box<dyn Slot> {
+        let spans = self.spans;
+        let make = move |http| {
+            let shared = Arc::clone(&self);
+            async move { shared.app.call(Connection::Http(http)).await }
+        };
+        if spans {
+            return slot(move |http: Http| {
+                let span = span(&http.scope);
+                make(http).instrument(span)
+            });
+        }
+        slot(make)
+    }
+
+    fn upgrade(self: Arc<Self>, http: Http, tunnel: Option<Arc<Exchange>>) -> Started {
+        let span = match self.spans {
+            true => span(&http.scope),
+            false => Span::none(),
+        };
+        let (upgrade, line) = match (http.scope.version, &tunnel) {
+            (Version::HTTP_11, Some(_)) => websocket::upgrade_line(http, &self.websocket),
+            // Over a stream of HTTP/2; and where nothing else than a denial will be taken.
+            _ => (websocket::upgrade(http, &self.websocket), None),
+        };
+        match (upgrade, line) {
+            (Upgrade::WebSocket(socket, watch), Some(line)) => Started {
+                slot: started(self.call(Connection::WebSocket(socket)), span),
+                line: Some((line, watch)),
+            },
+            (Upgrade::WebSocket(socket, watch), None) => Started {
+                slot: started(self.keep(socket, watch, tunnel), span),
+                line: None,
+            },
+            (Upgrade::Http(http), _) => Started {
+                slot: started(self.call(Connection::Http(http)), span),
+                line: None,
+            },
+            (Upgrade::Refused(http, error), _) => Started {
+                slot: started(http.responder.respond(error), span),
+                line: None,
+            },
         }
     }
 }
 
-/// Whether a request may be one for a WebSocket or another tunnel.
-pub(crate) enum Upgradable {
-    No,
-    /// It asks for it in a way that cannot be granted.
-    InVain,
-    /// Its exchange may become a tunnel.
-    Yes(Arc<Exchange>),
+impl<A: Application> Shared<A> {
+    fn call(
+        self: Arc<Self>,
+        connection: Connection,
+    ) -> impl Future<Output = Result<Done, AppError>> + Send {
+        // Boxed until the call has it: in this future, which lives as long as a socket, it would have a place for ever.
+        let connection = Box::new(connection);
+        async move { self.app.call(*connection).await }
+    }
+
+    /// The call of a socket whose bytes are an exchange's, with what needs a clock beside it.
+    async fn keep(
+        self: Arc<Self>,
+        socket: WebSocket,
+        watch: Watch,
+        tunnel: Option<Arc<Exchange>>,
+    ) -> Result<Done, AppError> {
+        let _open = OpenSocket::new(&self.counts);
+        let call = self.app.call(Connection::WebSocket(socket));
+        match tunnel {
+            Some(exchange) => {
+                Keeper::new(watch, exchange, &self.clock, self.times)
+                    .keep(call, self.forced.wait())
+                    .await
+            }
+            None => call.await,
+        }
+    }
 }
 
 /// A place for the future of one call: allocated once, filled for each request.
 pub(crate) trait Slot: Send {
     /// Starts a call, in the place of the last one.
-    fn start(&mut self, http: Http, upgrade: Upgradable);
+    fn start(&mut self, http: Http);
 
     /// Polls the call; `Ready` empties the slot. A panic comes out as an error.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Done, AppError>>;
 
     /// Drops the call.
     fn clear(&mut self);
+
+    /// The call itself, if the slot is for it alone.
+    fn into_call(self: Box<Self>) -> Option<BoxCall>;
 }
 
-fn slots<M, F>(make: Arc<M>) -> Arc<dyn Fn() -> Box<dyn Slot> + Send + Sync>
-where
-    M: Fn(Http, Upgradable) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<Done, AppError>> + Send + 'static,
-{
-    Arc::new(move || {
-        Box::new(TypedSlot {
-            make: Arc::clone(&make),
-            future: Box::pin(None),
-        })
-    })
-}
+/// A call in a place of its own.
+pub(crate) type BoxCall = Pin<Box<dyn Future<Output = Result<Done, AppError>> + Send>>;
 
 struct TypedSlot<M, F> {
-    make: Arc<M>,
+    make: M,
     future: Pin<Box<Option<F>>>,
 }
 
 impl<M, F> Slot for TypedSlot<M, F>
 where
-    M: Fn(Http, Upgradable) -> F + Send + Sync + 'static,
+    M: Fn(Http) -> F + Send + 'static,
     F: Future<Output = Result<Done, AppError>> + Send + 'static,
 {
-    fn start(&mut self, http: Http, upgrade: Upgradable) {
-        let future = (self.make)(http, upgrade);
+    fn start(&mut self, http: Http) {
+        let future = (self.make)(http);
         self.future.set(Some(future));
     }
 
@@ -194,5 +234,67 @@ where
 
     fn clear(&mut self) {
         drop_confined(|| self.future.set(None));
+    }
+
+    fn into_call(self: Box<Self>) -> Option<BoxCall> {
+        None
+    }
+}
+
+/// A slot for the calls that are made like this.
+fn slot<M, F>(make: M) -> Box<dyn Slot>
+where
+    M: Fn(Http) -> F + Send + 'static,
+    F: Future<Output = Result<Done, AppError>> + Send + 'static,
+{
+    Box::new(TypedSlot {
+        make,
+        future: Box::pin(None),
+    })
+}
+
+/// A slot for one call, which is started.
+fn started(
+    call: impl Future<Output = Result<Done, AppError>> + Send + 'static,
+    span: Span,
+) -> Box<dyn Slot> {
+    // Most have none, and their futures are no larger for it.
+    let call: BoxCall = match span.is_none() {
+        true => Box::pin(call),
+        false => Box::pin(call.instrument(span)),
+    };
+    slot_of(call)
+}
+
+/// A slot for a call that was made elsewhere.
+pub(crate) fn slot_of(call: BoxCall) -> Box<dyn Slot> {
+    Box::new(OneCall(Some(call)))
+}
+
+struct OneCall(Option<BoxCall>);
+
+impl Slot for OneCall {
+    fn start(&mut self, http: Http) {
+        debug_assert!(false, "another slot is made for the next call");
+        drop(http);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Done, AppError>> {
+        let Some(call) = &mut self.0 else {
+            return Poll::Pending;
+        };
+        let polled = poll_confined(call.as_mut(), cx);
+        if polled.is_ready() {
+            self.clear();
+        }
+        polled
+    }
+
+    fn clear(&mut self) {
+        drop_confined(|| self.0 = None);
+    }
+
+    fn into_call(self: Box<Self>) -> Option<BoxCall> {
+        self.0
     }
 }

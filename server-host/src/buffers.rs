@@ -13,8 +13,52 @@ const CAPACITY: usize = 16 * 1024;
 /// Buffers that a worker keeps: 1 MiB. More are given back to the allocator.
 const KEPT: usize = 64;
 
+/// Bytes of a large buffer: a message of 64 KiB and what frames it.
+const LARGE_CAPACITY: usize = 66 * 1024;
+
+/// Large buffers that a worker keeps: one is in use at a time, but where messages are not whole yet.
+const LARGE_KEPT: usize = 8;
+
 thread_local! {
     static FREE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
+    static FREE_LARGE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How large a buffer a connection needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Size {
+    Small,
+    /// The last read filled a small one.
+    Large,
+}
+
+impl Size {
+    /// What the next read needs after one that brought so many bytes into so much room.
+    #[inline]
+    pub(crate) const fn after_a_read(bytes: usize, room: usize) -> Self {
+        if bytes == room || bytes > CAPACITY {
+            Self::Large
+        } else {
+            Self::Small
+        }
+    }
+}
+
+/// An empty buffer of a size.
+#[inline]
+pub(crate) fn take_of(size: Size) -> BytesMut {
+    match size {
+        Size::Small => take(),
+        Size::Large => take_large(),
+    }
+}
+
+#[cold]
+fn take_large() -> BytesMut {
+    let free = FREE_LARGE.try_with(|free| free.borrow_mut().pop());
+    free.ok()
+        .flatten()
+        .unwrap_or_else(|| BytesMut::with_capacity(LARGE_CAPACITY))
 }
 
 /// An empty buffer.
@@ -36,10 +80,26 @@ pub(crate) fn give(mut buffer: BytesMut) {
     if buffer.capacity() < CAPACITY && !buffer.try_reclaim(CAPACITY) {
         return;
     }
+    if buffer.capacity() > 2 * CAPACITY {
+        return give_large(buffer);
+    }
     // One that is not kept is dropped when nothing is borrowed any more.
     let _spare = FREE.try_with(|free| {
         let mut free = free.borrow_mut();
         if free.len() < KEPT {
+            free.push(buffer);
+            return None;
+        }
+        Some(buffer)
+    });
+}
+
+#[cold]
+fn give_large(mut buffer: BytesMut) {
+    let is_usual = buffer.try_reclaim(LARGE_CAPACITY) && buffer.capacity() < 2 * LARGE_CAPACITY;
+    let _spare = FREE_LARGE.try_with(|free| {
+        let mut free = free.borrow_mut();
+        if is_usual && free.len() < LARGE_KEPT {
             free.push(buffer);
             return None;
         }

@@ -5,20 +5,25 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use gateway_spec::{
-    AppError, BodyError, BodyLength, ConnectionInfo, Done, Gone, Http, HttpScope, HttpSend,
-    HttpTransport, ResponseHead, Scope, TrailersPlan,
+    AppError, BodyError, BodyLength, ConnectionInfo, Done, Gone, Headers, Http, HttpScope,
+    HttpSend, HttpTransport, ResponseHead, Scope, TrailersPlan,
 };
-use hosting::{Exchange, Facts, Progress, Turn, UpgradeAsked, is_panic, report};
-use http::{HeaderValue, StatusCode, header};
+use hosting::{
+    Exchange, Facts, Progress, Sent, Turn, UpgradeAsked, drop_confined, is_panic, poll_confined,
+    report, report_of,
+};
+use http::{HeaderValue, Method, StatusCode, header};
+use websocket::line::Turn as SocketTurn;
+use websocket::{Line, Watch};
 
-use crate::Output;
-use crate::app::{Slot, Upgradable};
+use crate::app::{self, BoxCall, OpenSocket, Slot, Started};
 use crate::observe::Began;
 use crate::proxy::Rewriting;
 use crate::stall::Mark;
 use crate::worker::Worker;
+use crate::{Output, Stream, socket};
 
 /// A place for calls of the application, one at a time, whose allocations are used again.
 ///
@@ -45,6 +50,16 @@ pub(crate) struct Kit {
     mark: Mark,
     /// If somebody wants to know of the exchange.
     began: Option<Began>,
+    /// What a call has that may become a WebSocket's: the slot is then for it alone.
+    socket: Option<Box<MayBeSocket>>,
+}
+
+/// What a request may become.
+struct MayBeSocket {
+    /// The socket, if its bytes may be the connection's.
+    line: Option<(Arc<Line<Output>>, Watch)>,
+    /// How the call has returned.
+    returned: SocketTurn,
 }
 
 impl Kit {
@@ -57,6 +72,7 @@ impl Kit {
             output: Vec::new(),
             mark,
             began: None,
+            socket: None,
         }
     }
 
@@ -87,7 +103,35 @@ impl Kit {
     #[inline]
     fn tell(&mut self, worker: &Worker, gone: Gone) {
         if let Some(began) = self.began.take() {
-            worker.exchange_over(&began, &self.scope, &self.exchange, gone);
+            let received = self.exchange.received().wrapping_sub(began.received);
+            worker.exchange_over(&began, &self.scope, self.exchange.sent(), received, gone);
+        }
+    }
+
+    /// What is known of the call under way goes with it: the mark, and with it the label that it shows, and the scope.
+    fn give_away(&mut self, worker: &Worker) -> (Mark, Scope) {
+        let mark = std::mem::replace(&mut self.mark, worker.turns.mark());
+        let scope = std::mem::replace(&mut self.scope, worker.blank.scope(&self.mark));
+        (mark, scope)
+    }
+
+    fn line(&self) -> Option<&Line<Output>> {
+        Some(&*self.socket.as_ref()?.line.as_ref()?.0)
+    }
+
+    /// Makes room for a call of any kind in place of one that may have become a WebSocket.
+    fn forget_socket(&mut self, worker: &Worker) {
+        if self.socket.take().is_some() {
+            self.slot = worker.app.slot();
+        }
+    }
+
+    /// Forgets what the client said: nothing of it lies about until somebody else comes.
+    fn forget(&mut self, worker: &Worker) {
+        match self.scope.reuse() {
+            Some(scope) => scope.headers = Headers::new(),
+            // The application keeps it.
+            None => self.scope = worker.blank.scope(&self.mark),
         }
     }
 }
@@ -151,8 +195,9 @@ impl Call {
     /// No request is here: gives back to the worker what only a request needs.
     pub fn rest(&mut self) {
         if self.phase == Phase::Idle
-            && let Some(kit) = self.kit.take()
+            && let Some(mut kit) = self.kit.take()
         {
+            kit.forget(&self.worker);
             self.worker.give_kit(kit);
         }
     }
@@ -166,6 +211,7 @@ impl Call {
             && let Some(mut kit) = self.kit.take()
         {
             output.exchange_memory(&mut kit.output);
+            kit.forget(&self.worker);
             self.worker.give_kit(kit);
         }
     }
@@ -174,7 +220,7 @@ impl Call {
     ///
     /// # Panics
     ///
-    /// If none was.
+    /// If no scope was vacant since the connection had its last [rest](Self::rest).
     pub fn begin(&mut self, facts: Facts) {
         debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
         let kit = self.kit.as_mut().expect("a request lies in its scope");
@@ -203,14 +249,84 @@ impl Call {
             return self.refuse_for_now();
         }
         let http = Http::new(kit.scope.clone(), Arc::clone(&kit.exchange) as _);
-        // Where no tunnel can be, nobody looks after one.
-        let upgrade = match facts.upgrade {
-            UpgradeAsked::Yes => Upgradable::Yes(Arc::clone(&kit.exchange)),
-            UpgradeAsked::Unlisted => Upgradable::InVain,
-            UpgradeAsked::No => Upgradable::No,
-        };
-        kit.slot.start(http, upgrade);
         self.phase = Phase::Running;
+        match facts.upgrade {
+            UpgradeAsked::No => kit.slot.start(http),
+            asked => self.begin_upgrade(http, asked),
+        }
+    }
+
+    /// Starts the call in a slot of its own: such a future is larger than others, and rare.
+    #[cold]
+    fn begin_upgrade(&mut self, http: Http, asked: UpgradeAsked) {
+        let Some(kit) = &mut self.kit else {
+            return;
+        };
+        // Where no tunnel can be, nobody looks after one.
+        let tunnel = match asked {
+            UpgradeAsked::Yes => Some(Arc::clone(&kit.exchange)),
+            UpgradeAsked::Unlisted | UpgradeAsked::No => None,
+        };
+        let Started { slot, line } = self.worker.app.upgrade(http, tunnel);
+        kit.slot = slot;
+        kit.socket = Some(Box::new(MayBeSocket {
+            line,
+            returned: SocketTurn::Pending,
+        }));
+    }
+
+    /// Whether the call under way is a WebSocket's that the application has accepted, and whose bytes are the connection's: once the
+    /// answer is on its way, the connection is given up to it by [`into_socket`](Self::into_socket).
+    #[must_use]
+    pub fn is_socket(&self) -> bool {
+        let line = self.kit.as_ref().and_then(|kit| kit.line());
+        line.is_some_and(Line::is_open)
+    }
+
+    /// Makes the connection that of the WebSocket, in a task of its own: HTTP is over, and all that it needed is given back. `input` is what
+    /// was read behind the request, `output` what is not written yet.
+    ///
+    /// A call that [is no socket](Self::is_socket) is dropped, and the connection with it.
+    pub fn into_socket(
+        mut self,
+        stream: Stream,
+        input: BytesMut,
+        output: Output,
+        context: crate::Context,
+    ) {
+        let Some(mut kit) = self.kit.take() else {
+            return;
+        };
+        let Some(socket) = kit.socket.take() else {
+            return;
+        };
+        let MayBeSocket { line, returned } = *socket;
+        let Some((line, watch)) = line else {
+            return;
+        };
+        // From here on the exchange is nobody's.
+        let handed_over = line.attach(kit.exchange.signal());
+        drop(handed_over);
+        let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());
+        let path = kit.scope.uri.path().into();
+        let began = kit.began.take();
+        let (mark, scope) = kit.give_away(&self.worker);
+        let call = SocketCall {
+            _open: OpenSocket::new(&self.worker.counts),
+            path,
+            mark,
+            observed: began.map(|began| Box::new(ObservedSocket::new(scope, began))),
+            call: match self.phase {
+                Phase::Running => slot.into_call(),
+                Phase::Idle | Phase::Returned => None,
+            },
+            worker: Arc::clone(&self.worker),
+            returned,
+        };
+        self.phase = Phase::Idle;
+        self.worker.give_kit(kit);
+        let io = socket::Io::new(stream, input, output);
+        tokio::spawn(socket::Wire::new(io, line, watch, call, context));
     }
 
     /// Answers that there are too many calls already (HTTP-3).
@@ -259,6 +375,13 @@ impl Call {
         self.kit.as_mut()?.scope.reuse()
     }
 
+    /// Both at once, of a request that is read or served: the answer to what is in the scope comes from the exchange.
+    #[inline]
+    pub fn exchange_and_scope(&mut self) -> Option<(&Arc<Exchange>, &mut Scope)> {
+        let kit = self.kit.as_deref_mut()?;
+        Some((&kit.exchange, &mut kit.scope))
+    }
+
     /// Whether a call is under way: begun and not ended.
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -283,6 +406,9 @@ impl Call {
             self.worker.call_ended();
             kit.note_panic(&polled);
             self.phase = Phase::Returned;
+            if let (Some(socket), Poll::Ready(result)) = (&mut kit.socket, &polled) {
+                socket.returned = SocketTurn::of(result);
+            }
         } else if self.forced {
             return kit.exchange.leave(Turn::Forced).0;
         }
@@ -304,17 +430,18 @@ impl Call {
         if self.phase == Phase::Idle {
             return;
         }
-        kit.tell(&self.worker, gone);
-        if !kit.exchange.clear() {
-            kit.exchange.set_gone(gone);
+        if let Some(line) = kit.line() {
+            line.set_gone(gone);
         }
+        kit.tell(&self.worker, gone);
+        kit.exchange.finish(gone);
         if self.phase == Phase::Running {
             let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());
-            // The mark goes with the call that it is of, and with it the label that it shows.
-            let mark = std::mem::replace(&mut kit.mark, self.worker.turns.mark());
-            let scope = std::mem::replace(&mut kit.scope, self.worker.blank.scope(&kit.mark));
-            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, scope, mark));
+            let (mark, scope) = kit.give_away(&self.worker);
+            let subject = Subject::Request(scope);
+            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, subject, mark));
         }
+        kit.forget_socket(&self.worker);
         self.phase = Phase::Idle;
     }
 }
@@ -329,6 +456,9 @@ impl Drop for Call {
         }
         self.exchange().set_gone(Gone::Shutdown);
         if let Some(kit) = &mut self.kit {
+            if let Some(line) = kit.line() {
+                line.set_gone(Gone::Shutdown);
+            }
             kit.tell(&self.worker, Gone::Shutdown);
         }
     }
@@ -343,21 +473,149 @@ impl std::fmt::Debug for Call {
     }
 }
 
+/// The call of a WebSocket whose connection has a task of its own.
+pub(crate) struct SocketCall {
+    worker: Arc<Worker>,
+    /// `None` once it has returned.
+    call: Option<BoxCall>,
+    returned: SocketTurn,
+    /// What the request asked for, for a log. Not its scope: that is the application's alone, to let go of.
+    path: Box<str>,
+    mark: Mark,
+    /// If somebody wants to know of the socket.
+    observed: Option<Box<ObservedSocket>>,
+    _open: OpenSocket,
+}
+
+/// A socket of which somebody wants to know.
+struct ObservedSocket {
+    scope: Scope,
+    began: Began,
+    sent: u64,
+    received: u64,
+}
+
+impl ObservedSocket {
+    const fn new(scope: Scope, began: Began) -> Self {
+        Self {
+            scope,
+            began,
+            sent: 0,
+            received: 0,
+        }
+    }
+}
+
+impl SocketCall {
+    /// Polls the application, if it has not returned.
+    #[inline]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> SocketTurn {
+        let Some(call) = &mut self.call else {
+            return self.returned;
+        };
+        self.mark.begin();
+        let polled = poll_confined(call.as_mut(), cx);
+        if let Some(since) = self.mark.end() {
+            self.worker
+                .was_held_by_socket(&self.mark, &self.path, since);
+        }
+        match polled {
+            Poll::Pending => SocketTurn::Pending,
+            Poll::Ready(result) => self.return_with(result),
+        }
+    }
+
+    #[cold]
+    fn return_with(&mut self, result: Result<Done, AppError>) -> SocketTurn {
+        drop_confined(|| self.call = None);
+        self.worker.call_ended();
+        self.returned = SocketTurn::of(&result);
+        if let Err(error) = result {
+            if let Some(observed) = &mut self.observed {
+                observed.began.panicked = is_panic(&error);
+            }
+            report_of(&Method::GET, &self.path, &error);
+        }
+        self.returned
+    }
+
+    /// Counts what was sent.
+    #[inline]
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        if let Some(observed) = &mut self.observed {
+            observed.sent += bytes as u64;
+        }
+    }
+
+    /// Counts what has come.
+    #[inline]
+    pub(crate) fn received(&mut self, bytes: usize) {
+        if let Some(observed) = &mut self.observed {
+            observed.received += bytes as u64;
+        }
+    }
+
+    /// The socket is over: whoever wants to know of it is told. An application that has not returned goes on in a task of its
+    /// own (SRV-1).
+    pub(crate) fn end(&mut self, gone: Gone) {
+        self.tell(gone);
+        if let Some(call) = self.call.take() {
+            let slot = app::slot_of(call);
+            let subject = Subject::Socket(std::mem::take(&mut self.path));
+            let mark = std::mem::replace(&mut self.mark, self.worker.turns.mark());
+            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, subject, mark));
+        }
+    }
+
+    fn tell(&mut self, gone: Gone) {
+        if let Some(observed) = self.observed.take() {
+            let ObservedSocket {
+                scope,
+                began,
+                sent,
+                received,
+            } = *observed;
+            let sent = Sent {
+                status: Some(StatusCode::SWITCHING_PROTOCOLS),
+                bytes: sent,
+            };
+            self.worker
+                .exchange_over(&began, &scope, sent, received, gone);
+        }
+    }
+}
+
+impl Drop for SocketCall {
+    fn drop(&mut self) {
+        self.tell(Gone::Shutdown);
+        if self.call.is_some() {
+            self.worker.call_ended();
+        }
+    }
+}
+
 /// A call that goes on after its exchange is over. It counts in the drain, and as a call.
 struct Trailing {
     worker: Arc<Worker>,
     slot: Box<dyn Slot>,
-    scope: Scope,
+    subject: Subject,
     mark: Mark,
 }
 
+/// Whose call it is, for a log.
+enum Subject {
+    Request(Scope),
+    /// The path that it asked for.
+    Socket(Box<str>),
+}
+
 impl Trailing {
-    fn new(worker: Arc<Worker>, slot: Box<dyn Slot>, scope: Scope, mark: Mark) -> Self {
+    fn new(worker: Arc<Worker>, slot: Box<dyn Slot>, subject: Subject, mark: Mark) -> Self {
         worker.opened();
         Self {
             worker,
             slot,
-            scope,
+            subject,
             mark,
         }
     }
@@ -370,10 +628,18 @@ impl Future for Trailing {
         self.mark.begin();
         let polled = self.slot.poll(cx);
         if let Some(since) = self.mark.end() {
-            self.worker.was_held(&self.scope, since);
+            match &self.subject {
+                Subject::Request(scope) => self.worker.was_held(scope, since),
+                Subject::Socket(path) => {
+                    self.worker.was_held_by_socket(&self.mark, path, since);
+                }
+            }
         }
         if let Err(error) = std::task::ready!(polled) {
-            report(&self.scope, &error);
+            match &self.subject {
+                Subject::Request(scope) => report(scope, &error),
+                Subject::Socket(path) => report_of(&Method::GET, path, &error),
+            }
         }
         Poll::Ready(())
     }

@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use gateway_spec::{Capabilities, ConnectionInfo, TlsInfo};
-use http::StatusCode;
 use http::uri::Scheme;
+use http::{HeaderValue, StatusCode};
 
 use crate::Call;
 use crate::buffers;
-use crate::clock::Alarm;
+use crate::clock::{Alarm, Clock};
 use crate::date::HttpDate;
 use crate::http2::Opening;
 use crate::observe::Refused;
 use crate::pace::Kept;
 use crate::proxy::header::{Header, Security};
-use crate::settings::Limits;
+use crate::settings::{Limits, Timeouts};
 use crate::worker::Worker;
 
 /// One connection, as its worker sees it. Counts as open until it is dropped.
@@ -34,6 +34,8 @@ pub struct Context {
     /// Bytes of bodies that had been received when a body was waited for last.
     body_received: u64,
     write: Kept,
+    /// A tick at which the connection wants to be polled; 0 is none.
+    also: u32,
     resets: ResetCount,
     /// Requests that may still come.
     requests: u32,
@@ -115,6 +117,7 @@ impl Context {
             body: Kept::default(),
             body_received: 0,
             write: Kept::default(),
+            also: 0,
             resets: ResetCount::default(),
             requests,
         }
@@ -136,6 +139,7 @@ impl Context {
             body: Kept::default(),
             body_received: 0,
             write: Kept::default(),
+            also: 0,
             resets: ResetCount::default(),
             requests,
         }
@@ -246,6 +250,12 @@ impl Context {
     #[inline]
     pub fn date(&self) -> HttpDate {
         self.worker.dates.get(&self.worker.clock)
+    }
+
+    /// The value of `Date`, as a field has it.
+    #[must_use]
+    pub fn date_value(&self) -> HeaderValue {
+        self.worker.dates.value(&self.worker.clock)
     }
 
     /// An empty read buffer; give it back with [`give_buffer`](Self::give_buffer).
@@ -375,6 +385,23 @@ impl Context {
         }
     }
 
+    /// Has the connection polled at this tick too; 0 is none.
+    #[inline]
+    pub(crate) fn also_wake_at(&mut self, tick: u32) {
+        if self.also != tick {
+            self.also = tick;
+            self.set_alarm();
+        }
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<Clock> {
+        &self.worker.clock
+    }
+
+    pub(crate) fn timeouts(&self) -> &Timeouts {
+        &self.worker.settings.timeouts
+    }
+
     /// The wait that is over, if one is.
     #[must_use]
     #[inline]
@@ -413,7 +440,10 @@ impl Context {
             (Some((_, at)), None) | (None, Some(at)) => at,
             (None, None) => 0,
         };
-        self.alarm.set(at);
+        self.alarm.set(match (at, self.also) {
+            (at, 0) | (0, at) => at,
+            (at, also) => at.min(also),
+        });
     }
 }
 

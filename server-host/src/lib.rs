@@ -61,8 +61,8 @@ pub use date::HttpDate;
 pub use error::ServeError;
 pub use hosting::{
     BodyAllowed, CONNECTION_FIELDS, Exchange, Facts, INBOUND_BYTES, Informational, OUTBOUND_BYTES,
-    Outgoing, Progress, ReplyLength, Sent, TrailersTaken, UpgradeAsked, Wanted, is_bodiless, lists,
-    may_be_trailer,
+    Outgoing, Progress, ReplyLength, Sent, TrailersTaken, UpgradeAsked, Wanted, is_bodiless,
+    is_connection_field, lists, may_be_trailer,
 };
 pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;

@@ -89,5 +89,10 @@ fn life(exchange: &Exchange) -> Life {
     }
 }
 
+mod io;
 #[cfg(test)]
 mod tests;
+mod wire;
+
+pub(crate) use io::Io;
+pub(crate) use wire::Wire;

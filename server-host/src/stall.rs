@@ -118,6 +118,11 @@ impl Mark {
         self.board.label()
     }
 
+    /// The label that is shown.
+    pub(crate) fn shown(&self) -> Option<String> {
+        self.board.get()
+    }
+
     /// A poll begins.
     #[inline]
     pub(crate) fn begin(&mut self) {
@@ -149,7 +154,12 @@ impl Drop for Mark {
 pub(crate) enum Holder<'a> {
     /// The call of an exchange, as the worker knows it.
     Exchange(&'a HttpScope),
-    /// The same, as far as it can be seen from outside.
+    /// That of a WebSocket, as its worker knows it.
+    Socket {
+        label: Option<&'a str>,
+        path: &'a str,
+    },
+    /// A call, as far as it can be seen from outside.
     Call { label: Option<&'a str> },
     /// Something beside the exchanges.
     Task,

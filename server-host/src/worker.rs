@@ -1,14 +1,14 @@
 //! A worker: a thread with its own runtime, its own listeners and all connections that it accepts.
 
+mod observing;
+
 use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gateway_spec::{
-    Address, Capabilities, ConnectionInfo, Gone, HttpScope, Scope, Signal, State, WorkerThread,
-};
+use gateway_spec::{Capabilities, ConnectionInfo, HttpScope, Scope, Signal, State, WorkerThread};
 use tokio::sync::Notify;
 
 use crate::accept::Queued;
@@ -19,14 +19,15 @@ use crate::clock::Clock;
 use crate::crew::Leaving;
 use crate::date::Dates;
 use crate::metrics::{Count, Counts};
-use crate::observe::{Began, ExchangeId, Observed, Outcome, Refused};
 use crate::opens::Sources;
 use crate::pace::Pace;
 use crate::proxy::Rewriting;
 use crate::pulse::Pulse;
-use crate::stall::{Holder, Mark, Stalls, Turns};
+use crate::stall::{Mark, Stalls, Turns};
 use crate::tls::Handshakes;
 use crate::{Exchange, Protocol, Settings, Shutdown, Timeouts};
+
+pub(crate) use observing::Observing;
 
 /// What the connections of one worker share.
 #[derive(Debug)]
@@ -102,30 +103,8 @@ pub(crate) struct Equipment {
     pub(crate) observing: Observing,
 }
 
-/// Who wants to know of exchanges. Where nobody does, none of it is done.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Observing {
-    pub(crate) counts: bool,
-    pub(crate) spans: bool,
-    /// Whether the log shows fields of requests.
-    pub(crate) fields: bool,
-    /// Tells this run of the process from others.
-    pub(crate) run: u16,
-}
-
-impl Observing {
-    pub(crate) const fn off(run: u16) -> Self {
-        Self {
-            counts: false,
-            spans: false,
-            fields: false,
-            run,
-        }
-    }
-}
-
-/// What stands where connections without a request have their scopes and exchanges. It is never used: a call that begins makes its own,
-/// since these are shared.
+/// What stands where connections without a request have their scopes and exchanges. Nothing changes it: the exchange is over, and a scope that
+/// is shared is copied by whoever writes into it.
 #[derive(Debug)]
 pub(crate) struct Blank {
     scope: Scope,
@@ -138,7 +117,7 @@ impl Blank {
         scope.state = state;
         Self {
             scope: Scope::new(scope),
-            exchange: Arc::default(),
+            exchange: Arc::new(Exchange::over()),
         }
     }
 
@@ -220,71 +199,9 @@ impl Worker {
         self.number
     }
 
-    /// Exchanges that have begun, if they are observed.
-    pub(crate) fn exchanges(&self) -> u64 {
-        self.observed.get()
-    }
-
     /// Calls of the application under way.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
-    }
-
-    /// An exchange begins that somebody wants to know of, in a place that may have had others.
-    pub(crate) fn begin_observation(&self, place: &Exchange) -> Began {
-        self.observed.add(1);
-        Began {
-            at: Instant::now(),
-            id: ExchangeId {
-                run: self.observing.run,
-                worker: self.number as u16,
-                number: self.observed.get(),
-            },
-            received: place.received(),
-            panicked: false,
-            kept: None,
-        }
-    }
-
-    /// An exchange that was observed is over.
-    pub(crate) fn exchange_over(
-        &self,
-        began: &Began,
-        scope: &HttpScope,
-        exchange: &Exchange,
-        gone: Gone,
-    ) {
-        let observed = Observed {
-            scope,
-            id: began.id,
-            sent: exchange.sent(),
-            received: exchange.received().wrapping_sub(began.received),
-            took: began.at.elapsed(),
-            outcome: Outcome::of(gone, began.panicked),
-        };
-        if self.observing.counts {
-            self.counts.exchange(&observed);
-        }
-        if let Some(log) = &self.access_log {
-            log.exchange(&observed, self.dates.get(&self.clock));
-        }
-    }
-
-    /// A request was refused before the application saw it.
-    pub(crate) fn refused(&self, client: Option<&Address>, refused: &Refused<'_>) {
-        if self.observing.counts {
-            self.counts.refused(refused.status);
-        }
-        if let Some(log) = &self.access_log {
-            log.refused(client, refused, self.dates.get(&self.clock));
-        }
-    }
-
-    /// A poll of a call held the worker, since then at the least.
-    #[cold]
-    pub(crate) fn was_held(&self, scope: &HttpScope, since: Instant) {
-        self.stalls
-            .ended(self.number, Holder::Exchange(scope), since.elapsed());
     }
 
     /// A connection, or a call that outlives its own, has begun.

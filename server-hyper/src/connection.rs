@@ -15,7 +15,7 @@ use server_host::http2::Opening;
 use server_host::{Context, Limits, Overdue, PeerState, Reading, Shutdown, Stream, Watching};
 
 use crate::gate::Gate;
-use crate::http2::Http2;
+use crate::http2::{Frames, Http2};
 use crate::io::{HyperIo, Io, News, Received, Shared};
 use crate::request;
 use crate::service::{OneAtATime, Outlet, Served, Serving, Standing, Turn};
@@ -24,12 +24,13 @@ use crate::upgrade::{self, Tunnel};
 /// Turns of one poll: after so many the other connections of the worker have theirs.
 pub(crate) const TURNS: usize = 16;
 
-/// Hyper's smallest read buffer, and its number of fields without an allocation.
+/// Hyper's smallest read buffer.
 const HYPER_BUFFER: usize = 8 * 1024;
-const HYPER_FIELDS: usize = 100;
 
-/// One connection, as a task.
-pub(crate) struct Connection {
+/// One connection, as a task; nothing once it is a WebSocket's, which has a task of its own.
+pub(crate) struct Connection(Option<Open>);
+
+struct Open {
     io: Shared<Io>,
     serving: Shared<Serving>,
     phase: Phase,
@@ -58,6 +59,8 @@ enum Phase {
     Http2(Box<Http2>),
     /// The application's.
     Tunnel,
+    /// A WebSocket's, which is to get a task of its own.
+    Socket,
     /// Thrown away, until the peer has seen our end.
     Lingering { left: u64 },
 }
@@ -82,6 +85,12 @@ impl From<io::Error> for Over {
 
 impl Connection {
     pub(crate) fn new(stream: Stream, context: Context) -> Self {
+        Self(Some(Open::new(stream, context)))
+    }
+}
+
+impl Open {
+    fn new(stream: Stream, context: Context) -> Self {
         let io = Shared::new(Io::new(stream));
         Self {
             serving: Shared::new(Serving::new(&context, Outlet::Socket(io.clone()))),
@@ -100,7 +109,11 @@ impl Connection {
         self.look_at_deadlines()?;
         for _ in 0..TURNS {
             self.look_at_shutdown(task)?;
-            if self.turn(task)? == Turn::Rest {
+            let turn = self.turn(task)?;
+            if let Phase::Socket = self.phase {
+                return Ok(Poll::Ready(()));
+            }
+            if turn == Turn::Rest {
                 return Ok(Poll::Pending);
             }
         }
@@ -111,6 +124,9 @@ impl Connection {
     /// One step of protocol and application, and what it has to write; whether there may be another.
     fn turn(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
         let advanced = self.advance(task)?;
+        if let Phase::Socket = self.phase {
+            return Ok(Turn::Rest);
+        }
         let mut serving = self.serving.lock();
         let given = serving.after_hyper(task);
         let mut io = self.io.lock();
@@ -129,7 +145,7 @@ impl Connection {
             return Ok(Turn::Again);
         }
         self.waits
-            .set_deadlines(&self.phase, &mut serving, &io, task)?;
+            .set_deadlines(&self.phase, &mut serving, &mut io, task)?;
         Ok(Turn::Rest)
     }
 
@@ -141,16 +157,15 @@ impl Connection {
                 Poll::Pending => Ok(Turn::Rest),
                 Poll::Ready(result) => self.hyper_ended(result, task),
             },
-            Phase::Http2(http2) => {
-                if http2.poll(&mut self.waits.context, task)?.is_ready() {
-                    // If there are streams left, this is why they end.
-                    http2.end(Gone::PeerReset);
+            Phase::Http2(http2) => match http2.poll(&mut self.waits.context, task)? {
+                Frames::Open(turn) => Ok(turn),
+                Frames::Closed => {
                     self.phase = self.waits.close(&mut self.io.lock());
-                    return Ok(Turn::Again);
+                    Ok(Turn::Again)
                 }
-                Ok(Turn::Rest)
-            }
+            },
             Phase::Tunnel => self.tunnel(task),
+            Phase::Socket => Ok(Turn::Rest),
             Phase::Lingering { left } => {
                 let io = &mut *self.io.lock();
                 let received = io.poll_read(task, &self.waits.context)?;
@@ -181,7 +196,7 @@ impl Connection {
             (Opening::Http2, _) => Phase::Http2(Box::new(Http2::new(hyper, context))),
             (Opening::Broken, _) => self.waits.close(&mut io),
             (Opening::Undecided | Opening::Http1, _) => {
-                io.gate = Gate::checking(request::limits(context.limits()), &io.input);
+                io.gate = Gate::checking(request::limits(context.limits()));
                 let service = OneAtATime::new(self.serving.clone());
                 Phase::Http1(builder(context.limits()).serve_connection(hyper, service))
             }
@@ -206,7 +221,15 @@ impl Connection {
         self.waits.note(serving, io)?;
         self.phase = match (standing, result) {
             (Standing::CutOff, _) => self.waits.cut_off(serving, io, task)?,
-            (Standing::Tunnel, Ok(())) => Phase::Tunnel,
+            (Standing::Tunnel, Ok(())) if serving.call.is_socket() => {
+                io.gate = Gate::Open;
+                Phase::Socket
+            }
+            (Standing::Tunnel, Ok(())) => {
+                // No head comes any more.
+                io.gate = Gate::Open;
+                Phase::Tunnel
+            }
             (Standing::Open | Standing::Tunnel | Standing::Lost, _) => {
                 return Err(Over(Gone::PeerReset));
             }
@@ -214,13 +237,8 @@ impl Connection {
                 self.waits.answer_refused(io);
                 self.waits.close(io)
             }
-            (Standing::Over, Err(error)) => {
-                if error.is_parse() {
-                    // Hyper has answered it.
-                    self.waits.context.refused(status_of(&error), &error);
-                }
-                self.waits.close(io)
-            }
+            // What it was told of was right.
+            (Standing::Over, Err(_)) => self.waits.close(io),
         };
         Ok(Turn::Again)
     }
@@ -272,7 +290,7 @@ impl Connection {
                 return Err(Over(Gone::Shutdown));
             }
             Phase::Opening => self.waits.context.hurry(),
-            Phase::Tunnel | Phase::Lingering { .. } => {}
+            Phase::Tunnel | Phase::Socket | Phase::Lingering { .. } => {}
             Phase::Http1(_) if is_idle && !head_has_begun && self.io.lock().output.is_empty() => {
                 return Err(Over(Gone::Shutdown));
             }
@@ -298,7 +316,7 @@ impl Connection {
         match &mut self.phase {
             Phase::Http1(_) => self.serving.lock().close_after_reply(),
             Phase::Http2(http2) => http2.graceful_shutdown(),
-            Phase::Opening | Phase::Tunnel | Phase::Lingering { .. } => {}
+            Phase::Opening | Phase::Tunnel | Phase::Socket | Phase::Lingering { .. } => {}
         }
     }
 
@@ -335,9 +353,6 @@ impl Connection {
 impl Waits {
     /// Looks at what hyper has read, and what it made of it.
     fn note(&mut self, serving: &mut Serving, io: &mut Io) -> Result<(), Over> {
-        if let Some(error) = serving.take_refused() {
-            self.context.refused(error.status(), &error);
-        }
         match (serving.take_served(), io.take_received()) {
             (Served::Request, _) => {
                 self.fresh = Fresh::Served;
@@ -425,7 +440,7 @@ impl Waits {
                 io.lets_go_on() || serving.waits_for_room() && io.room() > 0
             }
             Phase::Tunnel => sent == News::Bytes,
-            Phase::Opening | Phase::Lingering { .. } => false,
+            Phase::Opening | Phase::Socket | Phase::Lingering { .. } => false,
         };
         Ok(if goes_on { Turn::Again } else { Turn::Rest })
     }
@@ -435,7 +450,7 @@ impl Waits {
         &mut self,
         phase: &Phase,
         serving: &mut Serving,
-        io: &Io,
+        io: &mut Io,
         task: &mut Task<'_>,
     ) -> Result<(), Over> {
         let mut watching = Watching::Events;
@@ -454,7 +469,10 @@ impl Waits {
             }
             Phase::Http1(_) if serving.is_discarding() => self.context.expect(Reading::Body),
             Phase::Http1(_) if !io.output.is_empty() => self.context.expect_nothing(),
-            Phase::Http1(_) => self.expect_request(io),
+            Phase::Http1(_) => {
+                serving.call.rest_with(&mut io.output);
+                self.expect_request(io);
+            }
             Phase::Http2(http2)
                 if self.context.shutdown() == Shutdown::Forced
                     && http2.is_idle()
@@ -471,6 +489,7 @@ impl Waits {
                     look_at_peer(io, serving, task)?;
                 }
             }
+            Phase::Socket => {}
             // Until then the peer is waited for by what it takes.
             Phase::Lingering { .. } if !io.is_shut_down() => self.context.expect_nothing(),
             Phase::Lingering { .. } => self.context.expect(Reading::Linger),
@@ -513,26 +532,41 @@ fn look_at_peer(io: &Io, serving: &Serving, task: &mut Task<'_>) -> Result<(), O
     }
 }
 
-/// Hyper, with what the operator allows. It has no timer: the deadlines are the context's.
+/// Hyper. It has no timer: the deadlines are the context's; and no limit of heads: those that it is told of are small.
 fn builder(limits: &Limits) -> Builder {
     let mut builder = Builder::new();
     builder
         // A peer that has sent all it wants may still read.
         .half_close(true)
         .header_read_timeout(None)
-        .max_header_size(limits.head_bytes)
         .max_buf_size(limits.head_bytes.max(HYPER_BUFFER));
-    if limits.header_fields != HYPER_FIELDS {
-        builder.max_headers(limits.header_fields);
-    }
     builder
 }
 
-fn status_of(error: &hyper::Error) -> http::StatusCode {
-    if error.is_parse_too_large() {
-        http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-    } else {
-        http::StatusCode::BAD_REQUEST
+impl Open {
+    /// The connection is over, and why.
+    fn end(&mut self, gone: Gone) {
+        if let Phase::Http2(http2) = &self.phase {
+            http2.end(gone);
+        }
+        self.serving.lock().end(gone);
+        self.io.lock().give_back(&self.waits.context);
+    }
+
+    /// Gives the connection to its WebSocket.
+    fn into_socket(self) {
+        let Self {
+            io, serving, waits, ..
+        } = self;
+        // Hyper is gone, and with it what else had them.
+        let Some(call) = serving.into_inner().map(|serving| serving.call) else {
+            return;
+        };
+        let Some(mut io) = io.into_inner() else {
+            return;
+        };
+        io.give_back_if_used(&waits.context);
+        call.into_socket(io.stream, io.input, io.output, waits.context);
     }
 }
 
@@ -540,19 +574,18 @@ impl Future for Connection {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
-        let me = &mut *self;
-        match me.drive(task) {
-            Ok(poll) => poll,
-            Err(Over(gone)) => {
-                if let Phase::Http2(http2) = &me.phase {
-                    http2.end(gone);
+        let Some(open) = &mut self.0 else {
+            return Poll::Ready(());
+        };
+        match open.drive(task) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(())) => {
+                if let Some(open) = self.0.take() {
+                    open.into_socket();
                 }
-                let mut serving = me.serving.lock();
-                serving.call.exchange().set_gone(gone);
-                serving.end(gone);
-                me.io.lock().give_back(&me.waits.context);
-                Poll::Ready(())
             }
+            Err(Over(gone)) => open.end(gone),
         }
+        Poll::Ready(())
     }
 }

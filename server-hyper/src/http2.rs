@@ -1,9 +1,10 @@
-//! The streams of an HTTP/2 connection: each is a task of its own, which polls hyper's part of the stream and the
-//! application beside each other.
+//! The streams of an HTTP/2 connection: each polls hyper's part of the stream and the application beside each other.
+//!
+//! When hyper has spawned all streams that have come, each is given its first turns. Most are over then; the others become tasks.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context as Task, Poll, Waker, ready};
+use std::task::{Context as Task, Poll, Waker};
 
 use gateway_spec::Gone;
 use http::{Method, Request, Response};
@@ -21,7 +22,7 @@ use tokio::task::AbortHandle;
 use crate::connection::{Over, TURNS};
 use crate::io::{HyperIo, Io, News, Shared};
 use crate::reply::{CutOff, ReplyBody};
-use crate::service::{Answer, Outlet, Serving, Standing, Turn};
+use crate::service::{Answer, Outlet, Refused, Serving, Standing, Turn};
 use crate::upgrade::{self, Tunnel};
 
 /// Places for exchanges that are kept for the next streams: what a browser asks for at once.
@@ -46,9 +47,15 @@ struct State {
     free: Vec<Shared<Serving>>,
     /// The stream that hyper is about to spawn: it asks the service, and then the executor.
     starting: Option<Starting>,
+    /// Those that hyper has spawned since: they have their first turns together, since code that is run over and over stays in the
+    /// processor.
+    begun: Vec<Box<dyn Begun>>,
     /// What hyper has just spawned for a stream that became a tunnel.
     beside: Option<AbortHandle>,
+    /// Streams that are tasks.
     open: usize,
+    /// Whether the connection's task is at work, and looks at all of this before it rests.
+    at_work: bool,
     served: News,
     /// Streams that the peer has cancelled since the connection looked last.
     resets: u32,
@@ -66,22 +73,33 @@ enum End {
     Asked,
 }
 
+/// How the connection stands after a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Frames {
+    Open(Turn),
+    /// Hyper is done with it.
+    Closed,
+}
+
 struct Starting {
     serving: Shared<Serving>,
-    context: Context,
     upgrade: Option<OnUpgrade>,
 }
 
 impl Http2 {
     pub(crate) fn new(io: TokioIo<HyperIo>, context: &Context) -> Self {
         let mut of_streams = context.for_stream();
-        of_streams.set_capabilities(context.capabilities().with_continue_on_read(false));
+        let capabilities = context.capabilities().with_continue_on_read(false);
+        // What HPACK gives is put together by name.
+        of_streams.set_capabilities(capabilities.with_wire_order(false));
         let streams = Streams(Shared::new(State {
             context: of_streams,
             free: Vec::new(),
             starting: None,
+            begun: Vec::new(),
             beside: None,
             open: 0,
+            at_work: false,
             served: News::Bytes,
             resets: 0,
             end: End::NotAsked,
@@ -108,14 +126,15 @@ impl Http2 {
         }
     }
 
-    /// Ready when hyper is done with the connection.
+    /// Gives hyper its turn, and then the streams that it has begun.
     pub(crate) fn poll(
         &mut self,
         context: &mut Context,
         task: &mut Task<'_>,
-    ) -> Result<Poll<()>, Over> {
+    ) -> Result<Frames, Over> {
         let waker = task.waker();
         let mut state = self.streams.0.lock();
+        state.at_work = true;
         if !state
             .connection
             .as_ref()
@@ -132,7 +151,16 @@ impl Http2 {
         if end == End::Asked {
             self.graceful_shutdown();
         }
-        Ok(Pin::new(&mut self.hyper).poll(task).map(|_result| ()))
+        let polled = Pin::new(&mut self.hyper).poll(task);
+        if polled.is_ready() {
+            // If there are streams left, this is why they end.
+            self.end(Gone::PeerReset);
+        }
+        let turn = self.streams.give_first_turns();
+        Ok(match polled {
+            Poll::Ready(_) => Frames::Closed,
+            Poll::Pending => Frames::Open(turn),
+        })
     }
 
     pub(crate) fn graceful_shutdown(&mut self) {
@@ -145,6 +173,7 @@ impl Http2 {
 
     pub(crate) fn set_deadlines(&self, context: &mut Context) {
         let mut state = self.streams.0.lock();
+        state.at_work = false;
         let served = std::mem::replace(&mut state.served, News::None);
         match (state.open, served) {
             // A peer that was told to leave has its time, whether it knows how to or not.
@@ -175,19 +204,16 @@ impl Service<Request<Incoming>> for Streams {
             // Hyper is at work just now; it is told in the connection's next turn.
             state.wake();
         }
-        let context = state.context.for_stream();
         let serving = state
             .free
             .pop()
-            .unwrap_or_else(|| Shared::new(Serving::new(&context, Outlet::Stream)));
+            .unwrap_or_else(|| Shared::new(Serving::new(&state.context, Outlet::Stream)));
         let upgrade =
             (request.method() == Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
         serving.lock().begin(request);
-        state.open += 1;
         state.served = News::Bytes;
         state.starting = Some(Starting {
             serving: serving.clone(),
-            context,
             upgrade,
         });
         Answer::new(serving)
@@ -198,21 +224,14 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Executor<F> for Streams {
     fn execute(&self, hyper: F) {
         let starting = self.0.lock().starting.take();
         match starting {
-            Some(Starting {
-                serving,
-                context,
-                upgrade,
-            }) => {
-                let (hyper, streams) = (Some(hyper), self.clone());
-                tokio::spawn(Stream {
-                    hyper,
+            Some(Starting { serving, upgrade }) => {
+                let begun = Box::new(Stream {
+                    hyper: Some(hyper),
                     upgrade,
-                    tunnel: None,
                     beside: None,
                     serving,
-                    context,
-                    streams,
                 });
+                self.0.lock().begun.push(begun);
             }
             // What hyper needs beside, for a stream that became a tunnel.
             None => {
@@ -223,31 +242,113 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Executor<F> for Streams {
     }
 }
 
-/// One stream, as a task.
+/// One stream.
 struct Stream<F> {
     hyper: Option<F>,
     upgrade: Option<OnUpgrade>,
-    tunnel: Option<Io<TokioIo<Upgraded>>>,
     /// Hyper's part of the tunnel, which has its direction to the peer.
     beside: Option<AbortHandle>,
     serving: Shared<Serving>,
+}
+
+/// A stream that waits for something, as a task: with deadlines of its own.
+struct StreamTask<F> {
+    stream: Stream<F>,
+    tunnel: Option<Io<TokioIo<Upgraded>>>,
     context: Context,
     streams: Streams,
 }
 
+/// A stream that has not had its first turns, whatever hyper calls its part of it.
+trait Begun: Send {
+    /// Gives it its first turns, and makes it a task if it is not over then.
+    fn begin(self: Box<Self>, streams: &Streams);
+}
+
+impl<F: Future<Output = ()> + Send + Unpin + 'static> Begun for Stream<F> {
+    fn begin(mut self: Box<Self>, streams: &Streams) {
+        // A task looks at everything again, so nobody has to be woken before.
+        let mut task = Task::from_waker(Waker::noop());
+        for _ in 0..TURNS {
+            match self.exchange(streams, &mut task) {
+                Ok(Turn::Again) => {}
+                Ok(Turn::Rest) => break,
+                Err(Over(gone)) => {
+                    self.end(gone, streams);
+                    return streams.keep(self.serving);
+                }
+            }
+        }
+        let context = {
+            let mut state = streams.0.lock();
+            state.open += 1;
+            state.context.for_stream()
+        };
+        tokio::spawn(StreamTask {
+            stream: *self,
+            tunnel: None,
+            context,
+            streams: streams.clone(),
+        });
+    }
+}
+
 impl<F: Future<Output = ()> + Unpin> Stream<F> {
+    /// One step of hyper and the application; none when they are done and what follows is a tunnel.
+    fn exchange(&mut self, streams: &Streams, task: &mut Task<'_>) -> Result<Turn, Over> {
+        if let Some(hyper) = &mut self.hyper
+            && Pin::new(hyper).poll(task).is_ready()
+        {
+            self.hyper = None;
+            self.beside = streams.0.lock().beside.take();
+        }
+        let mut serving = self.serving.lock();
+        let turn = serving.after_hyper(task);
+        if serving.take_end_asked() {
+            streams.ask_for_end();
+        }
+        if let Some(Refused { refusal, .. }) = serving.take_refused() {
+            let state = streams.0.lock();
+            state.context.refused(refusal.status(), &refusal);
+        }
+        match serving.standing() {
+            Standing::Lost => Err(Over(streams.gone())),
+            _ if self.hyper.is_some() => Ok(turn),
+            Standing::Over if serving.call.is_active() => Ok(turn),
+            Standing::Over => Err(Over(Gone::Finished)),
+            Standing::CutOff => Err(Over(Gone::Aborted)),
+            Standing::Open => Err(Over(streams.gone())),
+            Standing::Tunnel => Ok(Turn::Rest),
+        }
+    }
+
+    fn end(&mut self, gone: Gone, streams: &Streams) {
+        // Hyper's part resets the stream if it is not at its end.
+        self.hyper = None;
+        if gone != Gone::Finished
+            && let Some(beside) = &self.beside
+        {
+            // Else it ends its direction as if all were well.
+            beside.abort();
+        }
+        if gone == Gone::StreamReset {
+            streams.note_reset();
+        }
+        let mut serving = self.serving.lock();
+        serving.end(gone);
+        serving.forget();
+    }
+}
+
+impl<F: Future<Output = ()> + Unpin> StreamTask<F> {
     fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
         self.context.register(task.waker());
         if self.context.shutdown() == Shutdown::Forced {
-            self.serving.lock().call.force();
+            self.stream.serving.lock().call.force();
         }
         self.look_at_deadlines()?;
         for _ in 0..TURNS {
-            let turn = match &mut self.tunnel {
-                None => self.exchange(task)?,
-                Some(_) => self.tunnel(task)?,
-            };
-            if turn == Turn::Rest {
+            if self.turn(task)? == Turn::Rest {
                 self.set_deadlines();
                 return Ok(Poll::Pending);
             }
@@ -256,41 +357,23 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
         Ok(Poll::Pending)
     }
 
-    fn exchange(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
-        if let Some(hyper) = &mut self.hyper
-            && Pin::new(hyper).poll(task).is_ready()
+    fn turn(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
+        if self.tunnel.is_some() {
+            return self.tunnel(task);
+        }
+        let turn = self.stream.exchange(&self.streams, task)?;
+        if self.stream.hyper.is_some() || self.stream.serving.lock().standing() != Standing::Tunnel
         {
-            self.hyper = None;
-            self.beside = self.streams.0.lock().beside.take();
+            return Ok(turn);
         }
-        let mut serving = self.serving.lock();
-        let turn = serving.after_hyper(task);
-        if serving.take_end_asked() {
-            self.streams.ask_for_end();
-        }
-        if let Some(error) = serving.take_refused() {
-            self.context.refused(error.status(), &error);
-        }
-        match serving.standing() {
-            Standing::Lost => Err(Over(self.streams.gone())),
-            _ if self.hyper.is_some() => Ok(turn),
-            Standing::Over if serving.call.is_active() => Ok(turn),
-            Standing::Over => Err(Over(Gone::Finished)),
-            Standing::CutOff => Err(Over(Gone::Aborted)),
-            Standing::Open => Err(Over(self.streams.gone())),
-            Standing::Tunnel => {
-                let Some(upgrade) = &mut self.upgrade else {
-                    return Err(Over(self.streams.gone()));
-                };
-                match Pin::new(upgrade).poll(task) {
-                    Poll::Ready(Ok(upgraded)) => {
-                        self.tunnel = Some(Io::new(TokioIo::new(upgraded)));
-                        Ok(Turn::Again)
-                    }
-                    Poll::Ready(Err(_)) => Err(Over(self.streams.gone())),
-                    Poll::Pending => Ok(Turn::Rest),
-                }
+        let upgraded = self.stream.upgrade.as_mut();
+        match upgraded.map(|upgrade| Pin::new(upgrade).poll(task)) {
+            Some(Poll::Ready(Ok(upgraded))) => {
+                self.tunnel = Some(Io::new(TokioIo::new(upgraded)));
+                Ok(Turn::Again)
             }
+            Some(Poll::Pending) => Ok(Turn::Rest),
+            Some(Poll::Ready(Err(_))) | None => Err(Over(self.streams.gone())),
         }
     }
 
@@ -298,7 +381,7 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
         let Some(io) = &mut self.tunnel else {
             return Ok(Turn::Rest);
         };
-        let mut serving = self.serving.lock();
+        let mut serving = self.stream.serving.lock();
         let reset = |_| Over(self.streams.gone());
         let state = if serving.call.is_active() {
             let call = &mut serving.call;
@@ -329,7 +412,7 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
             Some(Overdue::Write) => return Err(Over(Gone::WriteTimeout)),
             Some(Overdue::Read(_)) => {
                 self.context.expect_nothing();
-                self.serving.lock().body_timed_out();
+                self.stream.serving.lock().body_timed_out();
             }
         }
         Ok(())
@@ -339,7 +422,7 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
         if self.tunnel.is_some() {
             return self.context.expect_nothing();
         }
-        let mut serving = self.serving.lock();
+        let mut serving = self.stream.serving.lock();
         if serving.waits_for_body() {
             let received = serving.call.exchange().received();
             self.context.expect_body(received);
@@ -353,61 +436,68 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
     }
 }
 
-impl<F: Future<Output = ()> + Unpin> Future for Stream<F> {
+impl<F: Future<Output = ()> + Unpin> Future for StreamTask<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
         let me = &mut *self;
         match me.drive(task) {
-            Ok(poll) => {
-                ready!(poll);
-                Poll::Ready(())
-            }
+            Ok(poll) => poll,
             Err(Over(gone)) => {
-                // Hyper's part resets the stream if it is not at its end.
-                me.hyper = None;
-                if gone != Gone::Finished
-                    && let Some(beside) = &me.beside
-                {
-                    // Else it ends its direction as if all were well.
-                    beside.abort();
-                }
+                me.stream.end(gone, &me.streams);
                 me.tunnel = None;
-                if gone == Gone::StreamReset {
-                    me.streams.note_reset();
-                }
-                let mut serving = me.serving.lock();
-                serving.call.exchange().set_gone(gone);
-                serving.end(gone);
-                serving.forget();
                 Poll::Ready(())
             }
         }
     }
 }
 
-impl<F> Drop for Stream<F> {
+impl<F> Drop for StreamTask<F> {
     fn drop(&mut self) {
+        self.streams.keep(self.stream.serving.clone());
         let mut state = self.streams.0.lock();
         state.open -= 1;
-        if state.free.len() < KEPT && !self.serving.lock().call.is_active() {
-            state.free.push(self.serving.clone());
-        }
-        if state.open == 0 {
+        if state.open == 0 && !state.at_work {
             state.wake();
         }
     }
 }
 
 impl State {
-    fn wake(&mut self) {
-        if let Some(waker) = self.connection.take() {
-            waker.wake();
+    fn wake(&self) {
+        if let Some(waker) = &self.connection {
+            waker.wake_by_ref();
         }
     }
 }
 
 impl Streams {
+    /// Of those that have begun; whether there were some, whose answers are still to be written.
+    fn give_first_turns(&self) -> Turn {
+        let mut begun = std::mem::take(&mut self.0.lock().begun);
+        if begun.is_empty() {
+            return Turn::Rest;
+        }
+        for stream in begun.drain(..) {
+            stream.begin(self);
+        }
+        self.0.lock().begun = begun;
+        Turn::Again
+    }
+
+    /// A stream is over: its place is for one of the next, if its call is over too.
+    fn keep(&self, serving: Shared<Serving>) {
+        let is_free = {
+            let call = &mut serving.lock().call;
+            call.rest();
+            !call.is_active()
+        };
+        let mut state = self.0.lock();
+        if is_free && state.free.len() < KEPT {
+            state.free.push(serving);
+        }
+    }
+
     /// A stream was cancelled by the peer.
     fn note_reset(&self) {
         let mut state = self.0.lock();

@@ -290,6 +290,12 @@ impl<T> Shared<T> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// What is shared, if nobody else has it any more.
+    pub(crate) fn into_inner(self) -> Option<T> {
+        let shared = Arc::into_inner(self.0)?;
+        Some(shared.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl<T> Clone for Shared<T> {

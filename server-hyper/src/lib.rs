@@ -9,12 +9,14 @@
 //! # What hyper does not see
 //!
 //! Its parser is kinder than the rules, and says of much that it passed over nothing. So `gate` has every byte of HTTP/1.1
-//! checked before hyper sees it, by the code that `server-raw` reads requests with: the verdicts are the same, and so are the
-//! answers to what is refused. A head is given to hyper when it is complete; one that is refused never is.
+//! read before hyper sees it, by the code that `server-raw` reads requests with: the verdicts are the same, and so are the
+//! answers to what is refused. A head goes to the application as it was read, in its order and its spelling. Hyper is told the gist of it: the
+//! method, how long the body is, whether the connection goes on. So a head is read once, and nobody can take it for something else
+//! than it was checked for. Of one that is refused, hyper is told nothing.
 //!
 //! # What hyper does not tell
 //!
-//! Informational responses cannot be sent through it, and names have neither their order nor their case. It answers HTTP/1.0
+//! Informational responses cannot be sent through it. It answers HTTP/1.0
 //! with its own version, and need not say that the connection then ends. It sends no
 //! `100 Continue` on HTTP/2, nor on HTTP/1.1 once the response has begun. Of an aborted HTTP/2 stream, what is queued
 //! is lost, and a tunnel there that the client cancels reads as one that it has closed. A peer that cancels more streams
@@ -62,6 +64,7 @@ pub struct Hyper;
 impl Protocol for Hyper {
     fn capabilities(&self) -> Capabilities {
         Capabilities::new("server-hyper")
+            .with_wire_order(true)
             .with_continue_on_read(true)
             .with_trailers(true)
     }

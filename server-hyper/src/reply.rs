@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
-use gateway_spec::{HttpScope, ResponseHead};
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, UPGRADE,
-};
+use gateway_spec::{Headers, HttpScope, ResponseHead, Scope};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, UPGRADE};
 use http::{Method, Response, StatusCode, Version};
 use hyper::body::{Body, Frame, SizeHint};
-use server_host::{BodyAllowed, CONNECTION_FIELDS, ReplyLength, is_bodiless, lists};
+use server_host::{
+    BodyAllowed, CONNECTION_FIELDS, ReplyLength, is_bodiless, is_connection_field, lists,
+};
 
 use crate::io::Shared;
 use crate::service::{Refused, Serving};
@@ -51,29 +51,28 @@ impl std::error::Error for CutOff {}
 pub(crate) enum Framing {
     /// It is all in the response.
     Complete,
-    /// It is taken frame by frame.
-    Follows,
+    /// It is taken frame by frame; this is its beginning.
+    Follows(Bytes),
     /// It is not sent, whatever the application writes.
     Suppressed,
 }
 
-/// Makes the response as hyper takes it. `spare` is a map that is not used any more.
+/// Makes the response as hyper takes it, to the request in `scope`.
 pub(crate) fn fill(
     response: &mut Response<ReplyBody>,
     head: &mut ResponseHead,
     length: ReplyLength,
-    first: &Bytes,
-    request: &HttpScope,
+    first: Bytes,
+    scope: &HttpScope,
     serving: &Shared<Serving>,
-    spare: HeaderMap,
 ) -> Framing {
-    fill_head(response, head, spare);
+    fill_head(response, head);
     match length {
         _ if is_bodiless(response.status()) => {
-            settle_length(response, request.version);
+            settle_length(response, scope.version);
             Framing::Suppressed
         }
-        _ if request.method == Method::HEAD => {
+        _ if scope.method == Method::HEAD => {
             if !first.is_empty()
                 && length == ReplyLength::Whole
                 && !response.headers().contains_key(CONTENT_LENGTH)
@@ -84,7 +83,7 @@ pub(crate) fn fill(
             Framing::Suppressed
         }
         ReplyLength::Whole if first.len() <= FRAME => {
-            *response.body_mut() = ReplyBody::Whole(first.clone());
+            *response.body_mut() = ReplyBody::Whole(first);
             Framing::Complete
         }
         length => {
@@ -96,8 +95,27 @@ pub(crate) fn fill(
                     ReplyLength::Unknown => None,
                 },
             });
-            Framing::Follows
+            Framing::Follows(first)
         }
+    }
+}
+
+/// Gives a fresh response memory for its fields: `spare`, or that of the request's if it was a map, of HTTP/2, and the application has let
+/// go of it. Hyper fills it again for the next request.
+pub(crate) fn use_again(
+    spare: &mut Option<HeaderMap>,
+    scope: &mut Scope,
+    response: &mut Response<ReplyBody>,
+) {
+    let fields = response.headers_mut();
+    if let Some(map) = spare.take() {
+        // A fresh map has no memory: there is nothing to drop, which each response would pay for.
+        std::mem::forget(std::mem::replace(fields, map));
+        return;
+    }
+    let unused = scope.reuse().map(|scope| &mut scope.headers);
+    if let Some(map) = unused.and_then(Headers::as_map_mut) {
+        std::mem::swap(map, fields);
     }
 }
 
@@ -134,6 +152,10 @@ pub(crate) fn close_after(response: &mut Response<ReplyBody>) {
 /// Takes the field out that HTTP/2 does not have; whether it asks for the connection's end.
 pub(crate) fn take_connection(response: &mut Response<ReplyBody>) -> bool {
     let fields = response.headers_mut();
+    // Nearly none has it, and a walk along a few names is cheaper than to look for one.
+    if !fields.keys().any(|name| *name == CONNECTION) {
+        return false;
+    }
     let closes = lists(fields, CONNECTION, b"close");
     fields.remove(CONNECTION);
     closes
@@ -143,7 +165,7 @@ pub(crate) fn take_connection(response: &mut Response<ReplyBody>) -> bool {
 pub(crate) fn switch(mut head: ResponseHead) -> Result<Response<ReplyBody>, CutOff> {
     let protocol = head.headers.get(UPGRADE).map(HeaderValue::from_bytes);
     let mut response = Response::new(ReplyBody::Empty);
-    fill_head(&mut response, &mut head, HeaderMap::new());
+    fill_head(&mut response, &mut head);
     response.headers_mut().remove(CONTENT_LENGTH);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let Some(Ok(protocol)) = protocol else {
@@ -156,12 +178,13 @@ pub(crate) fn switch(mut head: ResponseHead) -> Result<Response<ReplyBody>, CutO
     Ok(response)
 }
 
-/// The answer to a peer whose bytes are no request.
+/// The answer to a request of HTTP/2 that is none.
 pub(crate) fn refusal(refused: Refused) -> Response<ReplyBody> {
-    let text = Bytes::from(format!("{refused}\n"));
+    let Refused { refusal, body } = refused;
+    let text = Bytes::from(format!("{refusal}\n"));
     let mut response = Response::new(ReplyBody::Empty);
-    *response.status_mut() = refused.status();
-    if let Refused::Http2(_, BodyAllowed::Head) = refused {
+    *response.status_mut() = refusal.status();
+    if body == BodyAllowed::Head {
         let length = HeaderValue::from(text.len());
         response.headers_mut().insert(CONTENT_LENGTH, length);
     } else {
@@ -169,27 +192,15 @@ pub(crate) fn refusal(refused: Refused) -> Response<ReplyBody> {
     }
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);
-    if let Refused::Http1(_) = refused {
-        close_after(&mut response);
-    }
     response
 }
 
-fn fill_head(response: &mut Response<ReplyBody>, head: &mut ResponseHead, spare: HeaderMap) {
+fn fill_head(response: &mut Response<ReplyBody>, head: &mut ResponseHead) {
     *response.status_mut() = head.status;
-    let fields = std::mem::take(&mut head.headers).into_map_with(spare);
-    let own = fields.keys().any(is_own);
-    *response.headers_mut() = fields;
-    if own {
-        own_the_connection(response.headers_mut(), head.status);
-    }
-}
-
-/// Whether a field says how the connection goes on, which is not the application's to say.
-fn is_own(name: &HeaderName) -> bool {
-    match name.as_str().len() {
-        7 | 10 | 16 | 17 => CONNECTION_FIELDS.contains(name),
-        _ => false,
+    let fields = response.headers_mut();
+    head.headers.move_into(fields);
+    if fields.keys().any(is_connection_field) {
+        own_the_connection(fields, head.status);
     }
 }
 
@@ -260,6 +271,8 @@ impl Drop for ReplyStream {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     /// The fields that hyper gets for those of the application, each `name: value`.
@@ -271,8 +284,9 @@ mod tests {
         }
         let mut response = Response::new(ReplyBody::Empty);
         // What is in the map that is used again, must not come back.
-        let spare = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("old"))]);
-        fill_head(&mut response, &mut head, spare);
+        let old = (CONTENT_TYPE, HeaderValue::from_static("old"));
+        *response.headers_mut() = HeaderMap::from_iter([old]);
+        fill_head(&mut response, &mut head);
         let fields: Vec<_> = response
             .headers()
             .iter()

@@ -1,12 +1,15 @@
-//! Heads become scopes. Of HTTP/1, hyper sees only what was checked; requests of HTTP/2 are checked by `server-host`.
+//! Heads become scopes: those of HTTP/1 as `http1` reads them, which hyper is then told the gist of, and those of HTTP/2 as hyper has them.
+
+use std::io;
 
 use gateway_spec::{BodyLength, HttpScope};
-use http::header::{CONNECTION, EXPECT, TE, UPGRADE};
-use http::{HeaderMap, Method, Request, Version};
-use http1::PeerError;
+use http::request::Parts;
+use http::{Method, Version};
+use http1::{BodyFraming, Expectation, HeadFacts, Persistence, RequestHead, Trailers, Upgrade};
 use hyper::body::{Body, Incoming};
 use hyper::ext::Protocol;
-use server_host::{BodyAllowed, Facts, Informational, Limits, TrailersTaken, UpgradeAsked, lists};
+use server_host::{BodyAllowed, Facts, Informational, Limits, TrailersTaken, UpgradeAsked};
+use tokio::io::ReadBuf;
 
 use crate::body::Continue;
 
@@ -22,72 +25,135 @@ pub(crate) fn limits(limits: &Limits) -> http1::Limits {
         .with_chunked_body_bytes(limits.body_bytes)
 }
 
-/// Which of the fields that few requests have are there: one walk along the names is cheaper than a look-up for each.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rare {
-    expect: bool,
-    te: bool,
+/// Bytes that a restated head has at the most: with a method of 32 and a length of 20 digits it is less than half of them.
+const RESTATED: usize = 512;
+
+/// Says of a head what hyper needs to frame the body and the reply, and to know whether the connection goes on: nothing else of it.
+///
+/// # Errors
+///
+/// If there is no room, which hyper always has.
+pub(crate) fn restate(
+    head: &RequestHead,
+    persistence: Persistence,
+    into: &mut ReadBuf<'_>,
+) -> io::Result<()> {
+    if into.remaining() < RESTATED {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
+    into.put_slice(head.method.as_str().as_bytes());
+    let facts = head.facts;
+    if facts == PLAIN && persistence == Persistence::KeepOpen {
+        into.put_slice(b" / HTTP/1.1\r\n\r\n");
+        return Ok(());
+    }
+    into.put_slice(match facts.version {
+        Version::HTTP_10 => b" / HTTP/1.0\r\n",
+        _ => b" / HTTP/1.1\r\n",
+    });
+    match (facts.version, persistence) {
+        (Version::HTTP_10, Persistence::KeepOpen) => {
+            into.put_slice(b"connection: keep-alive\r\n");
+        }
+        (Version::HTTP_10, Persistence::Close) | (_, Persistence::KeepOpen) => {}
+        (_, Persistence::Close) => into.put_slice(b"connection: close\r\n"),
+    }
+    match facts.framing {
+        BodyFraming::Empty => {}
+        BodyFraming::Sized(length) => {
+            into.put_slice(b"content-length: ");
+            into.put_slice(itoa::Buffer::new().format(length.min(LONGEST)).as_bytes());
+            into.put_slice(b"\r\n");
+        }
+        BodyFraming::Chunked => into.put_slice(b"transfer-encoding: chunked\r\n"),
+    }
+    if facts.expectation == Expectation::Continue {
+        into.put_slice(b"expect: 100-continue\r\n");
+    }
+    if facts.upgrade == Upgrade::Offered {
+        into.put_slice(b"upgrade: any\r\n");
+    }
+    if facts.trailers == Trailers::Wanted {
+        into.put_slice(b"te: trailers\r\n");
+    }
+    into.put_slice(b"\r\n");
+    Ok(())
 }
 
-impl Rare {
-    pub(crate) fn among(headers: &HeaderMap) -> Self {
-        let mut found = Self {
-            expect: false,
-            te: false,
-        };
-        for name in headers.keys() {
-            found.expect |= *name == EXPECT;
-            found.te |= *name == TE;
-        }
-        found
-    }
-}
+/// The longest body that hyper can tell from one without a length; nobody sends as much.
+const LONGEST: u64 = u64::MAX - 2;
+
+/// What nearly all heads say.
+const PLAIN: HeadFacts = HeadFacts {
+    version: Version::HTTP_11,
+    framing: BodyFraming::Empty,
+    expectation: Expectation::None,
+    upgrade: Upgrade::None,
+    trailers: Trailers::Unasked,
+};
 
 /// What of a request decides about its reply.
-pub(crate) fn facts<B>(request: &Request<B>, rare: Rare, body: BodyLength) -> Facts {
+pub(crate) fn facts(head: &RequestHead) -> Facts {
+    let HeadFacts {
+        version,
+        framing,
+        upgrade,
+        trailers,
+        ..
+    } = head.facts;
     Facts {
-        body: if request.method() == Method::HEAD {
+        body: if head.method == Method::HEAD {
             BodyAllowed::Head
         } else {
             BodyAllowed::Yes
         },
-        upgrade: match body {
-            _ if request.method() == Method::CONNECT => UpgradeAsked::Yes,
-            BodyLength::Empty if has_upgrade(request) => {
-                if lists(request.headers(), CONNECTION, b"upgrade") {
-                    UpgradeAsked::Yes
-                } else {
-                    UpgradeAsked::Unlisted
-                }
-            }
+        upgrade: match (upgrade, framing) {
+            (Upgrade::Offered, BodyFraming::Empty) => UpgradeAsked::Yes,
+            _ if head.method == Method::CONNECT => UpgradeAsked::Yes,
+            (Upgrade::Unlisted, BodyFraming::Empty) => UpgradeAsked::Unlisted,
             _ => UpgradeAsked::No,
         },
         informational: Informational::Dropped,
-        trailers: match request.version() {
-            Version::HTTP_11 if rare.te && lists(request.headers(), TE, b"trailers") => {
-                TrailersTaken::Announced
-            }
+        trailers: match (version, trailers) {
+            (Version::HTTP_11, Trailers::Wanted) => TrailersTaken::Announced,
             _ => TrailersTaken::None,
         },
     }
 }
 
-fn has_upgrade<B>(request: &Request<B>) -> bool {
-    request.version() == Version::HTTP_11
-        // Hyper has put something here only if there is an Upgrade field.
-        && !request.extensions().is_empty()
-        && request.headers().contains_key(UPGRADE)
+/// Puts a head of HTTP/1 into a scope; where it was read it stays, for the next that is alike.
+pub(crate) fn show(head: &RequestHead, scope: &mut HttpScope) {
+    scope.method = head.method.clone();
+    scope.uri = head.uri.clone();
+    scope.headers.clone_from(&head.headers);
+    scope.version = head.facts.version;
+    scope.body = match head.facts.framing {
+        BodyFraming::Empty => BodyLength::Empty,
+        BodyFraming::Sized(length) => BodyLength::Known(length),
+        BodyFraming::Chunked => BodyLength::Unknown,
+    };
 }
 
-/// Moves a head into a scope, part by part: as a whole it would be copied several times.
-pub(crate) fn fill<B>(scope: &mut HttpScope, request: &mut Request<B>, body: BodyLength) {
-    std::mem::swap(&mut scope.method, request.method_mut());
-    std::mem::swap(&mut scope.uri, request.uri_mut());
-    scope.version = request.version();
-    scope.headers = std::mem::take(request.headers_mut()).into();
+/// Whether the peer waits to be asked for its body.
+pub(crate) fn waits(head: HeadFacts) -> Continue {
+    match head.expectation {
+        Expectation::Continue => Continue::Expected,
+        Expectation::None => Continue::NotExpected,
+    }
+}
+
+/// Moves a head of HTTP/2 into a scope, part by part: as a whole it would be copied several times.
+pub(crate) fn fill(scope: &mut HttpScope, mut head: Parts, body: BodyLength) {
+    scope.method = head.method;
+    scope.uri = head.uri;
+    scope.version = head.version;
+    match scope.headers.as_map_mut() {
+        Some(fields) => *fields = head.headers,
+        None => scope.headers = head.headers.into(),
+    }
     scope.body = body;
-    if !request.extensions().is_empty() {
-        let protocol = request.extensions_mut().remove::<Protocol>();
+    if !head.extensions.is_empty() {
+        let protocol = head.extensions.remove::<Protocol>();
         scope.protocol = protocol.map(|protocol| protocol.as_str().into());
     }
 }
@@ -103,77 +169,67 @@ pub(crate) fn length(body: &Incoming) -> BodyLength {
     }
 }
 
-/// Says whether the peer waits to be asked for its body. All else of a request of HTTP/1 was checked before hyper saw it.
-pub(crate) fn check<B>(
-    request: &Request<B>,
-    rare: Rare,
-    body: BodyLength,
-) -> Result<Continue, PeerError> {
-    if !rare.expect || request.version() == Version::HTTP_10 {
-        return Ok(Continue::NotExpected);
-    }
-    expectation(request.headers(), body)
-}
-
-fn expectation(headers: &HeaderMap, body: BodyLength) -> Result<Continue, PeerError> {
-    let mut values = headers.get_all(EXPECT).iter();
-    let known = values.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    match (known, body) {
-        (false, _) => Err(PeerError::Expectation),
-        // There is nothing to wait for without a body.
-        (true, BodyLength::Empty) => Ok(Continue::NotExpected),
-        (true, _) => Ok(Continue::Expected),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use http1::{Check, Verdict};
+
     use super::*;
 
-    /// A request as hyper gives it: `GET /path`, and its fields one a line.
-    fn request(line: &str, version: Version, fields: &str) -> Request<()> {
-        let (method, target) = line.split_once(' ').expect("a method and a target");
-        let mut request = Request::builder()
-            .method(method)
-            .uri(target)
-            .version(version);
-        for field in fields.lines() {
-            let (name, value) = field.split_once(": ").expect("a name and a value");
-            request = request.header(name, value);
-        }
-        request.body(()).expect("what hyper lets pass")
-    }
-
-    fn checked(request: &Request<()>, body: BodyLength) -> Result<Continue, PeerError> {
-        let rare = Rare::among(request.headers());
-        check(request, rare, body)
+    /// What hyper is told of a head.
+    #[track_caller]
+    fn check(head: &str, restated: &str) {
+        let mut read = RequestHead::default();
+        let passed = Check::new(http1::Limits::default()).pass(head.as_bytes(), &mut read);
+        let Verdict::Head(persistence) = passed.verdict else {
+            panic!("{head} must be right");
+        };
+        let mut room = [0; RESTATED];
+        let mut into = ReadBuf::new(&mut room);
+        restate(&read, persistence, &mut into).expect("there is room");
+        assert_eq!(
+            into.filled().escape_ascii().to_string(),
+            restated.escape_default().to_string()
+        );
     }
 
     #[test]
-    fn only_a_continue_is_expected_and_only_for_a_body() {
-        use Continue::{Expected, NotExpected};
-        let (some, none) = (BodyLength::Known(1), BodyLength::Empty);
-        let continues = "expect: 100-Continue";
-        for (version, expect, body, expected) in [
-            (Version::HTTP_11, continues, some, Ok(Expected)),
-            (Version::HTTP_11, continues, none, Ok(NotExpected)),
-            (Version::HTTP_10, continues, some, Ok(NotExpected)),
-            (Version::HTTP_10, "expect: magic", some, Ok(NotExpected)),
+    fn hyper_is_told_what_it_needs_and_nothing_else() {
+        for (head, restated) in [
             (
-                Version::HTTP_11,
-                "expect: magic",
-                none,
-                Err(PeerError::Expectation),
+                "GET /a?b HTTP/1.1\r\nHost: c\r\nConnection: keep-alive\r\nCookie: d\r\n\r\n",
+                "GET / HTTP/1.1\r\n\r\n",
             ),
             (
-                Version::HTTP_11,
-                "expect: 100-continue\nexpect: magic",
-                some,
-                Err(PeerError::Expectation),
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: x, close\r\n\r\n",
+                "GET / HTTP/1.1\r\nconnection: close\r\n\r\n",
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\nExpect: 100-Continue\r\n\r\n",
+                "POST / HTTP/1.1\r\ncontent-length: 18446744073709551613\r\nexpect: 100-continue\r\n\r\n",
+            ),
+            (
+                "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTE: x, trailers\r\n\r\n",
+                "PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\nte: trailers\r\n\r\n",
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+                "GET / HTTP/1.1\r\nupgrade: any\r\n\r\n",
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
+                "GET / HTTP/1.1\r\n\r\n",
+            ),
+            (
+                "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
+                "CONNECT / HTTP/1.1\r\n\r\n",
+            ),
+            ("GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"),
+            (
+                "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+                "GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
             ),
         ] {
-            let request = request("POST /", version, &format!("host: a\n{expect}"));
-            assert_eq!(checked(&request, body), expected, "{version:?} {expect}");
+            check(head, restated);
         }
     }
 }

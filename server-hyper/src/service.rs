@@ -6,20 +6,19 @@
 
 mod answer;
 
-use std::fmt;
 use std::task::Context as Task;
 
 use bytes::Bytes;
-use gateway_spec::{BodyError, BodyLength, Gone, Headers};
-use http::{Request, StatusCode, Uri, Version};
+use gateway_spec::{BodyError, BodyLength, Gone};
+use http::{HeaderMap, Request, Uri};
 use http1::PeerError;
 use hyper::body::Incoming;
 use server_host::http2::{self, Expectation};
-use server_host::{BodyAllowed, Call, Context, Facts, Informational, Limits, Wanted};
+use server_host::{BodyAllowed, Call, Context, Informational, Limits, Wanted};
 
 use crate::body::{Brought, Continue, RequestBody};
 use crate::io::{Io, Shared};
-use crate::request::{self, Rare};
+use crate::request;
 
 pub(crate) use answer::{Answer, OneAtATime};
 
@@ -38,6 +37,8 @@ pub(crate) struct Serving {
     refused: Option<Refused>,
     /// A request that came while the application is still at the one before, whose response hyper has already.
     held: Option<Request<Incoming>>,
+    /// The map that came with the last request: memory for the response's fields.
+    spare: Option<HeaderMap>,
     served: Served,
     /// Requests that a connection of HTTP/1 may still bring. Those of HTTP/2 are counted by its connection.
     requests: u32,
@@ -47,30 +48,12 @@ pub(crate) struct Serving {
     gave: usize,
 }
 
-/// Why a request is refused, by the rules of its version.
+/// A request of HTTP/2 that is refused. Of HTTP/1, hyper is not told of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
-    Http1(PeerError),
-    /// Here it is this crate that leaves content out; on HTTP/1 hyper does.
-    Http2(http2::Refusal, BodyAllowed),
-}
-
-impl Refused {
-    pub(crate) const fn status(self) -> StatusCode {
-        match self {
-            Self::Http1(error) => error.status(),
-            Self::Http2(refusal, _) => refusal.status(),
-        }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http1(error) => error.fmt(f),
-            Self::Http2(refusal, _) => refusal.fmt(f),
-        }
-    }
+pub(crate) struct Refused {
+    pub(crate) refusal: http2::Refusal,
+    /// It is this crate that leaves content out.
+    pub(crate) body: BodyAllowed,
 }
 
 /// Whether an application asked for the connection's end.
@@ -192,6 +175,7 @@ impl Serving {
             hyper: Hyper::Nothing,
             refused: None,
             held: None,
+            spare: None,
             served: Served::Nothing,
             requests: context.limits().requests.get(),
             next: Next::Welcome,
@@ -201,68 +185,69 @@ impl Serving {
     }
 
     /// Hyper has a request.
-    pub(crate) fn begin(&mut self, mut request: Request<Incoming>) {
+    pub(crate) fn begin(&mut self, request: Request<Incoming>) {
         self.served = Served::Request;
         if self.call.is_active() {
             self.held = Some(request);
             return;
         }
-        let discard_bytes = self.limits.discard_bytes;
-        self.body = self
-            .begin_call(&mut request)
-            .map(|waits| RequestBody::new(request.into_body(), waits, discard_bytes));
-    }
-
-    /// Begins the call, unless the request is refused; whether there is a body, and its peer waits.
-    fn begin_call(&mut self, request: &mut Request<Incoming>) -> Option<Continue> {
         self.requests = self.requests.saturating_sub(1);
         if self.requests == 0 && matches!(self.outlet, Outlet::Socket(_)) {
             self.close_after_reply();
         }
-        let length = request::length(request.body());
-        let checked = match request.version() {
-            Version::HTTP_2 => self.check_http2(request, length),
-            _ => Self::check_http1(request, length),
+        self.body = match self.outlet {
+            Outlet::Socket(_) => self.begin_http1(request),
+            Outlet::Stream => self.begin_http2(request),
         };
-        let (facts, waits) = match checked {
-            Ok(checked) => checked,
-            Err(refused) => {
-                self.refused = Some(refused);
-                return None;
-            }
-        };
-        request::fill(self.call.vacant(), request, length);
-        self.call.begin(facts);
         self.body_state = BodyState::Whole;
         self.reply = Reply::Waited;
         self.app = App::Waiting;
-        match length {
+    }
+
+    /// What hyper has of a head is what it was told; the head itself is where hyper reads.
+    fn begin_http1(&mut self, request: Request<Incoming>) -> Option<RequestBody> {
+        let Outlet::Socket(io) = &self.outlet else {
+            return None;
+        };
+        let Io { gate, output, .. } = &mut *io.lock();
+        let head = gate.head().expect("what hyper reads here is HTTP/1");
+        let (facts, waits) = (request::facts(head), request::waits(head.facts));
+        request::show(head, self.call.vacant_with(output));
+        self.call.begin(facts);
+        let (told, body) = request.into_parts();
+        self.spare = Some(told.headers);
+        match self.call.scope().body {
             BodyLength::Empty => None,
-            BodyLength::Known(_) | BodyLength::Unknown => Some(waits),
+            BodyLength::Known(_) | BodyLength::Unknown => {
+                Some(RequestBody::new(body, waits, self.limits.discard_bytes))
+            }
         }
     }
 
-    fn check_http1(
-        request: &Request<Incoming>,
-        length: BodyLength,
-    ) -> Result<(Facts, Continue), Refused> {
-        let rare = Rare::among(request.headers());
-        let waits = request::check(request, rare, length).map_err(Refused::Http1)?;
-        Ok((request::facts(request, rare, length), waits))
-    }
-
-    fn check_http2(
-        &self,
-        request: &mut Request<Incoming>,
-        length: BodyLength,
-    ) -> Result<(Facts, Continue), Refused> {
+    /// Begins the call, unless the request is refused.
+    fn begin_http2(&mut self, mut request: Request<Incoming>) -> Option<RequestBody> {
+        let length = request::length(request.body());
         let facts = http2::facts(request.method(), Informational::Dropped);
-        let waits = match http2::check(request, length, &self.limits) {
+        let waits = match http2::check(&mut request, length, &self.limits) {
             // Hyper cannot tell a peer to go on: it is left to its own patience.
             Ok(Expectation::Continue | Expectation::Nothing) => Continue::NotExpected,
-            Err(refusal) => return Err(Refused::Http2(refusal, facts.body)),
+            Err(refusal) => {
+                self.refused = Some(Refused {
+                    refusal,
+                    body: facts.body,
+                });
+                return None;
+            }
         };
-        Ok((facts, waits))
+        let (head, body) = request.into_parts();
+        request::fill(self.call.vacant(), head, length);
+        self.call.begin(facts);
+        match length {
+            BodyLength::Empty => None,
+            BodyLength::Known(_) | BodyLength::Unknown => {
+                Some(RequestBody::new(body, waits, self.limits.discard_bytes))
+            }
+        }
     }
 
     /// The reply is on its way; what is left is the rest of the request.
@@ -278,11 +263,16 @@ impl Serving {
         }
     }
 
-    /// Ends the exchange, and lets go of the request: slices of it would hold hyper's read buffer.
+    /// Ends the exchange, and lets go of the request of HTTP/2: slices of it would hold a read buffer.
     pub(crate) fn end(&mut self, gone: Gone) {
         self.call.end(gone);
-        if let Some(scope) = self.call.scope_mut() {
-            scope.headers = Headers::new();
+        if let Outlet::Stream = self.outlet
+            && let Some(scope) = self.call.scope_mut()
+        {
+            // The response may have them already.
+            if !scope.headers.is_empty() {
+                scope.headers = HeaderMap::new().into();
+            }
             scope.uri = Uri::default();
         }
     }

@@ -85,6 +85,8 @@ enum Over {
     Gone(Gone),
     /// Before it began: the connection speaks HTTP/2.
     Http2,
+    /// The connection is a WebSocket's.
+    Socket,
 }
 
 impl From<io::Error> for Over {
@@ -115,6 +117,10 @@ impl Connection {
                 // What was read so far is its.
                 Over::Http2 => {
                     *self = Self::Http2(Box::new(Http2::new(http1.io, http1.context)));
+                }
+                Over::Socket => {
+                    let (stream, input, output) = http1.io.into_all(&http1.context);
+                    http1.call.into_socket(stream, input, output, http1.context);
                 }
             }
         }
@@ -405,6 +411,7 @@ impl Http1 {
             };
             match effect {
                 Effect::Goes => {}
+                Effect::Upgraded if self.call.is_socket() => return Err(Over::Socket),
                 Effect::Upgraded => self.phase = Phase::Tunnel,
                 Effect::Shutdown => self.io.shut_down(),
                 Effect::Complete => return self.next_request(),
@@ -656,6 +663,7 @@ impl Http1 {
             self.call.exchange().set_gone(gone);
             self.call.end(gone);
         }
+        self.call.rest_with(&mut self.io.output);
         self.io.give_back(&self.context);
     }
 

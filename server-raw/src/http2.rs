@@ -16,17 +16,17 @@ use std::task::{Context as Task, Poll, Waker};
 use gateway_spec::Gone;
 use h2::server::{Builder, Connection, Handshake};
 use server_host::{
-    Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Requests, Resets, Shutdown,
+    Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Requests, Resets, Shutdown,
 };
 
 use crate::connection::TURNS;
 use crate::io::Io;
 use part::Part;
 use socket::{SharedSocket, Written};
-use stream::Stream;
+use stream::{Home, Stream, StreamTask};
 
-/// Places for calls that are kept for the next streams: what a browser asks for at once.
-const KEPT: usize = 16;
+/// Streams that are begun at a time: what a browser asks for at once.
+const BATCH: usize = 16;
 
 /// One connection, as a task.
 pub(crate) struct Http2 {
@@ -57,8 +57,10 @@ pub(crate) enum News {
 pub(crate) struct Streams(Arc<Mutex<State>>);
 
 struct State {
-    free: Vec<Call>,
+    /// Streams that are tasks.
     open: usize,
+    /// Whether the connection's task is at work, and looks at all of this before it rests.
+    at_work: bool,
     served: News,
     /// Streams that the peer has cancelled since the connection looked last.
     resets: u32,
@@ -130,17 +132,28 @@ impl Http2 {
                 Poll::Ready(Err(_)) => self.linger(),
                 Poll::Pending => return Ok(Poll::Pending),
             },
-            Phase::Open(connection) => match connection.poll_accept(task) {
-                Poll::Ready(Some(Ok((request, respond)))) => {
+            Phase::Open(connection) => {
+                let home = Home {
+                    context: &self.context,
+                    streams: &self.streams,
+                };
+                let (begun, accepted) = accept(connection, home, task);
+                let count = begun.len();
+                let has_begun = count > 0;
+                give_first_turns(begun, home);
+                for _ in 0..count {
                     if self.context.count_request() == Requests::Last {
                         connection.graceful_shutdown();
                     }
-                    let context = self.context.for_stream();
-                    tokio::spawn(Stream::new(request, respond, context, &self.streams));
                 }
-                Poll::Ready(Some(Err(_)) | None) => self.linger(),
-                Poll::Pending => return Ok(Poll::Pending),
-            },
+                match accepted {
+                    Poll::Ready(Accepted::Batch) => {}
+                    Poll::Ready(Accepted::Last) => self.linger(),
+                    // What the streams have answered is still to be written.
+                    Poll::Pending if has_begun => {}
+                    Poll::Pending => return Ok(Poll::Pending),
+                }
+            }
             Phase::Lingering { left } => {
                 let read = self
                     .socket
@@ -226,6 +239,7 @@ impl Http2 {
         }
         let (open, served) = {
             let mut state = self.streams.lock();
+            state.at_work = false;
             let served = std::mem::replace(&mut state.served, News::None);
             (state.open, served)
         };
@@ -245,6 +259,48 @@ impl Http2 {
             _ => self.context.expect_nothing(),
         }
         Ok(())
+    }
+}
+
+/// What came of accepting streams.
+enum Accepted {
+    /// So many that they are to have their turns before others.
+    Batch,
+    /// There will be none any more.
+    Last,
+}
+
+/// The streams that the peer has begun: several at a time, since their answers are written together, and code that is run over and over
+/// stays in the processor.
+fn accept(
+    connection: &mut Connection<SharedSocket, Part>,
+    home: Home<'_>,
+    task: &mut Task<'_>,
+) -> (Vec<Stream>, Poll<Accepted>) {
+    let mut begun = Vec::new();
+    while begun.len() < BATCH {
+        match connection.poll_accept(task) {
+            Poll::Ready(Some(Ok((request, respond)))) => {
+                if begun.is_empty() {
+                    begun.reserve(BATCH);
+                    home.streams.serve();
+                }
+                begun.push(Stream::new(request, respond, home));
+            }
+            Poll::Ready(Some(Err(_)) | None) => return (begun, Poll::Ready(Accepted::Last)),
+            Poll::Pending => return (begun, Poll::Pending),
+        }
+    }
+    (begun, Poll::Ready(Accepted::Batch))
+}
+
+/// Those that wait for something then become tasks.
+fn give_first_turns(mut begun: Vec<Stream>, home: Home<'_>) {
+    // A task looks at everything again, so nobody has to be woken before.
+    let mut task = Task::from_waker(Waker::noop());
+    begun.retain_mut(|stream| stream.run(home, &mut task).is_pending());
+    for stream in begun {
+        tokio::spawn(StreamTask::new(stream, home));
     }
 }
 
@@ -276,8 +332,8 @@ const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 impl Streams {
     fn new() -> Self {
         Self(Arc::new(Mutex::new(State {
-            free: Vec::new(),
             open: 0,
+            at_work: false,
             served: News::Bytes,
             resets: 0,
             end: End::NotAsked,
@@ -288,6 +344,7 @@ impl Streams {
 
     fn register(&self, waker: &Waker) {
         let mut state = self.lock();
+        state.at_work = true;
         match &state.connection {
             Some(kept) if kept.will_wake(waker) => {}
             _ => state.connection = Some(waker.clone()),
@@ -299,25 +356,24 @@ impl Streams {
         self.lock().gone.get_or_insert(gone);
     }
 
-    /// A stream begins: a place for its call.
-    pub(crate) fn open(&self, context: &Context) -> Call {
-        let mut state = self.lock();
-        state.open += 1;
-        state.served = News::Bytes;
-        state.free.pop().unwrap_or_else(|| context.call())
+    /// Streams begin.
+    fn serve(&self) {
+        self.lock().served = News::Bytes;
     }
 
-    /// A stream has ended; its call's place is kept if there is room.
-    pub(crate) fn close(&self, call: Option<Call>) {
+    /// A stream became a task.
+    pub(crate) fn open(&self) {
+        self.lock().open += 1;
+    }
+
+    /// A stream that was a task has ended.
+    pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.open -= 1;
-        if let Some(call) = call
-            && state.free.len() < KEPT
-        {
-            state.free.push(call);
-        }
         if state.open == 0 {
             state.served = News::Bytes;
+        }
+        if state.open == 0 && !state.at_work {
             state.wake();
         }
     }

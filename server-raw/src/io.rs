@@ -85,6 +85,14 @@ impl Io {
         (self.stream, self.input)
     }
 
+    /// As [`into_parts`](Self::into_parts), with what is not written yet.
+    pub(crate) fn into_all(mut self, context: &Context) -> (Stream, BytesMut, Output) {
+        if self.input.is_empty() {
+            self.give_back(context);
+        }
+        (self.stream, self.input, self.output)
+    }
+
     pub(crate) fn read_ended(&self) -> bool {
         self.read == ReadSide::Ended
     }

@@ -6,26 +6,27 @@
 //! No lock is held while the exchange is called, for it may call wakers, and a waker may call back. What is to be done with the
 //! exchange is queued under the lock, and whoever comes first does it, for all, in order.
 
-mod socket;
-
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
 };
 
+use bytes::{Bytes, BytesMut};
 use gateway_spec::{
-    Abort, Cause, CloseCode, ConnectionInfo, Gone, GoneSignal, Http, HttpSend, HttpTransport,
-    Scope, SendError, WebSocketReceive, WebSocketSend, WebSocketTransport,
+    Abort, Cause, ConnectionInfo, Gone, GoneSignal, Http, HttpSend, HttpTransport, Scope,
+    SendError, WebSocketReceive, WebSocketSend, WebSocketTransport,
 };
 
 use crate::{
+    frame::Frame,
     handshake::Offer,
+    socket::{Next, Outlet, Readers, Socket},
     upgrade::Settings,
     waiting::{Slot, Waiting},
-    watch::Standing,
+    watch::{Ending, Standing, Watched},
 };
-use socket::{Action, Next, Readers, Socket};
 
 /// The socket of one exchange, shared by the application's handles and the server's [`Watch`](crate::Watch).
 pub(crate) struct Exchange {
@@ -39,7 +40,48 @@ pub(crate) struct Exchange {
 
 struct Inner {
     socket: Socket,
+    /// What is to be done with the exchange, in this order.
+    queue: Queue,
     worker: Worker,
+}
+
+#[derive(Default)]
+struct Queue(VecDeque<Action>);
+
+enum Action {
+    Bytes(Bytes),
+    Event(Box<HttpSend>),
+    Close,
+    Abort(Abort),
+}
+
+/// Payloads from this size on are handed on as they are; copying a shorter one behind its header costs less than a second event.
+const WHOLE: usize = 4096;
+
+impl Outlet for Queue {
+    /// In one piece if it is short, without a copy of the payload if it is long.
+    fn frame(&mut self, frame: Frame) {
+        if frame.payload().len() < WHOLE {
+            self.0.push_back(Action::Bytes(frame.to_bytes()));
+            return;
+        }
+        let mut header = BytesMut::new();
+        frame.header().write(&mut header);
+        self.0.push_back(Action::Bytes(header.freeze()));
+        self.0.push_back(Action::Bytes(frame.payload));
+    }
+
+    fn event(&mut self, event: HttpSend) {
+        self.0.push_back(Action::Event(Box::new(event)));
+    }
+
+    fn close(&mut self) {
+        self.0.push_back(Action::Close);
+    }
+
+    fn abort(&mut self, why: Abort) {
+        self.0.push_back(Action::Abort(why));
+    }
 }
 
 /// Whether somebody is doing what is queued.
@@ -64,64 +106,10 @@ impl Exchange {
             waiting,
             inner: Mutex::new(Inner {
                 socket: Socket::new(scope, offer, settings),
+                queue: Queue::default(),
                 worker: Worker::Idle,
             }),
         }
-    }
-
-    /// For the server: waits for the client's close frame, if ours is sent.
-    pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.standing() == Standing::Closing {
-            // What comes now is skipped by the session; the disconnect ends the loop.
-            drop(ready!(self.receive(&self.waiting.watcher, cx)));
-        }
-        Poll::Ready(())
-    }
-
-    /// For the server: where the socket stands.
-    pub(crate) fn standing(&self) -> Standing {
-        self.lock().socket.standing()
-    }
-
-    /// For the server: pings, if there is credit.
-    pub(crate) fn ping(&self) -> bool {
-        if self.standing() != Standing::Open {
-            return false;
-        }
-        // With the waker that wakes all, so nobody who waits for credit is forgotten.
-        let credit = self.http.poll_ready(&mut Context::from_waker(&self.waker));
-        let Poll::Ready(Ok(())) = credit else {
-            return false;
-        };
-        // A socket that was closed meanwhile does not take it, and needs none.
-        self.send(WebSocketSend::Ping(bytes::Bytes::new())).is_ok()
-    }
-
-    /// For the server: waits no longer for the client's close frame.
-    pub(crate) fn give_up(&self) {
-        let mut inner = self.lock();
-        inner.socket.stop_closing();
-        self.work_quietly(inner);
-    }
-
-    /// For the server: gives the client up.
-    pub(crate) fn time_out(&self) {
-        let mut inner = self.lock();
-        let reason = "the client was silent for too long";
-        inner
-            .socket
-            .give_up(CloseCode::INTERNAL_ERROR, reason, Cause::Timeout);
-        self.work_quietly(inner);
-    }
-
-    /// For the server: says goodbye because it shuts down.
-    pub(crate) fn shut_down(&self) {
-        let mut inner = self.lock();
-        let reason = "the server is shutting down";
-        inner
-            .socket
-            .give_up(CloseCode::RESTART, reason, Cause::Shutdown);
-        self.work_quietly(inner);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -131,20 +119,20 @@ impl Exchange {
 
     /// Does what is queued, unless somebody is at it. Fails with the first thing that the exchange does not take.
     fn work<'a>(&'a self, mut inner: MutexGuard<'a, Inner>) -> Result<(), SendError> {
-        if inner.worker == Worker::Busy || inner.socket.queue.is_empty() {
+        if inner.worker == Worker::Busy || inner.queue.0.is_empty() {
             return Ok(());
         }
         inner.worker = Worker::Busy;
         let mut outcome = Ok(());
         let mut ended = false;
-        while let Some(action) = inner.socket.queue.pop_front() {
+        while let Some(action) = inner.queue.0.pop_front() {
             drop(inner);
             ended |= matches!(action, Action::Close | Action::Abort(_));
             let done = self.act(action);
             inner = self.lock();
             if let Err(error) = done {
                 // The exchange refuses all that follows too (HTTP-35). What came before is still to be read (WS-12).
-                inner.socket.queue.clear();
+                inner.queue.0.clear();
                 ended = true;
                 outcome = outcome.and(Err(error));
             }
@@ -176,14 +164,15 @@ impl Exchange {
     fn receive(&self, slot: &Slot, cx: &mut Context<'_>) -> Poll<WebSocketReceive> {
         loop {
             let mut inner = self.lock();
-            let next = inner.socket.next();
+            let next = inner.next();
             self.work_quietly(inner);
             match next {
                 Next::Receive(event) => return Poll::Ready(event),
                 Next::Pong => {
                     let ready = ready!(self.poll_credit(slot, cx));
                     inner = self.lock();
-                    let answered = inner.socket.pong(ready);
+                    let Inner { socket, queue, .. } = &mut *inner;
+                    let answered = socket.pong(ready, queue);
                     self.work_quietly(inner);
                     if let Some(payload) = answered {
                         return Poll::Ready(WebSocketReceive::Ping(payload));
@@ -226,7 +215,7 @@ impl WebSocketTransport for Exchange {
 
     fn send(&self, event: WebSocketSend) -> Result<(), SendError> {
         let mut inner = self.lock();
-        let socket = &mut inner.socket;
+        let Inner { socket, queue, .. } = &mut *inner;
         match event {
             WebSocketSend::Accept(accept) => {
                 let (head, open) = socket.accept(&accept)?;
@@ -237,11 +226,11 @@ impl WebSocketTransport for Exchange {
                 self.waiting.wake();
                 return Ok(());
             }
-            WebSocketSend::Deny(response) => socket.deny(response)?,
-            WebSocketSend::Message(message) => socket.message(&message)?,
-            WebSocketSend::Ping(payload) => socket.ping(payload)?,
-            WebSocketSend::Pong(payload) => socket.unasked_pong(payload)?,
-            WebSocketSend::Close(frame) => socket.close(&frame, Cause::Local)?,
+            WebSocketSend::Deny(response) => socket.deny(response, queue)?,
+            WebSocketSend::Message(message) => socket.message(message, queue)?,
+            WebSocketSend::Ping(payload) => socket.ping(payload, queue)?,
+            WebSocketSend::Pong(payload) => socket.unasked_pong(payload, queue)?,
+            WebSocketSend::Close(frame) => socket.close(&frame, Cause::Local, queue)?,
             _ => return Err(SendError::Unsupported),
         }
         self.work(inner)
@@ -264,8 +253,60 @@ impl WebSocketTransport for Exchange {
     fn abort(&self, why: Abort) {
         let draining = self.connection.draining();
         let mut inner = self.lock();
-        inner.socket.abort(why, draining);
+        let Inner { socket, queue, .. } = &mut *inner;
+        socket.abort(why, draining, queue);
         self.work_quietly(inner);
+    }
+}
+
+impl Watched for Exchange {
+    fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.standing() == Standing::Closing {
+            // What comes now is skipped by the session; the disconnect ends the loop.
+            drop(ready!(self.receive(&self.waiting.watcher, cx)));
+        }
+        Poll::Ready(())
+    }
+
+    fn standing(&self) -> Standing {
+        self.lock().socket.standing()
+    }
+
+    fn ping(&self) -> bool {
+        if self.standing() != Standing::Open {
+            return false;
+        }
+        // With the waker that wakes all, so nobody who waits for credit is forgotten.
+        let credit = self.http.poll_ready(&mut Context::from_waker(&self.waker));
+        let Poll::Ready(Ok(())) = credit else {
+            return false;
+        };
+        // A socket that was closed meanwhile does not take it, and needs none.
+        self.send(WebSocketSend::Ping(Bytes::new())).is_ok()
+    }
+
+    fn give_up(&self) {
+        let mut inner = self.lock();
+        let Inner { socket, queue, .. } = &mut *inner;
+        socket.stop_closing(queue);
+        self.work_quietly(inner);
+    }
+
+    fn end(&self, why: Ending) {
+        let mut inner = self.lock();
+        let Inner { socket, queue, .. } = &mut *inner;
+        socket.end_for(why, queue);
+        self.work_quietly(inner);
+    }
+}
+
+impl Inner {
+    fn next(&mut self) -> Next {
+        let next = self.socket.next(&mut self.queue);
+        if let Next::Read(_) = next {
+            self.socket.let_go();
+        }
+        next
     }
 }
 

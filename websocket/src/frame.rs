@@ -101,6 +101,8 @@ pub struct FrameHeader {
 }
 
 impl FrameHeader {
+    /// The least bytes that a header takes.
+    pub(crate) const LEAST_BYTES: usize = 2;
     /// The most bytes that a header takes.
     pub const MAX_BYTES: usize = 14;
     /// The most bytes of payload in a control frame.
@@ -174,22 +176,37 @@ impl FrameHeader {
 
     /// Appends the header to `out`, with its length in the shortest form.
     pub fn write(&self, out: &mut BytesMut) {
-        out.put_u8(u8::from(self.fin) << 7 | u8::from(self.compressed) << 6 | self.opcode.bits());
+        let (bytes, count) = self.to_array();
+        out.put_slice(&bytes[..count]);
+    }
+
+    /// The header, with its length in the shortest form, and how many bytes it is.
+    #[inline]
+    pub(crate) fn to_array(self) -> ([u8; Self::MAX_BYTES], usize) {
+        let mut bytes = [0; Self::MAX_BYTES];
+        bytes[0] = u8::from(self.fin) << 7 | u8::from(self.compressed) << 6 | self.opcode.bits();
         let masked = u8::from(self.mask.is_some()) << 7;
-        match self.length {
-            short @ 0..=125 => out.put_u8(masked | short as u8),
+        let mut count = match self.length {
+            short @ 0..=125 => {
+                bytes[1] = masked | short as u8;
+                2
+            }
             medium @ 126..=0xffff => {
-                out.put_u8(masked | 126);
-                out.put_u16(medium as u16);
+                bytes[1] = masked | 126;
+                bytes[2..4].copy_from_slice(&(medium as u16).to_be_bytes());
+                4
             }
             long => {
-                out.put_u8(masked | 127);
-                out.put_u64(long);
+                bytes[1] = masked | 127;
+                bytes[2..10].copy_from_slice(&long.to_be_bytes());
+                10
             }
-        }
+        };
         if let Some(key) = self.mask {
-            out.put_slice(&key);
+            bytes[count..count + key.len()].copy_from_slice(&key);
+            count += key.len();
         }
+        (bytes, count)
     }
 }
 
@@ -228,6 +245,7 @@ pub struct Frame {
 
 impl Frame {
     /// A whole frame without a mask: what a server sends.
+    #[inline]
     pub(crate) fn new(opcode: Opcode, payload: Bytes) -> Self {
         Self {
             header: FrameHeader::new(opcode, payload.len() as u64),

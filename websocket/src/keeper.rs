@@ -166,6 +166,11 @@ impl<T: Timer> Keeper<T> {
         &self.timer
     }
 
+    /// The socket, to end it because the server shuts down.
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
     /// Runs the call, and then waits for what is left of the closing handshake. `forced` is the end of the grace period, which
     /// the call learns by its disconnect.
     pub async fn keep<F: Future>(
@@ -193,12 +198,24 @@ impl<T: Timer> Keeper<T> {
     }
 
     /// Does what is due; ready when nothing is left to wait for but the application.
-    pub fn poll(&mut self, life: impl Fn() -> Life, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll(&mut self, life: impl FnOnce() -> Life, cx: &mut Context<'_>) -> Poll<()> {
+        let standing = self.watch.standing();
+        self.turn(standing, life, cx)
+    }
+
+    /// As [`poll`](Self::poll), for a server that knows where the socket stands.
+    #[inline]
+    pub fn turn(
+        &mut self,
+        standing: Standing,
+        life: impl FnOnce() -> Life,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         let due = match self.timer.poll(cx) {
             Poll::Ready(()) => Due::Yes,
             Poll::Pending => Due::No,
         };
-        match self.watch.standing() {
+        match standing {
             Standing::Open => {
                 self.look_for_life(life(), due, cx);
                 Poll::Ready(())
@@ -209,6 +226,19 @@ impl<T: Timer> Keeper<T> {
                 Poll::Ready(())
             }
         }
+    }
+
+    /// Whether nothing but silence is waited for: the client is read, and has all that was sent to it.
+    #[inline]
+    pub fn is_at_ease(&self) -> bool {
+        self.wait == Waiting::Anything && self.behind == Behind::No
+    }
+
+    /// More was heard in the moment of the last [`turn`](Self::turn), and it [is at ease](Self::is_at_ease): the time that was begun then
+    /// is this one's.
+    #[inline]
+    pub fn heard_more(&mut self, heard: u32) {
+        self.heard = heard;
     }
 
     fn look_for_life(&mut self, life: Life, due: Due, cx: &mut Context<'_>) {

@@ -15,6 +15,7 @@
 //! gives [`Event`]s, takes [`Message`](gateway_spec::Message)s and appends frames to another buffer. [`Prepared`] is a message for many of them.
 //!
 //! [`upgrade()`] is what a server calls: it makes a WebSocket of the contract of an exchange that asks for one, with a session behind it.
+//! [`upgrade_line`] does so for a server that gives the socket its connection: [`Line`].
 //!
 //! A session's state, with what moves it on ([`State`]):
 //!
@@ -45,10 +46,12 @@ pub mod frame;
 pub mod handshake;
 mod keeper;
 pub mod limits;
+pub mod line;
 pub mod mask;
 mod message;
 pub mod prepared;
 pub mod session;
+mod socket;
 pub mod state;
 mod upgrade;
 mod utf8;
@@ -59,8 +62,10 @@ pub use error::{NotSent, ProtocolError};
 pub use handshake::{Agreement, HandshakeError};
 pub use keeper::{Keeper, Life, Timer, Times};
 pub use limits::Limits;
+pub use line::{Line, Outbox};
+
 pub use prepared::Prepared;
 pub use session::{Event, Role, Session, Step};
 pub use state::State;
-pub use upgrade::{Settings, Upgrade, may_upgrade, upgrade};
+pub use upgrade::{Settings, Upgrade, may_upgrade, upgrade, upgrade_line};
 pub use watch::{Standing, Watch};

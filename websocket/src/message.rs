@@ -19,6 +19,14 @@ pub(crate) fn payload(message: &Message) -> &Bytes {
     }
 }
 
+/// The payload's bytes, out of the message.
+pub(crate) fn into_payload(message: Message) -> Bytes {
+    match message {
+        Message::Text(text) => text.into_bytes(),
+        Message::Binary(bytes) => bytes,
+    }
+}
+
 /// The opcode of the message's first frame.
 pub(crate) fn opcode(message: &Message) -> Opcode {
     match message {

@@ -54,6 +54,26 @@ pub enum Step {
     Closed,
 }
 
+/// What [`Session::next_whole`] found.
+pub(crate) enum Whole {
+    Message(Message),
+    Broken(ProtocolError),
+    /// The input is empty, and no frame has begun.
+    Nothing,
+    /// Something for [`Session::next_event`].
+    Other,
+}
+
+/// The bytes of a short frame before its payload: two, and the key.
+const SHORT_HEADER: usize = 6;
+
+/// The longest payload with a header like that.
+const MAX_SHORT: usize = 125;
+
+/// The first byte of a frame that is a whole message.
+const WHOLE_TEXT: u8 = 0x81;
+const WHOLE_BINARY: u8 = 0x82;
+
 /// What the peer sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -92,6 +112,8 @@ pub enum Event {
 pub struct Session {
     side: Side,
     limits: Limits,
+    /// The longest payload of a short frame that may be a message.
+    short_bytes: u8,
     state: State,
     reading: Reading,
     // Boxed, as is `compression`: most sockets have neither at most times.
@@ -107,10 +129,13 @@ impl Session {
             .map(|agreed| Box::new(Compression::new(role, &agreed)));
         let side = match role {
             Role::Server => Side::Server,
-            Role::Client { seed } => Side::Client(Keys(seed)),
+            Role::Client { seed } => Side::Client(Box::new(Keys(seed))),
         };
         Self {
             side,
+            short_bytes: [limits.frame_bytes, limits.wire_bytes, limits.message_bytes]
+                .into_iter()
+                .fold(MAX_SHORT, usize::min) as u8,
             limits,
             state: State::Open,
             reading: Reading::Header,
@@ -146,6 +171,43 @@ impl Session {
         step
     }
 
+    /// As [`next_event`](Self::next_event), for what nearly always comes: a message that is one short frame, plain and whole, from a client.
+    /// What else there is, is left as it is.
+    #[inline(always)]
+    pub(crate) fn next_whole(&mut self, input: &mut BytesMut) -> Whole {
+        let (State::Open, Reading::Header, Side::Server) = (self.state, &self.reading, &self.side)
+        else {
+            return Whole::Other;
+        };
+        let Some(&[first, second, a, b, c, d]) = input.first_chunk() else {
+            return match input.is_empty() {
+                true => Whole::Nothing,
+                false => Whole::Other,
+            };
+        };
+        // 126 and 127 stand for longer ones, and without the highest bit there is no mask.
+        let length = second ^ 0x80;
+        let size = SHORT_HEADER + usize::from(length);
+        let kind = match first {
+            WHOLE_BINARY => Kind::Binary,
+            WHOLE_TEXT => Kind::TEXT,
+            _ => return Whole::Other,
+        };
+        if length > self.short_bytes || size > input.len() || self.partial.is_some() {
+            return Whole::Other;
+        }
+        mask::apply_short([a, b, c, d], &mut input[SHORT_HEADER..size]);
+        let mut frame = input.split_to(size).freeze();
+        frame.advance(SHORT_HEADER);
+        match kind.message(frame) {
+            Ok(message) => Whole::Message(message),
+            Err(error) => {
+                self.state = self.state.on(Input::Fail).unwrap_or(State::Closed);
+                Whole::Broken(error)
+            }
+        }
+    }
+
     /// Appends a message to `out`, compressed if that was agreed and the message is long enough.
     ///
     /// # Errors
@@ -162,19 +224,18 @@ impl Session {
     ///
     /// As [`send`](Self::send).
     pub fn encode(&mut self, message: &Message) -> Result<Frame, NotSent> {
+        self.seal(message.clone())
+    }
+
+    /// As [`encode`](Self::encode), of a message that nobody else needs.
+    #[inline]
+    pub(crate) fn seal(&mut self, message: Message) -> Result<Frame, NotSent> {
         self.may_send()?;
-        let plain = message::payload(message);
-        let deflated = self
-            .compression
-            .as_mut()
-            .and_then(|compression| compression.deflate(plain));
-        let frame = match deflated {
-            None => Frame::new(message::opcode(message), plain.clone()),
-            Some(deflated) => {
-                let mut frame = Frame::new(message::opcode(message), deflated);
-                frame.header.compressed = true;
-                frame
-            }
+        let opcode = message::opcode(&message);
+        let plain = message::into_payload(message);
+        let frame = match &mut self.compression {
+            None => Frame::new(opcode, plain),
+            Some(compression) => compression.frame(opcode, plain),
         };
         Ok(self.side.seal(frame))
     }
@@ -202,7 +263,8 @@ impl Session {
     ///
     /// [`NotSent::Closed`], and [`NotSent::ControlTooLong`] over 125 bytes.
     pub fn ping(&mut self, payload: Bytes, out: &mut BytesMut) -> Result<(), NotSent> {
-        self.control(Opcode::Ping, payload, out)
+        self.control(Opcode::Ping, payload)?.write(out);
+        Ok(())
     }
 
     /// Appends a pong to `out`. The answer to a ping has the ping's bytes.
@@ -211,7 +273,8 @@ impl Session {
     ///
     /// As [`ping`](Self::ping).
     pub fn pong(&mut self, payload: Bytes, out: &mut BytesMut) -> Result<(), NotSent> {
-        self.control(Opcode::Pong, payload, out)
+        self.control(Opcode::Pong, payload)?.write(out);
+        Ok(())
     }
 
     /// Appends a close frame to `out`: to begin closing, to answer the peer's (usually with what it said), or to say what it did
@@ -221,6 +284,12 @@ impl Session {
     ///
     /// [`NotSent::Closed`] if one was sent already.
     pub fn close(&mut self, frame: Option<&CloseFrame>, out: &mut BytesMut) -> Result<(), NotSent> {
+        self.closing(frame)?.write(out);
+        Ok(())
+    }
+
+    /// As [`close`](Self::close), but gives out the frame.
+    pub(crate) fn closing(&mut self, frame: Option<&CloseFrame>) -> Result<Frame, NotSent> {
         self.state = self.state.on(Input::SendClose).ok_or(NotSent::Closed)?;
         // Data that still comes is skipped, so what was begun will never be a message.
         self.partial = None;
@@ -228,8 +297,7 @@ impl Session {
             self.reading = Reading::Unwanted(payload);
         }
         let frame = Frame::new(Opcode::Close, close::payload(frame));
-        self.side.seal(frame).write(out);
-        Ok(())
+        Ok(self.side.seal(frame))
     }
 
     /// Where the session stands.
@@ -241,18 +309,13 @@ impl Session {
         self.state.on(Input::Send).map(drop).ok_or(NotSent::Closed)
     }
 
-    fn control(
-        &mut self,
-        opcode: Opcode,
-        payload: Bytes,
-        out: &mut BytesMut,
-    ) -> Result<(), NotSent> {
+    /// A ping or a pong.
+    pub(crate) fn control(&mut self, opcode: Opcode, payload: Bytes) -> Result<Frame, NotSent> {
         self.may_send()?;
         if payload.len() > FrameHeader::MAX_CONTROL_BYTES {
             return Err(NotSent::ControlTooLong);
         }
-        self.side.seal(Frame::new(opcode, payload)).write(out);
-        Ok(())
+        Ok(self.side.seal(Frame::new(opcode, payload)))
     }
 
     fn advance(&mut self, input: &mut BytesMut) -> Result<Step, ProtocolError> {
@@ -413,7 +476,8 @@ fn control(opcode: Opcode, payload: Bytes) -> Result<Event, ProtocolError> {
 #[derive(Debug)]
 enum Side {
     Server,
-    Client(Keys),
+    // Boxed: most sessions are servers.
+    Client(Box<Keys>),
 }
 
 impl Side {
@@ -424,6 +488,7 @@ impl Side {
         }
     }
 
+    #[inline]
     fn seal(&mut self, frame: Frame) -> Frame {
         match self {
             Self::Server => frame,
@@ -545,6 +610,18 @@ impl Compression {
             level: agreed.level,
             // An empty message has nothing to deflate.
             minimum_bytes: agreed.minimum_bytes.max(1),
+        }
+    }
+
+    /// The frame of a message, compressed if that makes it smaller.
+    fn frame(&mut self, opcode: Opcode, plain: Bytes) -> Frame {
+        match self.deflate(&plain) {
+            None => Frame::new(opcode, plain),
+            Some(deflated) => {
+                let mut frame = Frame::new(opcode, deflated);
+                frame.header.compressed = true;
+                frame
+            }
         }
     }
 

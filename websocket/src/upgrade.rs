@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use gateway_spec::{BodyLength, Handshake, Http, HttpScope, Response, WebSocket};
+use gateway_spec::{
+    BodyLength, Handshake, Http, HttpScope, HttpTransport, Response, Scope, WebSocket,
+    WebSocketTransport,
+};
 use http::{HeaderName, HeaderValue, Method, Version, header};
 
 use crate::{
@@ -10,7 +13,8 @@ use crate::{
     exchange::Exchange,
     handshake::{self, HandshakeError, Offer},
     limits::Limits,
-    watch::Watch,
+    line::{Line, Outbox},
+    watch::{Watch, Watched},
 };
 
 /// How a server speaks WebSocket.
@@ -88,9 +92,56 @@ pub enum Upgrade {
 /// }
 /// ```
 pub fn upgrade(http: Http, settings: &Settings) -> Upgrade {
+    let make = |scope, http, offer| Arc::new(Exchange::new(scope, http, offer, *settings));
+    upgrade_by(http, make).0
+}
+
+/// As [`upgrade`], for a server that reads and writes the socket's bytes itself, by its [`Line`].
+///
+/// ```
+/// use bytes::Bytes;
+/// use gateway_spec::{AppError, Application, Connection, Done, Http};
+/// use websocket::{Outbox, Settings, Upgrade, upgrade_line};
+///
+/// #[derive(Default)]
+/// struct Sent(Vec<u8>);
+///
+/// impl Outbox for Sent {
+///     fn len(&self) -> usize {
+///         self.0.len()
+///     }
+///
+///     fn frame(&mut self, header: &[u8], payload: Bytes) {
+///         self.0.extend_from_slice(header);
+///         self.0.extend_from_slice(&payload);
+///     }
+/// }
+///
+/// fn look(http: Http, settings: &Settings) {
+///     if let (Upgrade::WebSocket(socket, _watch), Some(line)) = upgrade_line::<Sent>(http, settings) {
+///         // The application is called with `socket`. Once it has accepted it, the wire is the line's.
+///         assert!(!line.is_open());
+///         drop(socket);
+///     }
+/// }
+/// # let _ = look;
+/// ```
+pub fn upgrade_line<O: Outbox>(http: Http, settings: &Settings) -> (Upgrade, Option<Arc<Line<O>>>) {
+    upgrade_by(http, |scope, http, offer| {
+        Arc::new(Line::new(scope, http, offer, *settings))
+    })
+}
+
+fn upgrade_by<S>(
+    http: Http,
+    make: impl FnOnce(Scope, Arc<dyn HttpTransport>, Offer) -> Arc<S>,
+) -> (Upgrade, Option<Arc<S>>)
+where
+    S: WebSocketTransport + Watched + 'static,
+{
     let offer = match offer(&http.scope) {
-        None => return Upgrade::Http(http),
-        Some(Err(error)) => return Upgrade::Refused(http, error),
+        None => return (Upgrade::Http(http), None),
+        Some(Err(error)) => return (Upgrade::Refused(http, error), None),
         Some(Ok(offer)) => offer,
     };
     let (scope, http) = http.into_transport();
@@ -99,12 +150,11 @@ pub fn upgrade(http: Http, settings: &Settings) -> Upgrade {
         .iter()
         .map(|name| name.as_str().into())
         .collect();
-    let exchange = Arc::new(Exchange::new(scope.clone(), http, offer, *settings));
-    let watch = Watch::new(Arc::clone(&exchange));
-    Upgrade::WebSocket(
-        WebSocket::new(scope, subprotocols, Handshake::new(exchange)),
-        watch,
-    )
+    let made = make(scope.clone(), http, offer);
+    let handshake = Handshake::new(Arc::clone(&made) as _);
+    let watch = Watch::new(Arc::clone(&made) as _);
+    let socket = WebSocket::new(scope, subprotocols, handshake);
+    (Upgrade::WebSocket(socket, watch), Some(made))
 }
 
 /// Whether [`upgrade`] may find something else than an ordinary request: a look at what nearly none has.

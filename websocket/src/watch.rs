@@ -8,8 +8,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::exchange::Exchange;
-
 /// Where a socket stands, as far as a server has to do something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -21,6 +19,30 @@ pub enum Standing {
     Closing,
     /// There is nothing to wait for.
     Over,
+}
+
+/// Why a server ends a socket that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Silence,
+    Shutdown,
+}
+
+/// A socket as a [`Watch`] has it.
+pub(crate) trait Watched: Send + Sync {
+    fn standing(&self) -> Standing;
+
+    /// Pings, if there is credit.
+    fn ping(&self) -> bool;
+
+    /// Waits for the client's close frame, if ours is sent.
+    fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Waits no longer for it.
+    fn give_up(&self);
+
+    /// Ends the socket, if it is open.
+    fn end(&self, why: Ending);
 }
 
 /// The server's hold on a socket: to ping a silent client (WS-9), and to wait for a client's close frame (WS-19).
@@ -39,23 +61,23 @@ pub enum Standing {
 /// Nothing is lost.
 #[must_use = "dropped, nobody waits for the client's close frame"]
 pub struct Watch {
-    exchange: Arc<Exchange>,
+    socket: Arc<dyn Watched>,
 }
 
 impl Watch {
-    pub(crate) fn new(exchange: Arc<Exchange>) -> Self {
-        Self { exchange }
+    pub(crate) fn new(socket: Arc<dyn Watched>) -> Self {
+        Self { socket }
     }
 
     /// As awaiting it, by polling.
     pub fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.exchange.poll_closed(cx)
+        self.socket.poll_closed(cx)
     }
 
     /// Where the socket stands, for whoever measures times.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        self.exchange.standing()
+        self.socket.standing()
     }
 
     /// Sends an empty ping, and says whether it did: not if the socket is not open, or the client is so slow that there is no
@@ -64,24 +86,24 @@ impl Watch {
     /// Who is to be pinged, the server knows: it sees bytes come, received by the application or not.
     #[must_use = "without credit nothing was asked, and no answer will come"]
     pub fn ping(&self) -> bool {
-        self.exchange.ping()
+        self.socket.ping()
     }
 
     /// Waits no longer for a client's close frame: the tunnel is closed behind what was sent. The application's disconnect has
     /// the cause that our close frame had.
     pub fn give_up(&self) {
-        self.exchange.give_up();
+        self.socket.give_up();
     }
 
     /// Gives up a client that was silent for too long: 1011 for it, [`Cause::Timeout`](gateway_spec::Cause::Timeout) for the application.
     pub fn time_out(&self) {
-        self.exchange.time_out();
+        self.socket.end(Ending::Silence);
     }
 
     /// Closes the socket because the server shuts down: 1012 for the client, [`Cause::Shutdown`](gateway_spec::Cause::Shutdown) for
     /// the application (WS-18).
     pub fn shut_down(&self) {
-        self.exchange.shut_down();
+        self.socket.end(Ending::Shutdown);
     }
 }
 

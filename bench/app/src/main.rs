@@ -23,7 +23,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use gateway::types::StatusCode;
 use gateway::{
-    Accept, AppError, Application, CloseCode, Connection, Done, Http, Response, WebSocket,
+    Accept, AppError, Application, CloseCode, Connection, Done, Handshake, Http, Respond, Response,
+    WebSocket,
 };
 
 use crate::crowd::Crowd;
@@ -36,23 +37,33 @@ struct Bench {
     crowd: Crowd,
 }
 
+// Futures are made as blocks, which hold what they are called with once, and what is rare is boxed: what an idle WebSocket costs is for
+// the most part this application's future.
 impl Application for Bench {
-    async fn call(&self, connection: Connection) -> Result<Done, AppError> {
-        match connection {
-            Connection::Http(http) => answer(http).await,
-            Connection::WebSocket(socket) => match socket.scope.path() {
-                "/ws" => echo(socket).await,
-                "/crowd" => self.crowd.join(socket).await,
-                _ => Connection::WebSocket(socket).refuse().await,
-            },
-            other => other.refuse().await,
+    fn call(&self, connection: Connection) -> impl Future<Output = Result<Done, AppError>> + Send {
+        async move {
+            match connection {
+                Connection::Http(http) if http.scope.path() == "/" => hello(http).await,
+                Connection::Http(http) => Box::pin(answer(http)).await,
+                // What the request said is not wanted any more: the handshake alone goes on.
+                Connection::WebSocket(socket) if socket.scope.path() == "/ws" => {
+                    echo(into_handshake(socket)).await
+                }
+                Connection::WebSocket(socket) if socket.scope.path() == "/crowd" => {
+                    Box::pin(self.crowd.join(socket)).await
+                }
+                other => Box::pin(other.refuse()).await,
+            }
         }
     }
 }
 
+fn hello(http: Http) -> Respond {
+    http.responder.respond(HELLO)
+}
+
 async fn answer(http: Http) -> Result<Done, AppError> {
     match http.scope.path() {
-        "/" => http.responder.respond(HELLO).await,
         "/json" => {
             let json = Response::typed("application/json", JSON);
             http.responder.respond(json).await
@@ -81,8 +92,12 @@ async fn answer(http: Http) -> Result<Done, AppError> {
     }
 }
 
-async fn echo(socket: WebSocket) -> Result<Done, AppError> {
-    let mut socket = socket.handshake.accept(Accept::new()).await?;
+fn into_handshake(socket: WebSocket) -> Handshake {
+    socket.handshake
+}
+
+async fn echo(handshake: Handshake) -> Result<Done, AppError> {
+    let mut socket = handshake.accept(Accept::new()).await?;
     while let Some(message) = socket.message().await {
         socket.send(message).await?;
     }

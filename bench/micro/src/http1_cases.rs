@@ -19,10 +19,16 @@ pub(crate) const CASES: &[Case] = &[
     ("http1: a head, a browser's 15 fields, and a text", || {
         exchange(&browser(), &Answer::text())
     }),
-    ("http1: what server-hyper checks, Host only", || check(HOST)),
+    ("http1: what server-hyper reads, Host only", || {
+        check([HOST.to_owned(), HOST.to_owned()])
+    }),
     (
-        "http1: what server-hyper checks, a browser's 15 fields",
-        || check(&browser()),
+        "http1: what server-hyper reads, a browser's 15 fields",
+        || check([browser(), browser()]),
+    ),
+    (
+        "http1: the same, another cookie than the time before",
+        || check([browser(), browser().replace("theme=dark", "theme=pale")]),
     ),
 ];
 
@@ -86,11 +92,15 @@ fn exchange(request: &str, answer: &Answer) -> Work {
     })
 }
 
-fn check(request: &str) -> Work {
-    let request = request.to_owned();
+/// Both in turn.
+fn check(requests: [String; 2]) -> Work {
     let mut check = Check::new(Limits::default());
+    let mut head = RequestHead::default();
+    let mut turn = 0;
     Box::new(move || {
-        let passed = check.pass(black_box(request.as_bytes()));
+        let request = &requests[turn % 2];
+        turn += 1;
+        let passed = check.pass(black_box(request.as_bytes()), &mut head);
         assert_eq!(passed.bytes, request.len());
     })
 }

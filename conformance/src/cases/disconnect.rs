@@ -10,6 +10,7 @@ chapter! {
     a_reset_is_told_to_who_is_writing: "SRV-2", "HTTP-35";
     a_reset_is_told_to_who_is_stalled: "SRV-2", "HTTP-35";
     a_reset_is_told_to_who_is_flushing: "SRV-2", "HTTP-17";
+    who_watches_an_exchange_is_told_of_its_end: "SRV-3", "SRV-9";
     who_receives_after_the_body_is_told_of_each_end: "HTTP-9", "SRV-3";
     a_leaving_client_cancels_nothing: "SRV-1";
     a_leaving_client_is_no_error_of_the_application: "APP-5", "SRV-2";
@@ -48,6 +49,21 @@ fn a_reset_is_told_to_who_is_not_reading(subject: &Subject) {
     assert_eq!(
         server.ask("/conformance/report/gone/2"),
         "waiting\nPeerReset"
+    );
+}
+
+/// Whoever holds nothing but the signal learns the end too, with the connection or before the next request on it.
+fn who_watches_an_exchange_is_told_of_its_end(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send("GET /conformance/watch HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(client.read_response().text(), "watched");
+    client.send("GET /conformance/watch HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    assert_eq!(client.read_response().text(), "watched");
+    client.expect_end();
+    assert_eq!(
+        server.ask("/conformance/report/watch/2"),
+        "Finished\nFinished"
     );
 }
 

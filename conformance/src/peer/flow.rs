@@ -49,6 +49,13 @@ impl Routes {
         std::future::pending().await
     }
 
+    /// Has a task report why the exchange ended, which holds nothing of it but the signal; answers meanwhile.
+    pub(super) async fn watched(&self, responder: Responder) -> Result<Done, AppError> {
+        let (gone, reports) = (responder.gone(), Arc::clone(&self.reports));
+        tokio::spawn(async move { reports.say("watch", format_args!("{:?}", gone.await)) });
+        responder.respond("watched").await
+    }
+
     /// Reports each reason until the final one.
     pub(super) async fn gone_for_good(&self, responder: Responder) -> Result<Done, AppError> {
         self.reports.say("gone", "waiting");

@@ -131,6 +131,7 @@ impl Routes {
             ["work"] => self.work(responder).await,
             ["gone"] => self.gone(responder).await,
             ["never"] => self.never(responder).await,
+            ["watch"] => self.watched(responder).await,
             ["gone", "final"] => self.gone_for_good(responder).await,
             ["chunks", count] => self.chunks(count.parse()?, responder).await,
             ["endless"] => self.endless(responder).await,

@@ -9,6 +9,7 @@ chapter! {
     a_wrong_one_ends_with_code_2_and_one_line,
     a_check_binds_nothing_and_ends,
     what_is_in_force_is_logged_at_debug,
+    the_operating_guide_is_right,
 }
 
 fn a_file_is_served_by(subject: &Subject) {
@@ -100,4 +101,25 @@ fn what_is_in_force_is_logged_at_debug(subject: &Subject) {
     );
     let line = server.wait_for_log("idle-timeout");
     assert!(line.contains("idle-timeout = \"60s\" (default)"), "{line}");
+}
+
+/// What docs/operating.md shows is taken, and each flag that it names is one.
+fn the_operating_guide_is_right(subject: &Subject) {
+    let guide = include_str!("../../../docs/operating.md");
+    let mut blocks = guide.split("```toml\n").skip(1);
+    let block = blocks.next().and_then(|rest| rest.split("```").next());
+    let file = super::Written::new(block.expect("there is an example"));
+    let options = Options::new().arguments(&["--check", "--config", file.name()]);
+    let mut server = subject.launch(options);
+    assert_eq!(server.wait().code(), Some(0), "{:#?}", server.log());
+
+    let mut server = subject.launch(Options::new().arguments(&["--help"]));
+    assert_eq!(server.wait().code(), Some(0));
+    let help = server.output().join("\n");
+    let is_of_a_flag = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    for (at, _) in guide.match_indices("`--") {
+        let flag = &guide[at + 1..];
+        let flag = &flag[..flag.find(|c| !is_of_a_flag(c)).unwrap_or(flag.len())];
+        assert!(help.contains(&format!("  {flag} ")), "{flag} is no flag");
+    }
 }

@@ -123,16 +123,22 @@ impl List {
 
     pub(super) fn to_map(&self) -> HeaderMap {
         let mut map = HeaderMap::new();
-        self.clone().append_to(&mut map);
+        self.clone().move_into(&mut map);
         map
     }
 
-    pub(super) fn append_to(self, map: &mut HeaderMap) {
-        // A map that is too small still takes the fields, one reallocation later.
-        let _ = map.try_reserve(self.len());
+    /// Moves all fields behind those of the map, as many as it can hold.
+    pub(super) fn move_into(&mut self, map: &mut HeaderMap) {
         match self {
-            Self::Short(places) => append_all(places.into_iter().flatten(), map),
-            Self::Long(entries) => append_all(entries, map),
+            Self::Short(places) => {
+                // Filled from the front.
+                append_all(places.iter_mut().map_while(Option::take), map);
+            }
+            Self::Long(entries) => {
+                // A map that is too small still takes the fields, one reallocation later.
+                let _ = map.try_reserve(entries.len());
+                append_all(entries.drain(..), map);
+            }
         }
     }
 

@@ -64,7 +64,7 @@ impl Handshake {
     pub fn accept(self, accept: Accept) -> Accepting {
         Accepting {
             side: Some(self.side),
-            event: Some(WebSocketSend::Accept(accept)),
+            accept: Some(Box::new(accept)),
         }
     }
 
@@ -164,7 +164,8 @@ impl Drop for SocketSide {
 #[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Accepting {
     side: Option<SocketSide>,
-    event: Option<WebSocketSend>,
+    // Boxed: it lives in the application's own future, which lives as long as the socket.
+    accept: Option<Box<Accept>>,
 }
 
 impl Future for Accepting {
@@ -175,7 +176,11 @@ impl Future for Accepting {
         let Some(side) = &me.side else {
             return Poll::Ready(Err(Gone::Finished.into()));
         };
-        ready!(side.poll_send(cx, &mut me.event))?;
+        ready!(side.get().poll_ready(cx)).map_err(SendError::Gone)?;
+        let Some(accept) = me.accept.take() else {
+            return Poll::Ready(Err(Gone::Finished.into()));
+        };
+        side.get().send(WebSocketSend::Accept(*accept))?;
         let side = me.side.take().expect("looked at above");
         Poll::Ready(Ok(Socket::new(side)))
     }
@@ -213,13 +218,18 @@ impl Future for Deny {
     }
 }
 
-macro_rules! opaque_debug {
-    ($($name:ident),*) => {$(
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($name)).field("event", &self.event).finish_non_exhaustive()
-            }
-        }
-    )*};
+impl fmt::Debug for Accepting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepting")
+            .field("accept", &self.accept)
+            .finish_non_exhaustive()
+    }
 }
-opaque_debug!(Accepting, Deny);
+
+impl fmt::Debug for Deny {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deny")
+            .field("event", &self.event)
+            .finish_non_exhaustive()
+    }
+}

@@ -15,7 +15,9 @@ pub use event::{Accept, Cause, Disconnect, WebSocketReceive, WebSocketSend};
 pub use handshake::{Accepting, Deny, Handshake};
 pub use layer::WebSocketLayer;
 pub use message::{Message, Text};
-pub use socket::{Incoming, SendMessage, Socket, SocketReceiver, SocketSender};
+pub use socket::{
+    CloseSocket, Incoming, NextMessage, SendMessage, Socket, SocketReceiver, SocketSender,
+};
 
 use crate::{Http, Scope};
 

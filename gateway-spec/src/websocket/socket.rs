@@ -95,8 +95,8 @@ impl Socket {
     /// # Cancel safety
     ///
     /// Nothing is lost but pings and pongs.
-    pub async fn message(&mut self) -> Option<Message> {
-        self.receiver.message().await
+    pub fn message(&mut self) -> NextMessage<'_> {
+        self.receiver.message()
     }
 
     /// Sends a message, waiting while the client is slower than the application.
@@ -158,8 +158,8 @@ impl Socket {
     /// # Cancel safety
     ///
     /// Dropped before it resolved, the client may see 1011 instead.
-    pub async fn close(self, code: CloseCode, reason: impl Into<Text>) -> Result<Done, AppError> {
-        self.sender.close(code, reason).await
+    pub fn close(self, code: CloseCode, reason: impl Into<Text>) -> CloseSocket {
+        self.sender.close(code, reason)
     }
 
     /// Cuts the connection off without a close frame. Terminal.
@@ -283,11 +283,11 @@ impl SocketSender {
     /// # Errors
     ///
     /// As there.
-    pub async fn close(self, code: CloseCode, reason: impl Into<Text>) -> Result<Done, AppError> {
-        let mut event = Some(WebSocketSend::Close(CloseFrame::new(code, reason)));
-        closed(poll_fn(|cx| self.side.poll_send(cx, &mut event)).await)?;
-        drop(self.side.release());
-        Ok(done())
+    pub fn close(self, code: CloseCode, reason: impl Into<Text>) -> CloseSocket {
+        CloseSocket {
+            side: Some(self.side),
+            frame: Some(CloseFrame::new(code, reason)),
+        }
     }
 
     /// See [`Socket::abort`].
@@ -345,12 +345,18 @@ impl SocketReceiver {
     }
 
     /// See [`Socket::message`].
-    pub async fn message(&mut self) -> Option<Message> {
+    pub fn message(&mut self) -> NextMessage<'_> {
+        NextMessage { receiver: self }
+    }
+
+    /// The next message, by polling: [`message`](Self::message).
+    #[inline]
+    pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         loop {
-            match self.receive().await {
-                Incoming::Message(message) => return Some(message),
-                Incoming::Ping(_) | Incoming::Pong(_) => {}
-                Incoming::Closed(_) => return None,
+            match ready!(self.transport.poll_receive(cx)) {
+                WebSocketReceive::Message(message) => return Poll::Ready(Some(message)),
+                WebSocketReceive::Ping(_) | WebSocketReceive::Pong(_) => {}
+                WebSocketReceive::Disconnect(_) => return Poll::Ready(None),
             }
         }
     }
@@ -374,6 +380,83 @@ impl SocketReceiver {
 impl fmt::Debug for SocketReceiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SocketReceiver").finish_non_exhaustive()
+    }
+}
+
+/// The future of [`Socket::message`].
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{NextMessage, Socket};
+/// fn answer(socket: &mut Socket) -> NextMessage<'_> {
+///     socket.message()
+/// }
+/// # let _ = answer;
+/// ```
+#[must_use = "does nothing until awaited"]
+pub struct NextMessage<'a> {
+    receiver: &'a mut SocketReceiver,
+}
+
+impl Future for NextMessage<'_> {
+    type Output = Option<Message>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.receiver.poll_message(cx)
+    }
+}
+
+impl fmt::Debug for NextMessage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NextMessage").finish_non_exhaustive()
+    }
+}
+
+/// The future of [`Socket::close`].
+///
+/// # Examples
+///
+/// ```
+/// # use gateway_spec::{CloseCode, CloseSocket, Socket};
+/// fn say_goodbye(socket: Socket) -> CloseSocket {
+///     socket.close(CloseCode::NORMAL, "bye")
+/// }
+/// # let _ = say_goodbye;
+/// ```
+#[must_use = "await it: dropped before, the client sees an error"]
+pub struct CloseSocket {
+    side: Option<SocketSide>,
+    // Not the event, which has room for a head: this lives in the application's own future.
+    frame: Option<CloseFrame>,
+}
+
+impl Future for CloseSocket {
+    type Output = Result<Done, AppError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let me = &mut *self;
+        let Some(side) = &me.side else {
+            return Poll::Ready(Err(SendError::Gone(Gone::Finished).into()));
+        };
+        let transport = side.get();
+        let ready = ready!(transport.poll_ready(cx)).map_err(SendError::Gone);
+        let sent = ready.and_then(|()| match me.frame.take() {
+            Some(frame) => transport.send(WebSocketSend::Close(frame)),
+            None => Err(SendError::Gone(Gone::Finished)),
+        });
+        closed(sent)?;
+        drop(me.side.take().map(SocketSide::release));
+        Poll::Ready(Ok(done()))
+    }
+}
+
+impl fmt::Debug for CloseSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CloseSocket")
+            .field("frame", &self.frame)
+            .finish_non_exhaustive()
     }
 }
 

@@ -85,7 +85,7 @@ enum Source {
 
 impl Inbound {
     pub(super) fn begin(&mut self, length: BodyLength, limit: u64) {
-        self.parts.clear();
+        self.release();
         self.buffered = 0;
         self.left_of_limit = limit;
         self.limit = limit;
@@ -104,6 +104,21 @@ impl Inbound {
         self.failed = matches!(self.source, Source::Failed(_));
         self.asked = false;
         self.half_close_told = false;
+    }
+
+    /// Gives back what the body has made it take.
+    pub(super) fn release(&mut self) {
+        if !self.parts.is_empty() {
+            self.parts.clear();
+        }
+        if self.parts.capacity() > super::KEPT_PARTS {
+            self.parts = VecDeque::new();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.parts.capacity()
     }
 
     /// Whether what is left of the body is not worth reading once a response was decided on: it failed, or nobody

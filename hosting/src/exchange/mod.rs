@@ -45,6 +45,9 @@ pub const OUTBOUND_BYTES: usize = 64 * 1024;
 /// holds at most as many again that it has read and not brought.
 pub const INBOUND_BYTES: usize = 64 * 1024;
 
+/// Places for parts of a body that an exchange keeps for the next: those of a body that comes in pieces of a usual size.
+const KEPT_PARTS: usize = 32;
+
 /// What an informational response counts, of which there may be any number: about that of a small head.
 const INFORMATIONAL_BYTES: usize = 256;
 
@@ -173,6 +176,7 @@ impl Exchange {
         state.half_closed = false;
         state.heard = 0;
         state.forced = false;
+        debug_assert!(state.signal.is_none(), "`finish` raises it");
         state.signal = None;
         state.receiver = None;
         state.sender = None;
@@ -251,32 +255,45 @@ impl Exchange {
         Some(outgoing)
     }
 
-    /// The response, if it is one event and the next thing to send: `write` gets its head by reference and its body, which then count
-    /// as sent. Saves a head's way through a queue. [`clear`](Self::clear) drops the head.
-    ///
-    /// `write` runs under the exchange's lock: it must neither wait nor wake.
-    pub fn write_whole<R>(&self, write: impl FnOnce(&ResponseHead, Bytes) -> R) -> Option<R> {
-        let mut state = self.lock();
-        if !state.output.is_empty() {
-            return None;
-        }
-        let Whole { head, body } = state.whole.as_mut()?;
-        let body = std::mem::take(body);
-        let bytes = body.len();
-        let written = write(head, body);
-        state.queued -= bytes;
-        state.unsent += bytes;
-        Some(written)
+    /// The response, if it is one event and the next thing to send, given to `write`, which may take parts of the head; its bytes then count
+    /// as unsent. Saves a head's way through a queue.
+    pub fn write_whole<R>(&self, write: impl FnOnce(&mut ResponseHead, Bytes) -> R) -> Option<R> {
+        let Whole { mut head, body } = {
+            let mut state = self.lock();
+            if !state.output.is_empty() {
+                return None;
+            }
+            let whole = state.whole.take()?;
+            state.queued -= whole.body.len();
+            state.unsent += whole.body.len();
+            whole
+        };
+        // Without the lock: what is dropped meanwhile may be the application's.
+        Some(write(&mut head, body))
     }
 
-    /// Drops what is left of a response that was sent, if no handle of the application lives; whether that is so.
-    pub fn clear(self: &mut Arc<Self>) -> bool {
+    /// An exchange that is over, for where there must be one: nothing changes it.
+    #[must_use]
+    pub fn over() -> Self {
+        let exchange = Self::new();
+        exchange.set_gone(Gone::Finished);
+        exchange
+    }
+
+    /// The exchange is over, if it was not before: whoever still waits for its end learns why, and what is left of it is dropped, with
+    /// the memory that a client made it take.
+    pub fn finish(self: &mut Arc<Self>, gone: Gone) {
         let Some(exchange) = Arc::get_mut(self) else {
-            return false;
+            return self.set_gone(gone);
         };
         let state = exchange.state.get_mut();
-        state.unwrap_or_else(PoisonError::into_inner).drop_output();
-        true
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        state.drop_output();
+        state.inbound.release();
+        if let Some(signal) = state.signal.take() {
+            let gone = if state.forced { Gone::Shutdown } else { gone };
+            signal.raise(state.gone.unwrap_or(gone));
+        }
     }
 
     /// Tells how many bytes the wire still holds; wakes the application when there is credit again.
@@ -391,8 +408,15 @@ impl Exchange {
         wake([receiver]);
     }
 
+    /// What those wait for who asked whether the client is gone, if somebody did: for a server that goes on without the exchange.
+    #[must_use]
+    pub fn signal(&self) -> Option<Signal<Gone>> {
+        self.lock().signal.clone()
+    }
+
     /// Nothing can be sent any more. The first reason counts.
     pub fn set_gone(&self, gone: Gone) {
+        let unsent;
         let (gone, signal, wakers) = {
             let mut state = self.lock();
             if state.gone.is_some() {
@@ -400,8 +424,9 @@ impl Exchange {
             }
             let gone = if state.forced { Gone::Shutdown } else { gone };
             state.gone = Some(gone);
-            state.drop_output();
             state.queued = 0;
+            // Dropped without the lock: it may be the application's.
+            unsent = (state.whole.take(), std::mem::take(&mut state.output));
             (
                 gone,
                 state.signal.clone(),
@@ -412,6 +437,7 @@ impl Exchange {
                 ],
             )
         };
+        drop(unsent);
         if let Some(signal) = signal {
             signal.raise(gone);
         }
@@ -471,6 +497,9 @@ impl State {
         self.whole = None;
         if !self.output.is_empty() {
             self.output.clear();
+        }
+        if self.output.capacity() > KEPT_PARTS {
+            self.output = VecDeque::new();
         }
     }
 
@@ -597,7 +626,11 @@ impl HttpTransport for Exchange {
                     more: false,
                     trailers,
                 } => {
-                    reply.whole(&mut head, &body, trailers)?;
+                    if let Err(refused) = reply.whole(&mut head, &body, trailers) {
+                        // Before what was refused is dropped, which is the application's.
+                        drop(state);
+                        return Err(refused);
+                    }
                     *queued += body.len();
                     *whole = Some(Whole { head, body });
                 }

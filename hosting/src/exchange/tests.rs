@@ -727,3 +727,115 @@ fn whoever_waits_learns_that_the_client_left_and_why() {
     );
     assert_eq!(poll(&mut exchange.gone()), Poll::Ready(Gone::PeerReset));
 }
+
+#[test]
+fn a_whole_response_is_written_once_and_after_what_came_before() {
+    let mut exchange = exchange(PLAIN, BodyLength::Empty);
+    let write = |exchange: &Arc<Exchange>| {
+        exchange.write_whole(|head, body| format!("{} {body:?}", head.status.as_u16()))
+    };
+    assert_eq!(write(&exchange), None);
+    let hint = HttpSend::Informational(head(103, None));
+    assert_eq!(exchange.send(hint), Ok(()));
+    assert_eq!(exchange.send(start(200, None, "x", false)), Ok(()));
+    // The queue comes first.
+    assert_eq!(write(&exchange), None);
+    assert!(matches!(
+        exchange.next_output(),
+        Some(Outgoing::Informational(_))
+    ));
+    assert_eq!(write(&exchange).as_deref(), Some("200 b\"x\""));
+    assert_eq!(write(&exchange), None);
+    assert!(exchange.next_output().is_none());
+
+    // It counts as what the wire holds.
+    let mut task = Context::from_waker(Waker::noop());
+    assert!(exchange.poll_flush(&mut task).is_pending());
+    exchange.unsent(0);
+    assert_eq!(exchange.poll_flush(&mut task), Poll::Ready(Ok(())));
+    exchange.finish(Gone::Finished);
+}
+
+#[test]
+fn an_end_is_told_to_who_holds_nothing_but_the_signal() {
+    for (forced, expected) in [(false, Gone::PeerReset), (true, Gone::Shutdown)] {
+        let mut exchange = exchange(PLAIN, BodyLength::Empty);
+        let mut gone = std::pin::pin!(exchange.gone());
+        let mut task = Context::from_waker(Waker::noop());
+        assert!(gone.as_mut().poll(&mut task).is_pending());
+        if forced {
+            exchange.leave(Turn::Forced);
+        }
+        exchange.finish(Gone::PeerReset);
+        assert_eq!(gone.as_mut().poll(&mut task), Poll::Ready(expected));
+    }
+}
+
+#[test]
+fn an_end_is_told_to_who_holds_a_handle() {
+    let mut exchange = exchange(PLAIN, BodyLength::Empty);
+    let handle = Arc::clone(&exchange);
+    exchange.finish(Gone::PeerReset);
+    let sent = handle.send(start(200, None, "x", false));
+    assert_eq!(sent, Err(SendError::Gone(Gone::PeerReset)));
+}
+
+/// What a client made an exchange take is not kept for others.
+#[test]
+fn a_finished_exchange_keeps_no_memory_of_its_body() {
+    let mut exchange = exchange(PLAIN, BodyLength::Unknown);
+    for _ in 0..1000 {
+        exchange.push_body("x".into());
+    }
+    exchange.finish(Gone::Finished);
+    let capacity = exchange.lock().inbound.capacity();
+    assert!(capacity <= super::KEPT_PARTS, "{capacity}");
+}
+
+/// The application's values are dropped where its code may use the exchange.
+#[test]
+fn what_was_sent_is_dropped_without_the_lock() {
+    struct Uses(Arc<Exchange>);
+    impl AsRef<[u8]> for Uses {
+        fn as_ref(&self) -> &[u8] {
+            b"x"
+        }
+    }
+    impl Drop for Uses {
+        fn drop(&mut self) {
+            self.0.stop_receiving();
+        }
+    }
+    let owned = |exchange: &Arc<Exchange>| HttpSend::Start {
+        head: head(200, None),
+        body: Bytes::from_owner(Uses(Arc::clone(exchange))),
+        more: false,
+        trailers: TrailersPlan::None,
+    };
+    let written = exchange(PLAIN, BodyLength::Empty);
+    assert_eq!(written.send(owned(&written)), Ok(()));
+    assert_eq!(written.write_whole(|_, body| drop(body)), Some(()));
+
+    let refused = exchange(PLAIN, BodyLength::Empty);
+    assert_eq!(refused.send(start(200, None, "", false)), Ok(()));
+    assert_eq!(refused.send(owned(&refused)), Err(SendError::OutOfOrder));
+
+    let gone = exchange(PLAIN, BodyLength::Empty);
+    assert_eq!(gone.send(owned(&gone)), Ok(()));
+    gone.set_gone(Gone::PeerReset);
+}
+
+#[test]
+fn an_exchange_that_is_over_stays_so() {
+    let exchange = Exchange::over();
+    exchange.half_close();
+    exchange.push_body("x".into());
+    exchange.set_gone(Gone::PeerReset);
+    let mut task = Context::from_waker(Waker::noop());
+    let received = exchange.poll_receive(&mut task);
+    assert!(matches!(
+        received,
+        Poll::Ready(HttpReceive::Disconnect(Gone::Finished))
+    ));
+    assert_eq!(exchange.wanted(), Wanted::Complete);
+}

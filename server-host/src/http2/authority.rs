@@ -39,19 +39,32 @@ fn name_end(text: &[u8]) -> Option<usize> {
     }
     let mut at = 0;
     loop {
+        at += text[at..]
+            .iter()
+            .take_while(|&&byte| IS_NAME[usize::from(byte)])
+            .count();
         match &text[at..] {
             [] | [b':', ..] => return Some(at),
             [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => at += 3,
-            [byte, ..] if is_name(*byte) => at += 1,
             _ => return None,
         }
     }
 }
 
 /// RFC 3986 section 2: `unreserved` and `sub-delims`.
-fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
-}
+const IS_NAME: [bool; 256] = {
+    let mut is_name = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        is_name[byte] = (byte as u8).is_ascii_alphanumeric()
+            || matches!(
+                byte as u8,
+                b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'='
+            );
+        byte += 1;
+    }
+    is_name
+};
 
 #[cfg(test)]
 mod tests {
@@ -73,6 +86,14 @@ mod tests {
             "", ":80", "a b", "u@a", "a:99999", "a:+80", "[::1", "[x]", "a%2", "a/b",
         ] {
             assert!(Authority::read(text.as_bytes()).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_unreserved_bytes_and_delimiters() {
+        for byte in 0..=u8::MAX {
+            let expected = byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte);
+            assert_eq!(IS_NAME[usize::from(byte)], expected, "{byte:#x}");
         }
     }
 

@@ -112,8 +112,11 @@ pub fn check<B>(
         return Err(Refusal::TooManyFields);
     }
     check_target(request.method(), request.uri())?;
-    let expectation = check_fields(request.headers(), body)?;
-    check_host(request)?;
+    let noted = Noted::among(request.headers());
+    let expectation = noted.check(body)?;
+    if check_host(&noted, request.uri())? == Named::ByAuthority {
+        name_host(request)?;
+    }
     Ok(expectation)
 }
 
@@ -152,19 +155,84 @@ fn has_right_bytes(target: &str) -> bool {
         .all(|byte| matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'~'))
 }
 
-fn check_fields(headers: &HeaderMap, body: BodyLength) -> Result<Expectation, Refusal> {
-    if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
-        return Err(Refusal::RepeatedContentLength);
+/// What the fields say that matters here: noted in one walk, which is cheaper than a look-up for each name.
+#[derive(Default)]
+struct Noted<'a> {
+    hosts: Times<'a>,
+    lengths: Times<'a>,
+    expects: Expects,
+    is_padded: bool,
+}
+
+/// How often there is a field, and its first value.
+#[derive(Default)]
+enum Times<'a> {
+    #[default]
+    Never,
+    Once(&'a HeaderValue),
+    Repeated,
+}
+
+/// What is expected.
+#[derive(Default, PartialEq)]
+enum Expects {
+    #[default]
+    Nothing,
+    Continue,
+    Unknown,
+}
+
+impl<'a> Noted<'a> {
+    fn among(headers: &'a HeaderMap) -> Self {
+        let mut noted = Self::default();
+        for (name, value) in headers {
+            noted.is_padded |= is_padded(value);
+            match name.as_str().len() {
+                4 if *name == HOST => noted.hosts.note(value),
+                6 if *name == EXPECT => noted.expects.note(value),
+                14 if *name == CONTENT_LENGTH => noted.lengths.note(value),
+                _ => {}
+            }
+        }
+        noted
     }
-    if headers.values().any(is_padded) {
-        return Err(Refusal::FieldValue);
+
+    fn check(&self, body: BodyLength) -> Result<Expectation, Refusal> {
+        if let Times::Repeated = self.lengths {
+            return Err(Refusal::RepeatedContentLength);
+        }
+        if self.is_padded {
+            return Err(Refusal::FieldValue);
+        }
+        match (&self.expects, body) {
+            (Expects::Unknown, _) => Err(Refusal::Expectation),
+            // There is nothing to wait for without a body.
+            (Expects::Nothing, _) | (Expects::Continue, BodyLength::Empty) => {
+                Ok(Expectation::Nothing)
+            }
+            (Expects::Continue, BodyLength::Known(_) | BodyLength::Unknown) => {
+                Ok(Expectation::Continue)
+            }
+        }
     }
-    let mut expects = headers.get_all(EXPECT).iter();
-    let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    match (headers.contains_key(EXPECT), body) {
-        (true, _) if !expects.all(known) => Err(Refusal::Expectation),
-        (false, _) | (true, BodyLength::Empty) => Ok(Expectation::Nothing),
-        (true, BodyLength::Known(_) | BodyLength::Unknown) => Ok(Expectation::Continue),
+}
+
+impl<'a> Times<'a> {
+    fn note(&mut self, value: &'a HeaderValue) {
+        *self = match self {
+            Self::Never => Self::Once(value),
+            Self::Once(_) | Self::Repeated => Self::Repeated,
+        };
+    }
+}
+
+impl Expects {
+    fn note(&mut self, value: &HeaderValue) {
+        if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") {
+            *self = Self::Unknown;
+        } else if *self == Self::Nothing {
+            *self = Self::Continue;
+        }
     }
 }
 
@@ -175,21 +243,25 @@ pub(super) fn is_padded(value: &HeaderValue) -> bool {
     padded(value.first()) || padded(value.last())
 }
 
-/// One Host, which says the same as `:authority`; it is added if only that is there.
-fn check_host<B>(request: &mut Request<B>) -> Result<(), Refusal> {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let (host, None) = (hosts.next(), hosts.next()) else {
-        return Err(Refusal::RepeatedHost);
+/// What names where a request goes.
+#[derive(PartialEq)]
+enum Named {
+    ByHost,
+    /// By `:authority` alone.
+    ByAuthority,
+}
+
+/// At most one Host, which says the same as `:authority`; one of the two.
+fn check_host(noted: &Noted<'_>, uri: &Uri) -> Result<Named, Refusal> {
+    let host = match noted.hosts {
+        Times::Never => None,
+        Times::Once(host) => Some(Authority::read(host.as_bytes()).ok_or(Refusal::Host)?),
+        Times::Repeated => return Err(Refusal::RepeatedHost),
     };
-    let host = match host {
-        Some(host) => Some(Authority::read(host.as_bytes()).ok_or(Refusal::Host)?),
-        None => None,
-    };
-    let uri = request.uri();
     let authority = match uri.authority() {
         Some(authority) => {
             let text = authority.as_str().as_bytes();
-            Some((text, Authority::read(text).ok_or(Refusal::Target)?))
+            Some(Authority::read(text).ok_or(Refusal::Target)?)
         }
         None => None,
     };
@@ -199,15 +271,21 @@ fn check_host<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     };
     match (host, authority) {
         (None, None) => Err(Refusal::MissingHost),
-        (Some(_), None) => Ok(()),
-        (Some(host), Some((_, authority))) if host.agrees_with(authority, default_port) => Ok(()),
-        (Some(_), Some(_)) => Err(Refusal::HostDiffers),
-        (None, Some((text, _))) => {
-            let host = HeaderValue::from_bytes(text).map_err(|_| Refusal::Target)?;
-            request.headers_mut().insert(HOST, host);
-            Ok(())
+        (Some(_), None) => Ok(Named::ByHost),
+        (Some(host), Some(authority)) if host.agrees_with(authority, default_port) => {
+            Ok(Named::ByHost)
         }
+        (Some(_), Some(_)) => Err(Refusal::HostDiffers),
+        (None, Some(_)) => Ok(Named::ByAuthority),
     }
+}
+
+/// Names `:authority` as Host.
+fn name_host<B>(request: &mut Request<B>) -> Result<(), Refusal> {
+    let authority = request.uri().authority().ok_or(Refusal::MissingHost)?;
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Target)?;
+    request.headers_mut().append(HOST, host);
+    Ok(())
 }
 
 /// What of a request decides about its reply.

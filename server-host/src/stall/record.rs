@@ -66,6 +66,7 @@ impl Stalls {
         };
         let (method, path) = match holder {
             Holder::Exchange(scope) => (scope.method.as_str(), scope.uri.path()),
+            Holder::Socket { path, .. } => ("GET", path),
             Holder::Call { .. } | Holder::Task => ("-", "-"),
         };
         tracing::warn!(
@@ -109,7 +110,7 @@ impl Holder<'_> {
     fn route(&self) -> &str {
         match self {
             Self::Exchange(scope) => scope.label.get().unwrap_or(UNLABELLED),
-            Self::Call { label } => label.unwrap_or(UNLABELLED),
+            Self::Call { label } | Self::Socket { label, .. } => label.unwrap_or(UNLABELLED),
             Self::Task => "(a task beside the exchanges)",
         }
     }

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
-use gateway_spec::Headers;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use gateway_spec::{HttpScope, ResponseHead};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Frame, Incoming};
 use server_host::{Outgoing, ReplyLength};
 
@@ -62,6 +62,11 @@ enum AfterReply {
     Close,
 }
 
+/// Whether hyper can be given this head. That of a CONNECT would make a tunnel (RFC 9110 section 9.3.6), which nobody asked for.
+fn is_taken(head: &ResponseHead, request: &HttpScope) -> bool {
+    request.method != Method::CONNECT || !head.status.is_success()
+}
+
 impl Serving {
     /// Hyper asks for the response.
     fn poll_answer(
@@ -90,37 +95,18 @@ impl Serving {
             self.hyper = Hyper::Room;
             return Poll::Pending;
         }
+        if let Some(answer) = self.answer_whole(this) {
+            return Poll::Ready(answer);
+        }
         while let Some(outgoing) = self.call.exchange().next_output() {
             self.hyper = Hyper::Nothing;
             match outgoing {
                 Outgoing::Informational(_) => self.hyper = Hyper::Output,
                 Outgoing::Head {
-                    mut head,
+                    head,
                     length,
                     first,
-                } => {
-                    if self.call.scope().method == Method::CONNECT && head.status.is_success() {
-                        // It would make a tunnel (RFC 9110 section 9.3.6), which nobody asked for.
-                        self.reply = Reply::Cut;
-                        return Poll::Ready(Err(CutOff));
-                    }
-                    let spare = self.spare_map();
-                    let mut response = Response::new(ReplyBody::Empty);
-                    let scope = self.call.scope();
-                    let framing =
-                        reply::fill(&mut response, &mut head, length, &first, scope, this, spare);
-                    match self.outlet {
-                        Outlet::Socket(_) if self.after_reply(length) == AfterReply::Close => {
-                            reply::close_after(&mut response);
-                        }
-                        Outlet::Stream if reply::take_connection(&mut response) => {
-                            self.end = End::Asked;
-                        }
-                        Outlet::Socket(_) | Outlet::Stream => {}
-                    }
-                    self.answered(framing, length, first);
-                    return Poll::Ready(Ok(response));
-                }
+                } => return Poll::Ready(self.answer(head, length, first, this)),
                 Outgoing::Upgrade(mut head) => {
                     if matches!(self.outlet, Outlet::Stream)
                         && head.status == StatusCode::SWITCHING_PROTOCOLS
@@ -149,11 +135,42 @@ impl Serving {
         Poll::Pending
     }
 
-    /// The map of the request's fields, if the application has let go of it: hyper fills it again for the next.
-    fn spare_map(&mut self) -> HeaderMap {
-        let scope = self.call.scope_mut();
-        let fields = scope.map(|scope| std::mem::take(&mut scope.headers));
-        fields.map(Headers::into_map).unwrap_or_default()
+    /// The response, if it is one event: what nearly all are.
+    #[inline]
+    fn answer_whole(&mut self, this: &Shared<Self>) -> Option<Result<Response<ReplyBody>, CutOff>> {
+        let (exchange, scope) = self.call.exchange_and_scope()?;
+        let spare = &mut self.spare;
+        let mut response = Response::new(ReplyBody::Empty);
+        let framing = exchange.write_whole(|head, body| {
+            is_taken(head, scope).then(|| {
+                reply::use_again(spare, scope, &mut response);
+                reply::fill(&mut response, head, ReplyLength::Whole, body, scope, this)
+            })
+        })?;
+        self.hyper = Hyper::Nothing;
+        let answered = self.answered(&mut response, framing, ReplyLength::Whole);
+        Some(answered.map(|()| response))
+    }
+
+    /// The response that begins with this head.
+    fn answer(
+        &mut self,
+        mut head: ResponseHead,
+        length: ReplyLength,
+        first: Bytes,
+        this: &Shared<Self>,
+    ) -> Result<Response<ReplyBody>, CutOff> {
+        let mut response = Response::new(ReplyBody::Empty);
+        let framing = self
+            .call
+            .exchange_and_scope()
+            .filter(|(_, scope)| is_taken(&head, scope))
+            .map(|(_, scope)| {
+                reply::use_again(&mut self.spare, scope, &mut response);
+                reply::fill(&mut response, &mut head, length, first, scope, this)
+            });
+        self.answered(&mut response, framing, length)?;
+        Ok(response)
     }
 
     /// Whether hyper can keep the connection, as far as this side is concerned.
@@ -174,11 +191,29 @@ impl Serving {
         }
     }
 
-    fn answered(&mut self, framing: Framing, length: ReplyLength, first: Bytes) {
+    /// What follows a head; without a framing, hyper cannot be given it.
+    #[inline]
+    fn answered(
+        &mut self,
+        response: &mut Response<ReplyBody>,
+        framing: Option<Framing>,
+        length: ReplyLength,
+    ) -> Result<(), CutOff> {
+        let Some(framing) = framing else {
+            self.reply = Reply::Cut;
+            return Err(CutOff);
+        };
+        match self.outlet {
+            Outlet::Socket(_) if self.after_reply(length) == AfterReply::Close => {
+                reply::close_after(response);
+            }
+            Outlet::Stream if reply::take_connection(response) => self.end = End::Asked,
+            Outlet::Socket(_) | Outlet::Stream => {}
+        }
         match (framing, length) {
             (Framing::Complete, _) | (Framing::Suppressed, ReplyLength::Whole) => self.complete(),
             (Framing::Suppressed, _) => self.reply = Reply::Past,
-            (Framing::Follows, length) => {
+            (Framing::Follows(first), length) => {
                 self.rest = first;
                 let then = match length {
                     ReplyLength::Whole => Then::End,
@@ -187,6 +222,7 @@ impl Serving {
                 self.reply = Reply::Taken { then };
             }
         }
+        Ok(())
     }
 
     /// Hyper asks for the next frame of the response.

@@ -1,54 +1,62 @@
-//! The verdict on the bytes of a connection, for a server that has another read them.
+//! Heads, and the verdict on all other bytes of a connection, for a server that has another read those.
+
+use gateway_spec::Field;
 
 use crate::body_reader::{BodyReader, Checked};
 use crate::error::PeerError;
 use crate::framing::BodyFraming;
-use crate::head::{self, Count, Finished, LastChecked, Persistence, Progress, Upgrade};
+use crate::head::{self, Finished, HeadParts, Last, Persistence, Progress, Upgrade};
 use crate::limits::Limits;
 use crate::reply_head;
 use crate::state::MethodKind;
 
-/// Stands before the reader of a connection, and lets through what a [`Connection`](crate::Connection) would take.
+/// Stands before the reader of a connection: reads the heads, and lets through what a [`Connection`](crate::Connection) would take of the
+/// bodies.
 ///
-/// It is the same code that decides, so the verdicts are the same, however the bytes arrive. Heads and trailers are let
-/// through when they are complete; until then their bytes stay with the caller, bounded by the [`Limits`]. All else passes as
-/// it comes. Nothing is allocated, but for targets that are rare, and for a copy of the fields of the head before: those of the next are
-/// nearly always the same, and then right too.
+/// It is the same code that decides, so the verdicts are the same, however the bytes arrive. A head is read, and trailers are let
+/// through, when they are complete; until then their bytes stay with the caller, bounded by the [`Limits`]. All else passes as
+/// it comes.
 ///
 /// # Examples
 ///
 /// ```
-/// use http1::{Check, Limits, Passed, PeerError, Verdict};
+/// use http1::{Check, Limits, Passed, PeerError, Persistence, RequestHead, Verdict};
 ///
-/// let mut check = Check::new(Limits::default());
-/// let good = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+/// let (mut check, mut head) = (Check::new(Limits::default()), RequestHead::default());
+/// let good = b"GET /a HTTP/1.1\r\nHost: b\r\n\r\n";
 /// let bad = b"GET /?x HTTP/1.1\r\n\r\n";
 ///
-/// let passed = check.pass(&[&good[..], &bad[..9]].concat());
-/// assert_eq!(passed, Passed { bytes: good.len(), verdict: Verdict::Right });
-/// let passed = check.pass(bad);
+/// let passed = check.pass(&[&good[..], &bad[..9]].concat(), &mut head);
+/// assert_eq!(passed, Passed { bytes: good.len(), verdict: Verdict::Head(Persistence::KeepOpen) });
+/// assert_eq!(head.uri.path(), "/a");
+/// let passed = check.pass(bad, &mut head);
 /// assert_eq!(passed, Passed { bytes: 0, verdict: Verdict::HeadRefused(PeerError::MissingHost) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct Check {
     place: Place,
-    last: LastChecked,
+    /// The index of the head being read; empty between heads.
+    index: Vec<Field>,
+    last: Last,
     limits: Limits,
 }
 
-/// How much may pass, and why no more.
+/// How much of the bytes was looked at, and what they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passed {
-    /// So many of the bytes may pass. The others must be given again, at the beginning.
+    /// So many of the bytes are done with. The others must be given again, at the beginning.
     pub bytes: usize,
-    /// What is to be said of those that may not.
+    /// What is to be said of them, if they are a head; else of those behind them.
     pub verdict: Verdict,
 }
 
-/// What is to be said of bytes that may not pass.
+/// What is to be said of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// They are right so far, but a part of something; perhaps there are none.
+    /// Those that are done with are a head, which was read.
+    Head(Persistence),
+    /// Those that are done with are of a body, and may pass; the others are right so far, but a part of something. Perhaps there are none:
+    /// if some are done with, ask again.
     Right,
     /// They follow a request that may make the connection a tunnel. If it does, they are the tunnel's and this check is over.
     /// If not, [`go_on`](Check::go_on) and give them again when the exchange is over.
@@ -65,10 +73,7 @@ pub enum Verdict {
 /// What the next bytes are of.
 #[derive(Clone, Debug)]
 enum Place {
-    Head {
-        progress: Progress,
-        fields: Count,
-    },
+    Head(Progress),
     Body {
         reader: BodyReader,
         behind: Behind,
@@ -85,10 +90,7 @@ enum Place {
 }
 
 impl Place {
-    const HEAD: Self = Self::Head {
-        progress: Progress::START,
-        fields: Count::NONE,
-    };
+    const HEAD: Self = Self::Head(Progress::START);
 }
 
 /// What follows a request.
@@ -105,63 +107,71 @@ impl Check {
     pub const fn new(limits: Limits) -> Self {
         Self {
             place: Place::HEAD,
-            last: LastChecked::new(),
+            index: Vec::new(),
+            last: Last::new(),
             limits,
         }
     }
 
-    /// Looks at bytes that were not let through yet: those left over by the last call, and new ones behind them.
-    pub fn pass(&mut self, bytes: &[u8]) -> Passed {
+    /// Looks at bytes that were not done with yet: those left over by the last call, and new ones behind them. Of heads, it reads one into
+    /// `head` (a `&mut` [`RequestHead`](crate::RequestHead), or [`HeadParts`]), whose memory is used again; after an error that holds a
+    /// mixture.
+    #[inline]
+    pub fn pass<'a>(&mut self, bytes: &[u8], head: impl Into<HeadParts<'a>>) -> Passed {
+        if let Place::Body { .. } = self.place {
+            let passed = self.pass_body(bytes);
+            // The end of a body that has no bytes left says nothing of what is behind it.
+            if passed.bytes > 0 {
+                return passed;
+            }
+        }
+        self.pass_head(bytes, head.into())
+    }
+
+    #[inline]
+    fn pass_head(&mut self, bytes: &[u8], mut head: HeadParts<'_>) -> Passed {
+        let Place::Head(progress) = &mut self.place else {
+            return self.passed(0);
+        };
+        let (index, last) = (&mut self.index, &mut self.last);
+        match head::read(bytes, progress, index, last, &self.limits, &mut head) {
+            Ok(Some(finished)) => {
+                self.place = behind_head(&finished);
+                Passed {
+                    bytes: finished.length,
+                    verdict: Verdict::Head(finished.persistence),
+                }
+            }
+            Ok(None) => self.passed(0),
+            Err(error) => {
+                self.refuse_head(error, bytes);
+                self.passed(0)
+            }
+        }
+    }
+
+    fn pass_body(&mut self, bytes: &[u8]) -> Passed {
         let mut passed = 0;
-        while self.step(bytes, &mut passed) == Step::Again {}
+        if let Place::Body { reader, behind } = &mut self.place {
+            match reader.check(bytes, &mut passed, &self.limits) {
+                Ok(Checked::End) => self.place = behind.place(),
+                Ok(Checked::NeedBytes) => {}
+                Err(error) => self.place = Place::NoBody(error),
+            }
+        }
+        self.passed(passed)
+    }
+
+    fn passed(&self, bytes: usize) -> Passed {
         Passed {
-            bytes: passed,
+            bytes,
             verdict: self.verdict(),
         }
     }
 
-    #[inline(always)]
-    fn step(&mut self, bytes: &[u8], passed: &mut usize) -> Step {
-        match &mut self.place {
-            Place::Head { progress, fields } => {
-                match head::check(
-                    &bytes[*passed..],
-                    progress,
-                    fields,
-                    &mut self.last,
-                    &self.limits,
-                ) {
-                    Ok(Some(finished)) => {
-                        *passed += finished.length;
-                        *progress = Progress::START;
-                        *fields = Count::NONE;
-                        if let Some(place) = behind_head(&finished) {
-                            self.place = place;
-                        }
-                        if bytes.len() > *passed {
-                            return Step::Again;
-                        }
-                    }
-                    Ok(None) => {}
-                    Err(error) => self.refuse_head(error, &bytes[*passed..]),
-                }
-            }
-            Place::Body { reader, behind } => match reader.check(bytes, passed, &self.limits) {
-                Ok(Checked::End) => {
-                    self.place = behind.place();
-                    return Step::Again;
-                }
-                Ok(Checked::NeedBytes) => {}
-                Err(error) => self.place = Place::NoBody(error),
-            },
-            Place::Paused(_) | Place::Ended | Place::NoHead { .. } | Place::NoBody(_) => {}
-        }
-        Step::Done
-    }
-
     fn verdict(&self) -> Verdict {
         match self.place {
-            Place::Head { .. } | Place::Body { .. } => Verdict::Right,
+            Place::Head(_) | Place::Body { .. } => Verdict::Right,
             Place::Paused(_) => Verdict::Paused,
             Place::Ended => Verdict::Ended,
             Place::NoHead { error, .. } => Verdict::HeadRefused(error),
@@ -171,6 +181,7 @@ impl Check {
 
     #[cold]
     fn refuse_head(&mut self, error: PeerError, head: &[u8]) {
+        self.index.clear();
         self.place = Place::NoHead {
             error,
             method: head::method_of(head),
@@ -191,7 +202,7 @@ impl Check {
     /// does is for its reader to see.
     pub fn end_of_input(&mut self, left: &[u8]) -> Verdict {
         // The empty line that may stand before a request line is no request.
-        if let Place::Head { .. } = self.place
+        if let Place::Head(_) = self.place
             && !matches!(left, b"" | b"\r\n")
         {
             self.refuse_head(PeerError::TruncatedHead, left);
@@ -208,16 +219,9 @@ impl Check {
     }
 }
 
-/// Whether there is more to look at.
-#[derive(PartialEq)]
-enum Step {
-    Again,
-    Done,
-}
-
-/// What follows a head, if not another.
+/// What follows a head.
 #[inline(always)]
-fn behind_head(finished: &Finished) -> Option<Place> {
+fn behind_head(finished: &Finished) -> Place {
     let behind = match (
         finished.method,
         finished.facts.upgrade,
@@ -230,16 +234,11 @@ fn behind_head(finished: &Finished) -> Option<Place> {
         (_, Upgrade::None | Upgrade::Unlisted, Persistence::KeepOpen) => Behind::Request,
     };
     let reader = match finished.facts.framing {
-        BodyFraming::Empty => {
-            return match behind {
-                Behind::Request => None,
-                Behind::Tunnel(_) | Behind::Nothing => Some(behind.place()),
-            };
-        }
+        BodyFraming::Empty => return behind.place(),
         BodyFraming::Sized(left) => BodyReader::Sized { left },
         BodyFraming::Chunked => BodyReader::chunked(),
     };
-    Some(Place::Body { reader, behind })
+    Place::Body { reader, behind }
 }
 
 impl Behind {

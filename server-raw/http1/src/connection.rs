@@ -55,8 +55,8 @@ impl Connection {
 
     /// Looks for the next fact in `input`, and takes out of it what it used.
     ///
-    /// On [`Event::Head`], the head is in `head` (a `&mut` [`RequestHead`](crate::RequestHead), or [`HeadParts`]), whose memory is used
-    /// again; otherwise it is not touched, except that after an error it holds a mixture. After [`Step::NeedBytes`] the bytes that are left must be there at the next call, with more
+    /// On [`Event::Head`], the head is in `head` (a `&mut` [`RequestHead`](crate::RequestHead), or [`HeadParts`]), whose fields
+    /// are the connection's own, shared; otherwise it is not touched, except that after an error it holds a mixture. After [`Step::NeedBytes`] the bytes that are left must be there at the next call, with more
     /// behind them; they are bounded by the [`Limits`], and are not looked at twice.
     ///
     /// # Errors
@@ -420,8 +420,9 @@ impl Connection {
         self.state.on(Input::WholeSent)?;
         Ok(match framing {
             ReplyFraming::Nothing { .. } => Payload::Skip,
-            ReplyFraming::Sized(_) | ReplyFraming::Chunked | ReplyFraming::UntilClose => {
-                Payload::Write { suffix: b"" }
+            ReplyFraming::Sized(_) => Payload::Write { suffix: b"" },
+            ReplyFraming::Chunked | ReplyFraming::UntilClose => {
+                unreachable!("the length of a whole reply is known")
             }
         })
     }

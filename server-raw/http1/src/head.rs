@@ -23,8 +23,7 @@ pub use request_line::METHOD_BYTES;
 
 /// The head of a request, and what it implies.
 ///
-/// Keep one for each connection and pass it to every [`next_event`](crate::Connection::next_event): its memory is used
-/// again. Or pass the places of its parts as [`HeadParts`].
+/// Keep one for each connection and pass it to every [`next_event`](crate::Connection::next_event). Or pass the places of its parts as [`HeadParts`].
 #[derive(Clone, Debug, Default)]
 pub struct RequestHead {
     /// The method.
@@ -45,6 +44,9 @@ pub(crate) struct Last {
     fields: Headers,
     facts: Facts,
 }
+
+/// Longer sections are forgotten with their request: those of browsers are shorter, with all their cookies.
+const LONGEST_KEPT: usize = 4 * 1024;
 
 impl Last {
     pub(crate) const fn new() -> Self {
@@ -151,10 +153,12 @@ pub enum Trailers {
     Wanted,
 }
 
-/// Whether the connection goes on after an exchange (RFC 9112 section 9.3).
+/// Whether the client wants the connection to go on after an exchange (RFC 9112 section 9.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Persistence {
+pub enum Persistence {
+    /// It does.
     KeepOpen,
+    /// It does not.
     Close,
 }
 
@@ -222,69 +226,10 @@ pub(crate) fn read(
         last.fields.refill_validated(section, index);
     }
     head.headers.clone_from(&last.fields);
-    Ok(Some(finished))
-}
-
-/// As `read`, for one who wants the verdict alone. `count` is nothing when a head begins.
-pub(crate) fn check(
-    input: &[u8],
-    progress: &mut Progress,
-    count: &mut Count,
-    last: &mut LastChecked,
-    limits: &Limits,
-) -> Result<Option<Finished>, PeerError> {
-    let known = |section: &[u8]| Some((last.begins(section)?, last.facts));
-    let end = find_end(input, progress, limits, count, known)?;
-    let Some(End {
-        line,
-        head: bytes,
-        section,
-        facts,
-        seen,
-    }) = end
-    else {
-        return Ok(None);
-    };
-    line.check(bytes, section, facts.host)?;
-    let finished = facts.decide(bytes, &line)?;
-    if seen == Seen::New {
-        last.become_this(section, facts);
+    if section.len() > LONGEST_KEPT {
+        last.fields = Headers::new();
     }
     Ok(Some(finished))
-}
-
-/// As `Last`, of one who has the bytes for nothing else.
-#[derive(Clone, Debug)]
-pub(crate) struct LastChecked {
-    section: Vec<u8>,
-    facts: Facts,
-}
-
-impl LastChecked {
-    pub(crate) const fn new() -> Self {
-        Self {
-            section: Vec::new(),
-            facts: Facts::NONE,
-        }
-    }
-
-    /// Longer ones are not kept: those of browsers are shorter, with all their cookies.
-    const LONGEST: usize = 4 * 1024;
-
-    #[inline(always)]
-    fn begins(&self, section: &[u8]) -> Option<usize> {
-        // Nothing is no section, and what everything begins with.
-        let is_it = !self.section.is_empty() && section.starts_with(&self.section);
-        is_it.then_some(self.section.len())
-    }
-
-    fn become_this(&mut self, section: &[u8], facts: Facts) {
-        self.section.clear();
-        if section.len() <= Self::LONGEST {
-            self.section.extend_from_slice(section);
-            self.facts = facts;
-        }
-    }
 }
 
 /// The method of the request that this begins with, whatever else is wrong with it.
@@ -292,73 +237,6 @@ pub(crate) fn method_of(input: &[u8]) -> MethodKind {
     let line = input.strip_prefix(b"\r\n").unwrap_or(input);
     let method = line.split(|&byte| byte == b' ').next();
     method.map_or(MethodKind::Other, MethodKind::of)
-}
-
-/// What becomes of the places of the fields.
-trait Index {
-    fn length(&self) -> usize;
-    /// How many there can be without moving those that are there.
-    fn room(&self) -> usize;
-    fn push(&mut self, place: Field);
-    /// The same, if the place is plain to see.
-    fn push_plain(&mut self, line: &Plain<'_>) -> bool;
-}
-
-impl Index for Vec<Field> {
-    #[inline(always)]
-    fn length(&self) -> usize {
-        self.len()
-    }
-
-    #[inline(always)]
-    fn room(&self) -> usize {
-        self.capacity()
-    }
-
-    #[inline(always)]
-    fn push(&mut self, place: Field) {
-        self.push(place);
-    }
-
-    #[inline(always)]
-    fn push_plain(&mut self, line: &Plain<'_>) -> bool {
-        let Some(place) = line.place() else {
-            return false;
-        };
-        self.push(place);
-        true
-    }
-}
-
-/// How many there are.
-#[derive(Clone, Debug)]
-pub(crate) struct Count(usize);
-
-impl Count {
-    pub(crate) const NONE: Self = Self(0);
-}
-
-impl Index for Count {
-    #[inline(always)]
-    fn length(&self) -> usize {
-        self.0
-    }
-
-    #[inline(always)]
-    fn room(&self) -> usize {
-        usize::MAX
-    }
-
-    #[inline(always)]
-    fn push(&mut self, _: Field) {
-        self.0 += 1;
-    }
-
-    #[inline(always)]
-    fn push_plain(&mut self, _: &Plain<'_>) -> bool {
-        self.0 += 1;
-        true
-    }
 }
 
 /// A head that was read to its end.
@@ -388,7 +266,7 @@ fn find_end<'a>(
     input: &'a [u8],
     progress: &mut Progress,
     limits: &Limits,
-    index: &mut impl Index,
+    index: &mut Vec<Field>,
     known: impl FnOnce(&[u8]) -> Option<(usize, Facts)>,
 ) -> Result<Option<End<'a>>, PeerError> {
     let window = &input[..input.len().min(limits.head_bytes)];
@@ -454,28 +332,34 @@ fn incomplete<T>(window: &[u8], limits: &Limits) -> Result<Option<T>, PeerError>
 }
 
 /// Notes what each field says that the server itself needs.
-struct Noted<'a, I> {
+struct Noted<'a> {
     facts: &'a mut Facts,
-    index: &'a mut I,
+    index: &'a mut Vec<Field>,
     limit: usize,
 }
 
-impl<I: Index> Fields for Noted<'_, I> {
+impl Fields for Noted<'_> {
     #[inline(always)]
     fn room(&self) -> usize {
-        self.index
-            .room()
-            .min(self.limit)
-            .saturating_sub(self.index.length())
+        // Without moving those that are there.
+        let capacity = self.index.capacity();
+        capacity.min(self.limit).saturating_sub(self.index.len())
     }
 
     #[inline(always)]
     fn takes(&mut self, line: &Plain<'_>) -> bool {
-        !may_matter(line) && self.index.push_plain(line)
+        if may_matter(line) {
+            return false;
+        }
+        let Some(place) = line.place() else {
+            return false;
+        };
+        self.index.push(place);
+        true
     }
 
     fn note(&mut self, field: Found<'_>) -> Result<(), PeerError> {
-        if self.index.length() >= self.limit {
+        if self.index.len() >= self.limit {
             return Err(PeerError::TooManyFields);
         }
         self.facts.note(field.name, field.value, field.place);

@@ -32,8 +32,8 @@
 //! * **Amiss**: a [`PeerError`] knows its status, and [`error_reply`](Connection::error_reply) answers it. A [`UsageError`] is the
 //!   caller's, and nothing was written.
 //!
-//! A [`Check`] is for a server that has another read its requests: it is given the bytes first, and says how many of them a
-//! connection would take.
+//! A [`Check`] is for a server that has another read bodies and write replies: it is given the bytes first, reads the heads, and says how
+//! many of the others a connection would take.
 //!
 //! # Strictness
 //!
@@ -95,7 +95,9 @@ pub use connection::Connection;
 pub use error::{PeerError, UsageError};
 pub use event::{AfterReply, Event, Payload, Step};
 pub use framing::{BodyFraming, ReplyBody};
-pub use head::{Expectation, HeadFacts, HeadParts, METHOD_BYTES, RequestHead, Trailers, Upgrade};
+pub use head::{
+    Expectation, HeadFacts, HeadParts, METHOD_BYTES, Persistence, RequestHead, Trailers, Upgrade,
+};
 pub use limits::Limits;
 pub use reply_head::write_closing_reply;
 pub use trailers::is_forbidden_trailer;

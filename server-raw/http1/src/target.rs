@@ -99,7 +99,7 @@ impl Host {
 
 /// Whether the target at `target` in `bytes` has a form that the method takes, and Host agrees with it.
 ///
-/// What may stand in a path or query is left to `fill` and `check`, which say the same.
+/// What may stand in a path or query is left to `fill`.
 pub(crate) fn read(
     method: &[u8],
     bytes: &[u8],
@@ -121,15 +121,6 @@ pub(crate) fn fill(text: &[u8], uri: &mut Uri) -> Result<(), PeerError> {
         *uri = to_uri(text)?;
     }
     Ok(())
-}
-
-/// Whether a target can be a URI.
-#[inline]
-pub(crate) fn check(text: &[u8]) -> Result<(), PeerError> {
-    if text.first() == Some(&b'/') && text.len() <= LONGEST_URI && has_right_bytes(text) {
-        return Ok(());
-    }
-    to_uri(text).map(drop)
 }
 
 fn to_uri(text: &[u8]) -> Result<Uri, PeerError> {
@@ -328,10 +319,10 @@ fn port(digits: &[u8]) -> Option<u16> {
 mod tests {
     use http::Uri;
 
-    use super::{check, fill};
+    use super::fill;
 
     #[test]
-    fn a_target_that_is_checked_is_one_that_is_filled_in() {
+    fn a_target_is_filled_in_as_it_is() {
         for byte in 0..=u8::MAX {
             for text in [
                 [b"/a".as_slice(), &[byte], b"b"].concat(),
@@ -345,10 +336,9 @@ mod tests {
             ] {
                 let mut uri = Uri::default();
                 let filled = fill(&text, &mut uri);
-                assert_eq!(check(&text), filled, "{}", text.escape_ascii());
                 if filled.is_ok() && text[0] == b'/' {
                     let held = uri.path_and_query().map(|held| held.as_str().as_bytes());
-                    assert_eq!(held, Some(&*text));
+                    assert_eq!(held, Some(&*text), "{}", text.escape_ascii());
                 }
             }
         }

@@ -5,7 +5,7 @@ use gateway_spec::{Headers, ResponseHead};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
 use server_host::http2::Refusal;
-use server_host::{CONNECTION_FIELDS, HttpDate, ReplyLength, is_bodiless, lists};
+use server_host::{CONNECTION_FIELDS, ReplyLength, is_bodiless, is_connection_field, lists};
 
 /// What becomes of a response's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,16 +23,17 @@ pub(super) enum Connection {
     Ends,
 }
 
-/// The head of a response; what becomes of its body, and of the connection.
+/// The head of a response; what becomes of its body, and of the connection. `spare` is a map whose fields are not used any more.
 pub(super) fn head(
     head: ResponseHead,
     length: ReplyLength,
     first: &Bytes,
     method: &Method,
-    date: &HttpDate,
+    date: HeaderValue,
+    spare: HeaderMap,
 ) -> (Response<()>, Framing, Connection) {
     let status = head.status;
-    let (mut response, connection) = response(head, date);
+    let (mut response, connection) = response(head, date, spare);
     let fields = response.headers_mut();
     let bodiless = is_bodiless(status);
     match status {
@@ -48,8 +49,9 @@ pub(super) fn head(
     let is_head = method == Method::HEAD;
     // To a HEAD without a body, the length of the other answer is not known.
     let known = length == ReplyLength::Whole && !(is_head && first.is_empty());
-    if known && !bodiless && !fields.contains_key(CONTENT_LENGTH) {
-        fields.insert(CONTENT_LENGTH, HeaderValue::from(first.len()));
+    if known && !bodiless {
+        let length = || HeaderValue::from(first.len());
+        fields.entry(CONTENT_LENGTH).or_insert_with(length);
     }
     let framing = if bodiless || is_head {
         Framing::Suppressed
@@ -60,8 +62,8 @@ pub(super) fn head(
 }
 
 /// The head that makes the stream a tunnel.
-pub(super) fn tunnel(head: ResponseHead, date: &HttpDate) -> Response<()> {
-    let (mut response, _) = response(head, date);
+pub(super) fn tunnel(head: ResponseHead, date: HeaderValue) -> Response<()> {
+    let (mut response, _) = response(head, date, HeaderMap::new());
     response.headers_mut().remove(CONTENT_LENGTH);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         // HTTP/2 has none (RFC 9113 section 8.6): an application need not know by which version it was asked.
@@ -87,7 +89,7 @@ pub(super) fn go_on() -> Response<()> {
 pub(super) fn refusal(
     refusal: Refusal,
     method: &Method,
-    date: &HttpDate,
+    date: HeaderValue,
 ) -> (Response<()>, Framing, Bytes) {
     let text = Bytes::from(format!("{refusal}\n"));
     let mut fields = Headers::new();
@@ -97,20 +99,22 @@ pub(super) fn refusal(
     );
     let mut of_text = ResponseHead::new(refusal.status());
     of_text.headers = fields;
-    let (response, framing, _) = head(of_text, ReplyLength::Whole, &text, method, date);
+    let spare = HeaderMap::new();
+    let (response, framing, _) = head(of_text, ReplyLength::Whole, &text, method, date, spare);
     (response, framing, text)
 }
 
-fn response(head: ResponseHead, date: &HttpDate) -> (Response<()>, Connection) {
+fn response(
+    mut head: ResponseHead,
+    date: HeaderValue,
+    spare: HeaderMap,
+) -> (Response<()>, Connection) {
     let mut response = bare(head.status);
     let fields = response.headers_mut();
-    *fields = head.headers.into_map();
+    *fields = spare;
+    head.headers.move_into(fields);
     let connection = own(fields);
-    if !fields.contains_key(DATE)
-        && let Ok(date) = HeaderValue::from_bytes(date)
-    {
-        fields.insert(DATE, date);
-    }
+    fields.entry(DATE).or_insert(date);
     (response, connection)
 }
 
@@ -124,6 +128,9 @@ fn bare(status: StatusCode) -> Response<()> {
 /// Drops the fields that say how the connection goes on, which is not the application's to say and in HTTP/2 nobody's
 /// (RFC 9113 section 8.2.2).
 fn own(fields: &mut HeaderMap) -> Connection {
+    if !fields.keys().any(is_connection_field) {
+        return Connection::Stays;
+    }
     let connection = if lists(fields, CONNECTION, b"close") {
         Connection::Ends
     } else {
@@ -147,8 +154,11 @@ mod tests {
         method: Method,
     ) -> (Vec<String>, Framing, Connection) {
         let first = Bytes::from_static(b"abc");
-        let date = *b"Sun, 06 Nov 1994 08:49:37 GMT";
-        let (response, framing, connection) = super::head(head, length, &first, &method, &date);
+        let date = HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT");
+        // What is in the map that is used again, must not come back.
+        let spare = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("old"))]);
+        let (response, framing, connection) =
+            super::head(head, length, &first, &method, date, spare);
         let fields = response.headers().iter();
         let fields = fields
             .filter(|(name, _)| *name != DATE)

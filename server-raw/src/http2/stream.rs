@@ -1,8 +1,9 @@
-//! One stream, as a task: polls the application, brings it the body and sends what it gives.
+//! One stream: polls the application, brings it the body and sends what it gives.
+//!
+//! The connection gives each stream its first turns itself. Most are over then; the others become tasks.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
@@ -16,24 +17,43 @@ use server_host::{
 };
 
 use super::body::{Brought, RequestBody};
-use super::part::{Gauge, Part};
+use super::part::{Meter, Part};
 use super::reply::{self, Connection, Framing};
 use super::{Streams, request};
 use crate::connection::TURNS;
 
-/// One stream, as a task.
+/// One stream.
 pub(super) struct Stream {
-    /// Until the stream is dropped.
-    call: Option<Call>,
-    context: Context,
-    streams: Streams,
+    call: Call,
     body: Option<RequestBody>,
     sending: Sending,
     reply: Reply,
     /// What there is no window for yet of an event.
     rest: Bytes,
     then: Then,
-    gauge: Arc<Gauge>,
+    meter: Meter,
+}
+
+/// A stream that waits for something, as a task: with deadlines of its own.
+pub(super) struct StreamTask {
+    stream: Stream,
+    context: Context,
+    streams: Streams,
+}
+
+/// Where a stream belongs.
+#[derive(Clone, Copy)]
+pub(super) struct Home<'a> {
+    /// Its own, or the connection's.
+    pub(super) context: &'a Context,
+    pub(super) streams: &'a Streams,
+}
+
+impl Home<'_> {
+    /// The stream is over, and not at its end.
+    fn lost(self) -> Over {
+        Over(self.streams.gone())
+    }
 }
 
 /// The direction to the peer.
@@ -84,10 +104,10 @@ impl Stream {
     pub(super) fn new(
         mut request: Request<RecvStream>,
         respond: SendResponse<Part>,
-        context: Context,
-        streams: &Streams,
+        home: Home<'_>,
     ) -> Self {
-        let mut call = streams.open(&context);
+        let context = home.context;
+        let mut call = context.call();
         let length = request::length(&request);
         let checked = http2::check(&mut request, length, context.limits());
         if checked.is_ok() {
@@ -96,32 +116,31 @@ impl Stream {
             call.begin(facts);
         }
         let mut stream = Self {
-            call: Some(call),
-            streams: streams.clone(),
+            call,
             body: None,
             sending: Sending::Head(respond),
             reply: Reply::Goes,
             rest: Bytes::new(),
             then: Then::More,
-            gauge: Arc::default(),
-            context,
+            meter: Meter::default(),
         };
         match checked {
             Ok(waits) if length != BodyLength::Empty => {
-                let discard_bytes = stream.context.limits().discard_bytes;
+                let discard_bytes = context.limits().discard_bytes;
                 let body = RequestBody::new(request.into_body(), waits, discard_bytes);
                 stream.body = Some(body);
             }
             Ok(_) => {}
-            Err(refusal) => stream.refuse(refusal, request.method()),
+            Err(refusal) => stream.refuse(refusal, request.method(), home),
         }
         stream
     }
 
     /// Answers a peer whose request is none.
-    fn refuse(&mut self, refusal: http2::Refusal, method: &Method) {
-        self.context.refused(refusal.status(), &refusal);
-        let (head, framing, text) = reply::refusal(refusal, method, &self.context.date());
+    fn refuse(&mut self, refusal: http2::Refusal, method: &Method, home: Home<'_>) {
+        let context = home.context;
+        context.refused(refusal.status(), &refusal);
+        let (head, framing, text) = reply::refusal(refusal, method, context.date_value());
         let end = match framing {
             Framing::Follows => {
                 self.rest = text;
@@ -132,44 +151,44 @@ impl Stream {
                 EndStream::Yes
             }
         };
-        self.then = match self.send_head(head, end) {
+        self.then = match self.send_head(head, end, home) {
             Ok(()) => Then::End(None),
             Err(Over(_)) => Then::Abort(Patience::Waited),
         };
     }
 
-    fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
-        self.context.register(task.waker());
-        self.gauge.register(task.waker());
-        if self.context.shutdown() == Shutdown::Forced {
-            self.call().force();
-        }
-        self.look_at_deadlines()?;
+    /// Turns, until nothing more can be done now; ready when the stream is over.
+    pub(super) fn run(&mut self, home: Home<'_>, task: &mut Task<'_>) -> Poll<()> {
         for _ in 0..TURNS {
-            if self.turn(task)? == Turn::Rest {
-                self.set_deadlines();
-                return Ok(Poll::Pending);
+            match self.turn(home, task) {
+                Ok(Turn::Again) => {}
+                Ok(Turn::Rest) => return Poll::Pending,
+                Err(Over(gone)) => {
+                    self.end(gone, home.streams);
+                    return Poll::Ready(());
+                }
             }
         }
         task.waker().wake_by_ref();
-        Ok(Poll::Pending)
+        Poll::Pending
     }
 
     /// One step of body, application and reply.
-    fn turn(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
-        let brought = self.bring(task)?;
+    fn turn(&mut self, home: Home<'_>, task: &mut Task<'_>) -> Result<Turn, Over> {
+        let brought = self.bring(home, task)?;
         let left = self.leaves_body();
-        if self.call().is_active() {
-            let wanted = self.call().poll(task).wanted;
+        if self.call.is_active() {
+            let wanted = self.call.poll(task).wanted;
             if let Some(body) = &mut self.body {
                 body.settle(wanted);
             }
             self.ask_for_body(wanted);
         }
-        let sent = self.send(task)?;
-        let unsent = self.unsent();
-        self.call().exchange().unsent(unsent);
-        self.look_for_reset(task)?;
+        let sent = self.send(home, task)?;
+        if self.call.is_active() {
+            self.call.exchange().unsent(self.unsent());
+        }
+        self.look_for_reset(home, task)?;
         // Where the application has made room meanwhile, the stream was not asked yet.
         let made_room = left && !self.leaves_body();
         Ok(if brought || made_room {
@@ -179,38 +198,33 @@ impl Stream {
         })
     }
 
-    fn call(&mut self) -> &mut Call {
-        self.call
-            .as_mut()
-            .expect("it is taken when the stream is dropped")
-    }
-
     fn leaves_body(&mut self) -> bool {
-        let wanted = self.call().exchange().wanted();
-        self.body.as_ref().is_none_or(|body| body.is_left(wanted))
+        let exchange = self.call.exchange();
+        let body = self.body.as_ref();
+        body.is_none_or(|body| body.is_left(exchange.wanted()))
     }
 
     /// Brings the application what has come of the body.
-    fn bring(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
-        let (Some(body), Some(call)) = (&mut self.body, &self.call) else {
+    fn bring(&mut self, home: Home<'_>, task: &mut Task<'_>) -> Result<bool, Over> {
+        let Some(body) = &mut self.body else {
             return Ok(false);
         };
-        match body.bring(call.exchange(), self.context.limits(), task) {
+        match body.bring(self.call.exchange(), home.context.limits(), task) {
             Brought::Nothing => return Ok(false),
             Brought::Some => {}
             Brought::End => {
                 if self.is_tunnel() {
-                    self.call().exchange().half_close();
+                    self.call.exchange().half_close();
                 }
                 self.body = None;
             }
             Brought::Malformed => {
-                call.exchange().fail_body(BodyError::Malformed);
+                self.call.exchange().fail_body(BodyError::Malformed);
                 self.body = None;
             }
             // What still comes is let fall; the peer is told when the reply is complete.
             Brought::TooMuch => self.body = None,
-            Brought::Lost => return Err(Over(self.streams.gone())),
+            Brought::Lost => return Err(home.lost()),
         }
         Ok(true)
     }
@@ -227,17 +241,17 @@ impl Stream {
     }
 
     /// Sends what the application gives, as far as the peer's window goes.
-    fn send(&mut self, task: &mut Task<'_>) -> Result<Turn, Over> {
+    fn send(&mut self, home: Home<'_>, task: &mut Task<'_>) -> Result<Turn, Over> {
         let mut turn = Turn::Rest;
         loop {
-            if self.send_rest(task)?.is_pending() {
+            if self.send_rest(home, task)?.is_pending() {
                 return Ok(turn);
             }
             match std::mem::replace(&mut self.then, Then::More) {
                 Then::More => {}
-                Then::End(trailers) => return Err(self.send_end(trailers)),
+                Then::End(trailers) => return Err(self.send_end(trailers, home)),
                 Then::Shutdown => {
-                    self.send_data(Bytes::new(), EndStream::Yes)?;
+                    self.send_data(Bytes::new(), EndStream::Yes, home)?;
                     self.reply = Reply::ShutTunnel;
                 }
                 Then::Abort(Patience::Fresh) => {
@@ -246,7 +260,7 @@ impl Stream {
                     task.waker().wake_by_ref();
                     return Ok(turn);
                 }
-                Then::Abort(Patience::Waited) if self.gauge.held() == 0 => {
+                Then::Abort(Patience::Waited) if self.meter.held() == 0 => {
                     return Err(Over(Gone::Aborted));
                 }
                 Then::Abort(Patience::Waited) => {
@@ -257,21 +271,21 @@ impl Stream {
             if self.unsent() >= OUTBOUND_BYTES {
                 return Ok(turn);
             }
-            let Some(outgoing) = self.call().exchange().next_output() else {
+            let Some(outgoing) = self.call.exchange().next_output() else {
                 return Ok(turn);
             };
-            self.take(outgoing)?;
+            self.take(outgoing, home)?;
             turn = Turn::Again;
         }
     }
 
     /// Bytes of the reply that the kernel does not have.
     fn unsent(&self) -> usize {
-        self.rest.len() + self.gauge.held()
+        self.rest.len() + self.meter.held()
     }
 
     /// Gives the rest of an event to `h2`, within the peer's window; pending while it is closed.
-    fn send_rest(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
+    fn send_rest(&mut self, home: Home<'_>, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
         while !self.rest.is_empty() {
             let Sending::Body(stream) = &mut self.sending else {
                 return Err(Over(Gone::Aborted));
@@ -281,32 +295,41 @@ impl Stream {
                 stream.reserve_capacity(self.rest.len().min(OUTBOUND_BYTES));
                 room = match stream.poll_capacity(task) {
                     Poll::Ready(Some(Ok(room))) => room,
-                    Poll::Ready(Some(Err(_)) | None) => return Err(Over(self.streams.gone())),
+                    Poll::Ready(Some(Err(_)) | None) => return Err(home.lost()),
                     Poll::Pending => return Ok(Poll::Pending),
                 };
             }
             let bytes = self.rest.split_to(room.min(self.rest.len()));
             let last = self.rest.is_empty() && matches!(self.then, Then::End(None));
             if last {
-                self.send_data(bytes, EndStream::Yes)?;
+                self.send_part(Part::last(bytes), EndStream::Yes, home)?;
                 return Err(Over(Gone::Finished));
             }
-            self.send_data(bytes, EndStream::No)?;
+            self.send_data(bytes, EndStream::No, home)?;
         }
         Ok(Poll::Ready(()))
     }
 
-    fn send_data(&mut self, bytes: Bytes, end: EndStream) -> Result<(), Over> {
-        let part = Part::new(bytes, &self.gauge);
+    fn send_data(&mut self, bytes: Bytes, end: EndStream, home: Home<'_>) -> Result<(), Over> {
+        let part = self.meter.part(bytes);
+        self.send_part(part, end, home)
+    }
+
+    fn send_part(&mut self, part: Part, end: EndStream, home: Home<'_>) -> Result<(), Over> {
         match &mut self.sending {
             Sending::Body(stream) => stream
                 .send_data(part, end == EndStream::Yes)
-                .map_err(|_| Over(self.streams.gone())),
+                .map_err(|_| home.lost()),
             Sending::Head(_) => Err(Over(Gone::Aborted)),
         }
     }
 
-    fn send_head(&mut self, head: Response<()>, end: EndStream) -> Result<(), Over> {
+    fn send_head(
+        &mut self,
+        head: Response<()>,
+        end: EndStream,
+        home: Home<'_>,
+    ) -> Result<(), Over> {
         let Sending::Head(respond) = &mut self.sending else {
             return Err(Over(Gone::Aborted));
         };
@@ -315,17 +338,17 @@ impl Stream {
                 self.sending = Sending::Body(stream);
                 Ok(())
             }
-            Err(_) => Err(Over(self.streams.gone())),
+            Err(_) => Err(home.lost()),
         }
     }
 
-    fn send_end(&mut self, trailers: Option<HeaderMap>) -> Over {
+    fn send_end(&mut self, trailers: Option<HeaderMap>, home: Home<'_>) -> Over {
         let sent = match (self.reply, trailers, &mut self.sending) {
             (Reply::ShutTunnel | Reply::Past, _, _) => Ok(()),
-            (_, Some(trailers), Sending::Body(stream)) => stream
-                .send_trailers(trailers)
-                .map_err(|_| Over(self.streams.gone())),
-            (_, _, _) => self.send_data(Bytes::new(), EndStream::Yes),
+            (_, Some(trailers), Sending::Body(stream)) => {
+                stream.send_trailers(trailers).map_err(|_| home.lost())
+            }
+            (_, _, _) => self.send_data(Bytes::new(), EndStream::Yes, home),
         };
         match sent {
             Ok(()) => Over(Gone::Finished),
@@ -334,7 +357,7 @@ impl Stream {
     }
 
     /// Takes one event of the application.
-    fn take(&mut self, outgoing: Outgoing) -> Result<(), Over> {
+    fn take(&mut self, outgoing: Outgoing, home: Home<'_>) -> Result<(), Over> {
         match outgoing {
             Outgoing::Informational(head) => {
                 if let Sending::Head(respond) = &mut self.sending {
@@ -343,7 +366,7 @@ impl Stream {
                 }
             }
             Outgoing::Head { head, .. }
-                if self.call().scope().method == Method::CONNECT && head.status.is_success() =>
+                if self.call.scope().method == Method::CONNECT && head.status.is_success() =>
             {
                 // It would make a tunnel (RFC 9110 section 9.3.6), which nobody asked for.
                 self.then = Then::Abort(Patience::Waited);
@@ -352,7 +375,7 @@ impl Stream {
                 head,
                 length,
                 first,
-            } => return self.start(head, length, first),
+            } => return self.start(head, length, first, home),
             Outgoing::Data(bytes) => {
                 if self.reply != Reply::Past {
                     self.rest = bytes;
@@ -360,11 +383,15 @@ impl Stream {
             }
             Outgoing::End(trailers) => self.then = Then::End(trailers),
             Outgoing::Upgrade(head) => {
-                self.send_head(reply::tunnel(head, &self.context.date()), EndStream::No)?;
+                self.send_head(
+                    reply::tunnel(head, home.context.date_value()),
+                    EndStream::No,
+                    home,
+                )?;
                 self.reply = Reply::Tunnel;
                 if self.body.is_none() {
-                    self.call().exchange().end_body(None);
-                    self.call().exchange().half_close();
+                    self.call.exchange().end_body(None);
+                    self.call.exchange().half_close();
                 }
             }
             Outgoing::Shutdown => self.then = Then::Shutdown,
@@ -379,24 +406,30 @@ impl Stream {
         head: gateway_spec::ResponseHead,
         length: ReplyLength,
         first: Bytes,
+        home: Home<'_>,
     ) -> Result<(), Over> {
-        let date = self.context.date();
-        let method = self.call().scope().method.clone();
-        let (head, framing, connection) = reply::head(head, length, &first, &method, &date);
+        let date = home.context.date_value();
+        let call = &mut self.call;
+        // The memory of the request's fields becomes the response's, if the application has let go of them.
+        let fields = call.scope_mut().map(|scope| &mut scope.headers);
+        let spare = fields.and_then(Headers::as_map_mut).map(std::mem::take);
+        let spare = spare.unwrap_or_default();
+        let method = &call.scope().method;
+        let (head, framing, connection) = reply::head(head, length, &first, method, date, spare);
         if connection == Connection::Ends {
-            self.streams.ask_for_end();
+            home.streams.ask_for_end();
         }
         match (framing, length) {
             (Framing::Suppressed, _) => {
-                self.send_head(head, EndStream::Yes)?;
+                self.send_head(head, EndStream::Yes, home)?;
                 self.reply = Reply::Past;
             }
             (Framing::Follows, ReplyLength::Whole) if first.is_empty() => {
-                self.send_head(head, EndStream::Yes)?;
+                self.send_head(head, EndStream::Yes, home)?;
                 self.reply = Reply::Past;
             }
             (Framing::Follows, _) => {
-                self.send_head(head, EndStream::No)?;
+                self.send_head(head, EndStream::No, home)?;
                 self.rest = first;
             }
         }
@@ -411,47 +444,18 @@ impl Stream {
     }
 
     /// The peer may cancel the stream, or be gone.
-    fn look_for_reset(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
+    fn look_for_reset(&mut self, home: Home<'_>, task: &mut Task<'_>) -> Result<(), Over> {
         let reset = match &mut self.sending {
             Sending::Head(respond) => respond.poll_reset(task),
             Sending::Body(stream) => stream.poll_reset(task),
         };
         match reset {
             Poll::Pending => Ok(()),
-            Poll::Ready(_) => Err(Over(self.streams.gone())),
+            Poll::Ready(_) => Err(home.lost()),
         }
     }
 
-    fn look_at_deadlines(&mut self) -> Result<(), Over> {
-        match self.context.overdue() {
-            None => {}
-            Some(Overdue::Write) => return Err(Over(Gone::WriteTimeout)),
-            Some(Overdue::Read(_)) => {
-                self.context.expect_nothing();
-                self.call().exchange().fail_body(BodyError::Timeout);
-            }
-        }
-        Ok(())
-    }
-
-    /// Nothing more can be done now: says what is waited for, and how long.
-    fn set_deadlines(&mut self) {
-        let waits = !self.is_tunnel()
-            && self.body.is_some()
-            && matches!(self.call().exchange().wanted(), Wanted::Now(1..));
-        if waits {
-            let received = self.call().exchange().received();
-            self.context.expect_body(received);
-        } else {
-            self.context.expect_nothing();
-        }
-        match (self.unsent(), self.gauge.take_written()) {
-            (0, _) => self.context.expect_no_write(),
-            (_, written) => self.context.expect_write(written),
-        }
-    }
-
-    fn end(&mut self, gone: Gone) {
+    fn end(&mut self, gone: Gone, streams: &Streams) {
         let reason = match gone {
             Gone::Finished => None,
             Gone::Aborted => Some(Reason::INTERNAL_ERROR),
@@ -464,10 +468,9 @@ impl Stream {
             }
         }
         if gone == Gone::StreamReset {
-            self.streams.note_reset();
+            streams.note_reset();
         }
-        let call = self.call();
-        call.exchange().set_gone(gone);
+        let call = &mut self.call;
         call.end(gone);
         // Slices of them would hold a read buffer.
         if let Some(scope) = call.scope_mut() {
@@ -491,24 +494,78 @@ enum EndStream {
     No,
 }
 
-impl Future for Stream {
-    type Output = ();
+impl Drop for StreamTask {
+    fn drop(&mut self) {
+        self.streams.close();
+    }
+}
 
-    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
-        let me = &mut *self;
-        match me.drive(task) {
-            Ok(poll) => poll,
-            Err(Over(gone)) => {
-                me.end(gone);
-                Poll::Ready(())
+impl StreamTask {
+    /// A stream that had its first turns; its context is its own.
+    pub(super) fn new(stream: Stream, home: Home<'_>) -> Self {
+        home.streams.open();
+        Self {
+            stream,
+            context: home.context.for_stream(),
+            streams: home.streams.clone(),
+        }
+    }
+
+    fn look_at_deadlines(&mut self) -> Result<(), Over> {
+        match self.context.overdue() {
+            None => {}
+            Some(Overdue::Write) => return Err(Over(Gone::WriteTimeout)),
+            Some(Overdue::Read(_)) => {
+                self.context.expect_nothing();
+                let body_timed_out = BodyError::Timeout;
+                self.stream.call.exchange().fail_body(body_timed_out);
             }
+        }
+        Ok(())
+    }
+
+    /// Nothing more can be done now: says what is waited for, and how long.
+    fn set_deadlines(&mut self) {
+        let Self {
+            stream, context, ..
+        } = self;
+        let waits = !stream.is_tunnel()
+            && stream.body.is_some()
+            && matches!(stream.call.exchange().wanted(), Wanted::Now(1..));
+        if waits {
+            context.expect_body(stream.call.exchange().received());
+        } else {
+            context.expect_nothing();
+        }
+        match (stream.unsent(), stream.meter.take_written()) {
+            (0, _) => context.expect_no_write(),
+            (_, written) => context.expect_write(written),
         }
     }
 }
 
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.streams
-            .close(self.call.take().filter(|call| !call.is_active()));
+impl Future for StreamTask {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<()> {
+        let me = &mut *self;
+        me.context.register(task.waker());
+        me.stream.meter.register(task.waker());
+        if me.context.shutdown() == Shutdown::Forced {
+            me.stream.call.force();
+        }
+        if let Err(Over(gone)) = me.look_at_deadlines() {
+            me.stream.end(gone, &me.streams);
+            return Poll::Ready(());
+        }
+        let home = Home {
+            context: &me.context,
+            streams: &me.streams,
+        };
+        let poll = me.stream.run(home, task);
+        if poll.is_pending() {
+            me.set_deadlines();
+        }
+        poll
     }
 }

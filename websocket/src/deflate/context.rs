@@ -239,7 +239,7 @@ impl Sending {
 pub(crate) enum Receiving {
     Fresh,
     /// `None` before the first compressed message, and while one is being read.
-    Kept(Option<Inflater>),
+    Kept(Option<Box<Inflater>>),
 }
 
 impl Receiving {
@@ -254,7 +254,7 @@ impl Receiving {
     pub(crate) fn take(&mut self) -> Inflater {
         match self {
             Self::Fresh => INFLATERS.with_borrow_mut(Vec::pop),
-            Self::Kept(inflater) => inflater.take(),
+            Self::Kept(inflater) => inflater.take().map(|inflater| *inflater),
         }
         .unwrap_or_else(|| Inflater(Decompress::new(false)))
     }
@@ -269,7 +269,7 @@ impl Receiving {
                     shelf.push(inflater);
                 });
             }
-            Self::Kept(slot) => *slot = Some(inflater),
+            Self::Kept(slot) => *slot = Some(Box::new(inflater)),
         }
     }
 }

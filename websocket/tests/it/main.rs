@@ -10,6 +10,7 @@ mod support;
 mod peer;
 
 mod invariants;
+mod line;
 
 mod seeds;
 

@@ -203,18 +203,6 @@ impl RequestLine {
         target::fill(&bytes[self.target()], uri)
     }
 
-    /// Whether `fill` would take it.
-    #[inline(always)]
-    pub(crate) fn check(&self, bytes: &[u8], section: &[u8], host: Host) -> Result<(), PeerError> {
-        if self.kind == Kind::Plain {
-            return host.check(section);
-        }
-        let name = self.method_name(bytes);
-        let host = host.read(section, self.version())?;
-        target::read(name, bytes, self.target(), host)?;
-        target::check(&bytes[self.target()])
-    }
-
     #[inline(always)]
     fn method_name<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[self.start as usize..self.method_end as usize]

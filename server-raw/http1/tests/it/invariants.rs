@@ -73,6 +73,45 @@ fn heads_before(wire: &[u8]) -> Vec<Vec<u8>> {
     heads
 }
 
+/// A wire that ends between requests means the same each time that it is sent, bodies and all: of what is remembered of a head, framing is
+/// what a smuggler would want to be wrong.
+pub(crate) fn three_times_is_three_times(wire: &[u8]) {
+    for limits in [Limits::default(), small()] {
+        let once = seen([wire], limits, Then::Wait);
+        let Some((last, events)) = once.split_last() else {
+            return;
+        };
+        // One empty line may stand before a request; of two wires there might be two.
+        if last != "waits"
+            || wire.starts_with(b"\r\n")
+            || !ends_between_requests(wire, limits, events)
+        {
+            continue;
+        }
+        let mut expected = [events, events, events].concat();
+        expected.push(last.clone());
+        let all = wire.repeat(3);
+        assert_eq!(seen([&all[..]], limits, Then::Wait), expected);
+        for seed in 1..4 {
+            let pieces = cut_at_random(&all, seed + checksum(wire));
+            assert_eq!(
+                seen(pieces, limits, Then::Wait),
+                expected,
+                "cut by seed {seed}"
+            );
+        }
+    }
+}
+
+/// Whether a request that follows is one.
+fn ends_between_requests(wire: &[u8], limits: Limits, events: &[String]) -> bool {
+    let probe = b"GET /probe HTTP/1.1\r\nhost: q\r\n\r\n";
+    let mut probed = seen([wire, &probe[..]], limits, Then::Wait);
+    probed.pop().is_some_and(|last| last == "waits")
+        && probed.len() == events.len() + 1
+        && probed.starts_with(events)
+}
+
 /// The events of each request are those of its framing: no data for an empty body, as many bytes as were declared and no more,
 /// trailers behind chunks alone, one end.
 pub(crate) fn events_fit_their_head(wire: &[u8]) {

@@ -86,6 +86,11 @@ proptest! {
     }
 
     #[test]
+    fn three_times_is_three_times(wire in any_wire()) {
+        invariants::three_times_is_three_times(&wire);
+    }
+
+    #[test]
     fn events_fit_their_head(wire in any_wire()) {
         invariants::events_fit_their_head(&wire);
     }
@@ -128,6 +133,7 @@ fn the_seeds_hold_too() {
     for wire in WIRES {
         invariants::cuts_change_nothing(wire);
         invariants::the_head_before_changes_nothing(wire);
+        invariants::three_times_is_three_times(wire);
         invariants::events_fit_their_head(wire);
         invariants::no_laxer_than_httparse(wire);
     }

@@ -1,8 +1,9 @@
-//! A socket without its exchange: what happens, what follows from it, and what is then to be done with the exchange.
+//! A socket without its tunnel: what happens, what follows from it, and what is then to be done with the tunnel.
 //!
-//! Nothing here waits, wakes or sends; [`Exchange`](super::Exchange) does what is queued.
+//! Nothing here waits, wakes or sends: what is to go out is put into an [`Outlet`]. [`Exchange`](crate::exchange::Exchange) is a socket over
+//! any exchange, [`Line`](crate::Line) one whose bytes are at hand.
 
-use std::{collections::VecDeque, mem, time::Instant};
+use std::{mem, time::Instant};
 
 use bytes::{Bytes, BytesMut};
 use gateway_spec::{
@@ -13,31 +14,45 @@ use http::header;
 
 use crate::{
     error::{NotSent, ProtocolError},
-    frame::Frame,
+    frame::{Frame, FrameHeader, Opcode},
     handshake::Offer,
-    session::{Event, Role, Session, Step},
+    session::{Event, Role, Session, Step, Whole},
     state::State,
     upgrade::Settings,
-    watch::Standing,
+    watch::{Ending, Standing},
 };
 
 /// One socket, from its handshake to its end.
-pub(super) struct Socket {
+pub(crate) struct Socket {
     phase: Phase,
-    /// What is to be done with the exchange, in this order. Short: messages wait for credit before they are queued, a pong waits for
-    /// its own, and there is one of everything else.
-    pub(super) queue: VecDeque<Action>,
 }
 
+/// Where goes what a socket has to say. Not much at a time: messages wait for credit before they are given, a pong waits for its own,
+/// and there is one of everything else.
+pub(crate) trait Outlet {
+    /// Sends a frame.
+    fn frame(&mut self, frame: Frame);
+
+    /// Answers the handshake otherwise than by accepting it.
+    fn event(&mut self, event: HttpSend);
+
+    /// Ends the tunnel, after all that came before.
+    fn close(&mut self);
+
+    /// Ends the exchange, or the tunnel, in a way that is not clean.
+    fn abort(&mut self, why: Abort);
+}
+
+// Nearly all are open for nearly all of their life, so that is not boxed.
 enum Phase {
     /// Not answered yet.
     Handshake(Box<Offered>),
-    Open(Box<Open>),
+    Open(Open),
     /// Denied, aborted or wrongly accepted: what is left of the exchange is the server's.
     Left,
     /// The application has the plain exchange.
     GivenBack,
-    Ended(Disconnect),
+    Ended(Box<Disconnect>),
 }
 
 struct Offered {
@@ -46,14 +61,16 @@ struct Offered {
     settings: Settings,
 }
 
-pub(super) struct Open {
+pub(crate) struct Open {
     session: Session,
     input: BytesMut,
     tunnel: Tunnel,
     /// A ping whose pong waits for credit; nothing is read before it is sent, or a client that only pings would make us hold its pongs.
-    unanswered: Option<Bytes>,
+    unanswered: Option<Box<Bytes>>,
     /// Who ends the socket, once our close frame is sent.
     cause: Cause,
+    /// How many bytes more the session waits for, at least, of the tunnel; none while it was not asked since some came.
+    missing: usize,
 }
 
 /// The tunnel's way in.
@@ -63,15 +80,14 @@ enum Tunnel {
     Ended(Gone),
 }
 
-pub(super) enum Action {
-    Bytes(Bytes),
-    Event(Box<HttpSend>),
+/// How an open socket's tunnel ends.
+enum Last {
     Close,
     Abort(Abort),
 }
 
 /// What there is to do for whoever receives.
-pub(super) enum Next {
+pub(crate) enum Next {
     Receive(WebSocketReceive),
     /// Wait for credit, for the pong.
     Pong,
@@ -81,32 +97,39 @@ pub(super) enum Next {
     Answer,
 }
 
+/// What an open socket has of what came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing that is whole: it waits for so many bytes more, at least.
+    Wanted(usize),
+    /// So many bytes that the application has not received yet.
+    Unread(usize),
+    /// It is not open: nothing is wanted any more.
+    Over,
+}
+
 /// Who may wait for bytes of the tunnel. An exchange remembers one waker for them.
 #[derive(Clone, Copy)]
-pub(super) enum Readers {
+pub(crate) enum Readers {
     /// The application.
     One,
     /// The application, and the server for the client's close frame.
     Two,
 }
 
-/// Payloads from this size on are handed on as they are; copying a shorter one behind its header costs less than a second event.
-const WHOLE: usize = 4096;
-
 impl Socket {
-    pub(super) fn new(scope: Scope, offer: Offer, settings: Settings) -> Self {
+    pub(crate) fn new(scope: Scope, offer: Offer, settings: Settings) -> Self {
         Self {
             phase: Phase::Handshake(Box::new(Offered {
                 scope,
                 offer,
                 settings,
             })),
-            queue: VecDeque::new(),
         }
     }
 
     /// Why nothing can be sent, if so; there may still be no credit.
-    pub(super) fn check_ready(&self) -> Result<(), Gone> {
+    pub(crate) fn check_ready(&self) -> Result<(), Gone> {
         match &self.phase {
             Phase::Handshake(_) => Ok(()),
             Phase::Open(open) if open.session.state() == State::Open => Ok(()),
@@ -140,7 +163,7 @@ impl Socket {
     }
 
     /// Leaves the handshake by accepting it (WS-5): the answer's head, and the socket that is open once it is sent.
-    pub(super) fn accept(&mut self, accept: &Accept) -> Result<(ResponseHead, Open), SendError> {
+    pub(crate) fn accept(&mut self, accept: &Accept) -> Result<(ResponseHead, Open), SendError> {
         let Phase::Handshake(offered) = &self.phase else {
             return Err(self.leave().err().unwrap_or(SendError::OutOfOrder));
         };
@@ -168,18 +191,23 @@ impl Socket {
             tunnel: Tunnel::Open,
             unanswered: None,
             cause: Cause::Remote,
+            missing: 0,
         };
         self.phase = Phase::Left;
         Ok((head, open))
     }
 
     /// Opens the socket, once the acceptance is sent.
-    pub(super) fn opened(&mut self, open: Open) {
-        self.phase = Phase::Open(Box::new(open));
+    pub(crate) fn opened(&mut self, open: Open) {
+        self.phase = Phase::Open(open);
     }
 
     /// Leaves the handshake by a plain response (WS-15).
-    pub(super) fn deny(&mut self, response: Response) -> Result<(), SendError> {
+    pub(crate) fn deny(
+        &mut self,
+        response: Response,
+        out: &mut impl Outlet,
+    ) -> Result<(), SendError> {
         self.leave()?;
         let Response { head, body, .. } = response;
         let event = HttpSend::Start {
@@ -188,12 +216,12 @@ impl Socket {
             more: false,
             trailers: TrailersPlan::None,
         };
-        self.queue.push_back(Action::Event(Box::new(event)));
+        out.event(event);
         Ok(())
     }
 
     /// Leaves the handshake by giving back what it began with (WS-6).
-    pub(super) fn give_back(&mut self) -> Option<Scope> {
+    pub(crate) fn give_back(&mut self) -> Option<Scope> {
         match mem::replace(&mut self.phase, Phase::GivenBack) {
             Phase::Handshake(offered) => Some(offered.scope),
             other => {
@@ -204,56 +232,84 @@ impl Socket {
     }
 
     /// Sends a message.
-    pub(super) fn message(&mut self, message: &Message) -> Result<(), SendError> {
-        let frame = self.open()?.session.encode(message)?;
-        self.push(&frame);
+    #[inline]
+    pub(crate) fn message(
+        &mut self,
+        message: Message,
+        out: &mut impl Outlet,
+    ) -> Result<(), SendError> {
+        out.frame(self.open()?.session.seal(message)?);
         Ok(())
     }
 
     /// Sends a ping of the application's or the server's.
-    pub(super) fn ping(&mut self, payload: Bytes) -> Result<(), SendError> {
-        let mut out = BytesMut::new();
-        self.open()?.session.ping(payload, &mut out)?;
-        self.queue.push_back(Action::Bytes(out.freeze()));
+    pub(crate) fn ping(&mut self, payload: Bytes, out: &mut impl Outlet) -> Result<(), SendError> {
+        out.frame(self.open()?.session.control(Opcode::Ping, payload)?);
         Ok(())
     }
 
     /// Sends a pong that nobody asked for.
-    pub(super) fn unasked_pong(&mut self, payload: Bytes) -> Result<(), SendError> {
-        let mut out = BytesMut::new();
-        self.open()?.session.pong(payload, &mut out)?;
-        self.queue.push_back(Action::Bytes(out.freeze()));
+    pub(crate) fn unasked_pong(
+        &mut self,
+        payload: Bytes,
+        out: &mut impl Outlet,
+    ) -> Result<(), SendError> {
+        out.frame(self.open()?.session.control(Opcode::Pong, payload)?);
         Ok(())
     }
 
     /// Ends what the application has given up (WS-14).
-    pub(super) fn abort(&mut self, why: Abort, draining: Option<Instant>) {
+    pub(crate) fn abort(&mut self, why: Abort, draining: Option<Instant>, out: &mut impl Outlet) {
         match (&self.phase, why) {
             (Phase::Handshake(_) | Phase::Left, _) => {
                 self.phase = Phase::Left;
-                self.queue.push_back(Action::Abort(why));
+                out.abort(why);
             }
             (Phase::GivenBack | Phase::Ended(_), _) => {}
             (Phase::Open(open), _) if open.session.state() != State::Open => {}
             (Phase::Open(_), Abort::Deliberate) => {
-                self.end(1006, "", Cause::Local, Action::Abort(why));
+                self.end(1006, "", Cause::Local, Last::Abort(why), out);
             }
             (Phase::Open(_), Abort::Dropped) => match draining {
-                None => self.give_up(CloseCode::INTERNAL_ERROR, "", Cause::Local),
-                Some(_) => self.give_up(CloseCode::RESTART, "", Cause::Shutdown),
+                None => self.give_up(CloseCode::INTERNAL_ERROR, "", Cause::Local, out),
+                Some(_) => self.give_up(CloseCode::RESTART, "", Cause::Shutdown, out),
             },
         }
     }
 
     /// Ends an open socket without waiting for the client's close frame.
-    pub(super) fn give_up(&mut self, code: CloseCode, reason: &'static str, cause: Cause) {
-        if self.close(&CloseFrame::new(code, reason), cause).is_ok() {
-            self.end(1006, "", cause, Action::Close);
+    pub(crate) fn give_up(
+        &mut self,
+        code: CloseCode,
+        reason: &'static str,
+        cause: Cause,
+        out: &mut impl Outlet,
+    ) {
+        let frame = CloseFrame::new(code, reason);
+        if self.close(&frame, cause, out).is_ok() {
+            self.end(1006, "", cause, Last::Close, out);
         }
     }
 
+    /// Ends an open socket for a reason of the server's.
+    pub(crate) fn end_for(&mut self, why: Ending, out: &mut impl Outlet) {
+        let (code, reason, cause) = match why {
+            Ending::Silence => (
+                CloseCode::INTERNAL_ERROR,
+                "the client was silent for too long",
+                Cause::Timeout,
+            ),
+            Ending::Shutdown => (
+                CloseCode::RESTART,
+                "the server is shutting down",
+                Cause::Shutdown,
+            ),
+        };
+        self.give_up(code, reason, cause, out);
+    }
+
     /// Where the socket stands, for the server.
-    pub(super) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Standing {
         match &self.phase {
             Phase::Handshake(_) => Standing::Handshake,
             Phase::Open(open) => match open.session.state() {
@@ -266,19 +322,19 @@ impl Socket {
     }
 
     /// Ends a socket whose client does not answer our close frame.
-    pub(super) fn stop_closing(&mut self) {
+    pub(crate) fn stop_closing(&mut self, out: &mut impl Outlet) {
         if self.standing() == Standing::Closing {
-            self.lost(Gone::Finished);
+            self.lost(Gone::Finished, out);
         }
     }
 
     /// Whether the tunnel is open.
-    pub(super) fn has_tunnel(&self) -> bool {
+    pub(crate) fn has_tunnel(&self) -> bool {
         matches!(&self.phase, Phase::Open(_))
     }
 
     /// The phase, for a log.
-    pub(super) fn phase(&self) -> &'static str {
+    pub(crate) fn phase(&self) -> &'static str {
         match &self.phase {
             Phase::Handshake(_) => "Handshake",
             Phase::Open(_) => "Open",
@@ -288,38 +344,33 @@ impl Socket {
         }
     }
 
-    /// Queues a frame: in one piece if it is short, without a copy of the payload if it is long.
-    fn push(&mut self, frame: &Frame) {
-        if frame.payload().len() < WHOLE {
-            self.queue.push_back(Action::Bytes(frame.to_bytes()));
-            return;
-        }
-        let mut header = BytesMut::new();
-        frame.header().write(&mut header);
-        self.queue.push_back(Action::Bytes(header.freeze()));
-        self.queue.push_back(Action::Bytes(frame.payload().clone()));
-    }
-
-    /// Queues our close frame, which says that `cause` ends the socket.
-    pub(super) fn close(&mut self, frame: &CloseFrame, cause: Cause) -> Result<(), SendError> {
+    /// Sends our close frame, which says that `cause` ends the socket.
+    pub(crate) fn close(
+        &mut self,
+        frame: &CloseFrame,
+        cause: Cause,
+        out: &mut impl Outlet,
+    ) -> Result<(), SendError> {
         let open = self.open()?;
-        let mut out = BytesMut::new();
-        open.session.close(Some(frame), &mut out)?;
+        out.frame(open.session.closing(Some(frame))?);
         open.cause = cause;
         // Nothing is answered after it.
         open.unanswered = None;
-        self.queue.push_back(Action::Bytes(out.freeze()));
         Ok(())
     }
 
     /// Ends an open socket: this is its disconnect.
-    fn end(&mut self, code: u16, reason: &str, cause: Cause, last: Action) {
-        self.phase = Phase::Ended(Disconnect::new(code, reason.to_owned(), cause));
-        self.queue.push_back(last);
+    fn end(&mut self, code: u16, reason: &str, cause: Cause, last: Last, out: &mut impl Outlet) {
+        let end = Disconnect::new(code, reason.to_owned(), cause);
+        self.phase = Phase::Ended(Box::new(end));
+        match last {
+            Last::Close => out.close(),
+            Last::Abort(why) => out.abort(why),
+        }
     }
 
     /// The tunnel ended without a close frame of the client's.
-    fn lost(&mut self, gone: Gone) {
+    fn lost(&mut self, gone: Gone, out: &mut impl Outlet) {
         let Phase::Open(open) = &self.phase else {
             return;
         };
@@ -329,16 +380,17 @@ impl Socket {
             (_, Gone::Shutdown) => Cause::Shutdown,
             _ => Cause::Lost,
         };
-        self.end(1006, "", cause, Action::Close);
+        self.end(1006, "", cause, Last::Close, out);
     }
 
     /// Takes what came by the tunnel.
-    pub(super) fn take(&mut self, event: HttpReceive) {
+    pub(crate) fn take(&mut self, event: HttpReceive) {
         let Phase::Open(open) = &mut self.phase else {
             return;
         };
         match event {
             HttpReceive::Body { bytes, more } => {
+                open.missing = 0;
                 if open.input.is_empty() {
                     // No copy if nobody else has the bytes.
                     open.input = BytesMut::from(bytes);
@@ -349,7 +401,7 @@ impl Socket {
                     open.tunnel = Tunnel::Ended(Gone::HalfClosed);
                 }
             }
-            HttpReceive::Disconnect(gone) => open.tunnel = Tunnel::Ended(gone),
+            HttpReceive::Disconnect(gone) => self.end_of_input(gone),
             HttpReceive::Failed(BodyError::Gone(gone)) => open.tunnel = Tunnel::Ended(gone),
             HttpReceive::Failed(BodyError::Timeout) => {
                 open.tunnel = Tunnel::Ended(Gone::WriteTimeout)
@@ -359,31 +411,121 @@ impl Socket {
         }
     }
 
+    /// A socket that waits owns no buffer.
+    pub(crate) fn let_go(&mut self) {
+        if let Phase::Open(open) = &mut self.phase
+            && open.input.is_empty()
+        {
+            open.input = BytesMut::new();
+        }
+    }
+
+    /// Nothing more comes. The first reason counts.
+    pub(crate) fn end_of_input(&mut self, gone: Gone) {
+        if let Phase::Open(open) = &mut self.phase
+            && let Tunnel::Open = open.tunnel
+        {
+            open.tunnel = Tunnel::Ended(gone);
+        }
+    }
+
+    /// Takes what came by the wire; `bytes` is empty afterwards.
+    #[inline]
+    pub(crate) fn bring(&mut self, bytes: &mut BytesMut) {
+        let Phase::Open(open) = &mut self.phase else {
+            bytes.clear();
+            return;
+        };
+        open.missing = 0;
+        if open.input.is_empty() {
+            mem::swap(&mut open.input, bytes);
+        } else {
+            open.input.extend_from_slice(bytes);
+            bytes.clear();
+        }
+    }
+
+    /// Gives the wire what is left of the input, to read more behind it, if all was looked at that is whole: how many bytes more are
+    /// waited for. Else, how much of the input was not looked at.
+    #[inline]
+    pub(crate) fn hand_out(&mut self, input: &mut BytesMut) -> Input {
+        match &mut self.phase {
+            Phase::Open(open) if open.missing > 0 => {
+                // A socket that waits owns no buffer.
+                if open.input.capacity() > 0 && input.is_empty() {
+                    *input = mem::take(&mut open.input);
+                }
+                Input::Wanted(open.missing)
+            }
+            Phase::Open(open) => Input::Unread(open.input.len()),
+            _ => Input::Over,
+        }
+    }
+
+    /// Whether it is, or was, open.
+    #[inline]
+    pub(crate) fn was_opened(&self) -> bool {
+        matches!(self.phase, Phase::Open(_) | Phase::Ended(_))
+    }
+
+    /// Whether a ping waits for its pong.
+    #[inline]
+    pub(crate) fn owes_a_pong(&self) -> bool {
+        matches!(&self.phase, Phase::Open(open) if open.unanswered.is_some())
+    }
+
     /// Answers a ping, now that there is credit or none will come, and gives it out.
-    pub(super) fn pong(&mut self, ready: Result<(), Gone>) -> Option<Bytes> {
+    pub(crate) fn pong(&mut self, ready: Result<(), Gone>, out: &mut impl Outlet) -> Option<Bytes> {
         let Phase::Open(open) = &mut self.phase else {
             return None;
         };
         if let Err(gone) = ready {
-            self.lost(gone);
+            self.lost(gone, out);
             return None;
         }
-        let payload = open.unanswered.take()?;
-        let mut out = BytesMut::new();
-        open.session.pong(payload.clone(), &mut out).ok()?;
-        self.queue.push_back(Action::Bytes(out.freeze()));
+        let payload = *open.unanswered.take()?;
+        out.frame(open.session.control(Opcode::Pong, payload.clone()).ok()?);
         Some(payload)
     }
 
     /// What there is to do for whoever receives.
-    pub(super) fn next(&mut self) -> Next {
+    #[inline(always)]
+    pub(crate) fn next(&mut self, out: &mut impl Outlet) -> Next {
+        if let Phase::Open(open) = &mut self.phase
+            && open.missing == 0
+            && open.unanswered.is_none()
+        {
+            match open.session.next_whole(&mut open.input) {
+                Whole::Message(message) => {
+                    return Next::Receive(WebSocketReceive::Message(message));
+                }
+                Whole::Broken(error) => self.broken(error, out),
+                Whole::Nothing => {
+                    open.missing = FrameHeader::LEAST_BYTES;
+                    if let Tunnel::Open = open.tunnel {
+                        return Next::Read(Readers::One);
+                    }
+                }
+                Whole::Other => {}
+            }
+        }
+        self.next_of_any_kind(out)
+    }
+
+    #[inline(never)]
+    fn next_of_any_kind(&mut self, out: &mut impl Outlet) -> Next {
         let open = match &mut self.phase {
             Phase::Handshake(_) | Phase::Left | Phase::GivenBack => return Next::Answer,
-            Phase::Ended(end) => return Next::Receive(WebSocketReceive::Disconnect(end.clone())),
+            Phase::Ended(end) => {
+                return Next::Receive(WebSocketReceive::Disconnect((**end).clone()));
+            }
             Phase::Open(open) => open,
         };
         if open.unanswered.is_some() {
             return Next::Pong;
+        }
+        if open.missing > 0 {
+            return self.wait_for_bytes(out);
         }
         match open.session.next_event(&mut open.input) {
             Ok(Step::Event(Event::Message(message))) => {
@@ -391,66 +533,69 @@ impl Socket {
             }
             Ok(Step::Event(Event::Pong(payload))) => Next::Receive(WebSocketReceive::Pong(payload)),
             Ok(Step::Event(Event::Ping(payload))) => {
-                open.unanswered = Some(payload);
+                open.unanswered = Some(Box::new(payload));
                 Next::Pong
             }
             Ok(Step::Event(Event::Close(frame))) => {
-                self.closed(frame.as_ref());
-                self.next()
+                self.closed(frame.as_ref(), out);
+                self.next_of_any_kind(out)
             }
-            Ok(Step::NeedBytes { .. }) => match open.tunnel {
-                Tunnel::Open => {
-                    if open.input.is_empty() {
-                        // A socket that waits owns no buffer.
-                        open.input = BytesMut::new();
-                    }
-                    Next::Read(match open.session.state() {
-                        State::CloseSent => Readers::Two,
-                        _ => Readers::One,
-                    })
-                }
-                Tunnel::Ended(gone) => {
-                    self.lost(gone);
-                    self.next()
-                }
-            },
+            Ok(Step::NeedBytes { missing }) => {
+                open.missing = missing;
+                self.wait_for_bytes(out)
+            }
             Ok(Step::Closed) => {
-                self.lost(Gone::Finished);
-                self.next()
+                self.lost(Gone::Finished, out);
+                self.next_of_any_kind(out)
             }
             Err(error) => {
-                self.broken(error);
-                self.next()
+                self.broken(error, out);
+                self.next_of_any_kind(out)
             }
         }
     }
 
+    /// What came was not enough.
+    #[inline]
+    fn wait_for_bytes(&mut self, out: &mut impl Outlet) -> Next {
+        let Phase::Open(open) = &mut self.phase else {
+            return Next::Answer;
+        };
+        if let Tunnel::Ended(gone) = open.tunnel {
+            self.lost(gone, out);
+            return self.next_of_any_kind(out);
+        }
+        Next::Read(match open.session.state() {
+            State::CloseSent => Readers::Two,
+            _ => Readers::One,
+        })
+    }
+
     /// The client's close frame came: it is answered in kind, if it is not an answer itself.
-    fn closed(&mut self, frame: Option<&CloseFrame>) {
+    fn closed(&mut self, frame: Option<&CloseFrame>, out: &mut impl Outlet) {
         let Phase::Open(open) = &mut self.phase else {
             return;
         };
-        let mut out = BytesMut::new();
-        let cause = match open.session.close(frame, &mut out) {
-            Ok(()) => Cause::Remote,
+        let cause = match open.session.closing(frame) {
+            Ok(answer) => {
+                out.frame(answer);
+                Cause::Remote
+            }
             Err(_) => open.cause,
         };
-        if !out.is_empty() {
-            self.queue.push_back(Action::Bytes(out.freeze()));
-        }
         match frame {
-            None => self.end(1005, "", cause, Action::Close),
-            Some(frame) => self.end(frame.code.get(), &frame.reason, cause, Action::Close),
+            None => self.end(1005, "", cause, Last::Close, out),
+            Some(frame) => self.end(frame.code.get(), &frame.reason, cause, Last::Close, out),
         }
     }
 
     /// The client broke the protocol: it is told so, if it can still be told.
-    fn broken(&mut self, error: ProtocolError) {
+    fn broken(&mut self, error: ProtocolError, out: &mut impl Outlet) {
         let frame = CloseFrame::from(error);
-        match self.close(&frame, Cause::Protocol) {
+        match self.close(&frame, Cause::Protocol, out) {
             // The client sent no close frame (WS-13); the words are ours, for a log.
-            Ok(()) => self.end(1006, &frame.reason, Cause::Protocol, Action::Close),
-            Err(_) => self.lost(Gone::Aborted),
+            Ok(()) => self.end(1006, &frame.reason, Cause::Protocol, Last::Close, out),
+            Err(_) => self.lost(Gone::Aborted, out),
         }
     }
 }
