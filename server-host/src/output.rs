@@ -334,7 +334,10 @@ mod tests {
             output.frame(header, payload);
         }
         assert_eq!(contents(&output), whole);
-        assert_eq!(output.large[0].bytes.as_ptr(), large.as_ptr());
+        let Part::Bytes(kept) = &output.large[0].part else {
+            panic!("it was given bytes");
+        };
+        assert_eq!(kept.as_ptr(), large.as_ptr());
         output.consume(whole.len());
         assert!(output.is_empty());
         let place = output.small.as_ptr();

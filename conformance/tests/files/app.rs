@@ -37,7 +37,7 @@ pub(crate) fn serve(arguments: &[OsString]) -> ExitCode {
         .init();
     let mut settings = Settings::default();
     let address: SocketAddr = address.parse().expect("an address");
-    settings.bind = vec![address];
+    settings.bind = vec![address.into()];
     let announce = |listening: Listening| {
         println!(
             "listening on http://{} ({})",

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::task::{Context, Poll, ready};
+use std::os::fd::BorrowedFd;
+use std::task::{Context, Poll};
 
 use gateway_spec::FileRegion;
 
@@ -33,9 +34,11 @@ pub(super) fn poll(
     region: &FileRegion,
 ) -> Poll<io::Result<usize>> {
     loop {
-        match socket.try_to_write(|| send(socket, region)) {
+        match socket.try_write_by(|socket| send(socket, region)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                ready!(socket.poll_writable(cx)?);
+                if socket.poll_writable(cx)?.is_pending() {
+                    return Poll::Pending;
+                }
             }
             sent => return Poll::Ready(sent),
         }
@@ -43,7 +46,7 @@ pub(super) fn poll(
 }
 
 #[cfg(target_os = "linux")]
-fn send(socket: &Socket, region: &FileRegion) -> io::Result<usize> {
+fn send(socket: BorrowedFd<'_>, region: &FileRegion) -> io::Result<usize> {
     use rustix::io::Errno;
 
     let length = usize::try_from(region.length).unwrap_or(usize::MAX);
@@ -57,6 +60,6 @@ fn send(socket: &Socket, region: &FileRegion) -> io::Result<usize> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn send(_: &Socket, _: &FileRegion) -> io::Result<usize> {
+fn send(_: BorrowedFd<'_>, _: &FileRegion) -> io::Result<usize> {
     Err(io::Error::other(OfFile))
 }

@@ -98,6 +98,14 @@ impl Socket {
         either!(self, socket => socket.try_read(into))
     }
 
+    /// Writes once in a way of its own, which does not block, and names nobody who waits.
+    pub(crate) fn try_write_by(
+        &self,
+        write: impl FnOnce(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        either!(self, socket => socket.try_io(Interest::WRITABLE, || write(socket.as_fd())))
+    }
+
     /// Writes once, and names nobody who waits.
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         either!(self, socket => socket.try_write_vectored(slices))
@@ -141,16 +149,7 @@ impl Socket {
     /// Writes once, and names nobody who waits.
     #[inline]
     pub(crate) fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.try_to_write(|| send(self, bytes))
-    }
-
-    /// Does what does not block if there may be room, and notes if there was none.
-    #[inline]
-    pub(super) fn try_to_write(
-        &self,
-        write: impl FnOnce() -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        either!(self, socket => socket.try_io(Interest::WRITABLE, write))
+        either!(self, socket => socket.try_io(Interest::WRITABLE, || send(socket, bytes)))
     }
 }
 
