@@ -1,12 +1,13 @@
 //! A step that blocks, on a thread of its own beside any pool.
 
+use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::task::Waker;
 use std::thread;
 
 use gateway_spec::AppError;
-use hosting::panicked;
+use hosting::{drop_confined, panicked};
 
 use crate::completion::Completion;
 
@@ -19,10 +20,17 @@ pub(crate) async fn beside<T: Send + 'static>(
     let there = Arc::clone(&completion);
     let life = move || {
         let result = panic::catch_unwind(AssertUnwindSafe(step));
-        let result = result.unwrap_or_else(|payload| Err(panicked(&*payload)));
+        let result = result.unwrap_or_else(|payload| Err(caught(payload)));
         there.complete(result).into_iter().for_each(Waker::wake);
     };
     let name = format!("{pool}-lifespan");
     thread::Builder::new().name(name).spawn(life)?;
     completion.wait().await
+}
+
+/// The error that a panic is. Its payload's destructor is the application's code too, and may panic as well.
+pub(crate) fn caught(payload: Box<dyn Any + Send>) -> AppError {
+    let error = panicked(&*payload);
+    drop_confined(|| drop(payload));
+    error
 }

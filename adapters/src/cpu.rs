@@ -208,7 +208,7 @@ impl CpuPool {
     pub async fn shutdown(&self, deadline: Instant) -> usize {
         self.pool.close();
         let pool = self.pool.clone();
-        let joined = beside(self.name(), move || Ok(pool.join_until(deadline))).await;
+        let joined = beside(self.name(), move || Ok(pool.join_until(deadline, None))).await;
         // Without a thread to wait on, nothing was waited for.
         joined.unwrap_or_else(|_error| self.stats().threads)
     }

@@ -77,6 +77,8 @@ pub use body_writer::BodyWriter;
 pub use lent::{LentTunnel, Returned};
 #[cfg(feature = "futures-io")]
 pub use messages::{MessageSink, MessageStream, Messages, SocketError};
+#[cfg(feature = "tower")]
+pub(crate) use send::keep_trailers;
 #[cfg(feature = "tokio-io")]
 pub use send::send_reader;
 pub use send::{send_body, send_iter, send_stream};

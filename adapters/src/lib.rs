@@ -54,8 +54,12 @@
 
 mod beside;
 pub mod blocking;
+#[cfg(any(feature = "compression", feature = "files"))]
+mod coding;
 mod completion;
 pub mod cpu;
+#[cfg(feature = "files")]
+pub mod files;
 #[cfg(any(feature = "tokio-io", feature = "futures-io", feature = "tower"))]
 pub mod io;
 mod lifespan;
@@ -65,6 +69,8 @@ mod sync;
 #[cfg(feature = "tower")]
 pub mod tower;
 
+#[cfg(any(feature = "compression", feature = "files"))]
+pub use coding::ContentCoding;
 pub use lifespan::{ChildStates, Lifespans};
 pub use pool::{Pool, PoolSettings, PoolStats};
 pub use sync::{SyncAdapter, sync};

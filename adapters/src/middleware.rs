@@ -12,6 +12,10 @@
 //! | [`timeout()`] | bounds the time until an answer, or its end | of a handshake; of a socket if asked | passes |
 //! | [`limit_body()`] | bounds the size of a request's body | passes | passes |
 //! | [`cancel_on_disconnect()`] | drops the work for a client that left | until it is accepted | passes |
+//! | `compress()` | codes answers in brotli, zstd or gzip | passes | passes |
+//! | `decompress()` | decodes requests that come in them | passes | passes |
+//!
+//! The last two need the feature `compression`.
 //!
 //! # In which order to wrap
 //!
@@ -22,6 +26,8 @@
 //!   timeout, a host that is not served) must be inside of them, or its answers lack their fields.
 //! - [`catch_panic()`] inside of those two, so that its page has their fields.
 //! - [`timeout()`] outside of [`limit_body()`] and [`cancel_on_disconnect()`]: none of them is slow, and all of their work counts.
+//! - `compress()` inside of all that looks at an answer's bytes or makes its own, `decompress()` inside of the [`limit_body()`] for what
+//!   comes and outside of one for what is decoded.
 //! - Around a whole [`Mount`] a wrapper is for all that is mounted, around one application for that alone.
 //!
 //! # A stack
@@ -76,6 +82,8 @@
 //! exchange. The clauses MW-1 to MW-10 say what it owes to both sides.
 mod cancel;
 mod children;
+#[cfg(feature = "compression")]
+mod compression;
 mod cors;
 mod fallback;
 mod hosts;
@@ -97,6 +105,8 @@ use gateway_spec::{
 use http::HeaderName;
 
 pub use cancel::{CancelOnDisconnect, HalfClose, cancel_on_disconnect};
+#[cfg(feature = "compression")]
+pub use compression::{Compress, Decompress, compress, decompress, is_compressible};
 pub use cors::{Cors, WithCors, cors};
 pub use fallback::{Fallback, fallback};
 pub use hosts::{ByHost, Hosts};
@@ -125,7 +135,7 @@ pub struct BuildError {
 }
 
 impl BuildError {
-    fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
     }
 }
@@ -167,7 +177,7 @@ fn layered_socket<L: WebSocketLayer>(
 }
 
 /// The value of a field that is there once: of a doubled one, nobody knows which counts.
-fn only<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a [u8]> {
+pub(crate) fn only<'a>(headers: &'a Headers, name: &HeaderName) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name);
     let first = values.next()?;
     values.next().is_none().then_some(first)

@@ -14,7 +14,7 @@ use gateway_spec::Unavailable;
 
 use crew::Crew;
 use crew::Place;
-pub(crate) use crew::{Job, Refusal};
+pub(crate) use crew::{Job, Member, Refusal};
 
 /// Bounds of a [`Pool`].
 ///
@@ -41,7 +41,8 @@ pub struct PoolSettings {
     /// Requests that may wait while every thread is busy; more are answered 503. Sixteen a thread: at 100 ms a call
     /// the last one waits for 1.6 s. None may wait if it is 0.
     pub queue: usize,
-    /// How long a request may wait in the queue; then it is answered 503. 10 s: longer than a burst, shorter than the
+    /// How long a request may wait in the queue behind others; then it is answered 503. None waits if it is zero, as if there were
+    /// no queue. 10 s: longer than a burst, shorter than the
     /// 30 to 60 s after which proxies give up and ask again. It is also what `Retry-After` says, in whole seconds.
     pub queue_deadline: Duration,
     /// How long the shutdown waits at most for threads that are in the application's own code. 5 s: half of the 10 s
@@ -113,7 +114,9 @@ impl PoolSettings {
 ///
 /// Clones are the same pool, so several adapters may share one. Threads are called `name-0`, `name-1` … and started
 /// when there is work and no other is free; they stay until the pool stops. It stops when the lifespan of the last
-/// adapter that uses it ends, or when the last handle is dropped.
+/// adapter that uses it ends, or when the last handle is dropped. An adapter whose lifespan ends before that of another
+/// takes its own jobs out of it. If the system gives no more threads, the queue waits for those that there are, within its
+/// bounds.
 ///
 /// # Examples
 ///
@@ -188,20 +191,24 @@ impl Pool {
 
     /// Waits for the threads of a pool that was closed: at most for [`join_grace`](PoolSettings::join_grace) and until the deadline.
     /// Gives the number that did not come back, and says so.
-    pub(crate) fn join_until(&self, deadline: Instant) -> usize {
+    /// Of a pool that is still open, it waits for those that run a job of this member.
+    pub(crate) fn join_until(&self, deadline: Instant, member: Option<&Arc<Member>>) -> usize {
         let crew = &self.handle.crew;
         let left = deadline.saturating_duration_since(Instant::now());
-        let threads = crew.join(crew.settings.join_grace.min(left));
+        let threads = crew.join(crew.settings.join_grace.min(left), member);
         if threads > 0 {
             tracing::warn!(pool = %self.name(), threads, "threads did not come back from the application's code");
         }
         threads
     }
 
-    /// Keeps the pool open until the lease ends.
-    pub(crate) fn lease(&self) -> Lease {
-        self.handle.crew.open();
-        Lease { pool: self.clone() }
+    /// Keeps the pool open for a member until the lease ends.
+    pub(crate) fn lease(&self, member: &Arc<Member>) -> Lease {
+        self.handle.crew.open(member);
+        Lease {
+            pool: self.clone(),
+            member: Arc::clone(member),
+        }
     }
 }
 
@@ -241,33 +248,38 @@ impl Ticket {
     }
 }
 
-/// One use of a pool. The last to end stops the pool; after that a new one opens it again.
+/// One use of a pool by a member. The last of a member to end ends its jobs, and the last of all stops the pool; after that a new
+/// one opens it again.
 pub(crate) struct Lease {
     pool: Pool,
+    member: Arc<Member>,
 }
 
 impl Lease {
-    /// Ends the lease. If it was the last, waits for the threads to come back: at most for
+    /// Ends the lease. If it was the last, waits for the threads to come back, or from the member's jobs: at most for
     /// [`join_grace`](PoolSettings::join_grace) and half the time to `deadline`. Gives the number that did not.
     pub(crate) fn end(self, deadline: Instant) -> usize {
-        let pool = self.pool.clone();
+        let (pool, member) = (self.pool.clone(), Arc::clone(&self.member));
         drop(self);
         // The other half is the application's, to shut down.
         let now = Instant::now();
-        pool.join_until(now + deadline.saturating_duration_since(now) / 2)
+        let deadline = now + deadline.saturating_duration_since(now) / 2;
+        let is_over = member.has_left();
+        pool.join_until(deadline, is_over.then_some(&member))
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.pool.handle.crew.leave();
+        self.pool.handle.crew.leave(&self.member);
     }
 }
 
 /// What a [`Pool`] does now (`threads`, `running`, `queued`) and has done since it was made (the others).
 ///
-/// It is saturated while `running` is [`threads`](PoolSettings::threads); how much that costs its clients is
-/// `queue_wait / completed`, in time.
+/// It is saturated while `running` is [`threads`](PoolSettings::threads). How much of the time that is so is how `saturated` grows
+/// between two looks, by the time between them; how much it costs its clients, how `queue_wait` does by `completed`, and how `wait_counts`
+/// do. Whoever looks rarely misses nothing, and several may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStats {
@@ -287,6 +299,41 @@ pub struct PoolStats {
     pub waited: u64,
     /// Time from the queue to a thread, of all jobs that were run together.
     pub queue_wait: Duration,
-    /// The longest of these times.
+    /// The longest of these times, since the pool was made.
     pub queue_wait_max: Duration,
+    /// How many jobs had to wait for so long: each counts where its time is first within one of [`WAIT_BOUNDS`](Self::WAIT_BOUNDS), and in
+    /// the last place if it was longer than all.
+    pub wait_counts: [u64; Self::WAIT_BOUNDS.len() + 1],
+    /// For how long every thread was busy, in all.
+    pub saturated: Duration,
+}
+
+impl PoolStats {
+    /// The bounds of [`wait_counts`](Self::wait_counts), which they include: from what nobody notices to the longest that
+    /// is waited by default.
+    ///
+    /// # Examples
+    ///
+    /// As a histogram has it, where each bucket has all that are shorter:
+    ///
+    /// ```
+    /// use adapters::{Pool, PoolStats};
+    ///
+    /// let stats = Pool::default().stats();
+    /// let mut shorter = 0;
+    /// for (bound, count) in PoolStats::WAIT_BOUNDS.iter().zip(stats.wait_counts) {
+    ///     shorter += count;
+    ///     println!("pool_wait_seconds_bucket{{le=\"{}\"}} {shorter}", bound.as_secs_f64());
+    /// }
+    /// ```
+    pub const WAIT_BOUNDS: [Duration; 8] = [
+        Duration::from_millis(1),
+        Duration::from_millis(5),
+        Duration::from_millis(25),
+        Duration::from_millis(100),
+        Duration::from_millis(500),
+        Duration::from_secs(1),
+        Duration::from_secs(5),
+        Duration::from_secs(10),
+    ];
 }

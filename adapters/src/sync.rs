@@ -13,7 +13,7 @@ use gateway_spec::{AppError, Application, Connection, Done, Http, Lifespan, Sync
 
 use self::call::{Abandoned, Call, Outcome};
 use crate::beside::beside;
-use crate::pool::{Pool, Ticket};
+use crate::pool::{Member, Pool, Ticket};
 
 /// Makes an application of a synchronous one, with a pool of its own and the default bounds.
 ///
@@ -45,9 +45,9 @@ pub fn sync<S: SyncApplication>(app: S) -> SyncAdapter<S> {
 /// - There is no cancellation (SYNC-4): a client that left makes reading and writing fail. Dropping the future of
 ///   [`call`](Application::call) makes them fail too, and a request that still waits is not run.
 /// - `startup` and `shutdown` run on a thread of their own beside the pool's, so that busy ones cannot keep the
-///   server from stopping. Before `shutdown`, the pool stops: what is queued is refused, threads that wait for
-///   clients are released, and those in the application's own code are waited for within
-///   [`join_grace`](crate::PoolSettings::join_grace); a warning counts the ones that did not come back.
+///   server from stopping. Before `shutdown`, the pool stops, or has other users and goes on without this one: what is
+///   queued is refused, threads that wait for clients are released, and those in the application's own code are waited for
+///   within [`join_grace`](crate::PoolSettings::join_grace); a warning counts the ones that did not come back.
 /// - WebSockets are refused: a conversation would keep a thread for as long as it lasts.
 ///
 /// # Examples
@@ -65,6 +65,7 @@ pub fn sync<S: SyncApplication>(app: S) -> SyncAdapter<S> {
 pub struct SyncAdapter<S> {
     app: Arc<S>,
     pool: Pool,
+    member: Arc<Member>,
 }
 
 impl<S: SyncApplication> SyncAdapter<S> {
@@ -74,6 +75,7 @@ impl<S: SyncApplication> SyncAdapter<S> {
         Self {
             app: Arc::new(app),
             pool: Pool::default(),
+            member: Arc::default(),
         }
     }
 
@@ -92,7 +94,11 @@ impl<S: SyncApplication> SyncAdapter<S> {
 
     async fn exchange(&self, http: Http) -> Result<Done, AppError> {
         http.body.buffered(READY_BYTES).await?;
-        let call = Arc::new(Call::new(Arc::clone(&self.app), http));
+        let call = Arc::new(Call::new(
+            Arc::clone(&self.app),
+            Arc::clone(&self.member),
+            http,
+        ));
         let ticket = self.pool.submit(Arc::clone(&call) as _);
         let _place = Place {
             call: &*call,
@@ -129,7 +135,7 @@ impl<S: SyncApplication> SyncAdapter<S> {
     }
 
     async fn lifespan(&self, lifespan: Lifespan) -> Result<Done, AppError> {
-        let lease = self.pool.lease();
+        let lease = self.pool.lease(&self.member);
         let app = Arc::clone(&self.app);
         let state = beside(self.pool.name(), move || app.startup()).await?;
         let running = lifespan.started(state);

@@ -127,6 +127,20 @@ mod tests {
     }
 
     #[test]
+    fn a_read_that_fills_a_buffer_is_followed_by_a_larger_one_that_comes_back_too() {
+        assert_eq!(Size::after_a_read(CAPACITY - 1, CAPACITY), Size::Small);
+        assert_eq!(Size::after_a_read(CAPACITY, CAPACITY), Size::Large);
+        let mut large = take_of(Size::Large);
+        assert!(large.capacity() > 64 * 1024);
+        let place = large.as_ptr();
+        large.extend_from_slice(&[b'x'; 64 * 1024]);
+        drop(large.split_to(64 * 1024));
+        give(large);
+        assert_eq!(take_of(Size::Large).as_ptr(), place);
+        assert!(take_of(Size::Small).capacity() < 2 * CAPACITY);
+    }
+
+    #[test]
     fn no_more_are_kept_than_a_worker_may_have() {
         let buffers: Vec<_> = (0..=KEPT).map(|_| take()).collect();
         buffers.into_iter().for_each(give);

@@ -305,7 +305,7 @@ impl Call {
             return;
         };
         // From here on the exchange is nobody's.
-        let handed_over = line.attach(kit.exchange.signal());
+        let handed_over = line.attach(kit.exchange.take_signal());
         drop(handed_over);
         let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());
         let path = kit.scope.uri.path().into();

@@ -73,5 +73,5 @@ pub use settings::{
     Network, Owner, Proxies, ProxyProtocol, RootPath, SelfSigned, Settings, Timeouts, Tls,
     TlsVersion, UnixSockets,
 };
-pub use stream::{PeerState, Stream};
+pub use stream::{PeerState, Stream, is_of_file};
 pub use tls::TlsError;

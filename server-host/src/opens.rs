@@ -122,8 +122,14 @@ impl<P: Protocol> Takes for Opens<P> {
 fn prepare(tcp: &tokio::net::TcpStream, worker: &Worker) -> Option<Address> {
     // Answers are written whole, so waiting to join small segments would only delay them.
     let _ = tcp.set_nodelay(true);
-    // A peer whose system is gone takes nothing: of what the kernel holds for it, only the kernel can know.
+    // A peer whose system is gone takes nothing: of what the kernel holds for it, only the kernel can know. Later than we do of
+    // what we hold, or it would not be told which of the two it was.
     #[cfg(target_os = "linux")]
-    let _ = socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(worker.settings.timeouts.write));
+    let _ = socket2::SockRef::from(tcp)
+        .set_tcp_user_timeout(Some(worker.settings.timeouts.write + MARGIN));
     tcp.local_addr().ok().map(Address::Tcp)
 }
+
+/// How much later the kernel gives up a peer that takes nothing.
+#[cfg(target_os = "linux")]
+const MARGIN: std::time::Duration = std::time::Duration::from_secs(2);

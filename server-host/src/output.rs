@@ -7,8 +7,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
+use gateway_spec::FileRegion;
 use tokio::io::AsyncWrite;
 use websocket::Outbox;
+
+use crate::Stream;
 
 /// A part of a body from this size on is written from where it lies; below it, copying it behind the head is cheaper.
 pub const BY_REFERENCE: usize = 4 * 1024;
@@ -34,12 +37,19 @@ pub struct Output {
     bytes: usize,
 }
 
-/// Bytes that are written from where they lie.
+/// What is written from where it lies.
 #[derive(Debug)]
 struct Large {
     /// How many of the small bytes come before.
     at: usize,
-    bytes: Bytes,
+    part: Part,
+}
+
+#[derive(Debug)]
+enum Part {
+    Bytes(Bytes),
+    /// Where the kernel sends it from; not empty.
+    File(FileRegion),
 }
 
 impl Output {
@@ -77,30 +87,67 @@ impl Output {
             return self.with(|small| small.extend_from_slice(&bytes));
         }
         self.bytes += bytes.len();
-        let at = self.small.len();
-        self.large.push_back(Large { at, bytes });
+        let (at, part) = (self.small.len(), Part::Bytes(bytes));
+        self.large.push_back(Large { at, part });
     }
 
-    /// Writes once, as much as the socket takes; there must be something to write.
+    /// Appends a part of a file, for a stream that [sends it](Stream::sends_files) from where it is.
+    pub fn push_file(&mut self, region: FileRegion) {
+        self.bytes += usize::try_from(region.length).expect("a part fits in memory");
+        let (at, part) = (self.small.len(), Part::File(region));
+        self.large.push_back(Large { at, part });
+    }
+
+    /// Writes once, as much as the socket takes; there must be something to write, and no part of a file.
     ///
     /// # Errors
     ///
     /// If the connection is broken.
+    #[inline]
     pub fn poll_write_to(
         &mut self,
         stream: Pin<&mut impl AsyncWrite>,
         task: &mut Context<'_>,
     ) -> io::Result<Poll<()>> {
-        let written = if self.large.is_empty() {
-            stream.poll_write(task, &self.small[self.taken..])?
-        } else {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let mut count = 0;
-            for (slice, part) in slices.iter_mut().zip(self.parts()) {
-                *slice = IoSlice::new(part);
-                count += 1;
+        self.poll_with(stream, task, |_, _, _| {
+            Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+        })
+    }
+
+    /// The same, to a stream that [sends parts of files](Stream::sends_files).
+    ///
+    /// # Errors
+    ///
+    /// If the connection is broken, or a [file](crate::is_of_file) is.
+    #[inline]
+    pub fn poll_send_to(
+        &mut self,
+        stream: Pin<&mut Stream>,
+        task: &mut Context<'_>,
+    ) -> io::Result<Poll<()>> {
+        self.poll_with(stream, task, |stream, task, region| {
+            stream.get_mut().poll_send_file(task, region)
+        })
+    }
+
+    #[inline]
+    fn poll_with<'a, S: AsyncWrite>(
+        &mut self,
+        stream: Pin<&'a mut S>,
+        task: &mut Context<'_>,
+        send_file: impl FnOnce(Pin<&'a mut S>, &mut Context<'_>, &FileRegion) -> Poll<io::Result<usize>>,
+    ) -> io::Result<Poll<()>> {
+        let written = match self.large.front() {
+            None => stream.poll_write(task, &self.small[self.taken..])?,
+            Some(Large {
+                at,
+                part: Part::File(region),
+            }) if *at == self.taken => send_file(stream, task, region)?,
+            Some(_) => {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let count = self.fill(&mut slices);
+                stream.poll_write_vectored(task, &slices[..count])?
             }
-            stream.poll_write_vectored(task, &slices[..count])?
         };
         match written {
             Poll::Ready(0) => Err(io::ErrorKind::WriteZero.into()),
@@ -112,17 +159,26 @@ impl Output {
         }
     }
 
-    /// All that is to be written, in order.
-    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+    /// Gathers what comes before the next part of a file.
+    fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES]) -> usize {
+        let mut count = 0;
+        let mut add = |part: &'a [u8]| {
+            if !part.is_empty() && count < SLICES {
+                slices[count] = IoSlice::new(part);
+                count += 1;
+            }
+        };
         let mut from = self.taken;
-        let before = self.large.iter().flat_map(move |large| {
-            let small = &self.small[from..large.at];
-            from = large.at;
-            [small, &large.bytes]
-        });
-        let last = self.large.back().map_or(self.taken, |large| large.at);
-        let behind = std::iter::once(&self.small[last..]);
-        before.chain(behind).filter(|part| !part.is_empty())
+        for Large { at, part } in &self.large {
+            add(&self.small[from..*at]);
+            from = *at;
+            match part {
+                Part::Bytes(bytes) => add(bytes),
+                Part::File(_) => return count,
+            }
+        }
+        add(&self.small[from..]);
+        count
     }
 
     fn consume(&mut self, mut n: usize) {
@@ -134,11 +190,12 @@ impl Output {
             }
             n -= small;
             self.taken = large.at;
-            if n < large.bytes.len() {
-                large.bytes.advance(n);
+            let length = large.part.len();
+            if n < length {
+                large.part.advance(n);
                 return;
             }
-            n -= large.bytes.len();
+            n -= length;
             self.large.pop_front();
         }
         self.taken += n;
@@ -194,12 +251,43 @@ impl Outbox for Output {
     }
 }
 
+impl Part {
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            // It was counted when it was pushed.
+            Self::File(region) => usize::try_from(region.length).unwrap_or(usize::MAX),
+        }
+    }
+
+    fn advance(&mut self, n: usize) {
+        match self {
+            Self::Bytes(bytes) => bytes.advance(n),
+            Self::File(region) => {
+                region.offset += n as u64;
+                region.length -= n as u64;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn contents(output: &Output) -> Vec<u8> {
-        output.parts().flatten().copied().collect()
+        let mut contents = Vec::new();
+        let mut from = output.taken;
+        for Large { at, part } in &output.large {
+            contents.extend_from_slice(&output.small[from..*at]);
+            from = *at;
+            match part {
+                Part::Bytes(bytes) => contents.extend_from_slice(bytes),
+                Part::File(_) => panic!("there is no file"),
+            }
+        }
+        contents.extend_from_slice(&output.small[from..]);
+        contents
     }
 
     #[test]
@@ -229,5 +317,34 @@ mod tests {
             }
             assert_eq!(at, whole.len());
         }
+    }
+
+    #[test]
+    fn frames_are_gathered_and_their_memory_goes_round() {
+        let mut output = Output::default();
+        let large = Bytes::from(vec![b'x'; BY_REFERENCE]);
+        let mut whole = Vec::new();
+        for (header, payload) in [
+            (&b"ab"[..], Bytes::from_static(b"short")),
+            (b"abcd", large.clone()),
+            (b"ab", Bytes::new()),
+        ] {
+            whole.extend_from_slice(header);
+            whole.extend_from_slice(&payload);
+            output.frame(header, payload);
+        }
+        assert_eq!(contents(&output), whole);
+        let Part::Bytes(kept) = &output.large[0].part else {
+            panic!("it was given bytes");
+        };
+        assert_eq!(kept.as_ptr(), large.as_ptr());
+        output.consume(whole.len());
+        assert!(output.is_empty());
+        let place = output.small.as_ptr();
+        output.give_back();
+        assert_eq!(output.small.capacity(), 0);
+        let mut other = Output::default();
+        other.frame(b"ab", Bytes::new());
+        assert_eq!(other.small.as_ptr(), place);
     }
 }

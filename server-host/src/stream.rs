@@ -1,5 +1,6 @@
 //! A connection's bytes: what both servers read and write.
 
+mod send_file;
 mod socket;
 mod tls;
 
@@ -8,8 +9,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use gateway_spec::FileRegion;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+pub use send_file::is_of_file;
 pub(crate) use socket::{Family, Socket};
 pub(crate) use tls::TlsStream;
 
@@ -87,6 +90,31 @@ impl Stream {
         match &self.kind {
             Kind::ClearText(socket) => socket.peer_state(cx),
             Kind::Tls(tls) => tls.peer_state(cx),
+        }
+    }
+
+    /// Whether the kernel can send parts of files by itself: not where TLS lies between the bytes and the socket.
+    #[inline]
+    #[must_use]
+    pub const fn sends_files(&self) -> bool {
+        cfg!(target_os = "linux") && matches!(self.kind, Kind::ClearText(_))
+    }
+
+    /// Has the kernel send a part of a file from where it is, as much as the socket takes. Only where it
+    /// [can](Self::sends_files).
+    ///
+    /// # Errors
+    ///
+    /// If the connection is broken; if the file cannot be read, or has become shorter than that, an error that is
+    /// [no connection's](is_of_file).
+    pub fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        region: &FileRegion,
+    ) -> Poll<io::Result<usize>> {
+        match &self.kind {
+            Kind::ClearText(socket) => send_file::poll(socket, cx, region),
+            Kind::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 

@@ -127,6 +127,7 @@ fn write(outgoing: Outgoing, output: &mut Output) -> Effect {
         Outgoing::Close => Effect::Close,
         Outgoing::Abort
         | Outgoing::End(_)
+        | Outgoing::File(_)
         | Outgoing::Head { .. }
         | Outgoing::Informational(_)
         | Outgoing::Upgrade(_) => Effect::Abort,

@@ -15,7 +15,7 @@ use http1::{AfterReply, BodyFraming, Event, HeadFacts, PeerError, Step};
 use server_host::http2::Opening;
 use server_host::{
     Call, Context, INBOUND_BYTES, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Progress, Reading,
-    Requests, Shutdown, Stream, Wanted, Watching,
+    Requests, Shutdown, Stream, Wanted, Watching, is_of_file,
 };
 
 use crate::body::{self, Intake};
@@ -430,7 +430,11 @@ impl Http1 {
         if self.io.output.len() >= OUTBOUND_BYTES {
             return None;
         }
-        self.call.exchange().next_output()
+        if self.io.sends_files() {
+            self.call.exchange().next_output_or_file()
+        } else {
+            self.call.exchange().next_output()
+        }
     }
 
     /// The reply is on its way: on to the next request, or to the end.
@@ -523,7 +527,10 @@ impl Http1 {
 
     fn write(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
         let before = self.io.output.len();
-        let written = self.io.poll_write(task)?;
+        let written = match self.io.poll_write(task) {
+            Ok(written) => written,
+            Err(error) => return Err(self.broken(&error)),
+        };
         let after = self.io.output.len();
         if self.call.is_active() && (before > 0 || after > 0) {
             self.call.exchange().unsent(after);
@@ -539,6 +546,16 @@ impl Http1 {
             return Err(Over::Gone(Gone::Finished));
         }
         Ok(written == Written::Bytes)
+    }
+
+    /// Nothing more can be written: the connection is broken, or an answer is that cannot be completed (HTTP-25).
+    #[cold]
+    fn broken(&self, error: &io::Error) -> Over {
+        if !is_of_file(error) {
+            return Over::Gone(Gone::PeerReset);
+        }
+        self.io.reset_on_close();
+        Over::Gone(Gone::Aborted)
     }
 
     fn look_at_shutdown(&mut self, task: &mut Task<'_>) -> Result<(), Over> {

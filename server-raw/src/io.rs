@@ -178,10 +178,7 @@ impl Io {
     pub(crate) fn poll_write(&mut self, task: &mut Task<'_>) -> io::Result<Written> {
         let mut written = Written::Nothing;
         while !self.output.is_empty() {
-            match self
-                .output
-                .poll_write_to(Pin::new(&mut self.stream), task)?
-            {
+            match self.output.poll_send_to(Pin::new(&mut self.stream), task)? {
                 Poll::Ready(()) => written = Written::Bytes,
                 Poll::Pending => return Ok(Written::Blocked),
             }
@@ -192,6 +189,12 @@ impl Io {
             self.write = WriteSide::ShutDown;
         }
         Ok(written)
+    }
+
+    /// Whether the kernel can send parts of files by itself.
+    #[inline]
+    pub(crate) fn sends_files(&self) -> bool {
+        self.stream.sends_files()
     }
 
     /// Ends the direction to the peer after what is to be sent.

@@ -1,7 +1,7 @@
 //! What the application sends goes onto the wire.
 
 use bytes::Bytes;
-use gateway_spec::{Headers, ResponseHead};
+use gateway_spec::{FileRegion, Headers, ResponseHead};
 use http::StatusCode;
 use http1::{Payload, ReplyBody, UsageError};
 use server_host::{Context, Outgoing, Output, ReplyLength};
@@ -67,6 +67,10 @@ fn try_write(
             data(bytes, http1, output)?;
             Ok(Effect::Goes)
         }
+        Outgoing::File(region) => {
+            file(region, http1, output)?;
+            Ok(Effect::Goes)
+        }
         Outgoing::End(trailers) => {
             output.with(|out| http1.send_end(trailers.as_ref(), out))?;
             Ok(Effect::Complete)
@@ -117,6 +121,22 @@ fn data(
     match output.with(|out| http1.send_data_frame(bytes.len(), out))? {
         Payload::Write { suffix } => {
             output.push(bytes);
+            output.with(|out| out.extend_from_slice(suffix));
+        }
+        Payload::Skip => {}
+    }
+    Ok(())
+}
+
+fn file(
+    region: FileRegion,
+    http1: &mut http1::Connection,
+    output: &mut Output,
+) -> Result<(), UsageError> {
+    let length = usize::try_from(region.length).expect("a part fits in memory");
+    match output.with(|out| http1.send_data_frame(length, out))? {
+        Payload::Write { suffix } => {
+            output.push_file(region);
             output.with(|out| out.extend_from_slice(suffix));
         }
         Payload::Skip => {}

@@ -24,6 +24,10 @@ pub(crate) fn write(outgoing: Outgoing, output: &mut Output) -> Effect {
             output.push(bytes);
             Effect::Goes
         }
+        Outgoing::File(region) => {
+            output.push_file(region);
+            Effect::Goes
+        }
         Outgoing::Shutdown => Effect::Shutdown,
         Outgoing::Close => Effect::Close,
         Outgoing::Abort

@@ -1,6 +1,6 @@
 //! A socket whose bytes are at hand: for a server that reads and writes them itself.
 //!
-//! [`Socket`] decides what happens to it, as it does over any exchange. Here both ends of its tunnel lie beside it, under one lock: what
+//! `socket.rs` decides what happens to it, as it does over any exchange. Here both ends of its tunnel lie beside it, under one lock: what
 //! the wire has read is taken apart where it lies, and what is sent is written behind what the wire takes at its next turn. So a
 //! message costs neither an event nor a copy, and all messages that one read brought are answered by one write.
 //!

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::native::Native;
 
-/// How long open streams and sockets may go on after the shutdown began.
+/// How long the shutdown may take: until then open streams and sockets may go on, however long they would.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// An axum application with another application in it: below `/native`, and wherever axum has no route.
@@ -33,17 +33,42 @@ pub async fn serve(
     listener: TcpListener,
     stopped: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), AppError> {
-    let (service, running) = into_service(native).start().await?;
+    serve_for(native, listener, stopped, GRACE).await
+}
+
+/// The same with another time for the shutdown.
+///
+/// # Errors
+///
+/// As [`serve`].
+pub async fn serve_for(
+    app: impl Application,
+    listener: TcpListener,
+    stopped: impl Future<Output = ()> + Send + 'static,
+    grace: Duration,
+) -> Result<(), AppError> {
+    let (service, running) = into_service(app).start().await?;
     let drain = running.drain();
     let router = router(service).into_make_service_with_connect_info::<SocketAddr>();
+    let stopping = drain.clone();
     let stopped = async move {
         stopped.await;
         // What is open learns that it is to end.
-        drain.raise(Instant::now() + GRACE);
+        stopping.raise(Instant::now() + grace);
     };
-    let served: io::Result<()> = axum::serve(listener, router)
-        .with_graceful_shutdown(stopped)
-        .await;
+    let served = axum::serve(listener, router).with_graceful_shutdown(stopped);
+    // Axum waits for its connections without end: one that does not go is left at the deadline.
+    let overdue = async {
+        let deadline = drain.wait().await;
+        tokio::time::sleep_until(deadline.into()).await;
+    };
+    let served: io::Result<()> = tokio::select! {
+        served = served.into_future() => served,
+        () = overdue => Ok(()),
+    };
+    // Also after an error: the application has started, and is to stop.
+    let deadline = drain.value().unwrap_or_else(|| Instant::now() + grace);
+    let stopped = running.shutdown(deadline).await;
     served?;
-    running.shutdown(Instant::now() + GRACE).await
+    stopped
 }

@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc as sync_mpsc};
+use std::sync::mpsc::{self as sync_mpsc, RecvTimeoutError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,9 @@ const GRACE: Duration = Duration::from_secs(30);
 /// For how long calls may go on when the owner is dropped without a word: enough for what is about to end, and little enough
 /// for a test that failed.
 const DROP_GRACE: Duration = Duration::from_secs(2);
+
+/// Thirty years: what tokio's timers take for ever.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// An application that lives on a thread of its own.
 pub(super) struct Background {
@@ -83,17 +87,20 @@ impl Background {
             .name(name)
             .spawn(move || life.run(runtime, patience, &started))?;
         // A startup that waits is late by its own clock; this is for one that blocks.
-        match has_started.recv_timeout(patience + LAST_WORDS) {
+        match has_started.recv_timeout(patience.saturating_add(LAST_WORDS)) {
             Ok(state) => Ok(Self {
                 handle,
                 state: state?,
                 shared,
             }),
-            Err(_late) => {
+            Err(RecvTimeoutError::Timeout) => {
                 shared.begin_end(Instant::now());
                 Err(AppError::message(format!(
                     "it blocks its thread and did not start within {patience:?} (LIFE-8)"
                 )))
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(AppError::message("its thread ended before it had started"))
             }
         }
     }
@@ -115,13 +122,13 @@ impl Background {
 
     /// Begins the end. Calls may go on for so long; what is open then is dropped.
     pub(super) fn begin_end(&self, grace: Duration) {
-        self.shared.begin_end(Instant::now() + grace);
+        self.shared.begin_end(after(grace));
     }
 
     /// Waits for the end that has begun, and gives what the lifespan failed with, once.
     pub(super) fn wait_for_end(&self, grace: Duration) -> Result<(), AppError> {
         // As long as the last words may take, and a moment for a thread that has much else to do.
-        let patience = grace + 2 * LAST_WORDS;
+        let patience = grace.saturating_add(2 * LAST_WORDS);
         let not_yet = |end: &mut End| matches!(end, End::NotYet);
         let waited = self
             .shared
@@ -135,6 +142,12 @@ impl Background {
             )),
         }
     }
+}
+
+/// When so much time has passed. What the clock cannot say is as far away as timers go.
+fn after(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now + FAR)
 }
 
 impl Drop for Background {
@@ -195,7 +208,7 @@ impl Life {
         let start = lifespan::start(Arc::new(self.app.clone()), self.scope.clone(), patience);
         let error = match runtime.block_on(start) {
             Ok((running, state)) => {
-                // The one who waits for it is still there: it waits without end.
+                // Whoever was to have it may have given up waiting, and has begun the end then.
                 let _ = started.send(Ok(state));
                 runtime.block_on(self.live(running)).err()
             }

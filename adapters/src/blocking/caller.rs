@@ -213,7 +213,10 @@ impl Caller {
         request: Request<B>,
     ) -> Result<Response<ResponseBody>, CallError> {
         assert_may_block(self.shared.runtime());
-        let deadline = self.deadline.map(|deadline| Instant::now() + deadline);
+        // What the clock cannot say is no deadline.
+        let deadline = self
+            .deadline
+            .and_then(|deadline| Instant::now().checked_add(deadline));
         let (parts, body) = request.into_parts();
         let mut upload = body.into();
         let version = parts.version;

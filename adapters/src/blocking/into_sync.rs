@@ -8,12 +8,12 @@ use gateway_spec::{
     AppError, Application, BoxApplication, Capabilities, Connection, Done, Signal, State,
     SyncApplication, SyncHttp, application_fn,
 };
-use hosting::panicked;
 use http::StatusCode;
 use tokio::task::JoinError;
 
 use super::background::Background;
 use super::wait::{assert_may_block, block_on};
+use crate::beside::caught;
 
 /// Makes a synchronous application of an asynchronous one, for synchronous frameworks to mount.
 ///
@@ -37,7 +37,7 @@ use super::wait::{assert_may_block, block_on};
 pub fn into_sync(app: impl Application) -> IntoSync {
     IntoSync {
         app: BoxApplication::new(app),
-        background: Mutex::new(None),
+        life: Mutex::default(),
     }
 }
 
@@ -47,7 +47,8 @@ pub fn into_sync(app: impl Application) -> IntoSync {
 ///   responses, files and all that the server offers. The thread that calls waits until it returns.
 /// - [`startup`](SyncApplication::startup) runs its lifespan up to `started` and gives its state, which is in the scopes of its requests
 ///   from then on, whatever a framework around it has there; [`shutdown`](SyncApplication::shutdown) runs the rest. A framework that
-///   mounts it calls both. Without them the application is served without a lifespan (LIFE-2).
+///   mounts it calls both. Without them the application is served without a lifespan (LIFE-2). After the shutdown calls are answered
+///   503, until it is started again.
 /// - An error of the application is the error of the call, and so is a panic.
 /// - Dropped, it shuts down as a [`Caller`](super::Caller) does.
 ///
@@ -56,7 +57,16 @@ pub fn into_sync(app: impl Application) -> IntoSync {
 /// Each of them panics where a thread must not block: see [the module](super).
 pub struct IntoSync {
     app: BoxApplication,
-    background: Mutex<Option<Arc<Live>>>,
+    life: Mutex<Life>,
+}
+
+#[derive(Default)]
+enum Life {
+    #[default]
+    NotStarted,
+    Live(Arc<Live>),
+    /// It was shut down: a call does not bring it back.
+    Stopped,
 }
 
 struct Live {
@@ -77,22 +87,26 @@ const SHUTDOWN: Duration = Duration::from_secs(30);
 impl IntoSync {
     /// The application as it lives, started if it does not.
     fn live(&self) -> Result<Arc<Live>, AppError> {
-        let mut background = self.background();
-        match &*background {
-            Some(live) => Ok(Arc::clone(live)),
-            None => {
+        let mut life = self.life();
+        match &*life {
+            Life::Live(live) => Ok(Arc::clone(live)),
+            Life::Stopped => Err(unavailable()),
+            Life::NotStarted => {
                 let nobody = application_fn(|connection: Connection| connection.refuse());
                 let live = Live::start(&BoxApplication::new(nobody), HasLifespan::No)?;
-                Ok(Arc::clone(background.insert(live)))
+                *life = Life::Live(Arc::clone(&live));
+                Ok(live)
             }
         }
     }
 
-    fn background(&self) -> MutexGuard<'_, Option<Arc<Live>>> {
-        self.background
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn unavailable() -> AppError {
+    AppError::status(StatusCode::SERVICE_UNAVAILABLE)
 }
 
 impl Live {
@@ -112,7 +126,7 @@ impl SyncApplication for IntoSync {
         let live = self.live()?;
         assert_may_block(live.background.handle());
         let Some(open) = live.background.open_call() else {
-            return Err(AppError::status(StatusCode::SERVICE_UNAVAILABLE));
+            return Err(unavailable());
         };
         let mut http = http.into_http();
         if live.lifespan == HasLifespan::Yes {
@@ -123,24 +137,25 @@ impl SyncApplication for IntoSync {
         let call = live.background.handle().spawn(call);
         match block_on(call).map_err(JoinError::try_into_panic) {
             Ok(result) => result,
-            Err(Ok(payload)) => Err(panicked(&*payload)),
+            Err(Ok(payload)) => Err(caught(payload)),
             // The shutdown has dropped it.
             Err(Err(cancelled)) => Err(cancelled.into()),
         }
     }
 
     fn startup(&self) -> Result<State, AppError> {
-        let mut background = self.background();
+        let mut life = self.life();
         let live = Live::start(&self.app, HasLifespan::Yes)?;
         let state = live.background.state().clone();
-        let before = background.replace(live);
-        drop(background);
+        let before = std::mem::replace(&mut *life, Life::Live(live));
+        drop(life);
         drop(before);
         Ok(state)
     }
 
     fn shutdown(&self) -> Result<(), AppError> {
-        let Some(live) = self.background().take() else {
+        let before = std::mem::replace(&mut *self.life(), Life::Stopped);
+        let Life::Live(live) = before else {
             return Ok(());
         };
         assert_may_block(live.background.handle());

@@ -22,22 +22,23 @@ pub(super) fn assert_may_block(runtime: &Handle) {
     runtime.block_on(ready(()));
 }
 
-/// Drives a future, the thread parked while it waits; `None` once the deadline has passed.
+/// Drives a future, the thread parked while it waits; `None` once the deadline has passed, even if the future is ready: one that always
+/// is would have no bound.
 pub(super) fn block_until<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);
-    loop {
+    while deadline.is_none_or(|deadline| deadline > Instant::now()) {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return Some(output);
         }
         // An unpark between the poll and the park makes the park return at once.
         match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
             None => thread::park(),
-            Some(left) if left.is_zero() => return None,
             Some(left) => thread::park_timeout(left),
         }
     }
+    None
 }
 
 /// As [`block_until`], for as long as it takes.
@@ -54,5 +55,21 @@ impl Wake for Unpark {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.0.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_deadline_that_has_passed_counts_also_for_what_is_ready() {
+        let now = Instant::now();
+        assert_eq!(block_until(Some(now), ready(())), None);
+        let later = now + Duration::from_secs(3600);
+        assert_eq!(block_until(Some(later), ready(())), Some(()));
+        assert_eq!(block_until(None, ready(())), Some(()));
     }
 }

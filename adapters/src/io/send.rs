@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 use gateway_spec::{AppError, Done, GoneSignal, Trailing, Writer};
-use http::HeaderMap;
+use hosting::may_be_trailer;
+use http::{HeaderMap, HeaderName};
 use http_body::Body;
 
 use super::pump::{Piece, pump};
@@ -185,7 +186,8 @@ fn poll_block(
 ///
 /// # Errors
 ///
-/// As [`send_stream`]; a trailer that was not announced (HTTP-27).
+/// As [`send_stream`]; a trailer that was not announced (HTTP-27). Fields that may be no trailers (RFC 9110 section 6.5.1) are left
+/// out and are no error: a body that relays them could not help it.
 ///
 /// # Cancel safety
 ///
@@ -218,8 +220,23 @@ where
     let mut body = pin!(body);
     let trailers = send(&mut writer, |cx| Piece::poll(body.as_mut(), cx)).await?;
     match trailers {
-        Some(trailers) => writer.finish_with_trailers(trailers).await,
+        Some(mut trailers) => {
+            keep_trailers(&mut trailers, None);
+            writer.finish_with_trailers(trailers).await
+        }
         None => writer.finish().await,
+    }
+}
+
+/// Leaves of the trailers that a body gives what a response may end with: fields that frame, route or authenticate a
+/// message are none (RFC 9110 section 6.5.1), and would cost it its end; and of the others those that were announced, if that is needed.
+pub(crate) fn keep_trailers(trailers: &mut HeaderMap, announced: Option<&[HeaderName]>) {
+    let may_stay = |name: &HeaderName| {
+        may_be_trailer(name) && announced.is_none_or(|names| names.contains(name))
+    };
+    let others = trailers.keys().filter(|name| !may_stay(name));
+    for name in others.cloned().collect::<Vec<_>>() {
+        trailers.remove(name);
     }
 }
 

@@ -1,6 +1,7 @@
 //! One lifespan: a call of an application, and the transport that it speaks through.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -10,6 +11,9 @@ use gateway_spec::{
     AppError, Application, Connection, Done, DrainSignal, Lifespan, LifespanScope,
     LifespanTransport, Signal, State, Wait,
 };
+use hosting::drop_confined;
+
+use crate::beside::caught;
 
 type Calling<'a> = Pin<Box<dyn Future<Output = Result<Done, AppError>> + Send + 'a>>;
 
@@ -31,7 +35,9 @@ impl<'a> Child<'a> {
     pub(super) fn call(scope: &LifespanScope, app: &'a impl Application) -> Self {
         let life = Arc::new(Life::default());
         let lifespan = Lifespan::new(scope.clone(), Arc::clone(&life) as _);
-        let call = Call::Running(Box::pin(app.call(Connection::Lifespan(lifespan))));
+        // Called by the first poll, where a panic is confined.
+        let call = async move { app.call(Connection::Lifespan(lifespan)).await };
+        let call = Call::Running(Box::pin(call));
         let changed = life.changed.wait();
         Self {
             call,
@@ -40,11 +46,15 @@ impl<'a> Child<'a> {
         }
     }
 
+    /// Lets it go on. A panic is its error, and no other's: those beside it are still to be stopped.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
-        if let Call::Running(call) = &mut self.call
-            && let Poll::Ready(result) = call.as_mut().poll(cx)
-        {
-            self.call = Call::Returned(result);
+        if let Call::Running(call) = &mut self.call {
+            let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
+            let polled = polled.unwrap_or_else(|payload| Poll::Ready(Err(caught(payload))));
+            if let Poll::Ready(result) = polled {
+                let call = std::mem::replace(&mut self.call, Call::Returned(result));
+                drop_confined(|| drop(call));
+            }
         }
         // The handle may be used by another task, which changes the phase without waking the call.
         while Pin::new(&mut self.changed).poll(cx).is_ready() {}

@@ -109,8 +109,11 @@ impl<A: Application, B: Application> Fallback<A, B> {
         let Some(inner) = trial.0.over() else {
             return result;
         };
-        // One that fails after all has not merely nothing.
-        drop(result?);
+        match result {
+            // One that fails after all has not merely nothing.
+            Err(error) if !trial.0.was_refused() => return Err(error),
+            _ => {}
+        }
         // What middleware above has read of the body is gone for both.
         if scope.body != left {
             scope.edit().body = left;

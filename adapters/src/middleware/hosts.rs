@@ -16,7 +16,8 @@ use self::name::{Authority, Pattern};
 /// Puts applications behind host names; [`build`](Self::build) makes the application of them.
 ///
 /// - A name is `example.org`, or `*.example.org` for all below it (and not for itself), or an address such as `127.0.0.1` or
-///   `[::1]`. With a port, `example.org:8080`, it is for requests that name this port; without, for all.
+///   `[::1]`. With a port, `example.org:8080`, it is for requests that name this port, or none if it is the one of their scheme
+///   (80, and 443 for HTTPS); without, for all.
 /// - What counts is the host that the client named (SCOPE-6): letters in either case, a dot at the end or none, the port
 ///   ignored unless the name has one. An exact name wins over a wildcard, a longer wildcard over a shorter one, a name with a
 ///   port over the same without.
@@ -152,7 +153,7 @@ impl ByHost {
         };
         let found = named.and_then(|named| {
             let mut hosts = self.hosts.iter();
-            hosts.find(|host| host.pattern.has(&named))
+            hosts.find(|host| host.pattern.has(&named, scope.connection.scheme.as_str()))
         });
         found
             .map(|host| host.child)

@@ -18,7 +18,8 @@ use super::stand_in::plain;
 /// - A length that the head declares is refused with 413 before the application is called, and before a client that waits
 ///   for `100 Continue` is told to send it (RFC 9110 section 10.1.1).
 /// - A body without a declared length fails with [`BodyError::TooLarge`] as soon as it is over, whichever way it is read; never
-///   a silent cut. An application that returns the error answers 413. What still comes is thrown away.
+///   a silent cut. An application that returns the error answers 413, as the extractors of an
+///   axum `Router` do. What still comes is thrown away.
 /// - **WebSockets and tunnels** pass through: their bytes are not a body, and servers bound the size of a message (WS-16). So does
 ///   the **lifespan**.
 ///

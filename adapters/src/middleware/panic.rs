@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-use gateway_spec::{AppError, Application, Connection, Done, Gone, Label, Response};
+use gateway_spec::{Abort, AppError, Application, Connection, Done, Gone, Label, Response};
 use http::StatusCode;
 
 use super::stand_in::{HttpStand, Release, SocketStand, Stand, Start, Unchanged, plain};
@@ -26,7 +26,7 @@ use super::stand_in::{HttpStand, Release, SocketStand, Stand, Start, Unchanged, 
 ///
 /// # Panics
 ///
-/// If the handler does: the server confines that one.
+/// If the handler does: the server, or what is around this, answers that one.
 ///
 /// # Cost
 ///
@@ -177,12 +177,26 @@ where
             label,
             is_answered: !takes_over,
         };
+        let mut unanswered = Unanswered(takes_over.then_some(stand));
         let response = (self.handler)(panic).into();
+        unanswered.0 = None;
         if takes_over {
             return stand.answer(response).await;
         }
         stand.cut_off();
         Err(Gone::Aborted.into())
+    }
+}
+
+/// An exchange that was taken over and is not answered yet. Dropped by a panic of the handler, it is given up: whatever is around it
+/// answers instead.
+struct Unanswered<'a, S: Stand>(Option<&'a S>);
+
+impl<S: Stand> Drop for Unanswered<'_, S> {
+    fn drop(&mut self) {
+        if let Some(stand) = self.0 {
+            stand.hand_on(Abort::Dropped);
+        }
     }
 }
 

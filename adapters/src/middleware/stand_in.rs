@@ -112,11 +112,17 @@ pub(super) trait Stand: Send + Sync {
     /// What the application's handles say.
     fn aborted(&self, why: Abort) {
         match why {
-            Abort::Deliberate if self.stage().decide() => self.hand_on(why),
+            Abort::Deliberate if self.stage().decide() => {
+                self.stage().end();
+                self.hand_on(why);
+            }
             Abort::Deliberate => {}
             Abort::Dropped => match self.stage().dropped() {
                 Dropped::Nothing => {}
-                Dropped::HandOn => self.hand_on(why),
+                Dropped::HandOn => {
+                    self.stage().end();
+                    self.hand_on(why);
+                }
                 Dropped::Abandoned => self.abandoned(),
             },
         }

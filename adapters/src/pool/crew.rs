@@ -8,6 +8,7 @@ mod state;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use hosting::drop_confined;
 
-use self::counters::Counters;
+use self::counters::{Counters, Now};
 use self::state::{Phase, Queued, Seat, State, Submitted, Timekeeper};
 use super::{PoolSettings, PoolStats};
 
@@ -35,6 +36,36 @@ pub(crate) trait Job: Send + Sync {
 
     /// While it runs: whatever it waits for fails from now on.
     fn release(&self);
+
+    /// Whose it is, if the pool may have several users.
+    fn member(&self) -> Option<&Arc<Member>> {
+        None
+    }
+}
+
+/// One user of a pool. Its jobs end with its last lease, also while others still use the pool. Changed under the pool's lock.
+#[derive(Default)]
+pub(crate) struct Member {
+    leases: AtomicUsize,
+    has_left: AtomicBool,
+}
+
+impl Member {
+    pub(super) fn has_left(&self) -> bool {
+        self.has_left.load(Relaxed)
+    }
+
+    fn enter(&self) {
+        self.leases.fetch_add(1, Relaxed);
+        self.has_left.store(false, Relaxed);
+    }
+
+    /// Whether this was its last lease.
+    fn leave(&self) -> bool {
+        let is_last = self.leases.fetch_sub(1, Relaxed) == 1;
+        self.has_left.store(is_last, Relaxed);
+        is_last
+    }
 }
 
 /// Why a job is not run.
@@ -42,7 +73,7 @@ pub(crate) trait Job: Send + Sync {
 pub(crate) enum Refusal {
     /// The queue was full, its time in the queue was over, or no thread could be started.
     Busy,
-    /// The pool has stopped.
+    /// The pool has stopped, or its member has left.
     Stopped,
     /// Nobody waits for it.
     Unwanted,
@@ -57,15 +88,24 @@ pub(crate) enum Place {
     Queue,
 }
 
+/// The life of a thread, and what starts one under a name.
+type Life = Box<dyn FnOnce() + Send>;
+type Spawn = fn(String, Life) -> io::Result<()>;
+
+fn spawn(name: String, life: Life) -> io::Result<()> {
+    thread::Builder::new().name(name).spawn(life).map(drop)
+}
+
 pub(super) struct Crew {
     pub(super) name: String,
     pub(super) settings: PoolSettings,
+    spawn: Spawn,
     state: Mutex<State>,
     /// A job was queued, or the pool stops.
     work: Condvar,
     /// A job has to wait, or the pool stops: for the timekeeper.
     backlog: Condvar,
-    /// A thread ended.
+    /// A thread ended; or a job did, and somebody waits for jobs.
     ended: Condvar,
     counters: Counters,
 }
@@ -76,6 +116,7 @@ impl Crew {
         Self {
             name,
             settings,
+            spawn,
             state: Mutex::new(state),
             work: Condvar::new(),
             backlog: Condvar::new(),
@@ -85,22 +126,23 @@ impl Crew {
     }
 
     pub(super) fn submit(self: &Arc<Self>, job: &Arc<dyn Job>) -> Place {
+        let now = Instant::now();
         let mut state = self.lock();
-        let unwanted = if state.is_full(&self.settings) {
-            state.take_unwanted()
-        } else {
-            Vec::new()
+        let unwanted = match state.is_full(&self.settings, now) {
+            true => state.take_unwanted(),
+            false => None,
         };
-        let submitted = state.submit(job, &self.settings);
+        let mut submitted = state.submit(job, &self.settings, now);
         drop(state);
-        unwanted
-            .iter()
-            .for_each(|queued| self.refuse(&*queued.job, Refusal::Unwanted));
+        self.refuse_all(unwanted, Refusal::Unwanted);
+        if let Submitted::Start(seat, place) = submitted {
+            submitted = self.start(seat, place);
+        }
         match submitted {
             Submitted::Refused(why) => self.refuse(&**job, why),
             Submitted::Wake => self.work.notify_one(),
-            Submitted::Start(seat) => self.start(seat),
-            Submitted::Wait => return self.waits(),
+            Submitted::Start(_, Place::Thread) => {}
+            Submitted::Wait | Submitted::Start(_, Place::Queue) => return self.waits(),
             Submitted::WaitFirst(timekeeper) => {
                 match timekeeper {
                     Timekeeper::NotStarted => self.start_timekeeper(),
@@ -125,17 +167,23 @@ impl Crew {
         }
     }
 
-    pub(super) fn open(&self) {
+    pub(super) fn open(&self, member: &Member) {
         let mut state = self.lock();
+        member.enter();
         state.leases += 1;
         state.phase = Phase::Open;
     }
 
-    pub(super) fn leave(&self) {
+    pub(super) fn leave(&self, member: &Arc<Member>) {
         let mut state = self.lock();
+        let is_last = member.leave();
         state.leases -= 1;
         if state.leases == 0 {
             self.close_locked(state);
+        } else if is_last {
+            let (queued, running) = state.take_jobs_of(member);
+            drop(state);
+            self.end_jobs(queued, &running);
         }
     }
 
@@ -151,57 +199,58 @@ impl Crew {
         drop(state);
         self.work.notify_all();
         self.backlog.notify_all();
-        queue
-            .iter()
-            .for_each(|queued| self.refuse(&*queued.job, Refusal::Stopped));
+        self.end_jobs(queue, &running);
+    }
+
+    fn end_jobs(&self, queued: VecDeque<Queued>, running: &[Arc<dyn Job>]) {
+        self.refuse_all(queued, Refusal::Stopped);
         running.iter().for_each(|job| job.release());
     }
 
-    /// Waits for the threads to end if the pool is closed, and gives the number of those that have not.
-    pub(super) fn join(&self, patience: Duration) -> usize {
-        let unfinished = |state: &mut State| state.phase == Phase::Closed && state.threads > 0;
+    /// Waits for the threads to end if the pool is closed, and else for those that run a job of this member. Gives the number of
+    /// those that have not.
+    pub(super) fn join(&self, patience: Duration, member: Option<&Arc<Member>>) -> usize {
+        let mut state = self.lock();
+        state.joining += 1;
         let waited = self
             .ended
-            .wait_timeout_while(self.lock(), patience, unfinished);
-        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        match state.phase {
-            Phase::Closed => state.threads,
-            Phase::Open => 0,
-        }
+            .wait_timeout_while(state, patience, |state| state.unfinished(member) > 0);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.joining -= 1;
+        state.unfinished(member)
     }
 
     pub(super) fn stats(&self) -> PoolStats {
-        let (threads, running, queued) = {
+        let now = {
             let state = self.lock();
-            (state.threads, state.running, state.queue.len())
+            Now {
+                threads: state.threads,
+                running: state.running,
+                queued: state.queue.len(),
+                saturated: state.saturated(),
+            }
         };
-        self.counters.stats(threads, running, queued)
+        self.counters.stats(now)
     }
 
-    fn start(self: &Arc<Self>, seat: usize) {
+    /// Starts the thread of a seat; if there is none to be had, says what is to be done instead.
+    fn start(self: &Arc<Self>, seat: usize, place: Place) -> Submitted {
         let crew = Arc::clone(self);
         let Err(error) = self.spawn(&seat.to_string(), move || crew.work(seat)) else {
-            return;
+            return Submitted::Start(seat, place);
         };
         tracing::warn!(pool = %self.name, %error, "could not start a thread");
-        let mut state = self.lock();
-        state.vacate(seat);
-        // With others at work the job stays queued; with none, nobody would ever come for it.
-        let stranded = match state.threads {
-            0 => std::mem::take(&mut state.queue),
-            _ => VecDeque::new(),
-        };
-        drop(state);
-        stranded
-            .iter()
-            .for_each(|queued| self.refuse(&*queued.job, Refusal::Busy));
+        let (submitted, refused) = self.lock().not_started(seat, &self.settings);
+        self.refuse_all(refused, Refusal::Busy);
+        submitted
     }
 
     /// The life of a thread.
     fn work(&self, seat: usize) {
-        while let Some(Queued { job, since }) = self.next(seat) {
+        while let Some(queued) = self.next(seat) {
             // Only a destructor could still panic here, and it must not cost the pool a thread.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| self.handle(&*job, since)));
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| self.handle(&queued)));
+            let job = queued.job;
             drop(self.sit_idle(seat));
             // Whoever sees the end finds this thread free, and whoever is woken by it nothing held here.
             let waker = job.publish();
@@ -210,9 +259,11 @@ impl Crew {
         }
     }
 
-    fn handle(&self, job: &dyn Job, since: Instant) {
-        let waited = since.elapsed();
-        if waited > self.settings.queue_deadline || !job.is_wanted() {
+    fn handle(&self, queued: &Queued) {
+        let job = &*queued.job;
+        let waited = queued.since.elapsed();
+        let is_late = queued.waits && waited > self.settings.queue_deadline;
+        if is_late || !job.is_wanted() {
             self.refuse_late(job);
         } else {
             self.counters.count_wait(waited);
@@ -224,8 +275,14 @@ impl Crew {
     /// Ends the job of a seat, and gives it to be dropped outside the lock.
     fn sit_idle(&self, seat: usize) -> Seat {
         let mut state = self.lock();
-        state.running -= 1;
-        std::mem::replace(&mut state.seats[seat], Seat::Idle)
+        state.end_job();
+        let seat = std::mem::replace(&mut state.seats[seat], Seat::Idle);
+        let is_awaited = state.joining > 0;
+        drop(state);
+        if is_awaited {
+            self.ended.notify_all();
+        }
+        seat
     }
 
     /// The next job, in whose name the seat then is; `None` when the pool stops, and the seat is vacant.
@@ -233,7 +290,7 @@ impl Crew {
         let mut state = self.lock();
         while state.phase == Phase::Open {
             if let Some(queued) = state.queue.pop_front() {
-                state.running += 1;
+                state.begin_job();
                 state.seats[seat] = Seat::Running(Arc::clone(&queued.job));
                 return Some(queued);
             }
@@ -248,9 +305,9 @@ impl Crew {
     fn start_timekeeper(self: &Arc<Self>) {
         let crew = Arc::clone(self);
         if let Err(error) = self.spawn("timekeeper", move || crew.keep_time()) {
-            // What waits is then refused late, when a thread comes for it.
             tracing::warn!(pool = %self.name, %error, "could not start the queue's timekeeper");
-            self.lock().timekeeper = Timekeeper::NotStarted;
+            let untimed = self.lock().take_untimed();
+            self.refuse_all(untimed, Refusal::Busy);
         }
     }
 
@@ -258,7 +315,7 @@ impl Crew {
     fn keep_time(&self) {
         let mut state = self.lock();
         while state.phase == Phase::Open {
-            let Some(first) = state.queue.front() else {
+            let Some(first) = state.first_to_wait() else {
                 state.timekeeper = Timekeeper::Idle;
                 state = wait(&self.backlog, state);
                 continue;
@@ -266,13 +323,13 @@ impl Crew {
             let left = self
                 .settings
                 .queue_deadline
-                .saturating_sub(first.since.elapsed());
+                .saturating_sub(state.queue[first].since.elapsed());
             if !left.is_zero() {
                 let waited = self.backlog.wait_timeout(state, left);
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             }
-            let late = state.queue.pop_front();
+            let late = state.queue.remove(first);
             drop(state);
             late.iter()
                 .for_each(|queued| self.refuse_late(&*queued.job));
@@ -282,8 +339,7 @@ impl Crew {
     }
 
     fn spawn(&self, role: &str, life: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let named = thread::Builder::new().name(format!("{}-{role}", self.name));
-        named.spawn(life).map(drop)
+        (self.spawn)(format!("{}-{role}", self.name), Box::new(life))
     }
 
     /// Its time is over, or nobody waits for it.
@@ -294,6 +350,11 @@ impl Crew {
             Refusal::Unwanted
         };
         self.refuse(job, why);
+    }
+
+    fn refuse_all(&self, jobs: impl IntoIterator<Item = Queued>, why: Refusal) {
+        jobs.into_iter()
+            .for_each(|queued| self.refuse(&*queued.job, why));
     }
 
     fn refuse(&self, job: &dyn Job, why: Refusal) {

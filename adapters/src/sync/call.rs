@@ -9,14 +9,15 @@ use std::task::{Poll, Waker};
 use gateway_spec::{
     AppError, Done, GoneSignal, Handoff, Http, HttpTransport, SyncApplication, SyncHttp,
 };
-use hosting::{drop_confined, panicked};
 
 use super::held::Held;
+use crate::beside::caught;
 use crate::completion::Completion;
-use crate::pool::{Job, Refusal};
+use crate::pool::{Job, Member, Refusal};
 
 pub(super) struct Call<S> {
     app: Arc<S>,
+    member: Arc<Member>,
     stage: Mutex<Stage>,
     transport: Arc<Held>,
     outcome: Completion<Outcome>,
@@ -52,10 +53,11 @@ pub(super) enum Outcome {
 }
 
 impl<S: SyncApplication> Call<S> {
-    pub(super) fn new(app: Arc<S>, http: Http) -> Self {
+    pub(super) fn new(app: Arc<S>, member: Arc<Member>, http: Http) -> Self {
         let (http, transport) = hold(http);
         Self {
             app,
+            member,
             stage: Mutex::new(Stage::Waiting(http)),
             transport,
             outcome: Completion::new(),
@@ -138,12 +140,8 @@ impl<S: SyncApplication> Job for Call<S> {
         let (http, handoff) = SyncHttp::with_handoff(http);
         let call = || self.app.call(http);
         // What a panic may have torn is the application's own, and it knows that other requests follow.
-        let result = panic::catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| {
-            let error = panicked(&*payload);
-            // Its destructor is the application's code too.
-            drop_confined(|| drop(payload));
-            Err(error)
-        });
+        let result = panic::catch_unwind(AssertUnwindSafe(call));
+        let result = result.unwrap_or_else(|payload| Err(caught(payload)));
         drop(self.enter(Stage::Ran(Outcome::Returned { result, handoff })));
     }
 
@@ -163,6 +161,10 @@ impl<S: SyncApplication> Job for Call<S> {
 
     fn release(&self) {
         self.transport.give_up();
+    }
+
+    fn member(&self) -> Option<&Arc<Member>> {
+        Some(&self.member)
     }
 }
 

@@ -66,6 +66,9 @@ pub fn from_service<S: 'static>(service: S) -> FromService<S> {
 ///   `into_make_service_with_connect_info`;
 /// - what [`with_request`](Self::with_request) adds.
 ///
+/// A body that is too large fails with [`BodyError::TooLarge`](gateway_spec::BodyError), and in an axum `Router` with the error for which its
+/// extractors answer 413. Inside of a layer of another type they know it no more, and answer 400: put layers on by `Router::layer`.
+///
 /// Mounted below a prefix, the service sees the path below it, as one that is nested in axum does; the target as it was sent is
 /// in the scope, and with the `axum` feature in `OriginalUri`.
 ///
@@ -73,7 +76,7 @@ pub fn from_service<S: 'static>(service: S) -> FromService<S> {
 ///
 /// A body whose size is known and whose first frame is its last goes out with the head, as one event. Any other goes out as it comes,
 /// and the next frame is not asked for while the client is slow. Frames of `Bytes` are not copied. Trailers are sent where the client can
-/// take them (HTTP-28); for HTTP/1.1 the response announces them by its `Trailer` field. A size that the body knows becomes the
+/// take them (HTTP-28), less those fields that may be none (RFC 9110 section 6.5.1); for HTTP/1.1 the response announces them by its `Trailer` field. A size that the body knows becomes the
 /// `content-length`, and the body of a HEAD is not asked for. A service that fails is answered for with 500; a body that fails
 /// cuts the response off, or is 500 if it fails at once. The log has the error.
 ///
@@ -145,13 +148,14 @@ impl<S> FromService<S> {
     /// An endless body then lives until the server stops. Where only some routes need it, a task of their own is the better way.
     #[must_use]
     pub fn run_to_completion(mut self) -> Self {
-        self.leaving = Leaving::Ignored;
+        self.leaving.to_completion = true;
         self
     }
 
     /// How long the service, or its body, may be silent for a client that stopped sending and has not left for certain (SRV-3): 5 seconds
     /// by default, longer than most answers take, and short enough for those who count the clients that are there. Each
-    /// frame begins the time anew. With [`Duration::ZERO`] the two are dropped at once, as hyper does.
+    /// frame begins the time anew. With [`Duration::ZERO`] the two are dropped at once, as hyper does. It says nothing of a
+    /// service that runs [to completion](Self::run_to_completion).
     ///
     /// # Examples
     ///
@@ -165,7 +169,7 @@ impl<S> FromService<S> {
     /// ```
     #[must_use]
     pub fn with_half_close_grace(mut self, grace: Duration) -> Self {
-        self.leaving = Leaving::Drops { grace };
+        self.leaving.grace = grace;
         self
     }
 

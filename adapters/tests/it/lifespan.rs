@@ -268,6 +268,55 @@ fn a_shared_pool_stops_with_the_last_lifespan_and_opens_for_the_next() {
 }
 
 #[test]
+fn of_a_shared_pool_each_lifespan_ends_its_own_jobs_alone() {
+    let pool = Pool::new("test", settings(2).with_queue(10).with_join_grace(HALF));
+    let (gate, keeper) = gate();
+    let other = app(&pool, move |http: SyncHttp| {
+        gate.pass();
+        http.responder.respond("the other's")
+    });
+    let (alive, _said, _end) = life();
+    let mut alive = pin!(other.call(alive));
+    assert!(turn(alive.as_mut()).is_pending());
+    let (app, diary) = diary(&pool, Fail::Never);
+    let (lifespan, _says, shutdown) = life();
+    let mut lifespan = pin!(app.call(lifespan));
+    assert!(turn(lifespan.as_mut()).is_pending());
+    assert!(diary.recv().unwrap().starts_with("startup"));
+
+    // One thread is the other's, one waits for a client of its own, and one more of its calls is queued.
+    let (connection, mut others_events) = get();
+    let mut others = pin!(other.call(connection));
+    assert!(turn(others.as_mut()).is_pending());
+    keeper.wait_for_arrival();
+    let (connection, events) = post();
+    events.deliver(part(vec![0; 64 << 10]));
+    let mut reads = pin!(app.call(connection));
+    assert!(turn(reads.as_mut()).is_pending());
+    assert!(diary.recv().unwrap().starts_with("call"));
+    let (connection, mut queued) = get();
+    let mut in_queue = pin!(app.call(connection));
+    assert!(turn(in_queue.as_mut()).is_pending());
+    assert_eq!(pool.stats().queued, 1);
+
+    shutdown.raise(tomorrow());
+    serve(lifespan);
+    assert!(diary.recv().unwrap().starts_with("read"));
+    assert!(diary.recv().unwrap().starts_with("shutdown"));
+    assert_eq!(block_on(reads).unwrap_err().gone(), Some(Gone::Aborted));
+    serve(in_queue);
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    assert_eq!(sent_head(&mut queued).0.status, unavailable);
+    let (connection, mut late) = get();
+    serve(app.call(connection));
+    assert_eq!(sent_head(&mut late).0.status, unavailable);
+    // And the other's has gone on.
+    keeper.open();
+    serve(others);
+    assert_eq!(sent_head(&mut others_events).1, "the other's");
+}
+
+#[test]
 fn threads_end_with_the_last_handle_of_the_pool() {
     let (ended, has_ended) = mpsc::channel();
     let app = app(&pool(1, 0), move |http: SyncHttp| {

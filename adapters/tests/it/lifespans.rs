@@ -145,6 +145,51 @@ async fn the_end_of_one_is_told_while_the_others_go_on() {
     assert_eq!(*log.lock().unwrap(), ["a starts", "a stops"]);
 }
 
+/// Starts, and panics later.
+fn panics(after: Duration) -> BoxApplication {
+    BoxApplication::new(application_fn(move |connection: Connection| async move {
+        let Connection::Lifespan(lifespan) = connection else {
+            return connection.refuse().await;
+        };
+        let _running = lifespan.started(State::new());
+        tokio::time::sleep(after).await;
+        panic!("on purpose");
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_one_stops_the_others() {
+    let log = Log::default();
+    let app = holder(vec![
+        lives("a", &log),
+        panics(Duration::from_secs(1)),
+        lives("b", &log),
+    ]);
+    let Err(error) = TestClient::start(app).await.unwrap().shutdown().await else {
+        panic!("it ends in order");
+    };
+    assert!(error.to_string().contains("on purpose"), "{error}");
+    let expected = ["a starts", "b starts", "b stops", "a stops"];
+    assert_eq!(*log.lock().unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_at_the_start_or_in_the_call_itself_is_a_failed_start() {
+    let (log, scope) = (Log::default(), scope());
+    let a = lives("a", &log);
+    let at_once = application_fn(|connection: Connection| {
+        if true {
+            panic!("before the first poll");
+        }
+        connection.refuse()
+    });
+    let mut all = Lifespans::new();
+    all.start(&scope, &a).await.unwrap();
+    let error = all.start(&scope, &at_once).await.unwrap_err();
+    assert_eq!(error.to_string(), "panicked: before the first poll");
+    assert_eq!(*log.lock().unwrap(), ["a starts", "a stops"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stop_that_is_given_up_can_be_called_again() {
     let (log, scope) = (Log::default(), scope());

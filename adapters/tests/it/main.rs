@@ -7,6 +7,8 @@ mod support;
 mod blocking;
 mod cpu;
 mod exchange;
+#[cfg(feature = "files")]
+mod files;
 #[cfg(feature = "tower")]
 mod from_service;
 #[cfg(feature = "tower")]

@@ -2,6 +2,8 @@
 
 mod cancel;
 mod catch;
+#[cfg(feature = "compression")]
+mod compression;
 mod cors;
 mod fallbacks;
 mod hosts;
@@ -11,5 +13,5 @@ mod logs;
 mod mounts;
 mod order;
 mod passing;
-mod support;
+pub(crate) mod support;
 mod timeouts;

@@ -40,6 +40,10 @@ struct Bench {
 // Futures are made as blocks, which hold what they are called with once, and what is rare is boxed: what an idle WebSocket costs is for
 // the most part this application's future.
 impl Application for Bench {
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` would hold the connection a second time"
+    )]
     fn call(&self, connection: Connection) -> impl Future<Output = Result<Done, AppError>> + Send {
         async move {
             match connection {

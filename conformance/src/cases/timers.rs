@@ -28,9 +28,8 @@ chapter! {
 /// The settings of all cases here, in milliseconds.
 const TIMES: &str = "head=400,idle=1500,body=500,write=500,linger=100";
 
-/// Those of WebSockets, and of requests, which are not theirs.
-const SOCKET_TIMES: &str =
-    "head=400,idle=400,body=400,ping=300,pong=600,close=500,write=1000,linger=200";
+/// Those of WebSockets, and of the requests that they were, which are not theirs.
+const SOCKET_TIMES: &str = "head=400,idle=400,ping=300,pong=600,close=500,write=1000,linger=200";
 
 fn start_for_sockets(subject: &Subject) -> Server {
     subject.start_with(Options::new().environment(crate::TIMEOUTS, SOCKET_TIMES))

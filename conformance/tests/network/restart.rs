@@ -161,6 +161,9 @@ fn no_client_is_refused_and_no_request_is_cut(subject: &Subject) {
         "off",
         "--metrics-bind",
         "127.0.0.1:0",
+        // Silent clients have half of it, however long the rest of this takes.
+        "--grace",
+        "10m",
     ]);
     let mut server = subject.start_with(options);
     let [address, secure] = server.addresses(3)[..] else {

@@ -95,6 +95,7 @@ fn letter(outgoing: &Outgoing) -> &'static str {
         } => "w",
         Outgoing::Head { .. } => "h",
         Outgoing::Data(_) => "d",
+        Outgoing::File(_) => "f",
         Outgoing::End(_) => "e",
         Outgoing::Upgrade(_) => "u",
         Outgoing::Shutdown => "s",

@@ -25,8 +25,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use gateway_spec::{
-    Abort, AppError, BodyError, BodyLength, Gone, GoneSignal, HttpReceive, HttpSend, HttpTransport,
-    Response, ResponseHead, SendError, Signal,
+    Abort, AppError, BodyError, BodyLength, FileRegion, Gone, GoneSignal, HttpReceive, HttpSend,
+    HttpTransport, Response, ResponseHead, SendError, Signal,
 };
 use http::{HeaderMap, StatusCode};
 
@@ -67,6 +67,9 @@ pub enum Outgoing {
     },
     /// Bytes of the body or of the tunnel.
     Data(Bytes),
+    /// The same, in a file whose part the kernel has in memory: only for who
+    /// [asks for it](Exchange::next_output_or_file).
+    File(FileRegion),
     /// The end of the body.
     End(Option<HeaderMap>),
     /// Switch protocols; what follows is the tunnel's.
@@ -140,6 +143,13 @@ struct State {
     flusher: Option<Waker>,
     wire: Option<Waker>,
     polling: bool,
+}
+
+/// Whether a wire takes parts of files as such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FilesTaken {
+    No,
+    Yes,
 }
 
 /// A response that is one event.
@@ -228,14 +238,22 @@ impl Exchange {
     // The response, as the wire takes it.
 
     /// The next thing to send. Bytes of it count as unsent until [`unsent`](Self::unsent) says otherwise.
+    #[inline]
     pub fn next_output(self: &Arc<Self>) -> Option<Outgoing> {
+        self.next(FilesTaken::No)
+    }
+
+    /// The same for a wire that can have the kernel send a part of a file from where it is: [`Outgoing::File`].
+    #[inline]
+    pub fn next_output_or_file(self: &Arc<Self>) -> Option<Outgoing> {
+        self.next(FilesTaken::Yes)
+    }
+
+    fn next(self: &Arc<Self>, files: FilesTaken) -> Option<Outgoing> {
         let mut state = self.lock();
         let outgoing = match state.output.pop_front() {
             Some(Queued::Ready(outgoing)) => outgoing,
-            Some(Queued::File(reading)) => {
-                files::start(self, reading, &mut state);
-                return None;
-            }
+            Some(Queued::File(reading)) => return files::next(self, reading, state, files),
             None => {
                 let Whole { head, body } = state.whole.take()?;
                 Outgoing::Head {
@@ -254,6 +272,13 @@ impl Exchange {
         drop(state);
         wake([flusher]);
         Some(outgoing)
+    }
+
+    /// Whether there is something to send that is not given before the wire has got rid of what it took.
+    #[must_use]
+    pub fn holds_back(&self) -> bool {
+        let state = self.lock();
+        !state.output.is_empty() && !state.has_credit()
     }
 
     /// The response, if it is one event and the next thing to send, given to `write`, which may take parts of the head; its bytes then count
@@ -409,10 +434,11 @@ impl Exchange {
         wake([receiver]);
     }
 
-    /// What those wait for who asked whether the client is gone, if somebody did: for a server that goes on without the exchange.
+    /// What those wait for who asked whether the client is gone, if somebody did: for a server that goes on without the exchange, to raise
+    /// it instead.
     #[must_use]
-    pub fn signal(&self) -> Option<Signal<Gone>> {
-        self.lock().signal.clone()
+    pub fn take_signal(&self) -> Option<Signal<Gone>> {
+        self.lock().signal.take()
     }
 
     /// Nothing can be sent any more. The first reason counts.

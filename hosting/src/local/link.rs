@@ -235,6 +235,7 @@ const fn end_of(outgoing: &Outgoing) -> Option<Gone> {
         Outgoing::Head { .. }
         | Outgoing::Informational(_)
         | Outgoing::Data(_)
+        | Outgoing::File(_)
         | Outgoing::Upgrade(_)
         | Outgoing::Shutdown => None,
     }

@@ -98,6 +98,14 @@ impl Socket {
         either!(self, socket => socket.try_read(into))
     }
 
+    /// Writes once in a way of its own, which does not block, and names nobody who waits.
+    pub(crate) fn try_write_by(
+        &self,
+        write: impl FnOnce(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        either!(self, socket => socket.try_io(Interest::WRITABLE, || write(socket.as_fd())))
+    }
+
     /// Writes once, and names nobody who waits.
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         either!(self, socket => socket.try_write_vectored(slices))

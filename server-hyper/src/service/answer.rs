@@ -126,6 +126,7 @@ impl Serving {
                 | Outgoing::Close
                 | Outgoing::Data(_)
                 | Outgoing::End(_)
+                | Outgoing::File(_)
                 | Outgoing::Shutdown => {
                     self.reply = Reply::Cut;
                     return Poll::Ready(Err(CutOff));
@@ -274,7 +275,12 @@ impl Serving {
                     self.poll(task);
                 }
                 None => {
-                    self.hyper = Hyper::Output;
+                    // A file is read on when what was read of it has left.
+                    self.hyper = if self.call.exchange().holds_back() {
+                        Hyper::Room
+                    } else {
+                        Hyper::Output
+                    };
                     return Poll::Pending;
                 }
             }

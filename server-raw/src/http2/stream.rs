@@ -268,9 +268,12 @@ impl Stream {
                     return Ok(turn);
                 }
             }
-            if self.unsent() >= OUTBOUND_BYTES {
+            let unsent = self.unsent();
+            if unsent >= OUTBOUND_BYTES {
                 return Ok(turn);
             }
+            // What has left meanwhile makes room: a file is read on only where there is some, and nobody says so later.
+            self.call.exchange().unsent(unsent);
             let Some(outgoing) = self.call.exchange().next_output() else {
                 return Ok(turn);
             };
@@ -396,7 +399,8 @@ impl Stream {
             }
             Outgoing::Shutdown => self.then = Then::Shutdown,
             Outgoing::Close => self.then = Then::End(None),
-            Outgoing::Abort => self.then = Then::Abort(Patience::Fresh),
+            // A part of a file is sent by whoever asks for it.
+            Outgoing::Abort | Outgoing::File(_) => self.then = Then::Abort(Patience::Fresh),
         }
         Ok(())
     }

@@ -1,16 +1,21 @@
 //! An application of the contract inside of axum: under axum::serve, and with axum around it on both servers.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use adapters::tower::{from_service, into_service};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Method, StatusCode};
 use cookbook::axum::Board;
-use cookbook::mounted::{router, serve};
+use cookbook::mounted::{router, serve, serve_for};
 use cookbook::native::Native;
 use futures_util::{SinkExt, StreamExt};
-use gateway::Application;
+use gateway::{AppError, Application, Connection, Done, State, application_fn};
 use http_body_util::BodyExt;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::bodies::{by_hand, part};
@@ -148,4 +153,43 @@ async fn what_is_open_ends_with_the_server(kind: Kind, wire: Wire) {
     assert_eq!(notes.text(), "the server stops\n");
     sockets::expect_close(&mut socket, 1001, "the server stops").await;
     site.host.ended().await;
+}
+
+/// Answers without end, whoever wants it to stop.
+async fn endless(connection: Connection, stopped: Arc<AtomicBool>) -> Result<Done, AppError> {
+    match connection {
+        Connection::Http(http) => {
+            let mut writer = http.responder.start(StatusCode::OK).await?;
+            writer.write("x").await?;
+            std::future::pending().await
+        }
+        Connection::Lifespan(lifespan) => {
+            let running = lifespan.started(State::new());
+            running.shutdown_requested().await;
+            stopped.store(true, Ordering::Relaxed);
+            Ok(running.stopped())
+        }
+        other => other.refuse().await,
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_go_does_not_keep_the_server() {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let stops = Arc::clone(&stopped);
+    let app = application_fn(move |connection| endless(connection, Arc::clone(&stops)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
+    let stopping = async { drop(stopping.await) };
+    let grace = Duration::from_millis(100);
+    let served = tokio::spawn(serve_for(app, listener, stopping, grace));
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    client.write_all(request).await.unwrap();
+    client.read_u8().await.unwrap();
+    drop(stop);
+    let ended = tokio::time::timeout(Duration::from_secs(30), served).await;
+    ended.expect("it ends in time").unwrap().unwrap();
+    assert!(stopped.load(Ordering::Relaxed));
 }

@@ -18,6 +18,8 @@ const COMMITTED: u8 = 1;
 const OVER: u8 = 1 << 1;
 /// It dropped the body.
 const UNWANTED: u8 = 1 << 2;
+/// It was told that nobody takes more of what it says instead.
+const REFUSED: u8 = 1 << 3;
 
 pub(super) struct Trial<T: ?Sized> {
     inner: Arc<T>,
@@ -54,6 +56,17 @@ impl<T: ?Sized> Trial<T> {
 
     fn is_over(&self) -> bool {
         self.bits.load(Ordering::Acquire) & OVER != 0
+    }
+
+    /// Whether it was kept from saying more, which may be why it failed.
+    pub(super) fn was_refused(&self) -> bool {
+        self.bits.load(Ordering::Acquire) & REFUSED != 0
+    }
+
+    /// Nobody takes the rest of an answer that goes nowhere: without an end it would never let the other application have its turn.
+    fn refuse(&self) -> SendError {
+        self.bits.fetch_or(REFUSED, Ordering::AcqRel);
+        Gone::Finished.into()
     }
 
     /// Ends the trial, if nothing speaks against it.
@@ -107,7 +120,10 @@ impl HttpLayer for Trial<dyn HttpTransport> {
 
     fn send(&self, event: HttpSend) -> Result<(), SendError> {
         if self.is_over() {
-            return Ok(());
+            return match event {
+                HttpSend::Body { more: true, .. } => Err(self.refuse()),
+                _ => Ok(()),
+            };
         }
         if let HttpSend::Start { head, .. } = &event
             && (self.when)(head)
@@ -121,7 +137,7 @@ impl HttpLayer for Trial<dyn HttpTransport> {
 
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SendError>> {
         if self.is_over() {
-            return Poll::Ready(Ok(bytes.len()));
+            return Poll::Ready(Err(self.refuse()));
         }
         self.commit();
         self.inner.poll_write(cx, bytes)

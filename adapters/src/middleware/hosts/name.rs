@@ -59,6 +59,14 @@ fn name(text: &str) -> Option<&str> {
     (!name.is_empty()).then_some(name)
 }
 
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        _ => None,
+    }
+}
+
 /// What hosts are compared with.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pattern {
@@ -116,8 +124,10 @@ impl Pattern {
         })
     }
 
-    pub(super) fn has(&self, named: &Authority<'_>) -> bool {
-        if self.port.is_some() && self.port != named.port {
+    /// Whether it is that of a request by this scheme, whose port clients leave out when it is the scheme's own (RFC 9110 section 4.2).
+    pub(super) fn has(&self, named: &Authority<'_>, scheme: &str) -> bool {
+        let port = || named.port.or_else(|| default_port(scheme));
+        if self.port.is_some() && self.port != port() {
             return false;
         }
         match (&self.host, &named.host) {

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use gateway_spec::{
     Abort, AppError, Done, Gone, Handshake, Http, HttpTransport, Layered, Responder, Response,
-    SendError, WebSocket, WebSocketLayer, WebSocketSend, WebSocketTransport,
+    SendError, WebSocket, WebSocketLayer, WebSocketReceive, WebSocketSend, WebSocketTransport,
 };
 
 use super::http::{HttpStand, answer_at_once};
@@ -97,6 +97,14 @@ impl<H: OnHead> WebSocketLayer for SocketStand<H> {
             return Poll::Ready(Err(Gone::Aborted));
         }
         self.inner.poll_ready(cx)
+    }
+
+    fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<WebSocketReceive> {
+        let received = self.inner.poll_receive(cx);
+        if let Poll::Ready(WebSocketReceive::Disconnect(_)) = received {
+            self.stage.end();
+        }
+        received
     }
 
     fn send(&self, mut event: WebSocketSend) -> Result<(), SendError> {

@@ -23,7 +23,7 @@ pub(in crate::middleware) enum Start {
 
 /// The application has begun its answer, or given the exchange up on purpose.
 const DECIDED: u8 = 1;
-/// The answer is complete.
+/// Nothing more goes to the client: the answer is complete or given up, or the client has closed.
 const ENDED: u8 = 1 << 1;
 /// The protocol was switched.
 const UPGRADED: u8 = 1 << 2;

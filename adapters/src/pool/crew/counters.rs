@@ -14,6 +14,15 @@ pub(super) struct Counters {
     waited: AtomicU64,
     wait_nanos: AtomicU64,
     wait_max_nanos: AtomicU64,
+    wait_counts: [AtomicU64; PoolStats::WAIT_BOUNDS.len() + 1],
+}
+
+/// What a pool does now.
+pub(super) struct Now {
+    pub(super) threads: usize,
+    pub(super) running: usize,
+    pub(super) queued: usize,
+    pub(super) saturated: Duration,
 }
 
 impl Counters {
@@ -33,17 +42,19 @@ impl Counters {
     }
 
     /// With what is now.
-    pub(super) fn stats(&self, threads: usize, running: usize, queued: usize) -> PoolStats {
+    pub(super) fn stats(&self, now: Now) -> PoolStats {
         PoolStats {
-            threads,
-            running,
-            queued,
+            threads: now.threads,
+            running: now.running,
+            queued: now.queued,
+            saturated: now.saturated,
             completed: self.completed.load(Relaxed),
             refused: self.refused.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
             waited: self.waited.load(Relaxed),
             queue_wait: Duration::from_nanos(self.wait_nanos.load(Relaxed)),
             queue_wait_max: Duration::from_nanos(self.wait_max_nanos.load(Relaxed)),
+            wait_counts: std::array::from_fn(|bucket| self.wait_counts[bucket].load(Relaxed)),
         }
     }
 
@@ -51,6 +62,8 @@ impl Counters {
         let nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
         add(&self.wait_nanos, nanos);
         self.wait_max_nanos.fetch_max(nanos, Relaxed);
+        let bucket = PoolStats::WAIT_BOUNDS.partition_point(|bound| *bound < waited);
+        add(&self.wait_counts[bucket], 1);
     }
 }
 

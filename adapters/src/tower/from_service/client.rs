@@ -11,16 +11,17 @@ use tokio::time::Sleep;
 
 /// What becomes of the work for a client that left.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Leaving {
-    /// It is dropped; for a client that merely stopped sending once it was silent for so long.
-    Drops { grace: Duration },
-    /// It goes on.
-    Ignored,
+pub(super) struct Leaving {
+    /// It goes on. Else it is dropped.
+    pub(super) to_completion: bool,
+    /// How long it may be silent for a client that merely stopped sending, before it is dropped.
+    pub(super) grace: Duration,
 }
 
 impl Default for Leaving {
     fn default() -> Self {
-        Self::Drops {
+        Self {
+            to_completion: false,
             grace: Duration::from_secs(5),
         }
     }
@@ -92,7 +93,7 @@ impl Client {
 
     /// Whether work goes on without it.
     pub(super) const fn is_ignored(&self) -> bool {
-        matches!(self.leaving, Leaving::Ignored)
+        self.leaving.to_completion
     }
 
     /// What has become of the work that was just polled; where it waits, whether the client does still. `gone` is asked once.
@@ -102,19 +103,19 @@ impl Client {
         gone: impl FnOnce() -> GoneSignal,
         work: Poll<Result<T, AppError>>,
     ) -> Poll<Result<T, Stop>> {
-        match (work, self.leaving) {
-            (Poll::Ready(result), _) => {
+        match work {
+            Poll::Ready(result) => {
                 if let Some(watch) = &mut self.watch {
                     watch.silence = None;
                 }
                 Poll::Ready(result.map_err(Stop::Failed))
             }
-            (Poll::Pending, Leaving::Ignored) => Poll::Pending,
-            (Poll::Pending, Leaving::Drops { grace }) => {
+            Poll::Pending if self.is_ignored() => Poll::Pending,
+            Poll::Pending => {
                 let watch = self
                     .watch
                     .get_or_insert_with(|| Box::new(Watch::new(gone())));
-                watch.poll_left(cx, grace).map(Err)
+                watch.poll_left(cx, self.leaving.grace).map(Err)
             }
         }
     }

@@ -9,11 +9,13 @@ use gateway_spec::{
     AppError, Done, Gone, Responder, Response, ResponseHead, Scope, SendError, Trailing, Writer,
 };
 use http::header::{CONTENT_LENGTH, TRAILER};
-use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use http::{HeaderName, Method, StatusCode, Version};
 use http_body::Body;
+use tokio::task::coop;
 
 use super::BoxError;
 use super::client::{Client, Stop};
+use crate::io::keep_trailers;
 use crate::io::pump::{Piece, pump};
 
 /// What of a request decides about its answer.
@@ -147,9 +149,7 @@ where
     match pump(&mut writer, first, next).await {
         Ok(None) => writer.finish().await,
         Ok(Some(mut trailers)) => {
-            if let Some(names) = &announced {
-                keep(&mut trailers, names);
-            }
+            keep_trailers(&mut trailers, announced.as_deref());
             writer.finish_with_trailers(trailers).await
         }
         // The writer is dropped, and with it the response cut off.
@@ -165,7 +165,10 @@ where
     B: Body<Error: Into<BoxError>>,
 {
     if client.is_ignored() {
-        while let Piece::Data(_) = poll_fn(|cx| Piece::poll(body.as_mut(), cx)).await? {}
+        while let Piece::Data(_) = poll_fn(|cx| Piece::poll(body.as_mut(), cx)).await? {
+            // A body that never waits gives way to others on its thread (SRV-15).
+            coop::consume_budget().await;
+        }
     }
     Err(gone.into())
 }
@@ -179,12 +182,4 @@ fn announced(head: &ResponseHead, version: Version) -> Option<Vec<HeaderName>> {
     let names = names.flat_map(|value| value.split(|&byte| byte == b','));
     let names = names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
     Some(names.collect())
-}
-
-/// Leaves out what was not announced, as hyper does.
-fn keep(trailers: &mut HeaderMap, names: &[HeaderName]) {
-    let others = trailers.keys().filter(|name| !names.contains(name));
-    for name in others.cloned().collect::<Vec<_>>() {
-        trailers.remove(name);
-    }
 }

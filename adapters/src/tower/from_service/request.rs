@@ -1,17 +1,29 @@
 //! What a service is given of an exchange: the request.
 
-#[cfg(feature = "axum")]
-use std::any::Any;
 use std::sync::LazyLock;
+#[cfg(feature = "axum")]
+use std::{
+    any::Any,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
 
+#[cfg(feature = "axum")]
+use bytes::Bytes;
+#[cfg(feature = "axum")]
+use gateway_spec::BodyError;
 use gateway_spec::{RequestBody, Scope};
 use http::uri::PathAndQuery;
 use http::{Extensions, Request, Uri};
 #[cfg(feature = "axum")]
 use http_body::Body as _;
+#[cfg(feature = "axum")]
+use http_body_util::{BodyExt as _, Full, Limited};
 use tower_service::Service;
 
 use super::Hook;
+#[cfg(feature = "axum")]
+use crate::tower::BoxError;
 
 /// A router of axum with all its handlers made routes, once and not for each request: as `axum::serve` does. Any other
 /// service is left as it is.
@@ -28,16 +40,14 @@ pub(super) fn finished<S: 'static>(mut service: S) -> S {
 }
 
 /// Calls a service. A router of axum puts every body that is not its own into a box, so it gets a request without content
-/// with the empty one that it has.
+/// with the empty one that it has; and it knows a body that is too large by one error alone, so it gets that.
 pub(super) fn call<S>(service: &mut S, request: Request<RequestBody>) -> S::Future
 where
     S: Service<Request<RequestBody>> + 'static,
 {
     #[cfg(feature = "axum")]
-    if request.body().is_end_stream()
-        && let Some(router) = (service as &mut dyn Any).downcast_mut::<axum::Router>()
-    {
-        let mut work = Some(router.call(request.map(|_| axum::body::Body::empty())));
+    if let Some(router) = (service as &mut dyn Any).downcast_mut::<axum::Router>() {
+        let mut work = Some(router.call(request.map(body_for_axum)));
         let work = (&mut work as &mut dyn Any).downcast_mut::<Option<S::Future>>();
         // It has one future for bodies of all kinds.
         return work
@@ -45,6 +55,28 @@ where
             .expect("the future of a router is that of a router");
     }
     service.call(request)
+}
+
+#[cfg(feature = "axum")]
+fn body_for_axum(body: RequestBody) -> axum::body::Body {
+    if body.is_end_stream() {
+        return axum::body::Body::empty();
+    }
+    axum::body::Body::new(body.map_err(|error| match error {
+        BodyError::TooLarge { .. } => too_large(),
+        other => other.into(),
+    }))
+}
+
+/// The error for which axum's extractors answer 413. Only a body that is over its limit makes one.
+#[cfg(feature = "axum")]
+#[cold]
+fn too_large() -> BoxError {
+    let mut body = Limited::new(Full::new(Bytes::from_static(b"more")), 0);
+    match Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Some(Err(error))) => error,
+        _ => unreachable!("it has more than nothing"),
+    }
 }
 
 /// Extensions with nothing in them, and room for what is put there and what a router of axum adds: a map that grows

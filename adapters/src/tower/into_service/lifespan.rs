@@ -36,15 +36,25 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 ///     let (service, running) = into_service(app).start().await?;
 ///     let router = axum::Router::new().nest_service("/chat", service);
 ///     let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
-///     let drain = running.drain();
-///     axum::serve(listener, router)
-///         .with_graceful_shutdown(async move {
-///             stop.await;
-///             // Open streams and sockets learn that they are to end (SRV-4).
-///             drain.raise(Instant::now() + Duration::from_secs(30));
-///         })
-///         .await?;
-///     running.shutdown(Instant::now() + Duration::from_secs(30)).await
+///     let (drain, stopping) = (running.drain(), running.drain());
+///     let served = axum::serve(listener, router).with_graceful_shutdown(async move {
+///         stop.await;
+///         // Open streams and sockets learn that they are to end (SRV-4).
+///         stopping.raise(Instant::now() + Duration::from_secs(30));
+///     });
+///     // Axum waits for its connections without end.
+///     let overdue = async {
+///         let deadline = drain.wait().await;
+///         tokio::time::sleep_until(deadline.into()).await;
+///     };
+///     let served = tokio::select! {
+///         served = served.into_future() => served,
+///         () = overdue => Ok(()),
+///     };
+///     // The same deadline, and also after an error.
+///     let deadline = drain.value().unwrap_or_else(Instant::now);
+///     running.shutdown(deadline).await?;
+///     Ok(served?)
 /// }
 /// # }
 /// ```

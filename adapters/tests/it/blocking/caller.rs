@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapters::blocking::{CallErrorKind, Caller, Upload};
+use adapters::blocking::{CallErrorKind, Caller, CallerSettings, Upload};
 use gateway_spec::{AppError, BodyLength, FileRegion, Gone, Http, WorkerThread};
 use http::{Method, Request, StatusCode, Version, header};
 
@@ -333,6 +333,19 @@ fn a_call_that_is_late_is_given_up_and_its_application_goes_on() {
     }
     assert_eq!(told.next(), Gone::PeerReset, "though the response is kept");
     drop(late);
+}
+
+#[test]
+fn times_beyond_the_clock_are_for_ever() {
+    let settings = CallerSettings::default().with_startup(Duration::MAX);
+    let app = super::exchanges(async |http: Http| http.responder.respond("hello").await);
+    let caller = Caller::with_settings(app, settings).unwrap();
+    let patient = caller.with_deadline(Duration::MAX);
+    assert_eq!(
+        patient.get("/").unwrap().body_mut().text(100).unwrap(),
+        "hello"
+    );
+    patient.shutdown(Duration::MAX).unwrap();
 }
 
 #[test]

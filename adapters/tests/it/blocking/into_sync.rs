@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use adapters::blocking::{Caller, IntoSync, Upload, into_sync};
 use gateway_spec::{
-    AppError, Capabilities, Connection, ConnectionInfo, Done, Gone, Http, HttpScope, Scope, State,
-    SyncApplication, SyncHttp, WorkerThread, application_fn,
+    AppError, Capabilities, Connection, ConnectionInfo, Done, Events, Gone, Http, HttpScope, Scope,
+    State, SyncApplication, SyncHttp, WorkerThread, application_fn,
 };
 use http::{Request, StatusCode};
 
@@ -111,9 +111,13 @@ fn errors_and_panics_are_those_of_the_call() {
 
 /// An exchange whose client is not there.
 fn nowhere() -> SyncHttp {
+    exchange().0
+}
+
+fn exchange() -> (SyncHttp, Events) {
     let info = Arc::new(ConnectionInfo::new(Capabilities::new("test")));
-    let (http, _events) = Http::in_memory(Scope::new(HttpScope::new(info)));
-    SyncHttp::new(http)
+    let (http, events) = Http::in_memory(Scope::new(HttpScope::new(info)));
+    (SyncHttp::new(http), events)
 }
 
 #[test]
@@ -176,6 +180,45 @@ fn it_may_be_started_again_and_is_stopped_when_it_is_dropped() {
     let fails = application_fn(async |_: Connection| Err(AppError::message("no database")));
     let error = into_sync(fails).startup().unwrap_err();
     assert_eq!(error.to_string(), "no database");
+}
+
+#[test]
+fn what_was_shut_down_is_not_brought_back_by_a_call() {
+    let (report, told) = told();
+    let app = into_sync(living(report, "its own"));
+    let status = |app: &IntoSync| {
+        let error = app.call(nowhere()).unwrap_err();
+        error.response().head.status
+    };
+    app.startup().unwrap();
+    app.shutdown().unwrap();
+    assert_eq!(told.next(), "started");
+    assert_eq!(told.next(), "stopped");
+    assert_eq!(status(&app), StatusCode::SERVICE_UNAVAILABLE);
+    app.startup().unwrap();
+    assert_eq!(told.next(), "started");
+    let (http, _events) = exchange();
+    drop(app.call(http).unwrap());
+
+    let never_started = into_sync(exchanges(echo));
+    never_started.shutdown().unwrap();
+    assert_eq!(status(&never_started), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// Panics when it is dropped.
+struct Trap;
+
+impl Drop for Trap {
+    fn drop(&mut self) {
+        panic!("in a destructor");
+    }
+}
+
+#[test]
+fn a_panic_whose_payload_panics_too_is_an_error() {
+    let app = into_sync(exchanges(async |_| std::panic::panic_any(Trap)));
+    let error = app.call(nowhere()).unwrap_err();
+    assert!(error.to_string().starts_with("panicked"), "{error}");
 }
 
 #[test]

@@ -306,6 +306,51 @@ async fn to_completion_a_body_runs_also_if_its_head_came_too_late() {
     assert_eq!(finished.get(), 1);
 }
 
+#[tokio::test]
+async fn to_completion_a_body_that_never_waits_lets_others_have_their_turn() {
+    const ENOUGH: usize = 1_000_000;
+    let (turn, given) = (Count::default(), Count::default());
+    let (turned, give) = (turn.clone(), given.clone());
+    let app = service(move |_: Request<RequestBody>| {
+        let (turned, give) = (turned.clone(), give.clone());
+        let parts = futures_util::stream::unfold((), move |()| {
+            give.add();
+            let is_over = turned.get() > 0 || give.get() == ENOUGH;
+            let frame = Frame::data(Bytes::from_static(b"part"));
+            std::future::ready((!is_over).then_some((Ok::<_, Infallible>(frame), ())))
+        });
+        async { Ok::<_, Infallible>(Response::new(StreamBody::new(parts))) }
+    });
+    let exchange = TestClient::new(app.run_to_completion())
+        .get("/")
+        .stream()
+        .await
+        .unwrap();
+    let left = exchange.reset();
+    let another = tokio::spawn(async move { turn.add() });
+    assert_eq!(left.outcome().await.gone(), Some(Gone::PeerReset));
+    another.await.unwrap();
+    assert!(given.get() < ENOUGH, "another task has had its turn");
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_completion_and_a_grace_do_not_undo_each_other() {
+    let grace = 60 * SECOND;
+    let apps = [
+        slow(600, &[])
+            .run_to_completion()
+            .with_half_close_grace(grace),
+        slow(600, &[])
+            .with_half_close_grace(grace)
+            .run_to_completion(),
+    ];
+    for app in apps {
+        let mut exchange = TestClient::new(app).get("/").open();
+        exchange.half_close();
+        assert_eq!(exchange.reply().await.unwrap().status, 200);
+    }
+}
+
 /// Counts how often somebody begins to watch the client.
 struct Watched {
     inner: Arc<dyn HttpTransport>,

@@ -177,6 +177,25 @@ async fn trailers_go_where_they_are_taken() {
 }
 
 #[tokio::test]
+async fn fields_that_may_not_be_trailers_do_not_cost_the_others_and_the_end() {
+    let make = || {
+        let body = Script::of(["x"], End::Clean).trailers([
+            ("grpc-status", "7"),
+            ("authorization", "metadata"),
+            ("content-type", "text/plain"),
+        ]);
+        let response = Response::builder().header("trailer", "grpc-status, authorization");
+        response.body(any(body)).unwrap()
+    };
+    for version in [Version::HTTP_2, Version::HTTP_11] {
+        let request = answering(make).get("/").version(version);
+        let reply = request.header("te", "trailers").send().await.unwrap();
+        assert_eq!(reply.trailers, Some(fields([("grpc-status", "7")])));
+        assert!(reply.outcome().await.is_done());
+    }
+}
+
+#[tokio::test]
 async fn trailers_that_nobody_announced_end_an_answer_of_http1_cleanly() {
     let make = || Response::new(any(Script::of(["x"], End::Clean).trailers([("x-a", "1")])));
     let request = answering(make).get("/").header("te", "trailers");

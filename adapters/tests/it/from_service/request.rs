@@ -224,3 +224,41 @@ async fn a_body_that_is_not_read_is_not_taken_from_the_client() {
     assert!(more.await.is_err(), "it waits for the service");
     assert_eq!(exchange.unreceived(), 64 * 1024);
 }
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn axum_answers_413_for_a_body_over_a_limit() {
+    use adapters::middleware::limit_body;
+    use axum::Router;
+    use axum::body::Bytes;
+    use axum::routing::post;
+
+    let router = Router::new().route("/", post(async |body: Bytes| body.len().to_string()));
+    let client = TestClient::new(limit_body(adapters::tower::from_service(router), 4));
+    for (parts, status) in [(["ab", "cd"], 200), (["ab", "cde"], 413)] {
+        let reply = client.post("/").body_chunks(parts).send().await.unwrap();
+        assert_eq!(reply.status, status);
+    }
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn axum_is_told_of_every_other_error_as_it_is() {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::post;
+
+    let router = Router::new().route(
+        "/",
+        post(async |body: Body| match body.collect().await {
+            Ok(_) => String::from("it was whole"),
+            Err(error) => error.to_string(),
+        }),
+    );
+    let client = TestClient::new(adapters::tower::from_service(router));
+    let mut exchange = client.post("/").body_to_come().open();
+    exchange.send("some").await.unwrap();
+    exchange.fail(BodyError::Malformed);
+    let reply = exchange.reply().await.unwrap();
+    assert_eq!(reply.text(), BodyError::Malformed.to_string());
+}

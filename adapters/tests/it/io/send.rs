@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use adapters::io::{send_body, send_iter, send_reader, send_stream};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use gateway_spec::{AppError, Done, Gone, SendError, Trailing, Writer};
+use gateway_spec::{AppError, Done, Gone, HttpSend, SendError, Trailing, Writer};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
@@ -18,7 +18,7 @@ use proptest::prelude::proptest;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::wire::{Wire, any_parts, any_wire, quick};
-use crate::support::{block_on, turn};
+use crate::support::{block_on, request, turn};
 
 /// The response of an exchange over it, that may end with trailers.
 fn trailing(wire: &Arc<Wire>) -> Writer<Trailing> {
@@ -282,4 +282,26 @@ fn small_reads_share_a_block_and_large_ones_fill_it() {
     assert_eq!(reads(usize::MAX, 3 * BLOCK), [BLOCK; 4]);
     let small = reads(BLOCK - 1000, 2 * BLOCK);
     assert!(small.iter().all(|&room| room >= 1024), "{small:?}");
+}
+
+#[test]
+fn what_may_be_no_trailer_is_left_out() {
+    let (connection, mut events) = request(gateway_spec::BodyLength::Empty);
+    let gateway_spec::Connection::Http(http) = connection else {
+        unreachable!("it is a request")
+    };
+    let writer = block_on(http.responder.start_with_trailers(StatusCode::OK, None)).unwrap();
+    let named = |name| http::HeaderName::from_static(name);
+    let one = HeaderValue::from_static("1");
+    let trailers =
+        ["x-sum", "content-type", "authorization"].map(|name| (named(name), one.clone()));
+    let trailers = HeaderMap::from_iter(trailers);
+    let frames = stream::iter([Ok::<_, Infallible>(Frame::<Bytes>::trailers(trailers))]);
+    drop(block_on(send_body(writer, StreamBody::new(frames))).unwrap());
+    let sent = std::iter::from_fn(|| block_on(events.sent()));
+    let trailers = sent.filter_map(|event| match event {
+        HttpSend::Trailers(trailers) => Some(format!("{trailers:?}")),
+        _ => None,
+    });
+    assert_eq!(trailers.collect::<Vec<_>>(), [r#"{"x-sum": "1"}"#]);
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use adapters::middleware::{Panic, catch_panic};
+use adapters::middleware::{Cors, Panic, catch_panic, cors};
 use gateway_spec::{
     Abort, Accept, AppError, Application, Connection, Done, Gone, Http, Response, application_fn,
 };
@@ -216,6 +216,19 @@ async fn a_panic_of_the_handler_is_the_server_s() {
         (reply.status.as_u16(), reply.answerer),
         (500, Answerer::Server)
     );
+    assert!(matches!(reply.outcome().await, Outcome::Panicked(text) if text == "second"));
+}
+
+#[tokio::test]
+async fn what_is_around_answers_a_panic_of_the_handler_with_its_fields() {
+    let app = http_app(async |_: Http| panic!("first"));
+    let app = catch_panic(app, |_: Panic| -> Response { panic!("second") });
+    let rules = Cors::new().any_origin();
+    let client = TestClient::new(cors(app, rules).unwrap());
+    let request = client.get("/").header("origin", "https://app.example");
+    let reply = request.send().await.unwrap();
+    assert_eq!(reply.status, 500);
+    assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
     assert!(matches!(reply.outcome().await, Outcome::Panicked(text) if text == "second"));
 }
 

@@ -390,6 +390,15 @@ async fn what_the_application_says_of_cors_is_replaced() {
                 header::ACCESS_CONTROL_EXPOSE_HEADERS,
                 HeaderValue::from_static("set-cookie"),
             );
+        let of_preflights = [
+            "access-control-allow-methods",
+            "access-control-allow-headers",
+            "access-control-max-age",
+            "access-control-allow-private-network",
+        ];
+        let response = of_preflights.into_iter().fold(response, |response, name| {
+            response.with_header(HeaderName::from_static(name), HeaderValue::from_static("1"))
+        });
         http.responder.respond(response).await
     });
     let client = TestClient::new(cors(app, listed()).unwrap());

@@ -233,6 +233,31 @@ async fn what_the_first_does_not_want_is_thrown_away_once_it_has_answered() {
 }
 
 #[tokio::test]
+async fn a_404_without_end_is_ended() {
+    let endless = http_app(async |http: Http| {
+        let mut writer = http.responder.start(StatusCode::NOT_FOUND).await?;
+        loop {
+            writer.write("not here ").await?;
+        }
+    });
+    let unkind = http_app(async |http: Http| {
+        let mut writer = http.responder.start(StatusCode::NOT_FOUND).await?;
+        match writer.write("not here").await {
+            Ok(()) => writer.finish().await,
+            Err(_) => Err(AppError::message("an error of its own")),
+        }
+    });
+    async fn check(first: impl Application) {
+        let client = TestClient::new(fallback(first, second()));
+        let reply = client.post("/").body("12345").send().await.unwrap();
+        assert_eq!(reply.text(), "second, 5 bytes");
+        assert!(reply.outcome().await.is_done());
+    }
+    check(endless).await;
+    check(unkind).await;
+}
+
+#[tokio::test]
 async fn what_counts_as_nothing_can_be_said() {
     let first = http_app(async |http: Http| {
         let status = match http.scope.path() {

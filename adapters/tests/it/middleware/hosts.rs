@@ -114,6 +114,37 @@ async fn what_is_no_host_is_a_bad_request_whoever_else_would_serve_it() {
 }
 
 #[tokio::test]
+async fn a_port_that_clients_leave_out_is_that_of_their_scheme() {
+    let app = || {
+        Hosts::new()
+            .host("example.org:80", named("plain"))
+            .host("example.org:443", named("secure"))
+            .build()
+            .unwrap()
+    };
+    for (scheme, host, expected) in [
+        ("http", "example.org", "plain"),
+        ("http", "example.org:80", "plain"),
+        ("http", "example.org:443", "secure"),
+        ("https", "example.org", "secure"),
+        ("https", "example.org:443", "secure"),
+        ("https", "example.org:80", "plain"),
+    ] {
+        let client = TestClient::new(app());
+        let client = match scheme {
+            "https" => client.with_https(),
+            _ => client,
+        };
+        let request = client.get("/").without_header("host").header("host", host);
+        assert_eq!(
+            request.send().await.unwrap().text(),
+            expected,
+            "{scheme} {host}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn all_others_are_for_otherwise() {
     let app = || {
         sites()

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use adapters::middleware::timeout;
 use gateway_spec::{
-    Abort, Accept, AppError, Application, Connection, Done, Gone, Http, HttpSend, Response,
-    ResponseHead, SendError, TrailersPlan, WebSocket, WebSocketSend, application_fn,
+    Abort, Accept, AppError, Application, CloseCode, Connection, Done, Gone, Http, HttpSend,
+    Response, ResponseHead, SendError, TrailersPlan, WebSocket, WebSocketSend, application_fn,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use test_client::{TestClient, Why};
@@ -360,9 +360,7 @@ async fn work_after_a_socket_s_close_is_not_bounded() {
         async move {
             let doing = work.begin();
             let socket = socket.handshake.accept(Accept::new()).await?;
-            let done = socket
-                .close(gateway_spec::CloseCode::NORMAL, "that was all")
-                .await?;
+            let done = socket.close(CloseCode::NORMAL, "that was all").await?;
             sleep(seconds(3600)).await;
             doing.done();
             Ok(done)
@@ -401,6 +399,72 @@ async fn work_after_a_tunnel_s_end_is_not_bounded() {
     let mut tunnel = request.stream().await.unwrap();
     assert_eq!(tunnel.chunk().await.unwrap(), None);
     assert!(tunnel.outcome().await.is_done());
+    assert!(work.is_done());
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_after_an_answer_that_was_given_up_is_not_bounded() {
+    type Way = fn(Http) -> Pin<Box<dyn Future<Output = Result<(), AppError>> + Send>>;
+    let ways: [Way; 3] = [
+        |http| {
+            Box::pin(async move {
+                drop(http.responder.abort());
+                Ok(())
+            })
+        },
+        |http| {
+            Box::pin(async move {
+                drop(http.responder.start(StatusCode::OK).await?.abort());
+                Ok(())
+            })
+        },
+        // Cut off.
+        |http| {
+            Box::pin(async move {
+                drop(http.responder.start(StatusCode::OK).await?);
+                Ok(())
+            })
+        },
+    ];
+    for way in ways {
+        let work = Work::default();
+        let watched = work.clone();
+        let app = http_app(move |http: Http| {
+            let work = watched.clone();
+            async move {
+                let doing = work.begin();
+                way(http).await?;
+                sleep(seconds(3600)).await;
+                doing.done();
+                Err(AppError::message("it has no answer"))
+            }
+        });
+        let app = timeout(app, seconds(1)).whole(seconds(2));
+        let broken = TestClient::new(app).get("/").send().await.unwrap_err();
+        broken.outcome().await;
+        assert!(work.is_done());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_after_a_client_closed_its_socket_is_not_bounded() {
+    let work = Work::default();
+    let watched = work.clone();
+    let app = socket_app(move |socket| {
+        let work = watched.clone();
+        async move {
+            let doing = work.begin();
+            let mut socket = socket.handshake.accept(Accept::new()).await?;
+            while socket.message().await.is_some() {}
+            sleep(seconds(3600)).await;
+            doing.done();
+            socket.close(CloseCode::NORMAL, "").await
+        }
+    });
+    let app = timeout(app, seconds(1)).upgraded(seconds(2));
+    let mut socket = TestClient::new(app).websocket("/").connect().await.unwrap();
+    socket.close(CloseCode::NORMAL, "").await;
+    socket.outcome().await;
     assert!(work.is_done());
 }
 
