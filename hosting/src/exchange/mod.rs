@@ -177,6 +177,8 @@ impl Exchange {
     /// Makes it the exchange of the next request. `&mut` is the proof that no handle of the last one lives (SRV-9).
     pub fn begin(&mut self, facts: Facts, body: BodyLength, body_limit: u64) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Raised with the end: by `finish`, or before it where a handle of the last one still lived then.
+        debug_assert!(state.signal.is_none() || state.gone.is_some());
         state.inbound.begin(body, body_limit);
         state.reply.begin(facts);
         state.drop_output();
@@ -186,7 +188,6 @@ impl Exchange {
         state.half_closed = false;
         state.heard = 0;
         state.forced = false;
-        debug_assert!(state.signal.is_none(), "`finish` raises it");
         state.signal = None;
         state.receiver = None;
         state.sender = None;
