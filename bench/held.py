@@ -1,10 +1,13 @@
-"""Connections that stay: memory of thousands that are idle, and a crowd of WebSockets that hears and leaves."""
+"""Connections that stay: memory of thousands that are idle, what they are to others, and a crowd of WebSockets that hears and leaves."""
 
+import json
 import resource
 import signal
 import socket
+import statistics
 import struct
 import subprocess
+import threading
 import time
 
 import machine
@@ -65,6 +68,55 @@ def memory_row(server, open_one, count):
         after = settled(running)
     sizes = [number(bytes_ / MIB, 1) for bytes_ in (before, held, after)]
     return [server.name, *sizes, number((held - before) / count)]
+
+
+def besieged(servers, options, slow=1_000):
+    """One client that asks one thing at a time: alone, and beside idle connections and heads that never end."""
+    rows = []
+    for server in servers:
+        with Running(server) as running:
+            rounds = [besieged_round(running, options, slow) for _ in range(options.rounds)]
+        ratios = [beside / alone for alone, beside in rounds]
+        alone, beside = (statistics.median(rates) for rates in zip(*rounds))
+        rows.append([server.name, number(alone), number(beside), number(statistics.median(ratios), 2)])
+    head = ["server", "alone, a second", "besieged, a second", "ratio"]
+    title = f"One connection, one request at a time, beside {options.idle:,} idle connections and {slow:,} heads that come a byte a second:"
+    return f"{title}\n\n" + table(head, rows)
+
+
+def besieged_round(running, options, slow):
+    alone = rate_of_one(running, options)
+    idle = [http(running.port) for _ in range(options.idle)]
+    stop = threading.Event()
+    heads = [wire.connect(running.port) for _ in range(slow)]
+    dribble = threading.Thread(target=trickle, args=(heads, stop))
+    dribble.start()
+    try:
+        beside = rate_of_one(running, options)
+    finally:
+        stop.set()
+        dribble.join()
+        leave(idle + heads)
+    return alone, beside
+
+
+def trickle(clients, stop):
+    """A byte of a head to each, once a second; those that were given up are left out."""
+    head = b"GET / HTTP/1.1\r\nx: " + b"y" * 1_000
+    for at in range(len(head)):
+        for client in clients:
+            try:
+                client.send(head[at : at + 1])
+            except OSError:
+                pass
+        if stop.wait(1):
+            return
+
+
+def rate_of_one(running, options):
+    load = ["http", "--port", running.port, "--connections", 1, "--seconds", options.seconds, "--depth", 1, "--fields", "host"]
+    done = subprocess.run(all_servers.client(*load), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["rate"]
 
 
 def settled(running):

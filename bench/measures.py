@@ -49,5 +49,6 @@ MEASURES = {
     "contract": Measure(named(), counted.contract, package="bench-contract"),
     "micro": Measure(named(), counted.micro, package="bench-micro"),
     "accepting": Measure(named(), accepting.accepting),
+    "besieged": Measure(named(*OURS), held.besieged),
     "crowd": Measure(named(*OURS), held.crowd),
 }

@@ -11,6 +11,7 @@ use crate::server::{Options, Server, Subject};
 chapter! {
     a_client_that_sends_nothing_is_closed: "SRV-14";
     a_head_that_trickles_is_408: "SRV-14";
+    a_thousand_slow_heads_hold_nobody_up: "SRV-14", "SRV-2";
     an_idle_connection_is_closed: "SRV-14";
     an_idle_connection_is_used_until_then: "SRV-14", "HTTP-2";
     each_head_has_its_own_time: "SRV-14", "HTTP-2";
@@ -37,6 +38,35 @@ fn start_for_sockets(subject: &Subject) -> Server {
 
 fn start(subject: &Subject) -> Server {
     subject.start_with(Options::new().environment(crate::TIMEOUTS, TIMES))
+}
+
+/// Some of the clients of an attack that keeps heads open without end ("slow loris"): each has begun one, and goes on when it is told to.
+fn slow_heads(server: &Server, count: usize) -> Vec<Client> {
+    let begun = |_| {
+        let mut client = server.connect();
+        client.send("GET /conformance/hello HTTP/1.1\r\nhost: a\r\nx-slow: ");
+        client
+    };
+    (0..count).map(begun).collect()
+}
+
+/// They are waited for, each with its own time, and others are served meanwhile; those that come to an end are served too.
+fn a_thousand_slow_heads_hold_nobody_up(subject: &Subject) {
+    let patient = "head=60000,idle=60000,body=500,write=500,linger=100";
+    let server = subject.start_with(Options::new().environment(crate::TIMEOUTS, patient));
+    let mut slow = slow_heads(&server, 1_000);
+    let mut client = server.connect();
+    for _ in 0..100 {
+        for head in &mut slow[..10] {
+            head.send("y");
+        }
+        assert_eq!(client.get("/conformance/hello").text(), "Hello, world!");
+    }
+    assert_eq!(server.connect().get("/conformance/hello").text(), "Hello, world!");
+    for mut head in slow {
+        head.send("\r\n\r\n");
+        assert_eq!(head.read_response().text(), "Hello, world!");
+    }
 }
 
 /// How long it takes until the server ends the connection.
