@@ -62,7 +62,10 @@ fn a_thousand_slow_heads_hold_nobody_up(subject: &Subject) {
         }
         assert_eq!(client.get("/conformance/hello").text(), "Hello, world!");
     }
-    assert_eq!(server.connect().get("/conformance/hello").text(), "Hello, world!");
+    assert_eq!(
+        server.connect().get("/conformance/hello").text(),
+        "Hello, world!"
+    );
     for mut head in slow {
         head.send("\r\n\r\n");
         assert_eq!(head.read_response().text(), "Hello, world!");
