@@ -454,6 +454,11 @@ impl Clone for Headers {
     fn clone_from(&mut self, source: &Self) {
         match (&self.form, &source.form) {
             (Form::Block(mine), Form::Block(block)) if Arc::ptr_eq(mine, block) => {}
+            (_, Form::Block(block)) => {
+                // In place: a copy of all that `Self` has room for costs more than what there is to be copied.
+                self.map.take();
+                self.form = Form::Block(Arc::clone(block));
+            }
             _ => *self = source.clone(),
         }
     }

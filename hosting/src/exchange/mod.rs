@@ -284,17 +284,15 @@ impl Exchange {
     /// The response, if it is one event and the next thing to send, given to `write`, which may take parts of the head; its bytes then count
     /// as unsent. Saves a head's way through a queue.
     pub fn write_whole<R>(&self, write: impl FnOnce(&mut ResponseHead, Bytes) -> R) -> Option<R> {
-        let Whole { mut head, body } = {
-            let mut state = self.lock();
-            if !state.output.is_empty() {
-                return None;
-            }
-            let whole = state.whole.take()?;
-            state.queued -= whole.body.len();
-            state.unsent += whole.body.len();
-            whole
-        };
-        // Without the lock: what is dropped meanwhile may be the application's.
+        let mut state = self.lock();
+        if !state.output.is_empty() {
+            return None;
+        }
+        let Whole { mut head, body } = state.whole.take()?;
+        state.queued -= body.len();
+        state.unsent += body.len();
+        // What is dropped from here on may be the application's.
+        drop(state);
         Some(write(&mut head, body))
     }
 
