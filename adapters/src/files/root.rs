@@ -125,7 +125,12 @@ impl Root {
         }
         let found = match self.way {
             #[cfg(target_os = "linux")]
-            Way::Kernel => self.find_by_kernel(path, lookup),
+            Way::Kernel => match self.find_by_kernel(path, lookup) {
+                // Anything was renamed or mounted, anywhere, while it went up by a link: the kernel cannot tell whether that led
+                // out, and may say so again and again where much is renamed. Each step of a walk is certain.
+                Err(Errno::AGAIN) if lookup == Lookup::Whole => self.find_by_walk(path),
+                found => found,
+            },
             Way::Walk => self.find_by_walk(path),
         };
         match found {

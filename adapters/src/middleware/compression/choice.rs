@@ -68,7 +68,7 @@ impl Settings {
     ) -> Option<ContentCoding> {
         let choice = asked.acceptable.choose(self.codings.iter().copied());
         if head.status == StatusCode::NOT_MODIFIED {
-            self.confirm(asked, choice, &mut head.headers);
+            self.confirm(asked, choice, head);
             return None;
         }
         if !may_be_coded(head) {
@@ -89,14 +89,15 @@ impl Settings {
         Some(coding)
     }
 
-    /// 304 says what 200 would (section 15.4.5), and of the answer that the client holds.
-    fn confirm(&self, asked: &Asked, choice: Choice, headers: &mut Headers) {
-        if self.codings.is_empty() || headers.contains(CONTENT_ENCODING) {
+    /// 304 says what 200 would (section 15.4.5), and of the answer that the client holds. Of a length and a type it says nothing: rather
+    /// `Vary` for nothing than a cache that hands on what its client cannot read.
+    fn confirm(&self, asked: &Asked, choice: Choice, head: &mut ResponseHead) {
+        if self.codings.is_empty() || !may_be_coded(head) {
             return;
         }
+        add_vary(&mut head.headers);
         if asked.holds_weak && matches!(choice, Choice::Coded(_)) {
-            weaken(headers);
-            add_vary(headers);
+            weaken(&mut head.headers);
         }
     }
 }

@@ -11,6 +11,10 @@ use crate::ContentCoding;
 /// The logarithm of the largest window of zstd: the 8 MiB of RFC 9659, which no client may exceed.
 const ZSTD_WINDOW: u32 = 23;
 
+/// How a brotli stream begins whose window is larger than the 16 MiB of RFC 7932, which has no such streams (section 9.1); the decoder
+/// would follow them to 1 GiB.
+const BROTLI_LARGE_WINDOW: u8 = 0b001_0001;
+
 /// Bytes that brotli takes at a time.
 const BROTLI_BUFFER: usize = 4 * 1024;
 
@@ -59,7 +63,17 @@ pub(super) enum Decoded {
 /// A stream that is decoded.
 pub(super) struct Decoder {
     kind: Kind,
-    is_complete: bool,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Not a byte came.
+    New,
+    Begun,
+    Complete,
+    /// It begins as nothing does that is decoded.
+    Refused,
 }
 
 enum Kind {
@@ -82,7 +96,7 @@ impl Decoder {
         };
         Ok(Self {
             kind,
-            is_complete: false,
+            state: State::New,
         })
     }
 
@@ -96,6 +110,14 @@ impl Decoder {
 
     /// Gives it what came, when it is starved.
     pub(super) fn feed(&mut self, bytes: Bytes) {
+        if let (State::New, Some(first)) = (self.state, bytes.first()) {
+            let is_brotli = matches!(self.kind, Kind::Brotli(_));
+            self.state = if is_brotli && first & 0x7f == BROTLI_LARGE_WINDOW {
+                State::Refused
+            } else {
+                State::Begun
+            };
+        }
         self.feed_mut().bytes = bytes;
     }
 
@@ -105,13 +127,17 @@ impl Decoder {
     }
 
     pub(super) fn decode(&mut self, into: &mut [u8]) -> Decoded {
-        if self.is_complete {
-            let feed = self.feed_mut();
-            return match (feed.bytes.is_empty(), feed.has_ended) {
-                (false, _) => Decoded::Broken,
-                (true, false) => Decoded::Starved,
-                (true, true) => Decoded::Complete,
-            };
+        match self.state {
+            State::New | State::Begun => {}
+            State::Complete => {
+                let feed = self.feed_mut();
+                return match (feed.bytes.is_empty(), feed.has_ended) {
+                    (false, _) => Decoded::Broken,
+                    (true, false) => Decoded::Starved,
+                    (true, true) => Decoded::Complete,
+                };
+            }
+            State::Refused => return Decoded::Broken,
         }
         match self.read(into) {
             Ok(0) => {
@@ -119,7 +145,7 @@ impl Decoder {
                 if matches!(self.kind, Kind::Brotli(_)) && !matches!(self.read(into), Ok(0)) {
                     return Decoded::Broken;
                 }
-                self.is_complete = true;
+                self.state = State::Complete;
                 self.decode(into)
             }
             Ok(length) => Decoded::Bytes(length),
@@ -201,6 +227,26 @@ mod tests {
             }
             assert_eq!(decode(coding, b"not coded at all", 4), None, "{coding}");
         }
+    }
+
+    #[test]
+    fn a_window_beyond_the_rfc_is_broken() {
+        let plain = b"some text, and some more of it";
+        let mut settings = brotli::enc::BrotliEncoderParams {
+            large_window: true,
+            lgwin: 26,
+            ..Default::default()
+        };
+        let mut coded = Vec::new();
+        brotli::BrotliCompress(&mut &plain[..], &mut coded, &settings).unwrap();
+        assert_eq!(decode(ContentCoding::Brotli, &coded, 100), None);
+        (settings.large_window, settings.lgwin) = (false, 24);
+        coded.clear();
+        brotli::BrotliCompress(&mut &plain[..], &mut coded, &settings).unwrap();
+        assert_eq!(
+            decode(ContentCoding::Brotli, &coded, 100).as_deref(),
+            Some(&plain[..])
+        );
     }
 
     #[test]

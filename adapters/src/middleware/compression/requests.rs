@@ -21,6 +21,9 @@ use crate::middleware::stand_in::plain;
 /// Plain bytes that are given at a time.
 const PIECE: usize = 16 * 1024;
 
+/// Plain bytes that are decoded at one turn, some milliseconds of work at the worst. The others on the thread have theirs after it.
+const TURN: usize = 256 * 1024;
+
 /// How many times as long as what came a body may get. Text is seldom over 20; what is made to fill memory is over 1000.
 const RATIO: u64 = 100;
 
@@ -36,6 +39,7 @@ const FREE: u64 = 64 * 1024;
 /// - A body that is longer than `limit` when it is decoded, or over 64 KiB and a [`ratio`](Decompress::ratio) of 100, fails with
 ///   [`BodyError::TooLarge`] as soon as it is: nothing is decoded that was not asked for, 16 KiB at a time. One that is not what it is
 ///   said to be, or breaks off, is [`BodyError::Malformed`].
+/// - After 256 KiB that came out of what is there, the others on the thread have their turn.
 /// - **WebSockets**, tunnels, requests without a body or without a coding, and the **lifespan** pass.
 ///
 /// A [`limit_body`](crate::middleware::limit_body) outside of this counts what comes, one inside what is decoded.
@@ -165,6 +169,7 @@ fn decoded(http: Http, coding: ContentCoding, bounds: Bounds) -> Result<Http, Ap
             trailers: None,
             came: 0,
             decoded: 0,
+            in_turn: 0,
             room: Vec::new(),
         }),
     };
@@ -196,6 +201,8 @@ struct Body {
     trailers: Option<HeaderMap>,
     came: u64,
     decoded: u64,
+    /// What was decoded since others had their turn.
+    in_turn: usize,
     /// Room to decode into.
     room: Vec<u8>,
 }
@@ -211,6 +218,8 @@ enum Phase {
 /// What is next.
 enum Next {
     Give(HttpReceive),
+    /// Others are to have their turn.
+    GiveWay,
     /// More must come.
     Receive,
     /// Whatever comes is no body's, or of one that failed.
@@ -225,10 +234,15 @@ impl Body {
             Phase::Failed => return Next::PassDisconnect,
             Phase::Over => return Next::Pass,
         };
+        if self.in_turn >= TURN {
+            self.in_turn = 0;
+            return Next::GiveWay;
+        }
         self.room.resize(PIECE, 0);
         match decoder.decode(&mut self.room) {
             Decoded::Bytes(length) => {
                 self.decoded += length as u64;
+                self.in_turn += length;
                 let too_long = self.came.saturating_mul(bounds.ratio).max(FREE);
                 if self.decoded > bounds.limit.min(too_long) {
                     let limit = bounds.limit.min(too_long);
@@ -318,8 +332,15 @@ impl HttpLayer for Decoding {
                         return Poll::Ready(event);
                     }
                 }
+                Next::GiveWay => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Next::Receive => {
-                    let event = ready!(self.inner.poll_receive(cx));
+                    let Poll::Ready(event) = self.inner.poll_receive(cx) else {
+                        self.body().in_turn = 0;
+                        return Poll::Pending;
+                    };
                     if let Some(event) = self.body().take(event) {
                         return Poll::Ready(event);
                     }

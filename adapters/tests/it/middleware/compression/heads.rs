@@ -143,10 +143,10 @@ async fn not_modified_confirms_what_the_client_holds() {
         http.responder.respond(answer).await
     });
     let client = TestClient::new(compress(app));
-    for (accepted, held, etag, vary) in [
-        ("gzip", "W/\"a\"", "W/\"a\"", Some("accept-encoding")),
-        ("gzip", "\"a\"", "\"a\"", None),
-        ("", "W/\"a\"", "\"a\"", None),
+    for (accepted, held, etag) in [
+        ("gzip", "W/\"a\"", "W/\"a\""),
+        ("gzip", "\"a\"", "\"a\""),
+        ("", "W/\"a\"", "\"a\""),
     ] {
         let request = client.get("/").header("accept-encoding", accepted);
         let reply = request.header("if-none-match", held).send().await.unwrap();
@@ -156,7 +156,7 @@ async fn not_modified_confirms_what_the_client_holds() {
         );
         assert_eq!(
             (reply.header("vary"), reply.header("content-encoding")),
-            (vary, None)
+            (Some("accept-encoding"), None)
         );
     }
 }

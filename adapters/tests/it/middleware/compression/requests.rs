@@ -1,8 +1,10 @@
 //! Requests that come coded.
 
+use std::future::poll_fn;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use adapters::middleware::{decompress, limit_body};
 use bytes::Bytes;
@@ -227,4 +229,32 @@ async fn a_synchronous_application_gets_its_thread() {
         "400000"
     );
     assert_eq!(client_body(&client, &code("gzip", b"")).await, "0");
+}
+
+#[tokio::test]
+async fn others_have_their_turn_while_much_comes_out_of_little() {
+    const LENGTH: usize = 4_000_000;
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&turns);
+    let app = http_app(move |mut http: Http| {
+        let turns = Arc::clone(&counted);
+        async move {
+            let before = turns.load(Ordering::Relaxed);
+            http.body.collect(LENGTH).await?;
+            let during = turns.load(Ordering::Relaxed) - before;
+            http.responder.respond(during.to_string()).await
+        }
+    });
+    let client = TestClient::new(decompress(app, LENGTH as u64).ratio(10_000));
+    let other = tokio::spawn(poll_fn(move |cx| {
+        turns.fetch_add(1, Ordering::Relaxed);
+        cx.waker().wake_by_ref();
+        Poll::<()>::Pending
+    }));
+    let body = code("gzip", &[0; LENGTH]);
+    let answer = client.post("/").header("content-encoding", "gzip");
+    let answer = answer.body(body).send().await.unwrap();
+    other.abort();
+    let turns: usize = answer.text().parse().unwrap();
+    assert!(turns >= LENGTH / (256 * 1024), "{turns}");
 }
