@@ -1,18 +1,22 @@
-//! Clients that others wrote: curl, wrk, h2load, and Python's `websockets`, on both servers.
+//! Peers that others wrote, on both servers: curl, wrk, h2load, Python's `websockets`, and nginx before them.
 //!
 //! They need programs that are not Rust's, so `./test` at the root of the repository installs those and runs these tests.
 #![forbid(unsafe_code)]
 
+#[path = "third_party/nginx.rs"]
+mod nginx;
+
 use std::process::{Command, Stdio};
 
 use conformance::{Server, Subject};
+use nginx::nginx_stands_before_it;
 
 /// Writes a test for each server.
 macro_rules! on_both {
     ($($test:ident;)*) => {
         mod raw {
             $(#[test]
-            #[ignore = "needs curl, wrk, h2load and python3-websockets: run ./test"]
+            #[ignore = "needs curl, wrk, h2load, nginx and python3-websockets: run ./test"]
             fn $test() {
                 super::$test(&super::subject("raw"));
             })*
@@ -20,7 +24,7 @@ macro_rules! on_both {
 
         mod hyper {
             $(#[test]
-            #[ignore = "needs curl, wrk, h2load and python3-websockets: run ./test"]
+            #[ignore = "needs curl, wrk, h2load, nginx and python3-websockets: run ./test"]
             fn $test() {
                 super::$test(&super::subject("hyper"));
             })*
@@ -38,6 +42,7 @@ on_both! {
     h2load_sees_no_error;
     python_s_websockets_compress;
     python_s_websockets_close;
+    nginx_stands_before_it;
 }
 
 fn subject(server: &'static str) -> Subject {
