@@ -12,6 +12,7 @@ use super::{Folder, chapter, text};
 chapter! {
     nobody_is_believed_by_default,
     a_trusted_proxy_names_client_scheme_and_host,
+    a_client_beside_a_proxy_is_not_believed,
     forwarded_is_read_where_it_is_what_proxies_write,
     each_stream_has_a_client_of_its_own,
     proxies_behind_a_unix_socket_can_be_trusted,
@@ -74,7 +75,7 @@ fn nobody_is_believed_by_default(subject: &Subject) {
 }
 
 fn a_trusted_proxy_names_client_scheme_and_host(subject: &Subject) {
-    let server = trusting(subject, &[]);
+    let server = trusting(subject, &["--proxy-fields", "x-forwarded-host"]);
     let mut client = server.connect();
     let own = format!("client {}", client.address());
     for _ in 0..2 {
@@ -99,6 +100,26 @@ fn a_trusted_proxy_names_client_scheme_and_host(subject: &Subject) {
     );
 }
 
+fn a_client_beside_a_proxy_is_not_believed(subject: &Subject) {
+    // As nginx asks: it adds to one field, writes the next, and hands the client's host on.
+    let handed_on = "x-forwarded-for: 127.0.0.9, 192.0.2.1\r\nx-forwarded-proto: http\r\nx-forwarded-host: evil.example\r\n";
+    let server = trusting(subject, &[]);
+    let plain = scope(&mut server.connect(), handed_on);
+    assert_lines(
+        &plain,
+        &["client 192.0.2.1:0", "scheme http", "authority inside"],
+    );
+    // A proxy that adds to each field, asked by a client that has sent all of them.
+    let added = "x-forwarded-for: 192.0.2.1, 127.0.0.9\r\nx-forwarded-proto: https, http\r\n\
+                 x-forwarded-host: evil.example\r\nx-forwarded-host: a.example\r\n";
+    let server = trusting(subject, &["--proxy-fields", "x-forwarded-host"]);
+    let beside = scope(&mut server.connect(), added);
+    assert_lines(
+        &beside,
+        &["client 192.0.2.1:0", "scheme http", "authority a.example"],
+    );
+}
+
 fn forwarded_is_read_where_it_is_what_proxies_write(subject: &Subject) {
     let server = trusting(subject, &["--proxy-fields", "forwarded"]);
     let mut client = server.connect();
@@ -116,7 +137,13 @@ fn forwarded_is_read_where_it_is_what_proxies_write(subject: &Subject) {
 }
 
 fn each_stream_has_a_client_of_its_own(subject: &Subject) {
-    let server = trusting(subject, &["--root-path", "/api"]);
+    let arguments = [
+        "--root-path",
+        "/api",
+        "--proxy-fields",
+        "x-forwarded-host",
+    ];
+    let server = trusting(subject, &arguments);
     let ask = |fields| {
         let asked = Asked {
             url: "http://inside/conformance/scope",

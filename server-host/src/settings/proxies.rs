@@ -23,11 +23,17 @@ pub struct Proxies {
 }
 
 /// The fields in which proxies tell of their clients.
+///
+/// Of scheme and host the rightmost word counts: the trusted proxy that asks has written it, and a client may have written
+/// what is left of it. That holds only if the proxy does write these fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ForwardedFields {
-    /// `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`, which most proxies write.
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`, which most proxies write.
     #[default]
     XForwarded,
+    /// These and `X-Forwarded-Host`. Many proxies do not write it, but hand on what a client has sent, who could so name any
+    /// host.
+    XForwardedHost,
     /// `Forwarded` (RFC 7239).
     Forwarded,
 }
