@@ -18,6 +18,7 @@ chapter! {
     proxies_behind_a_unix_socket_can_be_trusted,
     a_root_path_is_mounted,
     a_header_of_the_proxy_protocol_names_the_client,
+    a_header_that_names_nobody_gives_no_trust,
     a_header_may_come_in_pieces,
     nothing_behind_a_header_is_lost,
     a_second_header_is_no_header,
@@ -220,6 +221,9 @@ const V2: &[u8] =
 /// Version 2 of a check of health.
 const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 
+/// Version 2 of somebody of whom the proxy says nothing.
+const UNSPECIFIED: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\0\0\0";
+
 fn a_header_of_the_proxy_protocol_names_the_client(subject: &Subject) {
     let server = proxied(subject, &[]);
     for (header, scheme) in [(V1, "scheme http"), (V2, "scheme https")] {
@@ -241,13 +245,28 @@ fn a_header_of_the_proxy_protocol_names_the_client(subject: &Subject) {
         let spoofed = scope(&mut client, FIELDS);
         assert_lines(&spoofed, &["client 192.0.2.1:5000", scheme]);
     }
-    for header in [LOCAL, b"PROXY UNKNOWN\r\n"] {
+    // The proxy's own connection has the proxy's trust.
+    let mut client = server.connect();
+    client.send(LOCAL);
+    let from = format!("client {}", client.address());
+    assert_lines(&scope(&mut client, ""), &[&from, "scheme http"]);
+    let forwarded = scope(&mut client, FIELDS);
+    assert_lines(&forwarded, &["client 192.0.2.1:0", "scheme https"]);
+}
+
+fn a_header_that_names_nobody_gives_no_trust(subject: &Subject) {
+    let server = proxied(subject, &[]);
+    for header in [
+        UNSPECIFIED,
+        b"PROXY UNKNOWN\r\n",
+        b"PROXY UNKNOWN 127.0.0.1 127.0.0.1 1 2\r\n",
+    ] {
         let mut client = server.connect();
         client.send(header);
-        let from = format!("client {}", client.address());
-        assert_lines(&scope(&mut client, ""), &[&from, "scheme http"]);
-        let forwarded = scope(&mut client, FIELDS);
-        assert_lines(&forwarded, &["client 192.0.2.1:0", "scheme https"]);
+        for fields in ["", FIELDS] {
+            let scope = scope(&mut client, fields);
+            assert_lines(&scope, &["client -", "scheme http", "authority inside"]);
+        }
     }
 }
 

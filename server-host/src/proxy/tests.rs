@@ -159,6 +159,25 @@ fn an_authority_in_the_target_is_replaced_too() {
 }
 
 #[test]
+fn the_unix_address_of_a_header_is_not_that_of_a_socket_of_ours() {
+    let fields = [("x-forwarded-for", "192.0.2.1")];
+    for (protocol, expected) in [
+        (ProxyProtocol::Off, "192.0.2.1:0"),
+        (ProxyProtocol::Required, "unix:/run/a.sock"),
+    ] {
+        let proxies = Proxies {
+            trusted: vec!["unix".parse().expect("a network")],
+            protocol,
+            ..Proxies::default()
+        };
+        let address = Address::Unix(Some("/run/a.sock".into()));
+        let info = ConnectionInfo::new(Capabilities::new("test")).with_client(address);
+        let scope = apply(&proxies, info, "/a?b", &fields);
+        assert_eq!(client(&scope), expected);
+    }
+}
+
+#[test]
 fn whoever_is_not_trusted_is_not_believed() {
     let fields = [
         ("x-forwarded-for", "192.0.2.1"),
