@@ -78,27 +78,27 @@ fn from_the_right<'a>(
 }
 
 fn forwarded(headers: &Headers, is_trusted: impl Fn(IpAddr) -> bool) -> Said {
-    let mut elements = Vec::new();
-    for line in headers.get_all("forwarded") {
-        let Some(of_line) = std::str::from_utf8(line).ok().and_then(elements_of) else {
+    let mut said = Said::default();
+    let mut lines: Vec<&[u8]> = headers.get_all("forwarded").collect();
+    lines.reverse();
+    for line in lines {
+        let Some(elements) = std::str::from_utf8(line).ok().and_then(elements_of) else {
             // Where an element ends cannot be told, nor who wrote it.
             return Said {
                 client: Some(Client::Unknown),
                 ..Said::default()
             };
         };
-        elements.extend(of_line);
-    }
-    let mut said = Said::default();
-    for element in elements.into_iter().rev() {
-        let at = element.client.as_deref().and_then(bracketed_node);
-        said = Said {
-            client: Some(at.map_or(Client::Unknown, Client::At)),
-            scheme: element.scheme.as_deref().and_then(scheme),
-            host: element.host.as_deref().and_then(authority),
-        };
-        if !at.is_some_and(|at| is_trusted(at.ip())) {
-            break;
+        for element in elements.into_iter().rev() {
+            let at = element.client.as_deref().and_then(bracketed_node);
+            said = Said {
+                client: Some(at.map_or(Client::Unknown, Client::At)),
+                scheme: element.scheme.as_deref().and_then(scheme),
+                host: element.host.as_deref().and_then(authority),
+            };
+            if !at.is_some_and(|at| is_trusted(at.ip())) {
+                return said;
+            }
         }
     }
     said
