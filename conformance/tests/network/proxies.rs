@@ -24,6 +24,7 @@ chapter! {
     a_second_header_is_no_header,
     what_is_no_header_ends_the_connection,
     a_header_that_does_not_end_is_given_up,
+    peers_that_say_no_header_keep_nobody_out,
     only_trusted_proxies_may_say_headers,
     tls_comes_behind_the_header,
     contradictions_are_said_in_one_line,
@@ -372,6 +373,14 @@ fn a_header_that_does_not_end_is_given_up(subject: &Subject) {
         client.expect_gone();
     }
     assert_eq!(ask(&server, "/conformance/hello"), "Hello, world!");
+}
+
+fn peers_that_say_no_header_keep_nobody_out(subject: &Subject) {
+    let arguments = ["--handshake-timeout", "1h", "--connections", "4"];
+    let server = proxied(subject, &arguments);
+    let silent: Vec<Client> = (0..8).map(|_| server.connect()).collect();
+    assert_eq!(ask(&server, "/conformance/hello"), "Hello, world!");
+    drop(silent);
 }
 
 fn only_trusted_proxies_may_say_headers(subject: &Subject) {
