@@ -137,11 +137,7 @@ fn of_tcp(settings: &Settings) -> usize {
 
 /// Goes on with the listeners of a place, by the settings of now; what cannot be changed is said. Those of descriptors that were
 /// passed are as whoever passed them has made them.
-fn again(
-    place: &Place,
-    listeners: Vec<OwnedFd>,
-    settings: &Settings,
-) -> io::Result<Vec<Opened>> {
+fn again(place: &Place, listeners: Vec<OwnedFd>, settings: &Settings) -> io::Result<Vec<Opened>> {
     match place {
         Place::Tcp(_) => {
             let (are, wanted) = (listeners.len(), of_tcp(settings));

@@ -40,8 +40,8 @@ impl Rewriting {
     fn trusts(&self, client: Option<&Address>) -> bool {
         let Some(client) = client else { return false };
         // Behind the PROXY protocol such an address is what a header names: a socket of the proxy's machine, not of ours.
-        let is_elsewhere = self.proxies.protocol == ProxyProtocol::Required
-            && matches!(client, Address::Unix(_));
+        let is_elsewhere =
+            self.proxies.protocol == ProxyProtocol::Required && matches!(client, Address::Unix(_));
         let mut trusted = self.proxies.trusted.iter();
         !is_elsewhere && trusted.any(|network| network.has(client))
     }

@@ -139,12 +139,7 @@ fn forwarded_is_read_where_it_is_what_proxies_write(subject: &Subject) {
 }
 
 fn each_stream_has_a_client_of_its_own(subject: &Subject) {
-    let arguments = [
-        "--root-path",
-        "/api",
-        "--proxy-fields",
-        "x-forwarded-host",
-    ];
+    let arguments = ["--root-path", "/api", "--proxy-fields", "x-forwarded-host"];
     let server = trusting(subject, &arguments);
     let ask = |fields| {
         let asked = Asked {

@@ -1,8 +1,8 @@
 //! Restarts under load, restarts that fail, and what systemd is told of them.
 
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -432,10 +432,7 @@ fn the_file_of_a_socket_outlives_a_new_process_that_fails(subject: &Subject) {
     let taken = taken.local_addr().map(|address| (address, taken));
     let (address, _taken) = taken.expect("bound");
     // It has the listeners when it fails.
-    let wrong = format!(
-        "bind = {:?}\nmetrics-bind = \"{address}\"\n",
-        unix(&path)
-    );
+    let wrong = format!("bind = {:?}\nmetrics-bind = \"{address}\"\n", unix(&path));
     let _ = folder.write("gateway.toml", &wrong);
     server.signal(Signal::USR2);
     let _ = server.wait_for_log("carries on");

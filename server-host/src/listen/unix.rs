@@ -161,7 +161,9 @@ fn is_deserted(path: &Path) -> bool {
 /// Keeps other servers from binding, and from tidying up, in the folder of a path meanwhile. Nobody is kept from it who may not
 /// even read the folder, or whose file system has no locks; that is as good as it gets without a file more.
 fn lock(path: &Path) -> Option<OwnedFd> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = open(folder.unwrap_or(Path::new(".")), flags, Mode::empty()).ok()?;
     let until = Instant::now() + LOCK_PATIENCE;

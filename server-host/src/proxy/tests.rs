@@ -253,11 +253,7 @@ fn elements_of_forwarded_are_read_from_the_right() {
             "192.0.2.1:0",
             "https",
         ),
-        (
-            &["for=\"6.6.6.6", "for=10.0.0.2;proto=https"],
-            "-",
-            "http",
-        ),
+        (&["for=\"6.6.6.6", "for=10.0.0.2;proto=https"], "-", "http"),
         (&["for=192.0.2.1;proto=https", "for=\"6.6.6.6"], "-", "http"),
         (&["for=2001:db8::1"], "-", "http"),
         (&["for=\"2001:db8::1\""], "-", "http"),

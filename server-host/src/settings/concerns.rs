@@ -132,7 +132,9 @@ impl Settings {
         for network in &self.proxies.trusted {
             note(
                 network.is_everybody(),
-                format!("trusted-proxy is {network}: every client may say to be anybody; name the proxies"),
+                format!(
+                    "trusted-proxy is {network}: every client may say to be anybody; name the proxies"
+                ),
             );
         }
         let mode = self.unix.mode;
