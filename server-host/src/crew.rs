@@ -118,13 +118,15 @@ impl Crew {
 
     /// Tells all to leave. What the kernel has accepted is left to another process, or theirs.
     pub(crate) fn leave(&mut self, leaving: Leaving) {
-        if leaving.queued == Queued::Left {
-            self.files.drain(..).for_each(SocketFile::leave);
+        match leaving.queued {
+            Queued::Left => self.files.iter_mut().for_each(SocketFile::share),
+            // Before the drain: another server may have its own there long before that ends.
+            Queued::Taken => self.files.drain(..).for_each(SocketFile::remove),
         }
         self.leave.raise(leaving);
     }
 
-    /// Waits until all have ended; with them go the files of their sockets.
+    /// Waits until all have ended; with them go the files of sockets at which nobody listens any more.
     pub(crate) async fn all_ended(&mut self) {
         while let Some(result) = self.ended.recv().await {
             if let Err(error) = result {

@@ -71,7 +71,7 @@ pub(crate) fn bind(
         let passage = Passage::new(speaks_tls(bind, identity)?, gatekeeper.clone());
         let inherited = predecessor.as_mut().map(|before| before.take(&key));
         let opened = match inherited.filter(|listeners| !listeners.is_empty()) {
-            Some(listeners) => again(&bind.place, listeners),
+            Some(listeners) => again(&bind.place, listeners, settings),
             None => open(&bind.place, settings),
         };
         let bound = opened.and_then(|opened| {
@@ -108,11 +108,7 @@ impl From<Vec<OwnedFd>> for Opened {
 fn open(place: &Place, settings: &Settings) -> io::Result<Vec<Opened>> {
     match place {
         Place::Tcp(address) => {
-            let sockets = match settings.accepting {
-                Accepting::PerWorker => settings.workers.get(),
-                Accepting::HandOff => 1,
-            };
-            let sockets = tcp::bind(*address, sockets, settings.backlog)?;
+            let sockets = tcp::bind(*address, of_tcp(settings), settings.backlog)?;
             Ok(vec![sockets.into()])
         }
         Place::Unix(path) => {
@@ -131,20 +127,54 @@ fn open(place: &Place, settings: &Settings) -> io::Result<Vec<Opened>> {
     }
 }
 
-/// Goes on with the listeners of a place.
-fn again(place: &Place, listeners: Vec<OwnedFd>) -> io::Result<Vec<Opened>> {
+/// How many listeners an address of TCP has.
+fn of_tcp(settings: &Settings) -> usize {
+    match settings.accepting {
+        Accepting::PerWorker => settings.workers.get(),
+        Accepting::HandOff => 1,
+    }
+}
+
+/// Goes on with the listeners of a place, by the settings of now; what cannot be changed is said. Those of descriptors that were
+/// passed are as whoever passed them has made them.
+fn again(place: &Place, listeners: Vec<OwnedFd>, settings: &Settings) -> io::Result<Vec<Opened>> {
     match place {
-        Place::Tcp(_) | Place::Descriptor(_) => Ok(vec![listeners.into()]),
-        Place::Unix(path) => Ok(vec![Opened {
-            sockets: listeners,
-            // It may have been removed by somebody, and then there is none to remove.
-            file: SocketFile::of(path).ok(),
-        }]),
+        Place::Tcp(_) => {
+            let (are, wanted) = (listeners.len(), of_tcp(settings));
+            if are != wanted {
+                tracing::warn!(
+                    "{place} has {are} listeners, and would have {wanted} by accept and workers: a restart does not \
+                     change that, only a stop and a start"
+                );
+            }
+            listen_again(&listeners, settings.backlog)?;
+            Ok(vec![listeners.into()])
+        }
+        Place::Descriptor(_) => Ok(vec![listeners.into()]),
+        Place::Unix(path) => {
+            // It may have been removed by somebody, and then there is none to change, and none to remove.
+            let file = SocketFile::shared(path).ok();
+            if file.is_some() {
+                unix::permit(path, &settings.unix)?;
+            }
+            listen_again(&listeners, settings.backlog)?;
+            Ok(vec![Opened {
+                sockets: listeners,
+                file,
+            }])
+        }
         Place::Systemd => {
             let each = listeners.into_iter().map(|listener| vec![listener].into());
             Ok(each.collect())
         }
     }
+}
+
+/// Has so many connections wait from now on.
+fn listen_again(listeners: &[OwnedFd], backlog: u32) -> io::Result<()> {
+    let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+    let mut listeners = listeners.iter();
+    listeners.try_for_each(|listener| SockRef::from(listener).listen(backlog))
 }
 
 /// What TLS is spoken with at a place, if it is.

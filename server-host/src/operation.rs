@@ -216,7 +216,7 @@ impl Operation {
                 deadline: Instant::now() + LAST_LOOK,
                 queued: Queued::Left,
             });
-            metrics.file.take().into_iter().for_each(SocketFile::leave);
+            metrics.file.iter_mut().for_each(SocketFile::share);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Restarts under load, restarts that fail, and what systemd is told of them.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,6 +24,8 @@ chapter! {
     listeners_go_on_whoever_accepts,
     the_program_of_now_is_started,
     a_new_process_that_cannot_start_changes_nothing,
+    sockets_are_as_the_settings_of_now_say,
+    the_file_of_a_socket_outlives_a_new_process_that_fails,
     a_new_process_that_is_killed_changes_nothing,
     the_end_of_the_old_process_ends_one_that_starts,
     systemd_is_told,
@@ -371,6 +374,73 @@ fn carried_on(server: &Server) -> usize {
         .iter()
         .filter(|line| line.contains("(exit status: 2): this one carries on"));
     said.count()
+}
+
+/// A server whose places are those of this file, and of no flag.
+fn configured(subject: &Subject, file: &Path) -> Subject {
+    let script = format!(
+        "exec {} peer --server {} --config {}",
+        super::PROGRAM,
+        subject.name(),
+        text(file)
+    );
+    Subject::new(subject.name(), "sh", &["-c", &script])
+}
+
+/// A place as a file has it.
+fn unix(path: &Path) -> String {
+    format!("unix:{}", text(path))
+}
+
+fn sockets_are_as_the_settings_of_now_say(subject: &Subject) {
+    let folder = Folder::new();
+    let [kept, dropped, metrics] =
+        ["kept.sock", "dropped.sock", "metrics.sock"].map(|name| folder.file(name));
+    let before = format!(
+        "bind = {:?}\nmetrics-bind = {:?}\nunix-mode = \"600\"\n",
+        [unix(&kept), unix(&dropped)],
+        unix(&metrics)
+    );
+    let file = folder.write("gateway.toml", &before);
+    let mut server = configured(subject, &file).start();
+    for path in [&kept, &dropped, &metrics] {
+        assert!(path.exists(), "{path:?}");
+    }
+    let now = format!("bind = {:?}\nunix-mode = \"640\"\n", [unix(&kept)]);
+    let _ = folder.write("gateway.toml", &now);
+    server.signal(Signal::USR2);
+    let new = taken_over(&server);
+    assert_eq!(server.wait_for_process().code(), Some(0));
+    let mode = std::fs::metadata(&kept).expect("it is there").permissions();
+    assert_eq!(mode.mode() & 0o777, 0o640);
+    for path in [&dropped, &metrics] {
+        assert!(!path.exists(), "nobody listens at {path:?}");
+    }
+    let hello = Client::connect_unix(&kept).get("/conformance/hello");
+    assert_eq!(hello.status, 200);
+    new.signal(Signal::TERM);
+    new.wait();
+    assert!(!kept.exists(), "it goes with the last");
+}
+
+fn the_file_of_a_socket_outlives_a_new_process_that_fails(subject: &Subject) {
+    let folder = Folder::new();
+    let path = folder.file("app.sock");
+    let file = folder.write("gateway.toml", &format!("bind = {:?}\n", unix(&path)));
+    let mut server = configured(subject, &file).start();
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let taken = taken.local_addr().map(|address| (address, taken));
+    let (address, _taken) = taken.expect("bound");
+    // It has the listeners when it fails.
+    let wrong = format!("bind = {:?}\nmetrics-bind = \"{address}\"\n", unix(&path));
+    let _ = folder.write("gateway.toml", &wrong);
+    server.signal(Signal::USR2);
+    let _ = server.wait_for_log("carries on");
+    let hello = Client::connect_unix(&path).get("/conformance/hello");
+    assert_eq!(hello.status, 200);
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait_for_process().code(), Some(0));
+    assert!(!path.exists());
 }
 
 /// Waits for what must happen.

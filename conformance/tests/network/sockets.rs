@@ -12,6 +12,7 @@ use super::{Folder, PROGRAM, chapter, text};
 chapter! {
     several_places_are_served_at_once,
     a_unix_socket_is_served,
+    a_server_that_drains_leaves_the_next_one_alone,
     a_unix_socket_that_a_killed_server_left_is_replaced,
     a_unix_socket_in_use_is_not_taken,
     a_passed_descriptor_is_served,
@@ -76,6 +77,31 @@ fn a_unix_socket_is_served(subject: &Subject) {
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
     assert!(!path.exists(), "the file is gone with the server");
+}
+
+fn a_server_that_drains_leaves_the_next_one_alone(subject: &Subject) {
+    let folder = Folder::new();
+    let path = folder.file("app.sock");
+    let unix = format!("unix:{}", text(&path));
+    let options = Options::new().arguments(&["--bind", &unix, "--grace", "10m"]);
+    let mut first = subject.start_with(options.clone());
+    let mut slow = Client::connect_unix(&path);
+    slow.send("GET /conformance/slow HTTP/1.1\r\nhost: a\r\n\r\n");
+    let report = Client::connect_unix(&path).get("/conformance/report/slow/1");
+    assert_eq!(report.text(), "waiting");
+    first.signal(Signal::TERM);
+    let begun = Instant::now();
+    while path.exists() {
+        assert!(begun.elapsed() < PATIENCE, "it goes before the drain does");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    let _next = subject.start_with(options);
+    // Only the first one knows of it.
+    first.signal(Signal::INT);
+    let _ = first.wait();
+    assert!(path.exists(), "the file is the next one's");
+    let mut client = Client::connect_unix(&path);
+    assert_eq!(client.get("/conformance/hello").status, 200);
 }
 
 fn a_unix_socket_that_a_killed_server_left_is_replaced(subject: &Subject) {

@@ -87,8 +87,10 @@ impl Predecessor {
         taken.into_iter().map(|kept| kept.listener).collect()
     }
 
-    /// Says that this process serves. What was not taken is closed when the other process ends.
+    /// Says that this process serves. What was not taken is closed when the other process ends, which then sees whether anybody
+    /// listens still.
     pub(crate) fn say_ready(mut self) -> io::Result<()> {
+        self.listeners.clear();
         self.socket.write_all(READY)
     }
 }
