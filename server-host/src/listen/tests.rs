@@ -126,3 +126,28 @@ fn a_descriptor_that_does_not_listen_is_not_taken() {
         assert!(error.to_string().contains(at), "{error}");
     }
 }
+
+#[test]
+fn the_file_of_a_socket_that_another_process_serves_is_left_until_it_is_taken_over() {
+    let (path, at) = path("another");
+    bound(&at, 1).file.take().expect("a file").leave();
+    let file = || SocketFile::of(&path).expect("it is there").of_another();
+    drop(file());
+    assert!(path.exists());
+    let mut file = file();
+    file.take_over();
+    drop(file);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_descriptor_that_this_process_opened_is_not_taken() {
+    let own = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let at = format!("fd:{}", std::os::fd::AsRawFd::as_raw_fd(&own));
+    let error = listen(&settings(&at, 1)).expect_err("it was not passed");
+    assert!(error.to_string().contains("started without"), "{error}");
+    // It is as it was.
+    let address = own.local_addr().expect("bound");
+    let _client = std::net::TcpStream::connect(address).expect("it listens");
+    own.accept().expect("it waits for clients");
+}

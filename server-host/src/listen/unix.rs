@@ -18,6 +18,8 @@ pub(crate) struct SocketFile {
     path: PathBuf,
     /// Device and inode.
     is: (u64, u64),
+    /// Whether it goes with this.
+    is_ours: bool,
 }
 
 impl SocketFile {
@@ -26,18 +28,30 @@ impl SocketFile {
         Ok(Self {
             path: path.to_owned(),
             is: identity(path)?,
+            is_ours: true,
         })
     }
 
+    /// The same, while another process serves there: it is that one's until it is [taken over](Self::take_over).
+    pub(crate) fn of_another(mut self) -> Self {
+        self.is_ours = false;
+        self
+    }
+
+    /// This process serves there from now on.
+    pub(crate) fn take_over(&mut self) {
+        self.is_ours = true;
+    }
+
     /// Leaves the file where it is: another process listens at it now.
-    pub(crate) fn leave(mut self) {
-        self.path = PathBuf::new();
+    pub(crate) fn leave(self) {
+        drop(self.of_another());
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|is| is == self.is) {
+        if self.is_ours && identity(&self.path).is_ok_and(|is| is == self.is) {
             // One that stays behind is replaced by the next server.
             let _ = fs::remove_file(&self.path);
         }
