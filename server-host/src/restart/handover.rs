@@ -87,8 +87,10 @@ impl Predecessor {
         taken.into_iter().map(|kept| kept.listener).collect()
     }
 
-    /// Says that this process serves. What was not taken is closed when the other process ends.
-    pub(crate) fn say_ready(mut self) -> io::Result<()> {
+    /// Says that this process serves. The other one believes it as long as this lives. Listeners that were not taken are closed
+    /// when the other process ends.
+    pub(crate) fn say_ready(&mut self) -> io::Result<()> {
+        self.listeners.clear();
         self.socket.write_all(READY)
     }
 }
