@@ -1,7 +1,7 @@
 //! The workers of a process, and who accepts for them: how they start, and how they end.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Instant;
 
@@ -27,10 +27,27 @@ pub(crate) struct Leaving {
     pub(crate) queued: Queued,
 }
 
-/// Workers that serve, each on a thread of its own.
+/// Holds back the threads that accept, until all is there that they need and that may be missing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gate(Arc<OnceLock<bool>>);
+
+impl Gate {
+    /// Waits until it is known whether it opens.
+    pub(crate) fn opens(&self) -> bool {
+        *self.0.wait()
+    }
+
+    /// Decides, once: what is said later counts for nothing.
+    fn decide(&self, opens: bool) {
+        let _ = self.0.set(opens);
+    }
+}
+
+/// Workers that serve, each on a thread of its own. None of them accepts before the crew is [opened](Crew::open).
 pub(crate) struct Crew {
     pub(crate) workers: Vec<Arc<Worker>>,
     pub(crate) faults: Arc<Faults>,
+    gate: Gate,
     leave: Signal<Leaving>,
     ended: mpsc::Receiver<io::Result<()>>,
     files: Vec<SocketFile>,
@@ -54,6 +71,7 @@ impl Crew {
         let mut crew = Self {
             workers: Vec::with_capacity(count),
             faults,
+            gate: Gate::default(),
             leave: Signal::new(),
             ended,
             files: shares.files,
@@ -86,7 +104,7 @@ impl Crew {
         }
         if !shares.for_all.is_empty() {
             let (faults, leave) = (Arc::clone(&crew.faults), crew.leave.clone());
-            hand_off.start(shares.for_all, faults, leave)?;
+            hand_off.start(shares.for_all, faults, crew.gate.clone(), leave)?;
         }
         Ok(crew)
     }
@@ -99,13 +117,27 @@ impl Crew {
         ending: mpsc::Sender<io::Result<()>>,
     ) -> io::Result<()> {
         let (name, leave) = (format!("worker-{}", worker.number()), self.leave.clone());
+        let gate = self.gate.clone();
         let run = move || {
+            if !gate.opens() {
+                return;
+            }
             let result = worker.run(protocol, sources, &leave);
             // As many results are waited for as there are workers, so there is room.
             let _ = ending.try_send(result);
         };
         thread::Builder::new().name(name).spawn(run)?;
         Ok(())
+    }
+
+    /// Lets them accept.
+    pub(crate) fn open(&self) {
+        self.gate.decide(true);
+    }
+
+    /// The process before this one has let go: with this one go the files of its sockets.
+    pub(crate) fn take_files_over(&mut self) {
+        self.files.iter_mut().for_each(SocketFile::take_over);
     }
 
     /// Waits until one of them has ended before it was told to. Cancel safe.
@@ -120,8 +152,9 @@ impl Crew {
     pub(crate) fn leave(&mut self, leaving: Leaving) {
         match leaving.queued {
             Queued::Left => self.files.iter_mut().for_each(SocketFile::share),
-            // Before the drain: another server may have its own there long before that ends.
-            Queued::Taken => self.files.drain(..).for_each(SocketFile::remove),
+            // What is this process's alone goes before the drain, while listeners are still open: until then another server is
+            // told that it is in use, and from then on may have its own there.
+            Queued::Taken => self.files.retain(SocketFile::is_shared),
         }
         self.leave.raise(leaving);
     }
@@ -134,5 +167,30 @@ impl Crew {
             }
         }
         self.files.clear();
+    }
+}
+
+/// Threads that were not let go on end.
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.gate.decide(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_opens_or_does_not_and_stays_so() {
+        for opens in [true, false] {
+            let gate = Gate::default();
+            let waits = gate.clone();
+            let waiting = thread::spawn(move || waits.opens());
+            gate.decide(opens);
+            gate.decide(!opens);
+            assert_eq!(waiting.join().expect("it waits"), opens);
+            assert_eq!(gate.opens(), opens);
+        }
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::accept::{Accepted, Faults, Takes, accept};
-use crate::crew::Leaving;
+use crate::crew::{Gate, Leaving};
 use crate::listen::{Entrance, Listener};
 use crate::worker::Worker;
 
@@ -94,11 +94,12 @@ impl HandOff {
         receiver
     }
 
-    /// Accepts, on a thread of its own, until the shutdown begins; then the workers' channels end.
+    /// Accepts, on a thread of its own, from when the gate opens until the shutdown begins; then the workers' channels end.
     pub(crate) fn start(
         self,
         listeners: Vec<(Listener, Arc<Entrance>)>,
         faults: Arc<Faults>,
+        gate: Gate,
         shutdown: Signal<Leaving>,
     ) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -107,6 +108,9 @@ impl HandOff {
             .build()?;
         let shared = Arc::new(self);
         let run = move || {
+            if !gate.opens() {
+                return;
+            }
             let _entered = runtime.enter();
             let tasks: Vec<_> = listeners
                 .into_iter()

@@ -52,7 +52,8 @@ impl AsFd for Listener {
     }
 }
 
-/// Listens at all places that the settings name; at those where the process before did, by its listeners.
+/// Listens at all places that the settings name; at those where the process before did, by its listeners. Descriptors that
+/// were passed come first, so that a number names none of those that are opened here.
 pub(crate) fn bind(
     settings: &Settings,
     identity: Option<&Arc<Identity>>,
@@ -60,8 +61,10 @@ pub(crate) fn bind(
     purpose: Purpose,
 ) -> Result<Vec<Bound>, ServeError> {
     let gatekeeper = Gatekeeper::new(&settings.proxies);
+    let mut in_turn: Vec<(usize, &Bind)> = settings.bind.iter().enumerate().collect();
+    in_turn.sort_by_key(|(_, bind)| !is_passed(&bind.place));
     let mut all = Vec::new();
-    for (number, bind) in settings.bind.iter().enumerate() {
+    for (number, bind) in in_turn {
         let before = settings.bind[..number].iter();
         let key = Key::new(
             purpose,
@@ -80,12 +83,19 @@ pub(crate) fn bind(
                 .map(|opened| Bound::new(&key, &passage, opened));
             bound.collect::<io::Result<Vec<Bound>>>()
         });
-        all.extend(bound.map_err(|source| ServeError::Bind {
+        let bound = bound.map_err(|source| ServeError::Bind {
             bind: bind.clone(),
             source,
-        })?);
+        })?;
+        all.push((number, bound));
     }
-    Ok(all)
+    all.sort_by_key(|(number, _)| *number);
+    Ok(all.into_iter().flat_map(|(_, bound)| bound).collect())
+}
+
+/// Whether the process was started with what listens there.
+const fn is_passed(place: &Place) -> bool {
+    matches!(place, Place::Descriptor(_) | Place::Systemd)
 }
 
 /// Sockets that listen at one address.

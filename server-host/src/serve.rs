@@ -15,7 +15,7 @@ use crate::notify;
 use crate::operation::Operation;
 use crate::pulse;
 use crate::restart::{Predecessor, Purpose, Restart};
-use crate::signals::{Ends, Reloads};
+use crate::signals::Signals;
 use crate::tls::Identity;
 use crate::{Bind, Protocol, Security, ServeError, Settings, TlsError};
 
@@ -50,12 +50,15 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Serves an application until SIGINT or SIGTERM, or until its lifespan ends. Blocks the thread that calls it.
 ///
 /// In order: bind, the lifespan's startup, `on_listening` for each address, serve; then drain, and the lifespan's
-/// shutdown. A second signal cuts the shutdown short. SIGHUP reads certificates again.
+/// shutdown. A second signal cuts the shutdown short. SIGHUP reads certificates again. Signals that come before it serves are
+/// remembered.
 ///
 /// SIGUSR2 restarts without a refused connection or a request that is cut: the same program is started once more and gets the
 /// listeners; when it serves, this process accepts no more, answers all that it was asked, tells clients with the next answer
-/// to connect anew, and ends. If the new process fails, this one carries on, and logs why. Systemd is told
-/// (`NOTIFY_SOCKET`) when the server is ready, restarts and stops, and that all workers live (`WATCHDOG_USEC`).
+/// to connect anew, and ends. If the new process fails, this one carries on, and logs why. The first process of a container,
+/// with which all others of it would end, does not restart: it logs that, and where it would be recycled it drains and ends, for
+/// a new container. Systemd is told (`NOTIFY_SOCKET`) when the server is ready, restarts and stops, and that all workers live
+/// (`WATCHDOG_USEC`).
 ///
 /// # Errors
 ///
@@ -66,6 +69,14 @@ pub fn serve<P: Protocol>(
     settings: Settings,
     on_listening: impl FnMut(Listening),
 ) -> Result<(), ServeError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(ServeError::Runtime)?;
+    let entered = runtime.enter();
+    // Before all that takes time: until then they end the process.
+    let signals = Signals::new(&settings).map_err(ServeError::Runtime)?;
+    drop(entered);
     settings.check().map_err(ServeError::Settings)?;
     for concern in settings.concerns() {
         tracing::warn!("{concern}");
@@ -79,19 +90,15 @@ pub fn serve<P: Protocol>(
         predecessor.as_mut(),
         Purpose::Application,
     )?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(ServeError::Runtime)?;
-    let result = runtime.block_on(host(
-        Arc::new(protocol),
-        Arc::new(app),
-        Arc::new(settings),
-        bound,
+    let prepared = Prepared {
+        settings: Arc::new(settings),
+        signals,
         identity,
         predecessor,
-        on_listening,
-    ));
+        bound,
+    };
+    let (protocol, app) = (Arc::new(protocol), Arc::new(app));
+    let result = runtime.block_on(host(protocol, app, prepared, on_listening));
     // Tasks of the application that block must not hold the process.
     runtime.shutdown_background();
     result
@@ -132,25 +139,46 @@ fn listening(bound: &[Bound], settings: &Settings, server: &'static str) -> Vec<
     bound.iter().map(of_one).collect()
 }
 
+/// What is there before the application starts.
+struct Prepared {
+    settings: Arc<Settings>,
+    signals: Signals,
+    identity: Option<Arc<Identity>>,
+    predecessor: Option<Predecessor>,
+    bound: Vec<Bound>,
+}
+
 async fn host<P: Protocol>(
     protocol: Arc<P>,
     app: Arc<impl Application>,
-    settings: Arc<Settings>,
-    bound: Vec<Bound>,
-    identity: Option<Arc<Identity>>,
-    mut predecessor: Option<Predecessor>,
+    prepared: Prepared,
     on_listening: impl FnMut(Listening),
 ) -> Result<(), ServeError> {
-    let mut signals = Ends::new().map_err(ServeError::Runtime)?;
+    let Prepared {
+        settings,
+        signals,
+        identity,
+        mut predecessor,
+        bound,
+    } = prepared;
+    let Signals {
+        ends: mut signals,
+        restarts,
+        mut reloads,
+        reopens,
+    } = signals;
     let notify = Arc::new(notify::Notify::by_environment());
-    let mut restart = Restart::new(&settings).map_err(ServeError::Runtime)?;
-    restart.keep(&bound).map_err(ServeError::Runtime)?;
-    let mut reloads = Reloads::new(identity.is_some()).map_err(ServeError::Runtime)?;
+    let mut restart = Restart::new(&settings, restarts);
     let capabilities = protocol.capabilities();
-    let mut operation = Operation::new(&settings, capabilities)?;
+    let mut operation = Operation::new(&settings, capabilities, reopens)?;
+    let mut metrics = operation.bind_metrics(predecessor.as_mut())?;
+    for bound in [bound.as_slice(), metrics.as_slice()] {
+        restart.keep(bound).map_err(ServeError::Runtime)?;
+    }
     // One that is to take over is asked nothing before it is ready: who asks is told of the process that serves.
-    if predecessor.is_none() {
-        operation.serve_metrics(&protocol, None, &mut restart)?;
+    if let Some(bound) = metrics.take_if(|_| predecessor.is_none()) {
+        let served = operation.serve_metrics(&protocol, bound);
+        served.map_err(ServeError::Runtime)?;
     }
     let shutdown = Signal::new();
     let scope = LifespanScope::new(capabilities).with_drain(shutdown.clone());
@@ -164,19 +192,25 @@ async fn host<P: Protocol>(
     let listening = listening(&bound, &settings, capabilities.server());
     let crew = Crew::start(&protocol, &app, &state, &settings, bound, &operation);
     let mut crew = crew.map_err(ServeError::Runtime)?;
+    let ticker = operation.look_after(crew.workers.clone(), Arc::clone(&crew.faults));
+    let _ticker = ticker.map_err(ServeError::Runtime)?;
+    if let Some(bound) = metrics {
+        let served = operation.serve_metrics(&protocol, bound);
+        served.map_err(ServeError::Runtime)?;
+    }
+    // From here on nothing fails: a process that took clients and could not keep them would be no one to restart to.
+    crew.open();
     if let Some(interval) = notify.interval() {
         let pulses = crew.workers.iter().map(|worker| worker.pulse()).collect();
         tokio::spawn(pulse::watch(pulses, Arc::clone(&notify), interval));
     }
-    let _ticker = operation.look_after(crew.workers.clone(), Arc::clone(&crew.faults))?;
-    if let Some(predecessor) = &mut predecessor {
-        operation.serve_metrics(&protocol, Some(predecessor), &mut restart)?;
-    }
     listening.into_iter().for_each(on_listening);
-    if let Some(predecessor) = predecessor
-        && let Err(error) = predecessor.say_ready()
-    {
-        tracing::warn!(%error, "the process before this one is gone");
+    if let Some(predecessor) = &mut predecessor {
+        if let Err(error) = predecessor.say_ready() {
+            tracing::warn!(%error, "the process before this one is gone");
+        }
+        crew.take_files_over();
+        operation.take_files_over();
     }
     notify.ready();
 
@@ -195,8 +229,13 @@ async fn host<P: Protocol>(
                 break Ok(());
             }
             reason = operation.next() => {
-                tracing::info!("recycling, since {reason}");
-                restart.begin();
+                if restart.is_possible() {
+                    tracing::info!("recycling, since {reason}");
+                    restart.begin();
+                } else {
+                    tracing::info!(grace = ?settings.grace, "recycling, since {reason}: shutting down, for a new container");
+                    break Ok(());
+                }
             }
             error = running.ended_early() => {
                 tracing::error!("the application's lifespan ended while it was served: shutting down");

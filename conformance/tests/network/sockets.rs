@@ -16,7 +16,9 @@ chapter! {
     a_unix_socket_that_a_killed_server_left_is_replaced,
     a_unix_socket_in_use_is_not_taken,
     a_passed_descriptor_is_served,
+    a_number_names_no_socket_of_the_servers_own,
     sockets_that_systemd_passes_are_served,
+    those_that_wait_at_the_end_are_answered,
     connections_are_handed_to_the_idlest_worker,
     what_cannot_be_had_is_said_in_one_line,
     exhausted_descriptors_are_waited_for,
@@ -147,6 +149,37 @@ fn a_passed_descriptor_is_served(subject: &Subject) {
     for _ in 0..20 {
         assert_eq!(server.ask("/conformance/hello"), "Hello, world!");
     }
+}
+
+fn a_number_names_no_socket_of_the_servers_own(subject: &Subject) {
+    let (server, script) = (subject.name(), "exec \"$@\" 3<&-");
+    let arguments = ["-c", script, "sh", PROGRAM, "peer", "--server", server];
+    let without = Subject::new(server, "sh", &arguments);
+    // The first that it opens itself has the first number that is free.
+    let binds = ["--bind", "127.0.0.1:0", "--bind", "fd:3"];
+    let error = failure(&without, Options::new().arguments(&binds));
+    assert!(
+        error.contains("fd:3") && error.contains("started without"),
+        "{error}"
+    );
+}
+
+fn those_that_wait_at_the_end_are_answered(subject: &Subject) {
+    let arguments = ["--workers", "1", "--connections", "1", "--grace", "10m"];
+    let mut server = subject.start_with(Options::new().arguments(&arguments));
+    let mut first = server.connect();
+    assert_eq!(first.get("/conformance/hello").status, 200);
+    // More than a runtime lets a task do in one turn, and no room for any of them.
+    let mut waiting: Vec<Client> = (0..200).map(|_| server.connect()).collect();
+    for client in &mut waiting {
+        client.send("GET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n");
+    }
+    server.signal(Signal::TERM);
+    for client in &mut waiting {
+        assert_eq!(client.read_response().text(), "Hello, world!");
+    }
+    drop(first);
+    assert_eq!(server.wait().code(), Some(0));
 }
 
 fn sockets_that_systemd_passes_are_served(subject: &Subject) {

@@ -133,7 +133,7 @@ fn a_file_that_is_removed_early_leaves_the_next_one_alone() {
     let mut draining = bound(&at, 1);
     let in_use = listen(&settings(&at, 1));
     assert!(in_use.is_err(), "it accepts");
-    draining.file.take().expect("a file").remove();
+    drop(draining.file.take());
     let next = bound(&at, 1);
     drop(draining);
     assert!(UnixStream::connect(&path).is_ok());
@@ -227,4 +227,28 @@ fn a_descriptor_that_does_not_listen_is_not_taken() {
         let error = listen(&settings(at, 1)).expect_err(at);
         assert!(error.to_string().contains(at), "{error}");
     }
+}
+
+#[test]
+fn a_file_that_was_let_go_of_goes_whoever_listens() {
+    let (path, at) = path("let-go");
+    let mut before = bound(&at, 1);
+    let mut file = SocketFile::shared(&path).expect("it is there");
+    file.take_over();
+    assert!(!file.is_shared());
+    drop(file);
+    assert!(!path.exists());
+    drop(before.file.take());
+}
+
+#[test]
+fn a_descriptor_that_this_process_opened_is_not_taken() {
+    let own = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let at = format!("fd:{}", std::os::fd::AsRawFd::as_raw_fd(&own));
+    let error = listen(&settings(&at, 1)).expect_err("it was not passed");
+    assert!(error.to_string().contains("started without"), "{error}");
+    // It is as it was.
+    let address = own.local_addr().expect("bound");
+    let _client = std::net::TcpStream::connect(address).expect("it listens");
+    own.accept().expect("it waits for clients");
 }

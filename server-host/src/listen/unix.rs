@@ -51,10 +51,14 @@ impl SocketFile {
         self.whose = Whose::Shared;
     }
 
-    /// Removes it now. Listeners are still open: until it is gone another server is told that it is in use, and from then on
-    /// has a file of its own.
-    pub(crate) fn remove(mut self) {
+    /// The other process has let go of it.
+    pub(crate) fn take_over(&mut self) {
         self.whose = Whose::Ours;
+    }
+
+    /// Whether another process may listen at it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.whose == Whose::Shared
     }
 }
 

@@ -87,9 +87,9 @@ impl Predecessor {
         taken.into_iter().map(|kept| kept.listener).collect()
     }
 
-    /// Says that this process serves. What was not taken is closed when the other process ends, which then sees whether anybody
-    /// listens still.
-    pub(crate) fn say_ready(mut self) -> io::Result<()> {
+    /// Says that this process serves. The other one believes it as long as this lives. What was not taken is closed before, so that
+    /// the other one sees at its end whether anybody listens still.
+    pub(crate) fn say_ready(&mut self) -> io::Result<()> {
         self.listeners.clear();
         self.socket.write_all(READY)
     }
