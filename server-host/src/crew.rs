@@ -1,8 +1,7 @@
 //! The workers of a process, and who accepts for them: how they start, and how they end.
 
 use std::io;
-use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::sync::Arc;
 use std::time::Instant;
 
 use gateway_spec::{Application, Signal, State};
@@ -11,6 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::accept::{Faults, Queued};
 use crate::app::App;
 use crate::clock::Clock;
+use crate::gate::Gate;
 use crate::handoff::HandOff;
 use crate::listen::{Bound, SocketFile};
 use crate::metrics::Counts;
@@ -25,22 +25,6 @@ use crate::{Protocol, Settings};
 pub(crate) struct Leaving {
     pub(crate) deadline: Instant,
     pub(crate) queued: Queued,
-}
-
-/// Holds back the threads that accept, until all is there that they need and that may be missing.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Gate(Arc<OnceLock<bool>>);
-
-impl Gate {
-    /// Waits until it is known whether it opens.
-    pub(crate) fn opens(&self) -> bool {
-        *self.0.wait()
-    }
-
-    /// Decides, once: what is said later counts for nothing.
-    fn decide(&self, opens: bool) {
-        let _ = self.0.set(opens);
-    }
 }
 
 /// Workers that serve, each on a thread of its own. None of them accepts before the crew is [opened](Crew::open).
@@ -104,7 +88,7 @@ impl Crew {
         }
         if !shares.for_all.is_empty() {
             let (faults, leave) = (Arc::clone(&crew.faults), crew.leave.clone());
-            hand_off.start(shares.for_all, faults, crew.gate.clone(), leave)?;
+            hand_off.start(shares.for_all, faults, &crew.gate, leave)?;
         }
         Ok(crew)
     }
@@ -117,17 +101,12 @@ impl Crew {
         ending: mpsc::Sender<io::Result<()>>,
     ) -> io::Result<()> {
         let (name, leave) = (format!("worker-{}", worker.number()), self.leave.clone());
-        let gate = self.gate.clone();
-        let run = move || {
-            if !gate.opens() {
-                return;
-            }
-            let result = worker.run(protocol, sources, &leave);
+        let run = move |runtime| {
+            let result = worker.run(runtime, protocol, sources, &leave);
             // As many results are waited for as there are workers, so there is room.
             let _ = ending.try_send(result);
         };
-        thread::Builder::new().name(name).spawn(run)?;
-        Ok(())
+        self.gate.start(name, run).map(drop)
     }
 
     /// Lets them accept.
@@ -174,23 +153,5 @@ impl Crew {
 impl Drop for Crew {
     fn drop(&mut self) {
         self.gate.decide(false);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gate_opens_or_does_not_and_stays_so() {
-        for opens in [true, false] {
-            let gate = Gate::default();
-            let waits = gate.clone();
-            let waiting = thread::spawn(move || waits.opens());
-            gate.decide(opens);
-            gate.decide(!opens);
-            assert_eq!(waiting.join().expect("it waits"), opens);
-            assert_eq!(gate.opens(), opens);
-        }
     }
 }

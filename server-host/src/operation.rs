@@ -15,6 +15,7 @@ use crate::admin::Admin;
 use crate::app::App;
 use crate::clock::{Clock, Ticker};
 use crate::crew::Leaving;
+use crate::gate::Gate;
 use crate::listen::{self, Bound, Listener, SocketFile};
 use crate::metrics::Counts;
 use crate::opens::Sources;
@@ -146,14 +147,12 @@ impl Operation {
             faults: Arc::new(Faults::default()),
         };
         let (protocol, leaves) = (Arc::clone(protocol), leave.clone());
-        let run = move || {
-            if let Err(error) = worker.run(protocol, sources, &leaves) {
+        let run = move |runtime| {
+            if let Err(error) = worker.run(runtime, protocol, sources, &leaves) {
                 tracing::error!(%error, "metrics are not served any more");
             }
         };
-        let thread = thread::Builder::new()
-            .name(String::from("metrics"))
-            .spawn(run);
+        let thread = Gate::opened().start("metrics".into(), run);
         self.metrics = Some(Metrics {
             leave,
             file: bound.file,
@@ -208,15 +207,6 @@ impl Operation {
                 watchdog.look(now, is_used);
             }
         })
-    }
-
-    /// The process before this one has handed everything over: with this one goes the file of the metrics' socket.
-    pub(crate) fn take_files_over(&mut self) {
-        let file = self
-            .metrics
-            .as_mut()
-            .and_then(|metrics| metrics.file.as_mut());
-        file.into_iter().for_each(SocketFile::take_over);
     }
 
     /// Another process serves the metrics from now on, at the same listener: who asks is not to be told of this one.

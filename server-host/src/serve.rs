@@ -205,12 +205,10 @@ async fn host<P: Protocol>(
         tokio::spawn(pulse::watch(pulses, Arc::clone(&notify), interval));
     }
     listening.into_iter().for_each(on_listening);
-    if let Some(predecessor) = &mut predecessor {
-        if let Err(error) = predecessor.say_ready() {
-            tracing::warn!(%error, "the process before this one is gone");
-        }
-        crew.take_files_over();
-        operation.take_files_over();
+    if let Some(predecessor) = &mut predecessor
+        && let Err(error) = predecessor.say_ready()
+    {
+        tracing::warn!(%error, "the process before this one is gone");
     }
     notify.ready();
 
@@ -246,6 +244,12 @@ async fn host<P: Protocol>(
     };
     // With it go the listeners that were kept for another process, and one that has not said that it is ready.
     drop(restart);
+    // The process before this one, if it has not let go, goes on: with the files of its sockets.
+    if !predecessor.as_ref().is_some_and(Predecessor::goes_on) {
+        crew.take_files_over();
+    }
+    // And it learns now that this one leaves.
+    drop(predecessor);
     let deadline = Instant::now() + settings.grace;
     match queued {
         Queued::Taken => {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
@@ -90,7 +90,8 @@ pub(super) struct Successor {
     until: Instant,
     /// It has closed its socket, and has so long to end.
     farewell: Option<Instant>,
-    is_ready: bool,
+    /// It is not for this process to end it any more.
+    is_let_go: bool,
 }
 
 /// What became of a new process.
@@ -129,7 +130,7 @@ impl Successor {
             said: Vec::new(),
             until: Instant::now() + patience,
             farewell: None,
-            is_ready: false,
+            is_let_go: false,
         };
         match handover::send(&ours, kept) {
             // It has ended already; how is said to who waits for it.
@@ -166,13 +167,17 @@ impl Successor {
         // Nothing more is said: what can come is its end.
         let mut more = [0];
         let said = self.socket.read(&mut more);
-        if tokio::time::timeout_at(self.until, said).await.is_ok()
-            && let Some(how) = self.ended().await
-        {
-            return Ending::Failed(format!("ended as soon as it served ({how})"));
+        if tokio::time::timeout_at(self.until, said).await.is_err() {
+            self.is_let_go = true;
+            return Ending::Ready;
         }
-        self.is_ready = true;
-        Ending::Ready
+        match self.ended().await {
+            Some(how) => Ending::Failed(format!("ended as soon as it served ({how})")),
+            None => {
+                self.leave_to_itself();
+                Ending::Failed("began to end as soon as it served".into())
+            }
+        }
     }
 
     /// Whether it has said that it serves.
@@ -195,6 +200,13 @@ impl Successor {
         }
     }
 
+    /// Lets it answer those whom it has taken. It stays this process's child, whose end is to be seen.
+    fn leave_to_itself(&mut self) {
+        self.is_let_go = true;
+        let id = Pid::from_child(&self.child);
+        tokio::task::spawn_blocking(move || waitpid(Some(id), WaitOptions::empty()));
+    }
+
     /// Ends it, if it has not ended; how it ended.
     fn end(&mut self) -> String {
         // One that is about to end does so in its own way all the same.
@@ -208,7 +220,7 @@ impl Successor {
 
 impl Drop for Successor {
     fn drop(&mut self) {
-        if self.is_ready {
+        if self.is_let_go {
             return;
         }
         // Clients whom it has taken are answered. One that has ended and was not waited for is still a child.
@@ -223,6 +235,8 @@ impl Drop for Successor {
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::test_kill_process;
+
     use super::*;
 
     /// A shell that does this in place of a server.
@@ -251,9 +265,13 @@ mod tests {
             ("exit 3", LONG, "exit status: 3"),
             ("kill -9 $$", LONG, "signal: 9"),
             ("exec 0</dev/null; sleep .1; exit 7", LONG, "exit status: 7"),
-            ("exec 0</dev/null; sleep 60", LONG, "did not end"),
+            ("exec 0</dev/null; exec sleep 60", LONG, "did not end"),
             ("printf ready >&0; exit 4", LONG, "exit status: 4"),
-            ("sleep 60", Duration::from_millis(50), "not ready in time"),
+            (
+                "exec sleep 60",
+                Duration::from_millis(50),
+                "not ready in time",
+            ),
         ] {
             let mut successor = shell(script, patience);
             let Ending::Failed(why) = successor.ready().await else {
@@ -261,6 +279,26 @@ mod tests {
             };
             assert!(why.contains(expected), "{script}: {why}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_process_that_begins_to_end_as_soon_as_it_serves_is_left_to_itself() {
+        let mut successor = shell("printf ready >&0; exec 0</dev/null; exec sleep 600", LONG);
+        let id = Pid::from_child(&successor.child);
+        let Ending::Failed(why) = successor.ready().await else {
+            panic!("it does not go on");
+        };
+        assert!(why.contains("began to end"), "{why}");
+        drop(successor);
+        kill_process(id, Signal::KILL).expect("it still answers");
+        // Whoever waits for it sees its end: then there is no such process.
+        let seen = async {
+            while test_kill_process(id).is_ok() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let seen = tokio::time::timeout(Duration::from_secs(30), seen).await;
+        seen.expect("its end is seen");
     }
 
     #[tokio::test]
