@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway_spec::{Address, Application, LifespanScope, Signal};
-use hosting::lifespan;
+use hosting::lifespan::{self, Running};
 
 use crate::accept::Queued;
 use crate::crew::{Crew, Leaving};
@@ -15,7 +15,7 @@ use crate::notify;
 use crate::operation::Operation;
 use crate::pulse;
 use crate::restart::{Predecessor, Purpose, Restart};
-use crate::signals::Signals;
+use crate::signals::{Ends, Reloads, Signals};
 use crate::tls::Identity;
 use crate::{Bind, Protocol, Security, ServeError, Settings, TlsError};
 
@@ -164,7 +164,7 @@ async fn host<P: Protocol>(
     let Signals {
         ends: mut signals,
         restarts,
-        mut reloads,
+        reloads,
         reopens,
     } = signals;
     let notify = Arc::new(notify::Notify::by_environment());
@@ -182,7 +182,7 @@ async fn host<P: Protocol>(
     }
     let shutdown = Signal::new();
     let scope = LifespanScope::new(capabilities).with_drain(shutdown.clone());
-    let (mut running, state) = tokio::select! {
+    let (running, state) = tokio::select! {
         started = lifespan::start(Arc::clone(&app), scope, settings.timeouts.startup) => {
             started.map_err(ServeError::Startup)?
         }
@@ -191,7 +191,7 @@ async fn host<P: Protocol>(
     };
     let listening = listening(&bound, &settings, capabilities.server());
     let crew = Crew::start(&protocol, &app, &state, &settings, bound, &operation);
-    let mut crew = crew.map_err(ServeError::Runtime)?;
+    let crew = crew.map_err(ServeError::Runtime)?;
     let ticker = operation.look_after(crew.workers.clone(), Arc::clone(&crew.faults));
     let _ticker = ticker.map_err(ServeError::Runtime)?;
     if let Some(bound) = metrics {
@@ -212,69 +212,115 @@ async fn host<P: Protocol>(
     }
     notify.ready();
 
-    let mut queued = Queued::Taken;
-    let mut outcome = loop {
-        tokio::select! {
-            () = signals.next() => {
-                tracing::info!(grace = ?settings.grace, "shutting down");
-                break Ok(());
-            }
-            () = reloads.next() => reload(identity.as_deref(), &notify),
-            successor = restart.taken_over() => {
-                tracing::info!(pid = successor, grace = ?settings.grace, "another process has taken over: leaving");
-                notify.taken_over(successor);
-                queued = Queued::Left;
-                break Ok(());
-            }
-            reason = operation.next() => {
-                if restart.is_possible() {
-                    tracing::info!("recycling, since {reason}");
-                    restart.begin();
-                } else {
-                    tracing::info!(grace = ?settings.grace, "recycling, since {reason}: shutting down, for a new container");
-                    break Ok(());
-                }
-            }
-            error = running.ended_early() => {
-                tracing::error!("the application's lifespan ended while it was served: shutting down");
-                break Err(ServeError::Lifespan(error));
-            }
-            result = crew.one_ended() => break result.map_err(ServeError::Runtime),
-        }
+    let mut serving = Serving {
+        settings,
+        notify,
+        operation,
+        crew,
+        running,
+        shutdown,
+        signals,
     };
+    let (queued, outcome) = serving
+        .until_it_is_to_end(reloads, identity.as_deref(), &mut restart)
+        .await;
     // With it go the listeners that were kept for another process, and one that has not said that it is ready.
     drop(restart);
     // The process before this one, if it has not let go, goes on: with the files of its sockets.
     if !predecessor.as_ref().is_some_and(Predecessor::goes_on) {
-        crew.take_files_over();
+        serving.crew.take_files_over();
     }
     // And it learns now that this one leaves.
     drop(predecessor);
-    let deadline = Instant::now() + settings.grace;
-    match queued {
-        Queued::Taken => {
-            notify.stopping();
-            operation.draining(deadline);
+    serving.end(queued, outcome).await
+}
+
+/// A process that serves.
+struct Serving {
+    settings: Arc<Settings>,
+    notify: Arc<notify::Notify>,
+    operation: Operation,
+    crew: Crew,
+    running: Running,
+    /// Tells the application.
+    shutdown: Signal<Instant>,
+    signals: Ends,
+}
+
+impl Serving {
+    /// Waits until there is a reason to end: who goes on, and how this one ends.
+    async fn until_it_is_to_end(
+        &mut self,
+        mut reloads: Reloads,
+        identity: Option<&Identity>,
+        restart: &mut Restart,
+    ) -> (Queued, Result<(), ServeError>) {
+        let grace = self.settings.grace;
+        let outcome = loop {
+            tokio::select! {
+                () = self.signals.next() => {
+                    tracing::info!(?grace, "shutting down");
+                    break Ok(());
+                }
+                () = reloads.next() => reload(identity, &self.notify),
+                successor = restart.taken_over() => {
+                    tracing::info!(pid = successor, ?grace, "another process has taken over: leaving");
+                    self.notify.taken_over(successor);
+                    return (Queued::Left, Ok(()));
+                }
+                reason = self.operation.next() => {
+                    if restart.is_possible() {
+                        tracing::info!("recycling, since {reason}");
+                        restart.begin();
+                    } else {
+                        tracing::info!(?grace, "recycling, since {reason}: shutting down, for a new container");
+                        break Ok(());
+                    }
+                }
+                error = self.running.ended_early() => {
+                    tracing::error!("the application's lifespan ended while it was served: shutting down");
+                    break Err(ServeError::Lifespan(error));
+                }
+                result = self.crew.one_ended() => break result.map_err(ServeError::Runtime),
+            }
+        };
+        (Queued::Taken, outcome)
+    }
+
+    /// Drains, and has the application end.
+    async fn end(
+        mut self,
+        queued: Queued,
+        outcome: Result<(), ServeError>,
+    ) -> Result<(), ServeError> {
+        let deadline = Instant::now() + self.settings.grace;
+        match queued {
+            Queued::Taken => {
+                self.notify.stopping();
+                self.operation.draining(deadline);
+            }
+            Queued::Left => self.operation.hand_metrics_over(),
         }
-        Queued::Left => operation.hand_metrics_over(),
+        self.shutdown.raise(deadline);
+        self.crew.leave(Leaving { deadline, queued });
+        tokio::select! {
+            // A worker whose thread the application blocks is left behind.
+            _ = tokio::time::timeout_at((deadline + LAST_WORDS / 4).into(), self.crew.all_ended()) => {}
+            () = self.signals.next() => return Err(ServeError::Forced),
+        }
+        drop(self.crew);
+        let last = deadline.max(Instant::now() + LAST_WORDS);
+        tokio::select! {
+            stopped = self.running.stop(last) => match stopped {
+                Ok(()) => outcome,
+                Err(error) => {
+                    tracing::error!("the application's shutdown failed: {error}");
+                    outcome.and(Err(ServeError::Lifespan(Some(error))))
+                }
+            },
+            () = self.signals.next() => Err(ServeError::Forced),
+        }
     }
-    shutdown.raise(deadline);
-    crew.leave(Leaving { deadline, queued });
-    tokio::select! {
-        // A worker whose thread the application blocks is left behind.
-        _ = tokio::time::timeout_at((deadline + LAST_WORDS / 4).into(), crew.all_ended()) => {}
-        () = signals.next() => return Err(ServeError::Forced),
-    }
-    drop(crew);
-    let last = deadline.max(Instant::now() + LAST_WORDS);
-    tokio::select! {
-        stopped = running.stop(last) => if let Err(error) = stopped {
-            tracing::error!("the application's shutdown failed: {error}");
-            outcome = outcome.and(Err(ServeError::Lifespan(Some(error))));
-        },
-        () = signals.next() => return Err(ServeError::Forced),
-    }
-    outcome
 }
 
 /// Reads the certificates again.
