@@ -1,24 +1,18 @@
-//! Restarts under load, restarts that fail, and what systemd is told of them.
+//! Restarts under load, by settings and programs that have changed, and what systemd is told of them.
 
-use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread;
 
-use conformance::{Client, Method, Options, PATIENCE, Server, Signal, Subject};
-use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, kill_process, test_kill_process};
+use conformance::{Client, Method, Options, PATIENCE, Signal, Subject};
 use tungstenite::Message;
 
 use super::certificates::Authority;
 use super::http2::{self, Asked};
+use super::processes::{Load, Process, ask_until_told, configured, taken_over, unix, wait_until};
 use super::{Folder, chapter, text};
 
 chapter! {
@@ -26,132 +20,9 @@ chapter! {
     listeners_go_on_whoever_accepts,
     the_program_of_now_is_started,
     the_program_that_a_link_leads_to_is_started,
-    a_new_process_that_cannot_start_changes_nothing,
     sockets_are_as_the_settings_of_now_say,
-    the_file_of_a_socket_outlives_a_new_process_that_fails,
-    a_new_process_that_cannot_serve_takes_nobody,
-    a_new_process_that_is_killed_changes_nothing,
-    the_end_of_the_old_process_ends_one_that_starts,
-    the_first_process_of_a_container_is_not_restarted,
-    signals_before_it_serves_are_remembered,
     systemd_is_told,
     the_watchdog_is_told_while_workers_answer,
-}
-
-/// A process that nobody else ends.
-struct Process(Pid);
-
-impl Process {
-    /// The one that a line of the log names last.
-    fn named_in(line: &str) -> Self {
-        let id = line.split("pid=").nth(1).expect("it names a process");
-        let id = id.split(' ').next().and_then(|id| id.parse().ok());
-        Self(id.and_then(Pid::from_raw).expect("an id"))
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(self.0, signal).expect("it is running");
-    }
-
-    /// The file of its program.
-    fn program(&self) -> PathBuf {
-        let link = format!("/proc/{}/exe", self.0.as_raw_nonzero());
-        std::fs::read_link(link).expect("it is running")
-    }
-
-    /// Waits until it is gone.
-    #[track_caller]
-    fn wait(&self) {
-        // It is no child of ours, so there is nothing to wait on.
-        wait_until("its end", || test_kill_process(self.0).is_err());
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = kill_process(self.0, Signal::KILL);
-    }
-}
-
-/// Clients that ask as long as they are let.
-struct Load {
-    stop: Arc<AtomicBool>,
-    answered: Arc<AtomicUsize>,
-    clients: Vec<JoinHandle<()>>,
-}
-
-impl Load {
-    fn new() -> Self {
-        Self {
-            stop: Arc::default(),
-            answered: Arc::default(),
-            clients: Vec::new(),
-        }
-    }
-
-    /// Adds a client that does this again and again; it panics where it is not served.
-    fn add(&mut self, mut ask: impl FnMut() + Send + 'static) {
-        let (stop, answered) = (Arc::clone(&self.stop), Arc::clone(&self.answered));
-        self.clients.push(thread::spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                ask();
-                answered.fetch_add(1, Ordering::Relaxed);
-            }
-        }));
-    }
-
-    /// Adds a client that keeps its connection for as long as the server does.
-    fn add_keeping(&mut self, connect: impl Fn() -> Client + Send + 'static) {
-        let mut client = None;
-        self.add(move || {
-            let mut kept = client.take().unwrap_or_else(&connect);
-            let response = kept.get("/conformance/hello");
-            assert_eq!(response.text(), "Hello, world!");
-            if response.field("connection") != Some("close") {
-                client = Some(kept);
-            }
-        });
-    }
-
-    /// Waits until so many more were answered.
-    #[track_caller]
-    fn wait_for(&self, more: usize) {
-        let (until, begun) = (self.answered.load(Ordering::Relaxed) + more, Instant::now());
-        while self.answered.load(Ordering::Relaxed) < until {
-            let ended = self.clients.iter().any(JoinHandle::is_finished);
-            assert!(
-                !ended && begun.elapsed() < PATIENCE,
-                "somebody was not served"
-            );
-            // Not a spin: what is waited for needs the cores.
-            thread::park_timeout(Duration::from_millis(1));
-        }
-    }
-
-    /// Ends; all must have been served.
-    fn end(self) -> usize {
-        self.stop.store(true, Ordering::Relaxed);
-        for client in self.clients {
-            assert!(client.join().is_ok(), "somebody was not served");
-        }
-        self.answered.load(Ordering::Relaxed)
-    }
-}
-
-/// Waits for the process that takes over.
-fn taken_over(server: &Server) -> Process {
-    Process::named_in(&server.wait_for_log("another process has taken over"))
-}
-
-/// Asks until an answer says that it is the last: workers learn one after the other that they are to leave. Each is answered.
-#[track_caller]
-fn ask_until_told(client: &mut Client, path: &str) {
-    wait_until("the last answer", || {
-        let response = client.get(path);
-        assert_eq!(response.status, 200);
-        response.field("connection") == Some("close")
-    });
-    client.expect_end();
 }
 
 fn no_client_is_refused_and_no_request_is_cut(subject: &Subject) {
@@ -375,109 +246,6 @@ fn the_program_that_a_link_leads_to_is_started(subject: &Subject) {
     assert_eq!(server.ask("/conformance/hello"), "Hello, world!");
 }
 
-fn a_new_process_that_cannot_start_changes_nothing(subject: &Subject) {
-    let folder = Folder::new();
-    let file = folder.write("gateway.toml", "workers = 1\n");
-    let options = Options::new().arguments(&["--config", text(&file)]);
-    let mut server = subject.start_with(options);
-    let mut kept = server.connect();
-    for (text, how) in [
-        ("wrkers = 1\n", "wrkers"),
-        (
-            "tls-cert = [\"/no/such/file\"]\ntls-key = [\"/no/such/file\"]\n",
-            "/no/such/file",
-        ),
-    ] {
-        let _ = folder.write("gateway.toml", text);
-        let failed = carried_on(&server);
-        server.signal(Signal::USR2);
-        let said = server.wait_for_log(how);
-        assert!(said.contains("error: "), "{said}");
-        wait_until("it carries on", || carried_on(&server) > failed);
-        assert_eq!(kept.get("/conformance/hello").status, 200);
-        assert_eq!(server.ask("/conformance/hello"), "Hello, world!");
-    }
-    // Mended, it works.
-    let _ = folder.write("gateway.toml", "workers = 1\n");
-    server.signal(Signal::USR2);
-    let _new = taken_over(&server);
-    ask_until_told(&mut kept, "/conformance/hello");
-    assert_eq!(server.wait_for_process().code(), Some(0));
-    assert_eq!(server.ask("/conformance/hello"), "Hello, world!");
-}
-
-fn a_new_process_that_cannot_serve_takes_nobody(subject: &Subject) {
-    let folder = Folder::new();
-    let file = folder.write("gateway.toml", "workers = 2\n");
-    let path = folder.file("app.sock");
-    let unix = format!("unix:{}", text(&path));
-    let options = Options::new().arguments(&[
-        "--bind",
-        "127.0.0.1:0",
-        "--bind",
-        &unix,
-        "--config",
-        text(&file),
-    ]);
-    let server = subject.start_with(options);
-    let address = server.address();
-    let mut load = Load::new();
-    for _ in 0..2 {
-        load.add(move || {
-            let mut client = Client::connect(address);
-            assert_eq!(client.get("/conformance/hello").status, 200);
-        });
-    }
-    load.wait_for(20);
-    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let taken = taken.local_addr().map(|address| (taken, address));
-    let (_taken, port) = taken.expect("bound");
-    let _ = folder.write("gateway.toml", &format!("metrics-bind = \"{port}\"\n"));
-    for times in 1..=3 {
-        server.signal(Signal::USR2);
-        let failed = || {
-            let log = server.log();
-            let said = log
-                .iter()
-                .filter(|line| line.contains("(exit status: 1): this one carries on"));
-            said.count()
-        };
-        wait_until("it carries on", || failed() == times);
-        let said = server.wait_for_log("error: ");
-        assert!(said.contains(&port.to_string()), "{said}");
-        load.wait_for(20);
-    }
-    let _ = load.end();
-    assert!(path.exists(), "the file is of the one that goes on");
-    let mut client = Client::connect_unix(&path);
-    assert_eq!(client.get("/conformance/hello").status, 200);
-}
-
-/// How often it has said that it goes on itself.
-fn carried_on(server: &Server) -> usize {
-    let log = server.log();
-    let said = log
-        .iter()
-        .filter(|line| line.contains("(exit status: 2): this one carries on"));
-    said.count()
-}
-
-/// A server whose places are those of this file, and of no flag.
-fn configured(subject: &Subject, file: &Path) -> Subject {
-    let script = format!(
-        "exec {} peer --server {} --config {}",
-        super::PROGRAM,
-        subject.name(),
-        text(file)
-    );
-    Subject::new(subject.name(), "sh", &["-c", &script])
-}
-
-/// A place as a file has it.
-fn unix(path: &Path) -> String {
-    format!("unix:{}", text(path))
-}
-
 fn sockets_are_as_the_settings_of_now_say(subject: &Subject) {
     let folder = Folder::new();
     let [kept, dropped, metrics] =
@@ -507,137 +275,6 @@ fn sockets_are_as_the_settings_of_now_say(subject: &Subject) {
     new.signal(Signal::TERM);
     new.wait();
     assert!(!kept.exists(), "it goes with the last");
-}
-
-fn the_file_of_a_socket_outlives_a_new_process_that_fails(subject: &Subject) {
-    let folder = Folder::new();
-    let path = folder.file("app.sock");
-    let file = folder.write("gateway.toml", &format!("bind = {:?}\n", unix(&path)));
-    let mut server = configured(subject, &file).start();
-    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let taken = taken.local_addr().map(|address| (address, taken));
-    let (address, _taken) = taken.expect("bound");
-    // It has the listeners when it fails.
-    let wrong = format!("bind = {:?}\nmetrics-bind = \"{address}\"\n", unix(&path));
-    let _ = folder.write("gateway.toml", &wrong);
-    server.signal(Signal::USR2);
-    let _ = server.wait_for_log("carries on");
-    let hello = Client::connect_unix(&path).get("/conformance/hello");
-    assert_eq!(hello.status, 200);
-    server.signal(Signal::TERM);
-    assert_eq!(server.wait_for_process().code(), Some(0));
-    assert!(!path.exists());
-}
-
-/// Waits for what must happen.
-#[track_caller]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
-        // Not a spin: what is waited for needs the cores.
-        thread::park_timeout(Duration::from_millis(1));
-    }
-}
-
-/// A server whose next process waits for ever for its file.
-fn hanging(subject: &Subject, folder: &Folder) -> (Server, Process) {
-    let file = folder.write("gateway.toml", "workers = 2\n");
-    let options = Options::new().arguments(&["--config", text(&file)]);
-    let server = subject.start_with(options);
-    std::fs::remove_file(&file).expect("it is there");
-    let made = Command::new("mkfifo").arg(&file).status();
-    assert!(made.expect("a program of every system").success());
-    server.signal(Signal::USR2);
-    let new = Process::named_in(&server.wait_for_log("a new process is starting"));
-    (server, new)
-}
-
-fn a_new_process_that_is_killed_changes_nothing(subject: &Subject) {
-    let folder = Folder::new();
-    let (server, new) = hanging(subject, &folder);
-    let address = server.address();
-    let mut load = Load::new();
-    for _ in 0..2 {
-        load.add_keeping(move || Client::connect(address));
-        load.add(move || {
-            assert_eq!(
-                Client::connect(address).get("/conformance/hello").status,
-                200
-            )
-        });
-    }
-    load.wait_for(20);
-    server.signal(Signal::USR2);
-    let _ = server.wait_for_log("starting already");
-    new.signal(Signal::KILL);
-    let said = server.wait_for_log("carries on");
-    assert!(said.contains("signal: 9"), "{said}");
-    load.wait_for(100);
-    let _ = load.end();
-    new.wait();
-}
-
-fn the_end_of_the_old_process_ends_one_that_starts(subject: &Subject) {
-    let folder = Folder::new();
-    let (mut server, new) = hanging(subject, &folder);
-    server.signal(Signal::TERM);
-    assert_eq!(server.wait_for_process().code(), Some(0));
-    new.wait();
-}
-
-fn the_first_process_of_a_container_is_not_restarted(subject: &Subject) {
-    let (program, as_first) = ("unshare", ["-Upf", "--kill-child"]);
-    let may = Command::new(program).args(as_first).arg("true").output();
-    if !may.is_ok_and(|tried| tried.status.success()) {
-        // The package's own tests have the rule; this is about a kernel that lets us make a container.
-        eprintln!("not tried: this system lets nobody have processes of his own");
-        return;
-    }
-    let mut arguments = as_first.to_vec();
-    arguments.extend([super::PROGRAM, "peer", "--server", subject.name()]);
-    let contained = Subject::new(subject.name(), program, &arguments);
-    let options = Options::new().arguments(&["--recycle-requests", "1"]);
-    let mut server = contained.start_with(options);
-    let id = server.id();
-    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-    let first = children.expect("it is running").trim().parse().ok();
-    let first = Process(first.and_then(Pid::from_raw).expect("one process"));
-    first.signal(Signal::USR2);
-    let _ = server.wait_for_log("no restart");
-    assert_eq!(server.ask("/conformance/hello"), "Hello, world!");
-    // That was as many as it is to answer: who runs the container starts another.
-    assert_eq!(server.wait().code(), Some(0));
-    let _ = server.wait_for_log("for a new container");
-}
-
-fn signals_before_it_serves_are_remembered(subject: &Subject) {
-    let (authority, folder) = (Authority::new("an authority"), Folder::new());
-    let (certificate, key) = authority.server(&["localhost"]).write(&folder, "server");
-    let pipe = folder.file("pipe");
-    let made = Command::new("mkfifo").arg(&pipe).status();
-    assert!(made.expect("a program of every system").success());
-    for signal in [Signal::USR1, Signal::TERM] {
-        let options =
-            Options::new().arguments(&["--tls-cert", text(&pipe), "--tls-key", text(&key)]);
-        let mut server = subject.launch(options);
-        // It can be opened when somebody reads there, who then waits for what is written.
-        let (mut written, flags) = (None, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC);
-        wait_until("it reads its certificate", || {
-            written = rustix::fs::open(&pipe, flags, Mode::empty()).ok();
-            written.is_some()
-        });
-        server.signal(signal);
-        let mut written = std::fs::File::from(written.expect("it is open"));
-        let certificate = std::fs::read(&certificate).expect("it is there");
-        written.write_all(&certificate).expect("there is room");
-        drop(written);
-        if signal == Signal::USR1 {
-            let _ = server.addresses(1);
-            server.signal(Signal::TERM);
-        }
-        assert_eq!(server.wait().code(), Some(0));
-    }
 }
 
 /// Where a server says how it is.

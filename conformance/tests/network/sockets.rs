@@ -1,17 +1,22 @@
 //! Where a server listens, and what accepting does when it cannot.
 
 use std::net::TcpListener;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use conformance::{Client, Options, PATIENCE, Server, Signal, Subject};
+use rustix::process::{getgid, getuid};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{Folder, PROGRAM, chapter, text};
 
 chapter! {
     several_places_are_served_at_once,
     a_unix_socket_is_served,
+    a_unix_socket_has_its_owner,
+    as_many_wait_in_the_kernel_as_are_asked_for,
     a_server_that_drains_leaves_the_next_one_alone,
     a_unix_socket_that_a_killed_server_left_is_replaced,
     a_unix_socket_in_use_is_not_taken,
@@ -79,6 +84,63 @@ fn a_unix_socket_is_served(subject: &Subject) {
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
     assert!(!path.exists(), "the file is gone with the server");
+}
+
+fn a_unix_socket_has_its_owner(subject: &Subject) {
+    let folder = Folder::new();
+    let path = folder.file("app.sock");
+    let unix = format!("unix:{}", text(&path));
+    let (user, group) = (getuid(), getgid());
+    let own = (user.as_raw(), group.as_raw());
+    let name = |flag| {
+        let said = Command::new("id").arg(flag).output();
+        let said = said.expect("a program of every system").stdout;
+        String::from_utf8(said).expect("it is text")
+    };
+    let by_name = format!("{}:{}", name("-un").trim(), name("-gn").trim());
+    let mut rows = vec![
+        (format!("{}:{}", own.0, own.1), own),
+        (by_name, own),
+        (format!(":{}", own.1), own),
+    ];
+    if user.is_root() {
+        // Nobody else may give files away.
+        rows.extend([("1:2".into(), (1, 2)), ("1".into(), (1, own.1))]);
+    }
+    for (owner, expected) in rows {
+        let arguments = ["--bind", &unix, "--unix-owner", &owner];
+        let _server = subject.start_with(Options::new().arguments(&arguments));
+        let file = std::fs::metadata(&path).expect("it is there");
+        assert_eq!((file.uid(), file.gid()), expected, "{owner}");
+        let hello = Client::connect_unix(&path).get("/conformance/hello");
+        assert_eq!(hello.status, 200);
+    }
+    let unknown = ["--bind", &unix, "--unix-owner", "nobody-has-this-name"];
+    let error = failure(subject, Options::new().arguments(&unknown));
+    assert!(error.contains("nobody-has-this-name"), "{error}");
+}
+
+fn as_many_wait_in_the_kernel_as_are_asked_for(subject: &Subject) {
+    for backlog in [2, 7] {
+        let folder = Folder::new();
+        let path = folder.file("app.sock");
+        let (unix, asked) = (format!("unix:{}", text(&path)), backlog.to_string());
+        let arguments = ["--bind", &unix, "--backlog", &asked];
+        // The first has all the room that there is, so nobody accepts the others.
+        let full = ["--workers", "1", "--connections", "1"];
+        let options = Options::new().arguments(&arguments).arguments(&full);
+        let _server = subject.start_with(options);
+        let mut first = Client::connect_unix(&path);
+        assert_eq!(first.get("/conformance/hello").status, 200);
+        let connect = || {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            socket.set_nonblocking(true)?;
+            socket.connect(&SockAddr::unix(&path)?).map(|()| socket)
+        };
+        let waiting: Vec<Socket> = (0..100).map_while(|_| connect().ok()).collect();
+        // The kernel has one more wait than it is told.
+        assert_eq!(waiting.len(), backlog + 1);
+    }
 }
 
 fn a_server_that_drains_leaves_the_next_one_alone(subject: &Subject) {
