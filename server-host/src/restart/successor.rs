@@ -283,7 +283,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_that_begins_to_end_as_soon_as_it_serves_is_left_to_itself() {
-        let mut successor = shell("printf ready >&0; exec 0</dev/null; exec sleep 600", LONG);
+        let mut successor = shell("printf ready >&0; exec 0</dev/null; exec sleep 60", LONG);
         let id = Pid::from_child(&successor.child);
         let Ending::Failed(why) = successor.ready().await else {
             panic!("it does not go on");
