@@ -3,11 +3,10 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use gateway_spec::Address;
@@ -24,6 +23,10 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often it is said at the most that accepting fails.
 const SAID_EVERY: Duration = Duration::from_secs(1);
+
+/// How many are taken at the most that wait when accepting ends: as many as a kernel queues for a listener that is set to the
+/// most that is usual (`net.core.somaxconn`). Without it, clients that never cease to come would put off the end.
+const MOST_QUEUED: usize = 65_535;
 
 /// A connection that nobody has yet: no runtime knows its socket.
 #[derive(Debug)]
@@ -92,7 +95,7 @@ pub(crate) async fn accept(
         }
     };
     if queued == Queued::Taken {
-        while let Some(accepted) = accepts.at_once() {
+        for accepted in std::iter::from_fn(|| accepts.at_once()).take(MOST_QUEUED) {
             takes.take(accepted);
         }
     }
@@ -115,14 +118,13 @@ impl Accepts {
             .await
     }
 
-    /// One that the kernel has accepted already.
+    /// One that the kernel has accepted already. Asks the kernel and not the runtime, which lets a task do so much a turn.
     fn at_once(&self) -> Option<Accepted> {
         loop {
-            let mut context = Context::from_waker(Waker::noop());
-            match pin!(self.next()).poll(&mut context) {
-                Poll::Ready(Ok(accepted)) => return Some(accepted),
-                Poll::Ready(Err(error)) if is_of_one_connection(&error) => {}
-                Poll::Ready(Err(_)) | Poll::Pending => return None,
+            match self.once(self.listener.as_fd()) {
+                Ok(accepted) => return Some(accepted),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(_) => return None,
             }
         }
     }
@@ -231,7 +233,66 @@ impl Faults {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+    use std::sync::atomic::AtomicUsize;
+
+    use socket2::{Domain, Socket as Listening, Type};
+
     use super::*;
+    use crate::arrival::Passage;
+
+    /// Has no room, and counts what it is given all the same.
+    #[derive(Default)]
+    struct Full {
+        taken: AtomicUsize,
+        freed: Notify,
+    }
+
+    impl Takes for &Full {
+        fn has_room(&self) -> bool {
+            false
+        }
+
+        fn freed(&self) -> &Notify {
+            &self.freed
+        }
+
+        fn take(&self, _: Accepted) {
+            self.taken.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn all_that_wait_when_accepting_ends_are_taken_or_left() {
+        // More than a runtime lets a task do in one turn.
+        const CLIENTS: usize = 200;
+        let listener = Listening::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        listener.bind(&any.into()).expect("a free port");
+        listener.listen(1024).expect("it can listen");
+        listener.set_nonblocking(true).expect("an option");
+        let address = listener.local_addr().expect("bound").as_socket();
+        let address = address.expect("of TCP");
+        let clients: Vec<TcpStream> = (0..CLIENTS)
+            .map(|_| TcpStream::connect(address).expect("there is room in the kernel"))
+            .collect();
+        let entrance = Arc::new(Entrance {
+            address: Address::Tcp(address),
+            passage: Passage::new(None, None),
+        });
+        for (queued, expected) in [(Queued::Left, 0), (Queued::Taken, CLIENTS)] {
+            let listener = Listener {
+                socket: listener.try_clone().expect("descriptors are left").into(),
+                family: Family::Tcp,
+            };
+            let (full, faults) = (Full::default(), Arc::default());
+            let ends = async { queued };
+            let accepted = accept(listener, Arc::clone(&entrance), &full, faults, ends).await;
+            accepted.expect("it accepts");
+            assert_eq!(full.taken.into_inner(), expected);
+        }
+        drop(clients);
+    }
 
     #[test]
     fn failures_are_said_once_a_second() {

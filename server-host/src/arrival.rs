@@ -82,7 +82,7 @@ impl Passage {
         let alarm = worker.clock.alarm();
         let after = worker.settings.timeouts.handshake;
         alarm.set(worker.clock.deadline(after));
-        let limit = worker.settings.limits.handshakes;
+        let limit = worker.settings.limits.handshakes_in_force();
         worker.handshakes.note(&alarm, limit);
         let client = context.info().client.clone();
         let passing = self.go(socket, &mut context);

@@ -40,7 +40,7 @@ pub enum Place {
     Tcp(SocketAddr),
     /// A unix socket of this path. One that a server left behind is replaced; one that somebody answers at is not.
     Unix(PathBuf),
-    /// A descriptor that the process was started with: a socket that listens already, of either family.
+    /// A descriptor that the process was started with, 3 or above: a socket that listens already, of either family.
     Descriptor(u32),
     /// All that systemd passes (`LISTEN_FDS`, `LISTEN_PID`; sd_listen_fds(3)).
     Systemd,

@@ -153,19 +153,21 @@ impl Context {
 
     /// Says what a proxy has said before the first byte of HTTP.
     pub(crate) fn set_proxied(&mut self, header: Header) {
-        let Header::Proxied {
-            client,
-            server,
-            security,
-        } = header
-        else {
-            return;
-        };
-        let info = Arc::make_mut(&mut self.info);
-        info.client = Some(client);
-        info.server = Some(server);
-        if security == Security::Tls {
-            info.scheme = Scheme::HTTPS;
+        match header {
+            Header::Local => {}
+            Header::Unknown => Arc::make_mut(&mut self.info).client = None,
+            Header::Proxied {
+                client,
+                server,
+                security,
+            } => {
+                let info = Arc::make_mut(&mut self.info);
+                info.client = Some(client);
+                info.server = Some(server);
+                if security == Security::Tls {
+                    info.scheme = Scheme::HTTPS;
+                }
+            }
         }
     }
 

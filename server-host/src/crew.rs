@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
 use gateway_spec::{Application, Signal, State};
@@ -11,6 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::accept::{Faults, Queued};
 use crate::app::App;
 use crate::clock::Clock;
+use crate::gate::Gate;
 use crate::handoff::HandOff;
 use crate::listen::{Bound, SocketFile};
 use crate::metrics::Counts;
@@ -27,10 +27,11 @@ pub(crate) struct Leaving {
     pub(crate) queued: Queued,
 }
 
-/// Workers that serve, each on a thread of its own.
+/// Workers that serve, each on a thread of its own. None of them accepts before the crew is [opened](Crew::open).
 pub(crate) struct Crew {
     pub(crate) workers: Vec<Arc<Worker>>,
     pub(crate) faults: Arc<Faults>,
+    gate: Gate,
     leave: Signal<Leaving>,
     ended: mpsc::Receiver<io::Result<()>>,
     files: Vec<SocketFile>,
@@ -54,6 +55,7 @@ impl Crew {
         let mut crew = Self {
             workers: Vec::with_capacity(count),
             faults,
+            gate: Gate::default(),
             leave: Signal::new(),
             ended,
             files: shares.files,
@@ -86,7 +88,7 @@ impl Crew {
         }
         if !shares.for_all.is_empty() {
             let (faults, leave) = (Arc::clone(&crew.faults), crew.leave.clone());
-            hand_off.start(shares.for_all, faults, leave)?;
+            hand_off.start(shares.for_all, faults, &crew.gate, leave)?;
         }
         Ok(crew)
     }
@@ -99,13 +101,22 @@ impl Crew {
         ending: mpsc::Sender<io::Result<()>>,
     ) -> io::Result<()> {
         let (name, leave) = (format!("worker-{}", worker.number()), self.leave.clone());
-        let run = move || {
-            let result = worker.run(protocol, sources, &leave);
+        let run = move |runtime| {
+            let result = worker.run(runtime, protocol, sources, &leave);
             // As many results are waited for as there are workers, so there is room.
             let _ = ending.try_send(result);
         };
-        thread::Builder::new().name(name).spawn(run)?;
-        Ok(())
+        self.gate.start(name, run).map(drop)
+    }
+
+    /// Lets them accept.
+    pub(crate) fn open(&self) {
+        self.gate.decide(true);
+    }
+
+    /// The process before this one has let go: with this one go the files of its sockets.
+    pub(crate) fn take_files_over(&mut self) {
+        self.files.iter_mut().for_each(SocketFile::take_over);
     }
 
     /// Waits until one of them has ended before it was told to. Cancel safe.
@@ -118,13 +129,16 @@ impl Crew {
 
     /// Tells all to leave. What the kernel has accepted is left to another process, or theirs.
     pub(crate) fn leave(&mut self, leaving: Leaving) {
-        if leaving.queued == Queued::Left {
-            self.files.drain(..).for_each(SocketFile::leave);
+        match leaving.queued {
+            Queued::Left => self.files.iter_mut().for_each(SocketFile::share),
+            // What is this process's alone goes before the drain, while listeners are still open: until then another server is
+            // told that it is in use, and from then on may have its own there.
+            Queued::Taken => self.files.retain(SocketFile::is_shared),
         }
         self.leave.raise(leaving);
     }
 
-    /// Waits until all have ended; with them go the files of their sockets.
+    /// Waits until all have ended; with them go the files of sockets at which nobody listens any more.
     pub(crate) async fn all_ended(&mut self) {
         while let Some(result) = self.ended.recv().await {
             if let Err(error) = result {
@@ -132,5 +146,12 @@ impl Crew {
             }
         }
         self.files.clear();
+    }
+}
+
+/// Threads that were not let go on end.
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.gate.decide(false);
     }
 }

@@ -3,14 +3,15 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use gateway_spec::Signal;
+use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::accept::{Accepted, Faults, Takes, accept};
 use crate::crew::Leaving;
+use crate::gate::Gate;
 use crate::listen::{Entrance, Listener};
 use crate::worker::Worker;
 
@@ -94,19 +95,16 @@ impl HandOff {
         receiver
     }
 
-    /// Accepts, on a thread of its own, until the shutdown begins; then the workers' channels end.
+    /// Accepts, on a thread of its own, from when the gate opens until the shutdown begins; then the workers' channels end.
     pub(crate) fn start(
         self,
         listeners: Vec<(Listener, Arc<Entrance>)>,
         faults: Arc<Faults>,
+        gate: &Gate,
         shutdown: Signal<Leaving>,
     ) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()?;
         let shared = Arc::new(self);
-        let run = move || {
+        let run = move |runtime: Runtime| {
             let _entered = runtime.enter();
             let tasks: Vec<_> = listeners
                 .into_iter()
@@ -126,8 +124,7 @@ impl HandOff {
                 }
             });
         };
-        thread::Builder::new().name("acceptor".into()).spawn(run)?;
-        Ok(())
+        gate.start("acceptor".into(), run).map(drop)
     }
 }
 

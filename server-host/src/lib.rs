@@ -26,6 +26,7 @@ mod crew;
 mod date;
 mod descriptors;
 mod error;
+mod gate;
 mod handoff;
 pub mod http2;
 mod listen;

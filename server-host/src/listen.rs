@@ -52,7 +52,8 @@ impl AsFd for Listener {
     }
 }
 
-/// Listens at all places that the settings name; at those where the process before did, by its listeners.
+/// Listens at all places that the settings name; at those where the process before did, by its listeners. Descriptors that
+/// were passed come first, so that a number names none of those that are opened here.
 pub(crate) fn bind(
     settings: &Settings,
     identity: Option<&Arc<Identity>>,
@@ -60,8 +61,10 @@ pub(crate) fn bind(
     purpose: Purpose,
 ) -> Result<Vec<Bound>, ServeError> {
     let gatekeeper = Gatekeeper::new(&settings.proxies);
+    let mut in_turn: Vec<(usize, &Bind)> = settings.bind.iter().enumerate().collect();
+    in_turn.sort_by_key(|(_, bind)| !is_passed(&bind.place));
     let mut all = Vec::new();
-    for (number, bind) in settings.bind.iter().enumerate() {
+    for (number, bind) in in_turn {
         let before = settings.bind[..number].iter();
         let key = Key::new(
             purpose,
@@ -71,7 +74,7 @@ pub(crate) fn bind(
         let passage = Passage::new(speaks_tls(bind, identity)?, gatekeeper.clone());
         let inherited = predecessor.as_mut().map(|before| before.take(&key));
         let opened = match inherited.filter(|listeners| !listeners.is_empty()) {
-            Some(listeners) => again(&bind.place, listeners),
+            Some(listeners) => again(&bind.place, listeners, settings),
             None => open(&bind.place, settings),
         };
         let bound = opened.and_then(|opened| {
@@ -80,12 +83,19 @@ pub(crate) fn bind(
                 .map(|opened| Bound::new(&key, &passage, opened));
             bound.collect::<io::Result<Vec<Bound>>>()
         });
-        all.extend(bound.map_err(|source| ServeError::Bind {
+        let bound = bound.map_err(|source| ServeError::Bind {
             bind: bind.clone(),
             source,
-        })?);
+        })?;
+        all.push((number, bound));
     }
-    Ok(all)
+    all.sort_by_key(|(number, _)| *number);
+    Ok(all.into_iter().flat_map(|(_, bound)| bound).collect())
+}
+
+/// Whether the process was started with what listens there.
+const fn is_passed(place: &Place) -> bool {
+    matches!(place, Place::Descriptor(_) | Place::Systemd)
 }
 
 /// Sockets that listen at one address.
@@ -108,11 +118,7 @@ impl From<Vec<OwnedFd>> for Opened {
 fn open(place: &Place, settings: &Settings) -> io::Result<Vec<Opened>> {
     match place {
         Place::Tcp(address) => {
-            let sockets = match settings.accepting {
-                Accepting::PerWorker => settings.workers.get(),
-                Accepting::HandOff => 1,
-            };
-            let sockets = tcp::bind(*address, sockets, settings.backlog)?;
+            let sockets = tcp::bind(*address, of_tcp(settings), settings.backlog)?;
             Ok(vec![sockets.into()])
         }
         Place::Unix(path) => {
@@ -131,20 +137,54 @@ fn open(place: &Place, settings: &Settings) -> io::Result<Vec<Opened>> {
     }
 }
 
-/// Goes on with the listeners of a place.
-fn again(place: &Place, listeners: Vec<OwnedFd>) -> io::Result<Vec<Opened>> {
+/// How many listeners an address of TCP has.
+fn of_tcp(settings: &Settings) -> usize {
+    match settings.accepting {
+        Accepting::PerWorker => settings.workers.get(),
+        Accepting::HandOff => 1,
+    }
+}
+
+/// Goes on with the listeners of a place, by the settings of now; what cannot be changed is said. Those of descriptors that were
+/// passed are as whoever passed them has made them.
+fn again(place: &Place, listeners: Vec<OwnedFd>, settings: &Settings) -> io::Result<Vec<Opened>> {
     match place {
-        Place::Tcp(_) | Place::Descriptor(_) => Ok(vec![listeners.into()]),
-        Place::Unix(path) => Ok(vec![Opened {
-            sockets: listeners,
-            // It may have been removed by somebody, and then there is none to remove.
-            file: SocketFile::of(path).ok(),
-        }]),
+        Place::Tcp(_) => {
+            let (are, wanted) = (listeners.len(), of_tcp(settings));
+            if are != wanted {
+                tracing::warn!(
+                    "{place} has {are} listeners, and would have {wanted} by accept and workers: a restart does not \
+                     change that, only a stop and a start"
+                );
+            }
+            listen_again(&listeners, settings.backlog)?;
+            Ok(vec![listeners.into()])
+        }
+        Place::Descriptor(_) => Ok(vec![listeners.into()]),
+        Place::Unix(path) => {
+            // It may have been removed by somebody, and then there is none to change, and none to remove.
+            let file = SocketFile::shared(path).ok();
+            if file.is_some() {
+                unix::permit(path, &settings.unix)?;
+            }
+            listen_again(&listeners, settings.backlog)?;
+            Ok(vec![Opened {
+                sockets: listeners,
+                file,
+            }])
+        }
         Place::Systemd => {
             let each = listeners.into_iter().map(|listener| vec![listener].into());
             Ok(each.collect())
         }
     }
+}
+
+/// Has so many connections wait from now on.
+fn listen_again(listeners: &[OwnedFd], backlog: u32) -> io::Result<()> {
+    let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+    let mut listeners = listeners.iter();
+    listeners.try_for_each(|listener| SockRef::from(listener).listen(backlog))
 }
 
 /// What TLS is spoken with at a place, if it is.

@@ -1,12 +1,12 @@
 //! What runs beside the workers and looks at them: the access log's thread, the watchdog, the metrics bind.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use gateway_spec::{Capabilities, Signal, State};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::accept::{Faults, Queued};
@@ -15,12 +15,14 @@ use crate::admin::Admin;
 use crate::app::App;
 use crate::clock::{Clock, Ticker};
 use crate::crew::Leaving;
-use crate::listen::{self, Listener, SocketFile};
+use crate::gate::Gate;
+use crate::listen::{self, Bound, Listener, SocketFile};
 use crate::metrics::Counts;
 use crate::opens::Sources;
 use crate::overview::Overview;
 use crate::recycle::{Age, LOOK, Reason};
-use crate::restart::{Predecessor, Purpose, Restart};
+use crate::restart::{Predecessor, Purpose};
+use crate::signals::Reopens;
 use crate::stall::{Stalls, Turns, Watchdog};
 use crate::worker::{Equipment, Observing, Worker};
 use crate::{LogTarget, Protocol, Proxies, ServeError, Settings, TICK};
@@ -43,13 +45,6 @@ pub(crate) struct Operation {
     age: Age,
 }
 
-/// The signals at which the access log is opened anew: SIGUSR1, and SIGHUP if it is a file. Without a file, the end of the
-/// terminal ends the server.
-struct Reopens {
-    user: Option<tokio::signal::unix::Signal>,
-    hangup: Option<tokio::signal::unix::Signal>,
-}
-
 /// The worker of the metrics bind.
 struct Metrics {
     leave: Signal<Leaving>,
@@ -64,6 +59,7 @@ impl Operation {
     pub(crate) fn new(
         settings: &Arc<Settings>,
         capabilities: Capabilities,
+        reopens: Reopens,
     ) -> Result<Self, ServeError> {
         let sink = Sink::open(&settings.access_log).map_err(|source| ServeError::AccessLog {
             target: settings.access_log.clone(),
@@ -79,38 +75,45 @@ impl Operation {
             run: crate::observe::run(),
             metrics: None,
             age: Age::new(&settings.recycling, Instant::now()),
-            reopens: Reopens {
-                user: signal(SignalKind::user_defined1()).ok(),
-                hangup: is_file(&settings.access_log)
-                    .then(|| signal(SignalKind::hangup()).ok())
-                    .flatten(),
-            },
+            reopens,
         })
     }
 
-    /// Binds and serves the metrics, so that they are there while the application starts.
-    pub(crate) fn serve_metrics<P: Protocol>(
-        &mut self,
-        protocol: &Arc<P>,
+    /// Binds where the metrics are to be served. `None`: nowhere.
+    pub(crate) fn bind_metrics(
+        &self,
         predecessor: Option<&mut Predecessor>,
-        restart: &mut Restart,
-    ) -> Result<(), ServeError> {
-        let Some(bind) = &self.settings.metrics_bind else {
-            return Ok(());
+    ) -> Result<Option<Bound>, ServeError> {
+        let Some(settings) = self.settings_of_metrics() else {
+            return Ok(None);
         };
+        let bound = listen::bind(&settings, None, predecessor, Purpose::Metrics)?.pop();
+        let nothing = || ServeError::Settings("metrics-bind: no listener was passed".into());
+        bound.ok_or_else(nothing).map(Some)
+    }
+
+    fn settings_of_metrics(&self) -> Option<Settings> {
+        let bind = self.settings.metrics_bind.clone()?;
         let mut settings = Settings::clone(&self.settings);
-        settings.bind = vec![bind.clone()];
+        settings.bind = vec![bind];
         settings.workers = std::num::NonZeroUsize::MIN;
         settings.access_log = LogTarget::Off;
         // Collectors come by themselves.
         settings.proxies = Proxies::default();
         settings.limits.connections = LOOKERS;
         settings.limits.exchanges = LOOKERS;
-        let mut bound = listen::bind(&settings, None, predecessor, Purpose::Metrics)?;
-        restart.keep(&bound).map_err(ServeError::Runtime)?;
-        let bound = bound.pop().ok_or_else(|| {
-            ServeError::Settings(String::from("metrics-bind: no listener was passed"))
-        })?;
+        Some(settings)
+    }
+
+    /// Serves the metrics where they were bound.
+    pub(crate) fn serve_metrics<P: Protocol>(
+        &mut self,
+        protocol: &Arc<P>,
+        bound: Bound,
+    ) -> io::Result<()> {
+        let Some(settings) = self.settings_of_metrics() else {
+            return Ok(());
+        };
         let address = bound.entrance.address.clone();
         let listeners: Vec<(Listener, _)> = bound
             .listeners
@@ -144,19 +147,17 @@ impl Operation {
             faults: Arc::new(Faults::default()),
         };
         let (protocol, leaves) = (Arc::clone(protocol), leave.clone());
-        let run = move || {
-            if let Err(error) = worker.run(protocol, sources, &leaves) {
+        let run = move |runtime| {
+            if let Err(error) = worker.run(runtime, protocol, sources, &leaves) {
                 tracing::error!(%error, "metrics are not served any more");
             }
         };
-        let thread = thread::Builder::new()
-            .name(String::from("metrics"))
-            .spawn(run);
+        let thread = Gate::opened().start("metrics".into(), run);
         self.metrics = Some(Metrics {
             leave,
             file: bound.file,
-            thread: thread.map_err(ServeError::Runtime)?,
-            _ticker: ticker.map_err(ServeError::Runtime)?,
+            thread: thread?,
+            _ticker: ticker?,
         });
         tracing::info!(%address, "metrics, health, readiness and the page");
         Ok(())
@@ -189,7 +190,7 @@ impl Operation {
         &self,
         workers: Vec<Arc<Worker>>,
         faults: Arc<Faults>,
-    ) -> Result<Ticker, ServeError> {
+    ) -> io::Result<Ticker> {
         self.overview.ready(workers.clone(), faults);
         let threshold = self.settings.stall_threshold;
         let period = threshold.map_or(TICK, |threshold| TICK.min(Watchdog::period(threshold)));
@@ -197,7 +198,7 @@ impl Operation {
         let mut watchdog =
             threshold.map(|threshold| Watchdog::new(threshold, Arc::clone(&self.stalls), turns));
         let last = AtomicU32::new(0);
-        let ticker = Ticker::start(period, move |ticks, now| {
+        Ticker::start(period, move |ticks, now| {
             if last.swap(ticks, Ordering::Relaxed) != ticks {
                 workers.iter().for_each(|worker| worker.tick(ticks));
             }
@@ -205,8 +206,7 @@ impl Operation {
                 let is_used = |at: usize| workers.get(at).is_some_and(|worker| worker.load() > 0);
                 watchdog.look(now, is_used);
             }
-        });
-        ticker.map_err(ServeError::Runtime)
+        })
     }
 
     /// Another process serves the metrics from now on, at the same listener: who asks is not to be told of this one.
@@ -216,7 +216,7 @@ impl Operation {
                 deadline: Instant::now() + LAST_LOOK,
                 queued: Queued::Left,
             });
-            metrics.file.take().into_iter().for_each(SocketFile::leave);
+            metrics.file.iter_mut().for_each(SocketFile::share);
         }
     }
 
@@ -255,15 +255,6 @@ impl Operation {
     }
 }
 
-impl Reopens {
-    async fn next(&mut self) {
-        tokio::select! {
-            () = next(&mut self.user) => {}
-            () = next(&mut self.hangup) => {}
-        }
-    }
-}
-
 fn is_file(target: &LogTarget) -> bool {
     matches!(target, LogTarget::File(_))
 }
@@ -289,13 +280,5 @@ impl Drop for Operation {
         if let Some(sink) = &self.sink {
             sink.close();
         }
-    }
-}
-
-/// The next signal; never, if the system has none.
-async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {
-    match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => std::future::pending().await,
     }
 }

@@ -12,7 +12,7 @@ use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
 
-use crate::settings::{Proxies, RootPath};
+use crate::settings::{Proxies, ProxyProtocol, RootPath};
 use forwarded::Said;
 
 /// Changes scopes as proxies and operators say.
@@ -38,12 +38,12 @@ impl Rewriting {
     }
 
     fn trusts(&self, client: Option<&Address>) -> bool {
-        client.is_some_and(|client| {
-            self.proxies
-                .trusted
-                .iter()
-                .any(|network| network.has(client))
-        })
+        let Some(client) = client else { return false };
+        // Behind the PROXY protocol such an address is what a header names: a socket of the proxy's machine, not of ours.
+        let is_elsewhere =
+            self.proxies.protocol == ProxyProtocol::Required && matches!(client, Address::Unix(_));
+        let mut trusted = self.proxies.trusted.iter();
+        !is_elsewhere && trusted.any(|network| network.has(client))
     }
 
     /// Changes the scope of a request of this connection.

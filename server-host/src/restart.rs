@@ -4,6 +4,8 @@
 //! Both processes have the same listening sockets meanwhile, so what the kernel has accepted waits for whichever of them goes
 //! on. The new process is the same program with the same arguments, from the file that is there now; configuration and
 //! certificates are read anew. Puma: USR2; nginx: USR2 and QUIT; gunicorn: USR2.
+//!
+//! The first process of a container cannot be followed by another: the kernel ends all of them with it.
 
 mod handover;
 mod successor;
@@ -11,7 +13,7 @@ mod successor;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
+use tokio::signal::unix::Signal as SignalStream;
 
 use crate::listen::Bound;
 use crate::{Place, Settings};
@@ -48,6 +50,8 @@ impl Key {
 #[derive(Debug)]
 pub(crate) struct Restart {
     asked: SignalStream,
+    /// Of this process.
+    id: u32,
     program: io::Result<Program>,
     kept: Vec<Kept>,
     patience: std::time::Duration,
@@ -55,15 +59,22 @@ pub(crate) struct Restart {
 }
 
 impl Restart {
-    pub(crate) fn new(settings: &Settings) -> io::Result<Self> {
-        Ok(Self {
-            asked: signal(SignalKind::user_defined2())?,
+    /// Restarts at this signal.
+    pub(crate) fn new(settings: &Settings, asked: SignalStream) -> Self {
+        Self {
+            asked,
+            id: std::process::id(),
             // Now: a file that is replaced later is found by its name.
             program: Program::this(),
             kept: Vec::new(),
             patience: settings.timeouts.startup + READING,
             successor: None,
-        })
+        }
+    }
+
+    /// Whether another process can go on when this one has ended.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.id != FIRST
     }
 
     /// Keeps a second handle of these listeners, for the next process.
@@ -108,6 +119,12 @@ impl Restart {
     }
 
     fn start(&mut self) {
+        if !self.is_possible() {
+            tracing::error!(
+                "no restart: this is the first process of its container, which ends with it; start a new container"
+            );
+            return;
+        }
         let started = match &self.program {
             Ok(program) => Successor::start(program, &self.kept, self.patience),
             Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
@@ -125,5 +142,25 @@ impl Restart {
     }
 }
 
+/// The id of the process that a container, or a system, begins with.
+const FIRST: u32 = 1;
+
 /// What a new process may take beside its application's startup: to be loaded, and to read its files.
 const READING: std::time::Duration = std::time::Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_process_starts_no_other() {
+        let asked = signal(SignalKind::user_defined2()).expect("a signal");
+        let mut restart = Restart::new(&Settings::default(), asked);
+        assert!(restart.is_possible());
+        restart.id = FIRST;
+        restart.begin();
+        assert!(!restart.is_possible() && restart.successor.is_none());
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway_spec::{Address, Application, LifespanScope, Signal};
-use hosting::lifespan;
+use hosting::lifespan::{self, Running};
 
 use crate::accept::Queued;
 use crate::crew::{Crew, Leaving};
@@ -15,7 +15,7 @@ use crate::notify;
 use crate::operation::Operation;
 use crate::pulse;
 use crate::restart::{Predecessor, Purpose, Restart};
-use crate::signals::{Ends, Reloads};
+use crate::signals::{Ends, Reloads, Signals};
 use crate::tls::Identity;
 use crate::{Bind, Protocol, Security, ServeError, Settings, TlsError};
 
@@ -50,12 +50,15 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Serves an application until SIGINT or SIGTERM, or until its lifespan ends. Blocks the thread that calls it.
 ///
 /// In order: bind, the lifespan's startup, `on_listening` for each address, serve; then drain, and the lifespan's
-/// shutdown. A second signal cuts the shutdown short. SIGHUP reads certificates again.
+/// shutdown. A second signal cuts the shutdown short. SIGHUP reads certificates again. Signals that come before it serves are
+/// remembered.
 ///
 /// SIGUSR2 restarts without a refused connection or a request that is cut: the same program is started once more and gets the
 /// listeners; when it serves, this process accepts no more, answers all that it was asked, tells clients with the next answer
-/// to connect anew, and ends. If the new process fails, this one carries on, and logs why. Systemd is told
-/// (`NOTIFY_SOCKET`) when the server is ready, restarts and stops, and that all workers live (`WATCHDOG_USEC`).
+/// to connect anew, and ends. If the new process fails, this one carries on, and logs why. The first process of a container,
+/// with which all others of it would end, does not restart: it logs that, and where it would be recycled it drains and ends, for
+/// a new container. Systemd is told (`NOTIFY_SOCKET`) when the server is ready, restarts and stops, and that all workers live
+/// (`WATCHDOG_USEC`).
 ///
 /// # Errors
 ///
@@ -66,6 +69,14 @@ pub fn serve<P: Protocol>(
     settings: Settings,
     on_listening: impl FnMut(Listening),
 ) -> Result<(), ServeError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(ServeError::Runtime)?;
+    let entered = runtime.enter();
+    // Before all that takes time: until then they end the process.
+    let signals = Signals::new(&settings).map_err(ServeError::Runtime)?;
+    drop(entered);
     settings.check().map_err(ServeError::Settings)?;
     for concern in settings.concerns() {
         tracing::warn!("{concern}");
@@ -79,19 +90,15 @@ pub fn serve<P: Protocol>(
         predecessor.as_mut(),
         Purpose::Application,
     )?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(ServeError::Runtime)?;
-    let result = runtime.block_on(host(
-        Arc::new(protocol),
-        Arc::new(app),
-        Arc::new(settings),
-        bound,
+    let prepared = Prepared {
+        settings: Arc::new(settings),
+        signals,
         identity,
         predecessor,
-        on_listening,
-    ));
+        bound,
+    };
+    let (protocol, app) = (Arc::new(protocol), Arc::new(app));
+    let result = runtime.block_on(host(protocol, app, prepared, on_listening));
     // Tasks of the application that block must not hold the process.
     runtime.shutdown_background();
     result
@@ -132,29 +139,50 @@ fn listening(bound: &[Bound], settings: &Settings, server: &'static str) -> Vec<
     bound.iter().map(of_one).collect()
 }
 
+/// What is there before the application starts.
+struct Prepared {
+    settings: Arc<Settings>,
+    signals: Signals,
+    identity: Option<Arc<Identity>>,
+    predecessor: Option<Predecessor>,
+    bound: Vec<Bound>,
+}
+
 async fn host<P: Protocol>(
     protocol: Arc<P>,
     app: Arc<impl Application>,
-    settings: Arc<Settings>,
-    bound: Vec<Bound>,
-    identity: Option<Arc<Identity>>,
-    mut predecessor: Option<Predecessor>,
+    prepared: Prepared,
     on_listening: impl FnMut(Listening),
 ) -> Result<(), ServeError> {
-    let mut signals = Ends::new().map_err(ServeError::Runtime)?;
+    let Prepared {
+        settings,
+        signals,
+        identity,
+        mut predecessor,
+        bound,
+    } = prepared;
+    let Signals {
+        ends: mut signals,
+        restarts,
+        reloads,
+        reopens,
+    } = signals;
     let notify = Arc::new(notify::Notify::by_environment());
-    let mut restart = Restart::new(&settings).map_err(ServeError::Runtime)?;
-    restart.keep(&bound).map_err(ServeError::Runtime)?;
-    let mut reloads = Reloads::new(identity.is_some()).map_err(ServeError::Runtime)?;
+    let mut restart = Restart::new(&settings, restarts);
     let capabilities = protocol.capabilities();
-    let mut operation = Operation::new(&settings, capabilities)?;
+    let mut operation = Operation::new(&settings, capabilities, reopens)?;
+    let mut metrics = operation.bind_metrics(predecessor.as_mut())?;
+    for bound in [bound.as_slice(), metrics.as_slice()] {
+        restart.keep(bound).map_err(ServeError::Runtime)?;
+    }
     // One that is to take over is asked nothing before it is ready: who asks is told of the process that serves.
-    if predecessor.is_none() {
-        operation.serve_metrics(&protocol, None, &mut restart)?;
+    if let Some(bound) = metrics.take_if(|_| predecessor.is_none()) {
+        let served = operation.serve_metrics(&protocol, bound);
+        served.map_err(ServeError::Runtime)?;
     }
     let shutdown = Signal::new();
     let scope = LifespanScope::new(capabilities).with_drain(shutdown.clone());
-    let (mut running, state) = tokio::select! {
+    let (running, state) = tokio::select! {
         started = lifespan::start(Arc::clone(&app), scope, settings.timeouts.startup) => {
             started.map_err(ServeError::Startup)?
         }
@@ -163,75 +191,136 @@ async fn host<P: Protocol>(
     };
     let listening = listening(&bound, &settings, capabilities.server());
     let crew = Crew::start(&protocol, &app, &state, &settings, bound, &operation);
-    let mut crew = crew.map_err(ServeError::Runtime)?;
+    let crew = crew.map_err(ServeError::Runtime)?;
+    let ticker = operation.look_after(crew.workers.clone(), Arc::clone(&crew.faults));
+    let _ticker = ticker.map_err(ServeError::Runtime)?;
+    if let Some(bound) = metrics {
+        let served = operation.serve_metrics(&protocol, bound);
+        served.map_err(ServeError::Runtime)?;
+    }
+    // From here on nothing fails: a process that took clients and could not keep them would be no one to restart to.
+    crew.open();
     if let Some(interval) = notify.interval() {
         let pulses = crew.workers.iter().map(|worker| worker.pulse()).collect();
         tokio::spawn(pulse::watch(pulses, Arc::clone(&notify), interval));
     }
-    let _ticker = operation.look_after(crew.workers.clone(), Arc::clone(&crew.faults))?;
-    if let Some(predecessor) = &mut predecessor {
-        operation.serve_metrics(&protocol, Some(predecessor), &mut restart)?;
-    }
     listening.into_iter().for_each(on_listening);
-    if let Some(predecessor) = predecessor
+    if let Some(predecessor) = &mut predecessor
         && let Err(error) = predecessor.say_ready()
     {
         tracing::warn!(%error, "the process before this one is gone");
     }
     notify.ready();
 
-    let mut queued = Queued::Taken;
-    let mut outcome = loop {
-        tokio::select! {
-            () = signals.next() => {
-                tracing::info!(grace = ?settings.grace, "shutting down");
-                break Ok(());
-            }
-            () = reloads.next() => reload(identity.as_deref(), &notify),
-            successor = restart.taken_over() => {
-                tracing::info!(pid = successor, grace = ?settings.grace, "another process has taken over: leaving");
-                notify.taken_over(successor);
-                queued = Queued::Left;
-                break Ok(());
-            }
-            reason = operation.next() => {
-                tracing::info!("recycling, since {reason}");
-                restart.begin();
-            }
-            error = running.ended_early() => {
-                tracing::error!("the application's lifespan ended while it was served: shutting down");
-                break Err(ServeError::Lifespan(error));
-            }
-            result = crew.one_ended() => break result.map_err(ServeError::Runtime),
-        }
+    let mut serving = Serving {
+        settings,
+        notify,
+        operation,
+        crew,
+        running,
+        shutdown,
+        signals,
     };
+    let (queued, outcome) = serving
+        .until_it_is_to_end(reloads, identity.as_deref(), &mut restart)
+        .await;
     // With it go the listeners that were kept for another process, and one that has not said that it is ready.
     drop(restart);
-    let deadline = Instant::now() + settings.grace;
-    match queued {
-        Queued::Taken => {
-            notify.stopping();
-            operation.draining(deadline);
+    // The process before this one, if it has not let go, goes on: with the files of its sockets.
+    if !predecessor.as_ref().is_some_and(Predecessor::goes_on) {
+        serving.crew.take_files_over();
+    }
+    // And it learns now that this one leaves.
+    drop(predecessor);
+    serving.end(queued, outcome).await
+}
+
+/// A process that serves.
+struct Serving {
+    settings: Arc<Settings>,
+    notify: Arc<notify::Notify>,
+    operation: Operation,
+    crew: Crew,
+    running: Running,
+    /// Tells the application.
+    shutdown: Signal<Instant>,
+    signals: Ends,
+}
+
+impl Serving {
+    /// Waits until there is a reason to end: who goes on, and how this one ends.
+    async fn until_it_is_to_end(
+        &mut self,
+        mut reloads: Reloads,
+        identity: Option<&Identity>,
+        restart: &mut Restart,
+    ) -> (Queued, Result<(), ServeError>) {
+        let grace = self.settings.grace;
+        let outcome = loop {
+            tokio::select! {
+                () = self.signals.next() => {
+                    tracing::info!(?grace, "shutting down");
+                    break Ok(());
+                }
+                () = reloads.next() => reload(identity, &self.notify),
+                successor = restart.taken_over() => {
+                    tracing::info!(pid = successor, ?grace, "another process has taken over: leaving");
+                    self.notify.taken_over(successor);
+                    return (Queued::Left, Ok(()));
+                }
+                reason = self.operation.next() => {
+                    if restart.is_possible() {
+                        tracing::info!("recycling, since {reason}");
+                        restart.begin();
+                    } else {
+                        tracing::info!(?grace, "recycling, since {reason}: shutting down, for a new container");
+                        break Ok(());
+                    }
+                }
+                error = self.running.ended_early() => {
+                    tracing::error!("the application's lifespan ended while it was served: shutting down");
+                    break Err(ServeError::Lifespan(error));
+                }
+                result = self.crew.one_ended() => break result.map_err(ServeError::Runtime),
+            }
+        };
+        (Queued::Taken, outcome)
+    }
+
+    /// Drains, and has the application end.
+    async fn end(
+        mut self,
+        queued: Queued,
+        outcome: Result<(), ServeError>,
+    ) -> Result<(), ServeError> {
+        let deadline = Instant::now() + self.settings.grace;
+        match queued {
+            Queued::Taken => {
+                self.notify.stopping();
+                self.operation.draining(deadline);
+            }
+            Queued::Left => self.operation.hand_metrics_over(),
         }
-        Queued::Left => operation.hand_metrics_over(),
+        self.shutdown.raise(deadline);
+        self.crew.leave(Leaving { deadline, queued });
+        tokio::select! {
+            // A worker whose thread the application blocks is left behind.
+            _ = tokio::time::timeout_at((deadline + LAST_WORDS / 4).into(), self.crew.all_ended()) => {}
+            () = self.signals.next() => return Err(ServeError::Forced),
+        }
+        drop(self.crew);
+        let last = deadline.max(Instant::now() + LAST_WORDS);
+        tokio::select! {
+            stopped = self.running.stop(last) => match stopped {
+                Ok(()) => outcome,
+                Err(error) => {
+                    tracing::error!("the application's shutdown failed: {error}");
+                    outcome.and(Err(ServeError::Lifespan(Some(error))))
+                }
+            },
+            () = self.signals.next() => Err(ServeError::Forced),
+        }
     }
-    shutdown.raise(deadline);
-    crew.leave(Leaving { deadline, queued });
-    tokio::select! {
-        // A worker whose thread the application blocks is left behind.
-        _ = tokio::time::timeout_at((deadline + LAST_WORDS / 4).into(), crew.all_ended()) => {}
-        () = signals.next() => return Err(ServeError::Forced),
-    }
-    drop(crew);
-    let last = deadline.max(Instant::now() + LAST_WORDS);
-    tokio::select! {
-        stopped = running.stop(last) => if let Err(error) = stopped {
-            tracing::error!("the application's shutdown failed: {error}");
-            outcome = outcome.and(Err(ServeError::Lifespan(Some(error))));
-        },
-        () = signals.next() => return Err(ServeError::Forced),
-    }
-    outcome
 }
 
 /// Reads the certificates again.

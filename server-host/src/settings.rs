@@ -128,12 +128,21 @@ pub struct Limits {
     /// Connections of one worker. 16,384: below the usual limit of open files; above it new ones wait in the kernel.
     pub connections: usize,
     /// Connections of one worker that are at what comes before HTTP: the TLS handshake, the PROXY header. 2,048: more than a
-    /// core can finish in half a second. Above it the oldest is given up, so that silent peers keep nobody out.
+    /// core can finish in half a second. Above it, or above half of all [`connections`](Self::connections), the oldest is given
+    /// up, so that silent peers keep nobody out.
     pub handshakes: usize,
     /// Exchanges that one worker runs at once, WebSockets and calls that go on after their answer among them. 16,384: as
     /// many as connections, so what meets it are HTTP/2's streams and work that is left behind. 503 with `Retry-After`
     /// above it, and the application is not called (HTTP-3).
     pub exchanges: usize,
+}
+
+impl Limits {
+    /// So many connections of one worker may really be before HTTP: were they as many as there may be at all, peers that say
+    /// nothing would keep everybody out, for then nobody is accepted whose coming would end the oldest of them.
+    pub(crate) fn handshakes_in_force(&self) -> usize {
+        self.handshakes.min((self.connections / 2).max(1))
+    }
 }
 
 impl Default for Limits {
@@ -237,3 +246,25 @@ const A_MILLION: NonZeroU32 = NonZeroU32::new(1_000_000).expect("it is not zero"
 const LEAST_RATE: Option<NonZeroU32> = NonZeroU32::new(500);
 
 const CEILING: Duration = Duration::from_secs(6 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_before_http_has_half_of_the_connections_at_the_most() {
+        for (connections, handshakes, in_force) in [
+            (16_384, 2_048, 2_048),
+            (100, 2_048, 50),
+            (100, 10, 10),
+            (1, 2_048, 1),
+        ] {
+            let limits = Limits {
+                connections,
+                handshakes,
+                ..Limits::default()
+            };
+            assert_eq!(limits.handshakes_in_force(), in_force, "{connections}");
+        }
+    }
+}

@@ -1,8 +1,42 @@
-//! The signals that a server listens to, but for the one that restarts it.
+//! The signals that a server listens to.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{LogTarget, Settings};
+
+/// All of them. One that comes while the server starts waits here until it is asked for; before there is this, it ends the
+/// process.
+pub(crate) struct Signals {
+    pub(crate) ends: Ends,
+    /// SIGUSR2.
+    pub(crate) restarts: Signal,
+    pub(crate) reloads: Reloads,
+    pub(crate) reopens: Reopens,
+}
+
+impl Signals {
+    /// Listens from now on.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub(crate) fn new(settings: &Settings) -> io::Result<Self> {
+        Ok(Self {
+            ends: Ends {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+            },
+            restarts: signal(SignalKind::user_defined2())?,
+            reloads: Reloads(hangup_if(settings.tls.is_on())?),
+            reopens: Reopens {
+                user: signal(SignalKind::user_defined1())?,
+                hangup: hangup_if(matches!(settings.access_log, LogTarget::File(_)))?,
+            },
+        })
+    }
+}
 
 /// SIGINT and SIGTERM: the server is to end.
 pub(crate) struct Ends {
@@ -11,13 +45,6 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
     pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -26,19 +53,39 @@ impl Ends {
     }
 }
 
-/// SIGHUP, if there is anything to read again; without it, the end of the terminal ends the server.
+/// SIGHUP, if there are certificates to read again.
 pub(crate) struct Reloads(Option<Signal>);
 
 impl Reloads {
-    pub(crate) fn new(are_wanted: bool) -> io::Result<Self> {
-        let hangup = are_wanted.then(|| signal(SignalKind::hangup()));
-        hangup.transpose().map(Self)
-    }
-
     pub(crate) async fn next(&mut self) {
-        match &mut self.0 {
-            Some(hangup) => drop(hangup.recv().await),
-            None => std::future::pending().await,
+        next(&mut self.0).await;
+    }
+}
+
+/// The signals at which the access log is opened anew: SIGUSR1, and SIGHUP if it is a file.
+pub(crate) struct Reopens {
+    user: Signal,
+    hangup: Option<Signal>,
+}
+
+impl Reopens {
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.user.recv() => {}
+            () = next(&mut self.hangup) => {}
         }
+    }
+}
+
+/// SIGHUP, if anything is done at it; without that, the end of the terminal ends the server.
+fn hangup_if(is_wanted: bool) -> io::Result<Option<Signal>> {
+    is_wanted.then(|| signal(SignalKind::hangup())).transpose()
+}
+
+/// The next signal; never, if it is not listened to.
+async fn next(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }

@@ -93,6 +93,16 @@ impl Stream {
         }
     }
 
+    /// Whether the client has sent something that was not read. Asks the kernel: of a new connection the runtime may not have
+    /// heard yet.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        match &self.kind {
+            Kind::ClearText(socket) => socket.has_unread(),
+            Kind::Tls(tls) => tls.has_input() || tls.socket().has_unread(),
+        }
+    }
+
     /// Whether the kernel can send parts of files by itself: not where TLS lies between the bytes and the socket.
     #[inline]
     #[must_use]

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gateway_spec::{Capabilities, ConnectionInfo, HttpScope, Scope, Signal, State, WorkerThread};
+use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use crate::accept::Queued;
@@ -280,15 +281,12 @@ impl Worker {
     /// Runs on a thread of its own until the drain has ended.
     pub(crate) fn run<P: Protocol>(
         self: Arc<Self>,
+        runtime: Runtime,
         protocol: Arc<P>,
         sources: Sources,
         shutdown: &Signal<Leaving>,
     ) -> io::Result<()> {
         let _mark = WorkerThread::enter();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()?;
         runtime.spawn(self.pulse().beat());
         let result = runtime.block_on(Arc::clone(&self).serve(protocol, sources, shutdown));
         self.pulse.end();

@@ -271,7 +271,11 @@ impl Open {
         }
         if let Phase::Opening = self.phase {
             // The kernel took its request before the shutdown began, it may be.
-            self.io.lock().poll_read(task, &self.waits.context)?;
+            let mut io = self.io.lock();
+            io.poll_read(task, &self.waits.context)?;
+            if shutdown == Shutdown::Forced || (io.input.is_empty() && !io.has_unread()) {
+                return Err(Over(Gone::Shutdown));
+            }
         }
         let is_discarding = matches!(self.phase, Phase::Http1(_))
             && self.serving.lock().is_discarding()
@@ -286,9 +290,6 @@ impl Open {
         let head_has_begun =
             self.waits.head == News::Bytes || (is_idle && !self.io.lock().input.is_empty());
         match &mut self.phase {
-            Phase::Opening if self.io.lock().input.is_empty() || shutdown == Shutdown::Forced => {
-                return Err(Over(Gone::Shutdown));
-            }
             Phase::Opening => self.waits.context.hurry(),
             Phase::Tunnel | Phase::Socket | Phase::Lingering { .. } => {}
             Phase::Http1(_) if is_idle && !head_has_begun && self.io.lock().output.is_empty() => {

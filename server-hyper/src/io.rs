@@ -273,6 +273,10 @@ impl Io {
         self.stream.peer_state(task)
     }
 
+    pub(crate) fn has_unread(&self) -> bool {
+        self.stream.has_unread()
+    }
+
     pub(crate) fn reset_on_close(&self) {
         self.stream.reset_on_close();
     }

@@ -569,11 +569,12 @@ impl Http1 {
             self.close()?;
         }
         if matches!(self.phase, Phase::Opening | Phase::Http) && !self.call.is_active() {
-            if self.fresh == Fresh::New {
-                // The kernel took its request before the shutdown began, it may be.
+            // The kernel took its request before the shutdown began, it may be.
+            let asks = self.fresh == Fresh::New && {
                 self.read(task)?;
-            }
-            if !self.io.input.is_empty() && shutdown == Shutdown::Draining {
+                self.io.has_unread()
+            };
+            if (asks || !self.io.input.is_empty()) && shutdown == Shutdown::Draining {
                 self.context.hurry();
             } else if self.io.output.is_empty() {
                 return Err(Over::Gone(Gone::Shutdown));

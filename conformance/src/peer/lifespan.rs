@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::synchronous::Mounts;
 
 /// The variable of the environment that says how the lifespan goes: `refuse`, `fail`, `panic`, `return`, `hang`, `drop`,
-/// `fail-late`, `drop-late`, `fail-stop`, `sync-fail`, or nothing for one that goes well.
+/// `fail-late`, `drop-late`, `fail-stop`, `hang-stop`, `sync-fail`, or nothing for one that goes well.
 pub const LIFESPAN: &str = "PEER_LIFESPAN";
 
 /// How long it takes to stop, so that a server that does not wait is seen.
@@ -74,6 +74,9 @@ pub(super) async fn run(lifespan: Lifespan, mounts: &Mounts) -> Result<Done, App
     sleep(STOPPING).await;
     if plan == "fail-stop" {
         return Err(AppError::message("the peer's shutdown fails on purpose"));
+    }
+    if plan == "hang-stop" {
+        pending::<()>().await;
     }
     child.shut_down(deadline);
     let _stopped = life.await?;

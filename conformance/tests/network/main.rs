@@ -6,9 +6,11 @@
 
 mod certificates;
 mod http2;
+mod processes;
 mod proxies;
 mod restart;
 mod sockets;
+mod successors;
 mod tls;
 
 use std::path::{Path, PathBuf};
@@ -32,11 +34,12 @@ use chapter;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_conformance");
 
 fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 4] = [
+    let chapters: [(&str, &[(&str, Test)]); 5] = [
         ("sockets", sockets::TESTS),
         ("tls", tls::TESTS),
         ("proxies", proxies::TESTS),
         ("restart", restart::TESTS),
+        ("successors", successors::TESTS),
     ];
     let mut trials = Vec::new();
     for server in ["raw", "hyper"] {

@@ -12,16 +12,19 @@ use super::{Folder, chapter, text};
 chapter! {
     nobody_is_believed_by_default,
     a_trusted_proxy_names_client_scheme_and_host,
+    a_client_beside_a_proxy_is_not_believed,
     forwarded_is_read_where_it_is_what_proxies_write,
     each_stream_has_a_client_of_its_own,
     proxies_behind_a_unix_socket_can_be_trusted,
     a_root_path_is_mounted,
     a_header_of_the_proxy_protocol_names_the_client,
+    a_header_that_names_nobody_gives_no_trust,
     a_header_may_come_in_pieces,
     nothing_behind_a_header_is_lost,
     a_second_header_is_no_header,
     what_is_no_header_ends_the_connection,
     a_header_that_does_not_end_is_given_up,
+    peers_that_say_no_header_keep_nobody_out,
     only_trusted_proxies_may_say_headers,
     tls_comes_behind_the_header,
     contradictions_are_said_in_one_line,
@@ -74,7 +77,7 @@ fn nobody_is_believed_by_default(subject: &Subject) {
 }
 
 fn a_trusted_proxy_names_client_scheme_and_host(subject: &Subject) {
-    let server = trusting(subject, &[]);
+    let server = trusting(subject, &["--proxy-fields", "x-forwarded-host"]);
     let mut client = server.connect();
     let own = format!("client {}", client.address());
     for _ in 0..2 {
@@ -99,6 +102,26 @@ fn a_trusted_proxy_names_client_scheme_and_host(subject: &Subject) {
     );
 }
 
+fn a_client_beside_a_proxy_is_not_believed(subject: &Subject) {
+    // As nginx asks: it adds to one field, writes the next, and hands the client's host on.
+    let handed_on = "x-forwarded-for: 127.0.0.9, 192.0.2.1\r\nx-forwarded-proto: http\r\nx-forwarded-host: evil.example\r\n";
+    let server = trusting(subject, &[]);
+    let plain = scope(&mut server.connect(), handed_on);
+    assert_lines(
+        &plain,
+        &["client 192.0.2.1:0", "scheme http", "authority inside"],
+    );
+    // A proxy that adds to each field, asked by a client that has sent all of them.
+    let added = "x-forwarded-for: 192.0.2.1, 127.0.0.9\r\nx-forwarded-proto: https, http\r\n\
+                 x-forwarded-host: evil.example\r\nx-forwarded-host: a.example\r\n";
+    let server = trusting(subject, &["--proxy-fields", "x-forwarded-host"]);
+    let beside = scope(&mut server.connect(), added);
+    assert_lines(
+        &beside,
+        &["client 192.0.2.1:0", "scheme http", "authority a.example"],
+    );
+}
+
 fn forwarded_is_read_where_it_is_what_proxies_write(subject: &Subject) {
     let server = trusting(subject, &["--proxy-fields", "forwarded"]);
     let mut client = server.connect();
@@ -116,7 +139,8 @@ fn forwarded_is_read_where_it_is_what_proxies_write(subject: &Subject) {
 }
 
 fn each_stream_has_a_client_of_its_own(subject: &Subject) {
-    let server = trusting(subject, &["--root-path", "/api"]);
+    let arguments = ["--root-path", "/api", "--proxy-fields", "x-forwarded-host"];
+    let server = trusting(subject, &arguments);
     let ask = |fields| {
         let asked = Asked {
             url: "http://inside/conformance/scope",
@@ -193,6 +217,9 @@ const V2: &[u8] =
 /// Version 2 of a check of health.
 const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 
+/// Version 2 of somebody of whom the proxy says nothing.
+const UNSPECIFIED: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\0\0\0";
+
 fn a_header_of_the_proxy_protocol_names_the_client(subject: &Subject) {
     let server = proxied(subject, &[]);
     for (header, scheme) in [(V1, "scheme http"), (V2, "scheme https")] {
@@ -214,13 +241,28 @@ fn a_header_of_the_proxy_protocol_names_the_client(subject: &Subject) {
         let spoofed = scope(&mut client, FIELDS);
         assert_lines(&spoofed, &["client 192.0.2.1:5000", scheme]);
     }
-    for header in [LOCAL, b"PROXY UNKNOWN\r\n"] {
+    // The proxy's own connection has the proxy's trust.
+    let mut client = server.connect();
+    client.send(LOCAL);
+    let from = format!("client {}", client.address());
+    assert_lines(&scope(&mut client, ""), &[&from, "scheme http"]);
+    let forwarded = scope(&mut client, FIELDS);
+    assert_lines(&forwarded, &["client 192.0.2.1:0", "scheme https"]);
+}
+
+fn a_header_that_names_nobody_gives_no_trust(subject: &Subject) {
+    let server = proxied(subject, &[]);
+    for header in [
+        UNSPECIFIED,
+        b"PROXY UNKNOWN\r\n",
+        b"PROXY UNKNOWN 127.0.0.1 127.0.0.1 1 2\r\n",
+    ] {
         let mut client = server.connect();
         client.send(header);
-        let from = format!("client {}", client.address());
-        assert_lines(&scope(&mut client, ""), &[&from, "scheme http"]);
-        let forwarded = scope(&mut client, FIELDS);
-        assert_lines(&forwarded, &["client 192.0.2.1:0", "scheme https"]);
+        for fields in ["", FIELDS] {
+            let scope = scope(&mut client, fields);
+            assert_lines(&scope, &["client -", "scheme http", "authority inside"]);
+        }
     }
 }
 
@@ -326,6 +368,14 @@ fn a_header_that_does_not_end_is_given_up(subject: &Subject) {
         client.expect_gone();
     }
     assert_eq!(ask(&server, "/conformance/hello"), "Hello, world!");
+}
+
+fn peers_that_say_no_header_keep_nobody_out(subject: &Subject) {
+    let arguments = ["--handshake-timeout", "1h", "--connections", "4"];
+    let server = proxied(subject, &arguments);
+    let silent: Vec<Client> = (0..8).map(|_| server.connect()).collect();
+    assert_eq!(ask(&server, "/conformance/hello"), "Hello, world!");
+    drop(silent);
 }
 
 fn only_trusted_proxies_may_say_headers(subject: &Subject) {

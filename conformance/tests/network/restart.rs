@@ -1,142 +1,28 @@
-//! Restarts under load, restarts that fail, and what systemd is told of them.
+//! Restarts under load, by settings and programs that have changed, and what systemd is told of them.
 
 use std::net::SocketAddr;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread;
 
-use conformance::{Client, Method, Options, PATIENCE, Server, Signal, Subject};
-use rustix::process::{Pid, kill_process, test_kill_process};
+use conformance::{Client, Method, Options, PATIENCE, Signal, Subject};
 use tungstenite::Message;
 
 use super::certificates::Authority;
 use super::http2::{self, Asked};
+use super::processes::{Load, Process, ask_until_told, configured, taken_over, unix, wait_until};
 use super::{Folder, chapter, text};
 
 chapter! {
     no_client_is_refused_and_no_request_is_cut,
     listeners_go_on_whoever_accepts,
     the_program_of_now_is_started,
-    a_new_process_that_cannot_start_changes_nothing,
-    a_new_process_that_is_killed_changes_nothing,
-    the_end_of_the_old_process_ends_one_that_starts,
+    the_program_that_a_link_leads_to_is_started,
+    sockets_are_as_the_settings_of_now_say,
     systemd_is_told,
     the_watchdog_is_told_while_workers_answer,
-}
-
-/// A process that nobody else ends.
-struct Process(Pid);
-
-impl Process {
-    /// The one that a line of the log names last.
-    fn named_in(line: &str) -> Self {
-        let id = line.split("pid=").nth(1).expect("it names a process");
-        let id = id.split(' ').next().and_then(|id| id.parse().ok());
-        Self(id.and_then(Pid::from_raw).expect("an id"))
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(self.0, signal).expect("it is running");
-    }
-
-    /// Waits until it is gone.
-    #[track_caller]
-    fn wait(&self) {
-        // It is no child of ours, so there is nothing to wait on.
-        wait_until("its end", || test_kill_process(self.0).is_err());
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = kill_process(self.0, Signal::KILL);
-    }
-}
-
-/// Clients that ask as long as they are let.
-struct Load {
-    stop: Arc<AtomicBool>,
-    answered: Arc<AtomicUsize>,
-    clients: Vec<JoinHandle<()>>,
-}
-
-impl Load {
-    fn new() -> Self {
-        Self {
-            stop: Arc::default(),
-            answered: Arc::default(),
-            clients: Vec::new(),
-        }
-    }
-
-    /// Adds a client that does this again and again; it panics where it is not served.
-    fn add(&mut self, mut ask: impl FnMut() + Send + 'static) {
-        let (stop, answered) = (Arc::clone(&self.stop), Arc::clone(&self.answered));
-        self.clients.push(thread::spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                ask();
-                answered.fetch_add(1, Ordering::Relaxed);
-            }
-        }));
-    }
-
-    /// Adds a client that keeps its connection for as long as the server does.
-    fn add_keeping(&mut self, connect: impl Fn() -> Client + Send + 'static) {
-        let mut client = None;
-        self.add(move || {
-            let mut kept = client.take().unwrap_or_else(&connect);
-            let response = kept.get("/conformance/hello");
-            assert_eq!(response.text(), "Hello, world!");
-            if response.field("connection") != Some("close") {
-                client = Some(kept);
-            }
-        });
-    }
-
-    /// Waits until so many more were answered.
-    #[track_caller]
-    fn wait_for(&self, more: usize) {
-        let (until, begun) = (self.answered.load(Ordering::Relaxed) + more, Instant::now());
-        while self.answered.load(Ordering::Relaxed) < until {
-            let ended = self.clients.iter().any(JoinHandle::is_finished);
-            assert!(
-                !ended && begun.elapsed() < PATIENCE,
-                "somebody was not served"
-            );
-            // Not a spin: what is waited for needs the cores.
-            thread::park_timeout(Duration::from_millis(1));
-        }
-    }
-
-    /// Ends; all must have been served.
-    fn end(self) -> usize {
-        self.stop.store(true, Ordering::Relaxed);
-        for client in self.clients {
-            assert!(client.join().is_ok(), "somebody was not served");
-        }
-        self.answered.load(Ordering::Relaxed)
-    }
-}
-
-/// Waits for the process that takes over.
-fn taken_over(server: &Server) -> Process {
-    Process::named_in(&server.wait_for_log("another process has taken over"))
-}
-
-/// Asks until an answer says that it is the last: workers learn one after the other that they are to leave. Each is answered.
-#[track_caller]
-fn ask_until_told(client: &mut Client, path: &str) {
-    wait_until("the last answer", || {
-        let response = client.get(path);
-        assert_eq!(response.status, 200);
-        response.field("connection") == Some("close")
-    });
-    client.expect_end();
 }
 
 fn no_client_is_refused_and_no_request_is_cut(subject: &Subject) {
@@ -323,111 +209,72 @@ fn the_program_of_now_is_started(subject: &Subject) {
     std::fs::rename(&next, &file).expect("it can be replaced");
     server.signal(Signal::USR2);
     let new = taken_over(&server);
-    let running = std::fs::read_link(format!("/proc/{}/exe", new.0.as_raw_nonzero()));
-    assert_eq!(
-        running.expect("it is running"),
-        file,
-        "and not one that is gone"
+    assert_eq!(new.program(), file, "and not one that is gone");
+    assert_eq!(server.wait_for_process().code(), Some(0));
+    assert_eq!(server.ask("/conformance/hello"), "Hello, world!");
+}
+
+fn the_program_that_a_link_leads_to_is_started(subject: &Subject) {
+    let folder = Folder::new();
+    let releases = ["1", "2", "3"].map(|name| {
+        let file = folder.file(name);
+        std::fs::copy(super::PROGRAM, &file).expect("it can be copied");
+        file
+    });
+    let link = folder.file("current");
+    let lead_to = |release: &Path| {
+        let next = folder.file("next");
+        std::os::unix::fs::symlink(release, &next).expect("a link");
+        std::fs::rename(&next, &link).expect("it can be replaced");
+    };
+    lead_to(&releases[0]);
+    let arguments = ["peer", "--server", subject.name()];
+    let mut server = Subject::new(subject.name(), &link, &arguments).start();
+    lead_to(&releases[1]);
+    server.signal(Signal::USR2);
+    let second = taken_over(&server);
+    assert_eq!(second.program(), releases[1]);
+    assert_eq!(server.wait_for_process().code(), Some(0));
+    // A name is passed on from one to the next.
+    lead_to(&releases[2]);
+    second.signal(Signal::USR2);
+    second.wait();
+    let said = server.log();
+    let said = said.iter().rfind(|line| line.contains("has taken over"));
+    let third = Process::named_in(said.expect("it was said"));
+    assert_eq!(third.program(), releases[2]);
+    assert_eq!(server.ask("/conformance/hello"), "Hello, world!");
+}
+
+fn sockets_are_as_the_settings_of_now_say(subject: &Subject) {
+    let folder = Folder::new();
+    let [kept, dropped, metrics] =
+        ["kept.sock", "dropped.sock", "metrics.sock"].map(|name| folder.file(name));
+    let before = format!(
+        "bind = {:?}\nmetrics-bind = {:?}\nunix-mode = \"600\"\n",
+        [unix(&kept), unix(&dropped)],
+        unix(&metrics)
     );
+    let file = folder.write("gateway.toml", &before);
+    let mut server = configured(subject, &file).start();
+    for path in [&kept, &dropped, &metrics] {
+        assert!(path.exists(), "{path:?}");
+    }
+    let now = format!("bind = {:?}\nunix-mode = \"640\"\n", [unix(&kept)]);
+    let _ = folder.write("gateway.toml", &now);
+    server.signal(Signal::USR2);
+    let new = taken_over(&server);
     assert_eq!(server.wait_for_process().code(), Some(0));
-    assert_eq!(server.ask("/conformance/hello"), "Hello, world!");
-}
-
-fn a_new_process_that_cannot_start_changes_nothing(subject: &Subject) {
-    let folder = Folder::new();
-    let file = folder.write("gateway.toml", "workers = 1\n");
-    let options = Options::new().arguments(&["--config", text(&file)]);
-    let mut server = subject.start_with(options);
-    let mut kept = server.connect();
-    for (text, how) in [
-        ("wrkers = 1\n", "wrkers"),
-        (
-            "tls-cert = [\"/no/such/file\"]\ntls-key = [\"/no/such/file\"]\n",
-            "/no/such/file",
-        ),
-    ] {
-        let _ = folder.write("gateway.toml", text);
-        let failed = carried_on(&server);
-        server.signal(Signal::USR2);
-        let said = server.wait_for_log(how);
-        assert!(said.contains("error: "), "{said}");
-        wait_until("it carries on", || carried_on(&server) > failed);
-        assert_eq!(kept.get("/conformance/hello").status, 200);
-        assert_eq!(server.ask("/conformance/hello"), "Hello, world!");
+    let mode = std::fs::metadata(&kept).expect("it is there").permissions();
+    assert_eq!(mode.mode() & 0o777, 0o640);
+    for path in [&dropped, &metrics] {
+        assert!(!path.exists(), "nobody listens at {path:?}");
     }
-    // Mended, it works.
-    let _ = folder.write("gateway.toml", "workers = 1\n");
-    server.signal(Signal::USR2);
-    let _new = taken_over(&server);
-    ask_until_told(&mut kept, "/conformance/hello");
-    assert_eq!(server.wait_for_process().code(), Some(0));
-    assert_eq!(server.ask("/conformance/hello"), "Hello, world!");
-}
-
-/// How often it has said that it goes on itself.
-fn carried_on(server: &Server) -> usize {
-    let log = server.log();
-    let said = log
-        .iter()
-        .filter(|line| line.contains("(exit status: 2): this one carries on"));
-    said.count()
-}
-
-/// Waits for what must happen.
-#[track_caller]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
-        // Not a spin: what is waited for needs the cores.
-        thread::park_timeout(Duration::from_millis(1));
-    }
-}
-
-/// A server whose next process waits for ever for its file.
-fn hanging(subject: &Subject, folder: &Folder) -> (Server, Process) {
-    let file = folder.write("gateway.toml", "workers = 2\n");
-    let options = Options::new().arguments(&["--config", text(&file)]);
-    let server = subject.start_with(options);
-    std::fs::remove_file(&file).expect("it is there");
-    let made = Command::new("mkfifo").arg(&file).status();
-    assert!(made.expect("a program of every system").success());
-    server.signal(Signal::USR2);
-    let new = Process::named_in(&server.wait_for_log("a new process is starting"));
-    (server, new)
-}
-
-fn a_new_process_that_is_killed_changes_nothing(subject: &Subject) {
-    let folder = Folder::new();
-    let (server, new) = hanging(subject, &folder);
-    let address = server.address();
-    let mut load = Load::new();
-    for _ in 0..2 {
-        load.add_keeping(move || Client::connect(address));
-        load.add(move || {
-            assert_eq!(
-                Client::connect(address).get("/conformance/hello").status,
-                200
-            )
-        });
-    }
-    load.wait_for(20);
-    server.signal(Signal::USR2);
-    let _ = server.wait_for_log("starting already");
-    new.signal(Signal::KILL);
-    let said = server.wait_for_log("carries on");
-    assert!(said.contains("signal: 9"), "{said}");
-    load.wait_for(100);
-    let _ = load.end();
+    let hello = Client::connect_unix(&kept).get("/conformance/hello");
+    assert_eq!(hello.status, 200);
+    new.signal(Signal::TERM);
     new.wait();
-}
-
-fn the_end_of_the_old_process_ends_one_that_starts(subject: &Subject) {
-    let folder = Folder::new();
-    let (mut server, new) = hanging(subject, &folder);
-    server.signal(Signal::TERM);
-    assert_eq!(server.wait_for_process().code(), Some(0));
-    new.wait();
+    assert!(!kept.exists(), "it goes with the last");
 }
 
 /// Where a server says how it is.

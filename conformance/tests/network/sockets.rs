@@ -1,21 +1,29 @@
 //! Where a server listens, and what accepting does when it cannot.
 
 use std::net::TcpListener;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use conformance::{Client, Options, PATIENCE, Server, Signal, Subject};
+use rustix::process::{getgid, getuid};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{Folder, PROGRAM, chapter, text};
 
 chapter! {
     several_places_are_served_at_once,
     a_unix_socket_is_served,
+    a_unix_socket_has_its_owner,
+    as_many_wait_in_the_kernel_as_are_asked_for,
+    a_server_that_drains_leaves_the_next_one_alone,
     a_unix_socket_that_a_killed_server_left_is_replaced,
     a_unix_socket_in_use_is_not_taken,
     a_passed_descriptor_is_served,
+    a_number_names_no_socket_of_the_servers_own,
     sockets_that_systemd_passes_are_served,
+    those_that_wait_at_the_end_are_answered,
     connections_are_handed_to_the_idlest_worker,
     what_cannot_be_had_is_said_in_one_line,
     exhausted_descriptors_are_waited_for,
@@ -78,6 +86,88 @@ fn a_unix_socket_is_served(subject: &Subject) {
     assert!(!path.exists(), "the file is gone with the server");
 }
 
+fn a_unix_socket_has_its_owner(subject: &Subject) {
+    let folder = Folder::new();
+    let path = folder.file("app.sock");
+    let unix = format!("unix:{}", text(&path));
+    let (user, group) = (getuid(), getgid());
+    let own = (user.as_raw(), group.as_raw());
+    let name = |flag| {
+        let said = Command::new("id").arg(flag).output();
+        let said = said.expect("a program of every system").stdout;
+        String::from_utf8(said).expect("it is text")
+    };
+    let by_name = format!("{}:{}", name("-un").trim(), name("-gn").trim());
+    let mut rows = vec![
+        (format!("{}:{}", own.0, own.1), own),
+        (by_name, own),
+        (format!(":{}", own.1), own),
+    ];
+    if user.is_root() {
+        // Nobody else may give files away.
+        rows.extend([("1:2".into(), (1, 2)), ("1".into(), (1, own.1))]);
+    }
+    for (owner, expected) in rows {
+        let arguments = ["--bind", &unix, "--unix-owner", &owner];
+        let _server = subject.start_with(Options::new().arguments(&arguments));
+        let file = std::fs::metadata(&path).expect("it is there");
+        assert_eq!((file.uid(), file.gid()), expected, "{owner}");
+        let hello = Client::connect_unix(&path).get("/conformance/hello");
+        assert_eq!(hello.status, 200);
+    }
+    let unknown = ["--bind", &unix, "--unix-owner", "nobody-has-this-name"];
+    let error = failure(subject, Options::new().arguments(&unknown));
+    assert!(error.contains("nobody-has-this-name"), "{error}");
+}
+
+fn as_many_wait_in_the_kernel_as_are_asked_for(subject: &Subject) {
+    for backlog in [2, 7] {
+        let folder = Folder::new();
+        let path = folder.file("app.sock");
+        let (unix, asked) = (format!("unix:{}", text(&path)), backlog.to_string());
+        let arguments = ["--bind", &unix, "--backlog", &asked];
+        // The first has all the room that there is, so nobody accepts the others.
+        let full = ["--workers", "1", "--connections", "1"];
+        let options = Options::new().arguments(&arguments).arguments(&full);
+        let _server = subject.start_with(options);
+        let mut first = Client::connect_unix(&path);
+        assert_eq!(first.get("/conformance/hello").status, 200);
+        let connect = || {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            socket.set_nonblocking(true)?;
+            socket.connect(&SockAddr::unix(&path)?).map(|()| socket)
+        };
+        let waiting: Vec<Socket> = (0..100).map_while(|_| connect().ok()).collect();
+        // The kernel has one more wait than it is told.
+        assert_eq!(waiting.len(), backlog + 1);
+    }
+}
+
+fn a_server_that_drains_leaves_the_next_one_alone(subject: &Subject) {
+    let folder = Folder::new();
+    let path = folder.file("app.sock");
+    let unix = format!("unix:{}", text(&path));
+    let options = Options::new().arguments(&["--bind", &unix, "--grace", "10m"]);
+    let mut first = subject.start_with(options.clone());
+    let mut slow = Client::connect_unix(&path);
+    slow.send("GET /conformance/slow HTTP/1.1\r\nhost: a\r\n\r\n");
+    let report = Client::connect_unix(&path).get("/conformance/report/slow/1");
+    assert_eq!(report.text(), "waiting");
+    first.signal(Signal::TERM);
+    let begun = Instant::now();
+    while path.exists() {
+        assert!(begun.elapsed() < PATIENCE, "it goes before the drain does");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    let _next = subject.start_with(options);
+    // Only the first one knows of it.
+    first.signal(Signal::INT);
+    let _ = first.wait();
+    assert!(path.exists(), "the file is the next one's");
+    let mut client = Client::connect_unix(&path);
+    assert_eq!(client.get("/conformance/hello").status, 200);
+}
+
 fn a_unix_socket_that_a_killed_server_left_is_replaced(subject: &Subject) {
     let folder = Folder::new();
     let path = folder.file("app.sock");
@@ -121,6 +211,37 @@ fn a_passed_descriptor_is_served(subject: &Subject) {
     for _ in 0..20 {
         assert_eq!(server.ask("/conformance/hello"), "Hello, world!");
     }
+}
+
+fn a_number_names_no_socket_of_the_servers_own(subject: &Subject) {
+    let (server, script) = (subject.name(), "exec \"$@\" 3<&-");
+    let arguments = ["-c", script, "sh", PROGRAM, "peer", "--server", server];
+    let without = Subject::new(server, "sh", &arguments);
+    // The first that it opens itself has the first number that is free.
+    let binds = ["--bind", "127.0.0.1:0", "--bind", "fd:3"];
+    let error = failure(&without, Options::new().arguments(&binds));
+    assert!(
+        error.contains("fd:3") && error.contains("started without"),
+        "{error}"
+    );
+}
+
+fn those_that_wait_at_the_end_are_answered(subject: &Subject) {
+    let arguments = ["--workers", "1", "--connections", "1", "--grace", "10m"];
+    let mut server = subject.start_with(Options::new().arguments(&arguments));
+    let mut first = server.connect();
+    assert_eq!(first.get("/conformance/hello").status, 200);
+    // More than a runtime lets a task do in one turn, and no room for any of them.
+    let mut waiting: Vec<Client> = (0..200).map(|_| server.connect()).collect();
+    for client in &mut waiting {
+        client.send("GET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n");
+    }
+    server.signal(Signal::TERM);
+    for client in &mut waiting {
+        assert_eq!(client.read_response().text(), "Hello, world!");
+    }
+    drop(first);
+    assert_eq!(server.wait().code(), Some(0));
 }
 
 fn sockets_that_systemd_passes_are_served(subject: &Subject) {

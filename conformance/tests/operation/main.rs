@@ -5,6 +5,7 @@
 
 mod access_log;
 mod configuration;
+mod ending;
 mod limits;
 mod metrics;
 mod recycling;
@@ -29,13 +30,14 @@ macro_rules! chapter {
 use chapter;
 
 fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 6] = [
+    let chapters: [(&str, &[(&str, Test)]); 7] = [
         ("configuration", configuration::TESTS),
         ("limits", limits::TESTS),
         ("access_log", access_log::TESTS),
         ("metrics", metrics::TESTS),
         ("stalls", stalls::TESTS),
         ("recycling", recycling::TESTS),
+        ("ending", ending::TESTS),
     ];
     let program = env!("CARGO_BIN_EXE_conformance");
     let mut trials = Vec::new();

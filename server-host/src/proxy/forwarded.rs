@@ -34,32 +34,34 @@ pub(super) fn read(
 ) -> Said {
     match fields {
         ForwardedFields::XForwarded => x_forwarded(headers, is_trusted),
+        ForwardedFields::XForwardedHost => Said {
+            host: rightmost(headers, "x-forwarded-host").and_then(authority),
+            ..x_forwarded(headers, is_trusted)
+        },
         ForwardedFields::Forwarded => forwarded(headers, is_trusted),
     }
 }
 
 fn x_forwarded(headers: &Headers, is_trusted: impl Fn(IpAddr) -> bool) -> Said {
     let mut client = None;
-    let mut hops = 0;
     for item in from_the_right(headers, "x-forwarded-for") {
         let at = item.and_then(node);
         client = Some(at.map_or(Client::Unknown, Client::At));
-        hops += 1;
         if !at.is_some_and(|at| is_trusted(at.ip())) {
             break;
         }
     }
-    // As far from the right as the client: written by the same proxy. Where there are fewer, proxies have replaced what there
-    // was, and the leftmost counts.
-    let beside = |name| {
-        let items = from_the_right(headers, name);
-        items.take(hops.max(1)).last().flatten()
-    };
     Said {
         client,
-        scheme: beside("x-forwarded-proto").and_then(scheme),
-        host: beside("x-forwarded-host").and_then(authority),
+        scheme: rightmost(headers, "x-forwarded-proto").and_then(scheme),
+        host: None,
     }
+}
+
+/// What the proxy that asks has written. Nobody can tell who wrote what is left of it: not every proxy adds to each field, so
+/// counting along with the addresses would end at a client's own word.
+fn rightmost<'a>(headers: &'a Headers, name: &'static str) -> Option<&'a str> {
+    from_the_right(headers, name).next().flatten()
 }
 
 /// The items of a field's lines, the last first; `None` for what is no text.
@@ -76,27 +78,27 @@ fn from_the_right<'a>(
 }
 
 fn forwarded(headers: &Headers, is_trusted: impl Fn(IpAddr) -> bool) -> Said {
-    let mut elements = Vec::new();
-    for line in headers.get_all("forwarded") {
-        let Some(of_line) = std::str::from_utf8(line).ok().and_then(elements_of) else {
+    let mut said = Said::default();
+    let mut lines: Vec<&[u8]> = headers.get_all("forwarded").collect();
+    lines.reverse();
+    for line in lines {
+        let Some(elements) = std::str::from_utf8(line).ok().and_then(elements_of) else {
             // Where an element ends cannot be told, nor who wrote it.
             return Said {
                 client: Some(Client::Unknown),
                 ..Said::default()
             };
         };
-        elements.extend(of_line);
-    }
-    let mut said = Said::default();
-    for element in elements.into_iter().rev() {
-        let at = element.client.as_deref().and_then(bracketed_node);
-        said = Said {
-            client: Some(at.map_or(Client::Unknown, Client::At)),
-            scheme: element.scheme.as_deref().and_then(scheme),
-            host: element.host.as_deref().and_then(authority),
-        };
-        if !at.is_some_and(|at| is_trusted(at.ip())) {
-            break;
+        for element in elements.into_iter().rev() {
+            let at = element.client.as_deref().and_then(bracketed_node);
+            said = Said {
+                client: Some(at.map_or(Client::Unknown, Client::At)),
+                scheme: element.scheme.as_deref().and_then(scheme),
+                host: element.host.as_deref().and_then(authority),
+            };
+            if !at.is_some_and(|at| is_trusted(at.ip())) {
+                return said;
+            }
         }
     }
     said

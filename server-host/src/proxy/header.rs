@@ -29,6 +29,8 @@ const V2_BYTES: usize = 4 * 1024;
 pub(crate) enum Header {
     /// The connection is the proxy's own, such as a check of health: its addresses are the socket's.
     Local,
+    /// It is somebody else's, of whom the proxy says nothing: not the proxy's own, so it has none of the proxy's trust.
+    Unknown,
     /// It is somebody else's.
     Proxied {
         client: Address,
@@ -102,7 +104,7 @@ fn v1_line(line: &[u8]) -> Result<Header, BadHeader> {
     let family = word()?;
     // What else it says is to be ignored (section 2.1).
     if family == "UNKNOWN" {
-        return Ok(Header::Local);
+        return Ok(Header::Unknown);
     }
     let is_v4 = match family {
         "TCP4" => true,
@@ -157,7 +159,7 @@ fn v2(bytes: &[u8]) -> Result<Need, BadHeader> {
     }
     let short = BadHeader("it is too short for its addresses");
     let (client, server, more) = match protocol {
-        0x00 => return Ok(Need::Nothing(Header::Local)),
+        0x00 => return Ok(Need::Nothing(Header::Unknown)),
         0x11 => {
             let (addresses, more) = rest.split_first_chunk::<12>().ok_or(short)?;
             let [a, b, c, d, e, f, g, h, ports @ ..] = *addresses;

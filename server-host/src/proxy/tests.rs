@@ -77,13 +77,14 @@ fn the_client_is_the_first_from_the_right_that_is_not_trusted() {
 }
 
 #[test]
-fn scheme_and_host_are_of_the_proxy_that_names_the_client() {
+fn scheme_and_host_are_the_last_that_were_written() {
     for (clients, schemes, expected) in [
         ("192.0.2.1", "https", "https"),
         ("192.0.2.1", "http, https", "https"),
         // The client sent the first one, to a proxy that adds its own.
         ("6.6.6.6, 192.0.2.1", "https, http", "http"),
-        ("192.0.2.1, 10.0.0.2", "https, http", "https"),
+        ("192.0.2.1, 10.0.0.2", "https, http", "http"),
+        ("192.0.2.1, 10.0.0.2", "http, https", "https"),
         // The last proxy has replaced what the one before said.
         ("192.0.2.1, 10.0.0.2", "https", "https"),
         ("192.0.2.1", "gopher", "http"),
@@ -101,7 +102,7 @@ fn scheme_and_host_are_of_the_proxy_that_names_the_client() {
         ("x-forwarded-proto", "https"),
         ("x-forwarded-host", "a.example"),
     ];
-    let scope = scope(ForwardedFields::XForwarded, &alone);
+    let scope = scope(ForwardedFields::XForwardedHost, &alone);
     assert_eq!(scope.connection.scheme, Scheme::HTTPS);
     assert_eq!(scope.authority(), Some("a.example"));
     assert_eq!(scope.headers.get_all("host").count(), 1);
@@ -109,10 +110,36 @@ fn scheme_and_host_are_of_the_proxy_that_names_the_client() {
 }
 
 #[test]
+fn what_a_client_writes_beside_a_proxy_is_not_believed() {
+    // The client has sent the first of each, and claims to have come by a trusted proxy; the proxy adds to them.
+    for clients in ["6.6.6.6, 10.0.0.9, 192.0.2.1", "192.0.2.1, 10.0.0.2"] {
+        let fields = [
+            ("x-forwarded-for", clients),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-host", "evil.example, a.example"),
+        ];
+        let with_host = scope(ForwardedFields::XForwardedHost, &fields);
+        assert_eq!(client(&with_host), "192.0.2.1:0");
+        assert_eq!(with_host.connection.scheme, Scheme::HTTP);
+        assert_eq!(with_host.authority(), Some("a.example"));
+    }
+    // A proxy that writes no host hands the client's on.
+    let fields = [
+        ("x-forwarded-for", "192.0.2.1"),
+        ("x-forwarded-proto", "http"),
+        ("x-forwarded-host", "evil.example"),
+    ];
+    let by_default = scope(ForwardedFields::default(), &fields);
+    assert_eq!(by_default.authority(), Some("inside.example"));
+    assert_eq!(client(&by_default), "192.0.2.1:0");
+}
+
+#[test]
 fn a_host_that_is_none_is_not_taken() {
     for host in ["", "user@a.example", "a b", "a/b", "http://a"] {
         let fields = [("x-forwarded-host", host)];
-        let scope = scope(ForwardedFields::XForwarded, &fields);
+        let scope = scope(ForwardedFields::XForwardedHost, &fields);
         assert_eq!(scope.authority(), Some("inside.example"), "{host}");
     }
 }
@@ -121,6 +148,7 @@ fn a_host_that_is_none_is_not_taken() {
 fn an_authority_in_the_target_is_replaced_too() {
     let proxies = Proxies {
         trusted: vec!["unix".parse().expect("a network")],
+        fields: ForwardedFields::XForwardedHost,
         ..Proxies::default()
     };
     let info = ConnectionInfo::new(Capabilities::new("test")).with_client(Address::Unix(None));
@@ -131,6 +159,25 @@ fn an_authority_in_the_target_is_replaced_too() {
 }
 
 #[test]
+fn the_unix_address_of_a_header_is_not_that_of_a_socket_of_ours() {
+    let fields = [("x-forwarded-for", "192.0.2.1")];
+    for (protocol, expected) in [
+        (ProxyProtocol::Off, "192.0.2.1:0"),
+        (ProxyProtocol::Required, "unix:/run/a.sock"),
+    ] {
+        let proxies = Proxies {
+            trusted: vec!["unix".parse().expect("a network")],
+            protocol,
+            ..Proxies::default()
+        };
+        let address = Address::Unix(Some("/run/a.sock".into()));
+        let info = ConnectionInfo::new(Capabilities::new("test")).with_client(address);
+        let scope = apply(&proxies, info, "/a?b", &fields);
+        assert_eq!(client(&scope), expected);
+    }
+}
+
+#[test]
 fn whoever_is_not_trusted_is_not_believed() {
     let fields = [
         ("x-forwarded-for", "192.0.2.1"),
@@ -138,7 +185,11 @@ fn whoever_is_not_trusted_is_not_believed() {
         ("x-forwarded-host", "a.example"),
         ("forwarded", "for=192.0.2.1;proto=https;host=a.example"),
     ];
-    for kind in [ForwardedFields::XForwarded, ForwardedFields::Forwarded] {
+    for kind in [
+        ForwardedFields::XForwarded,
+        ForwardedFields::XForwardedHost,
+        ForwardedFields::Forwarded,
+    ] {
         let scope = scope_from("192.0.2.9:80", kind, &fields);
         assert_eq!(client(&scope), "192.0.2.9:80");
         assert_eq!(scope.connection.scheme, Scheme::HTTP);
@@ -196,6 +247,14 @@ fn elements_of_forwarded_are_read_from_the_right() {
             "192.0.2.1:0",
             "http",
         ),
+        // A client's line that breaks the rules does not take away what a proxy has written in one of its own.
+        (
+            &["for=\"6.6.6.6", "for=192.0.2.1;proto=https"],
+            "192.0.2.1:0",
+            "https",
+        ),
+        (&["for=\"6.6.6.6", "for=10.0.0.2;proto=https"], "-", "http"),
+        (&["for=192.0.2.1;proto=https", "for=\"6.6.6.6"], "-", "http"),
         (&["for=2001:db8::1"], "-", "http"),
         (&["for=\"2001:db8::1\""], "-", "http"),
         (&["for=unknown;proto=https"], "-", "https"),

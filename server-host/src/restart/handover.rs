@@ -7,9 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+    SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg,
 };
 
 use super::{Kept, Key};
@@ -87,9 +88,18 @@ impl Predecessor {
         taken.into_iter().map(|kept| kept.listener).collect()
     }
 
-    /// Says that this process serves. What was not taken is closed when the other process ends.
-    pub(crate) fn say_ready(mut self) -> io::Result<()> {
+    /// Says that this process serves. The other one believes it as long as this lives. What was not taken is closed before, so that
+    /// the other one sees at its end whether anybody listens still.
+    pub(crate) fn say_ready(&mut self) -> io::Result<()> {
+        self.listeners.clear();
         self.socket.write_all(READY)
+    }
+
+    /// Whether the other one goes on should this one end: it has not let go of it yet.
+    pub(crate) fn goes_on(&self) -> bool {
+        // It says nothing more: what can be read is its end.
+        let more = recv(&self.socket, &mut [0; 1], RecvFlags::DONTWAIT);
+        matches!(more, Err(Errno::AGAIN))
     }
 }
 
@@ -160,6 +170,20 @@ mod tests {
                 assert_eq!(address(sent), address(received));
             }
         }
+    }
+
+    #[test]
+    fn the_other_process_goes_on_until_it_lets_go() {
+        let (other, socket) = UnixStream::pair().expect("sockets");
+        let mut predecessor = Predecessor {
+            socket,
+            listeners: Vec::new(),
+        };
+        assert!(predecessor.goes_on());
+        predecessor.say_ready().expect("there is room");
+        assert!(predecessor.goes_on());
+        drop(other);
+        assert!(!predecessor.goes_on());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{ProxyProtocol, Settings};
+use crate::Place;
 
 impl Settings {
     /// Whether one can serve by these settings at all.
@@ -36,6 +37,12 @@ impl Settings {
             }
         };
         for (name, time, most, why) in [
+            (
+                "handshake-timeout",
+                timeouts.handshake,
+                MINUTE,
+                "a peer that says nothing before HTTP holds a connection for as long",
+            ),
             (
                 "head-timeout",
                 timeouts.head,
@@ -122,6 +129,20 @@ impl Settings {
             message > 256 << 20,
             format!("ws-message-bytes is {message}: each socket may hold as much"),
         );
+        for network in &self.proxies.trusted {
+            note(
+                network.is_everybody(),
+                format!(
+                    "trusted-proxy is {network}: every client may say to be anybody; name the proxies"
+                ),
+            );
+        }
+        let mode = self.unix.mode;
+        let is_of_unix = |place: &Place| matches!(place, Place::Unix(_));
+        note(
+            mode & WORLD_WRITABLE != 0 && self.bind.iter().any(|bind| is_of_unix(&bind.place)),
+            format!("unix-mode is {mode:o}: every user of this machine may connect"),
+        );
         note(
             self.grace.is_zero(),
             String::from("grace is 0: a shutdown cuts off what is under way"),
@@ -131,6 +152,9 @@ impl Settings {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// To connect to a unix socket is to write to it.
+const WORLD_WRITABLE: u32 = 0o002;
 
 #[cfg(test)]
 mod tests {
@@ -147,7 +171,17 @@ mod tests {
 
     #[test]
     fn each_unsafe_setting_is_named() {
-        let changes: [(&str, Change); 10] = [
+        let changes: [(&str, Change); 13] = [
+            ("handshake-timeout", |settings| {
+                settings.timeouts.handshake = 2 * MINUTE
+            }),
+            ("trusted-proxy", |settings| {
+                settings.proxies.trusted = vec!["::/0".parse().expect("a network")]
+            }),
+            ("unix-mode", |settings| {
+                settings.bind = vec!["unix:/run/app.sock".parse().expect("a place")];
+                settings.unix.mode = 0o666
+            }),
             ("head-timeout", |settings| {
                 settings.timeouts.head = 2 * MINUTE
             }),
@@ -182,6 +216,13 @@ mod tests {
             assert_eq!(concerns.len(), 1, "{name}: {concerns:?}");
             assert!(concerns[0].starts_with(name), "{name}: {concerns:?}");
         }
+    }
+
+    #[test]
+    fn the_mode_of_unix_sockets_concerns_nobody_who_has_none() {
+        let mut settings = Settings::default();
+        settings.unix.mode = 0o666;
+        assert_eq!(settings.concerns(), <[String; 0]>::default());
     }
 
     #[test]

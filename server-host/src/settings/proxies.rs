@@ -23,11 +23,17 @@ pub struct Proxies {
 }
 
 /// The fields in which proxies tell of their clients.
+///
+/// Of scheme and host the rightmost word counts: the trusted proxy that asks has written it, and a client may have written
+/// what is left of it. That holds only if the proxy does write these fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ForwardedFields {
-    /// `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`, which most proxies write.
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`, which most proxies write.
     #[default]
     XForwarded,
+    /// These and `X-Forwarded-Host`. Many proxies do not write it, but hand on what a client has sent, who could so name any
+    /// host.
+    XForwardedHost,
     /// `Forwarded` (RFC 7239).
     Forwarded,
 }
@@ -72,6 +78,11 @@ impl Network {
             Address::Unix(_) => self.0 == Kind::Unix,
             _ => false,
         }
+    }
+
+    /// Whether it has every address of a family.
+    pub(crate) fn is_everybody(&self) -> bool {
+        matches!(self.0, Kind::Prefix { bits: 0, .. })
     }
 
     /// Whether an IP address is one of them.
@@ -126,7 +137,19 @@ impl FromStr for Network {
                 "{text:?} names an address within a network; the network is {base}/{bits}"
             )));
         }
-        Ok(Self(Kind::Prefix { address, bits }))
+        Ok(Self(canonical(address, bits)))
+    }
+}
+
+/// The network as addresses are compared: of IPv4, if IPv6 has it mapped (RFC 4291 section 2.5.5.2).
+fn canonical(address: IpAddr, bits: u8) -> Kind {
+    const MAPPED: u8 = 96;
+    match (address.to_canonical(), bits.checked_sub(MAPPED)) {
+        (IpAddr::V4(inner), Some(bits)) if address.is_ipv6() => Kind::Prefix {
+            address: inner.into(),
+            bits,
+        },
+        _ => Kind::Prefix { address, bits },
     }
 }
 
@@ -228,6 +251,9 @@ mod tests {
             ("192.0.2.7", "192.0.2.7", "192.0.2.6"),
             ("0.0.0.0/0", "255.255.255.255", "::1"),
             ("10.0.0.0/8", "::ffff:10.0.0.1", "::ffff:11.0.0.1"),
+            ("::ffff:10.0.0.0/104", "10.0.0.1", "11.0.0.0"),
+            ("::ffff:10.0.0.0/104", "::ffff:10.0.0.1", "::a00:1"),
+            ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.6"),
             ("fd00::/8", "fdff::1", "fe80::1"),
             ("::/0", "2001:db8::1", "127.0.0.1"),
             ("::1", "::1", "::2"),
@@ -242,6 +268,21 @@ mod tests {
         let unix: Network = "unix".parse().expect("a network");
         assert!(unix.has(&Address::Unix(None)));
         assert!(!unix.has(&Address::Tcp(([127, 0, 0, 1], 1).into())));
+    }
+
+    #[test]
+    fn a_network_is_called_as_it_is_compared() {
+        for (text, canonical, everybody) in [
+            ("10.0.0.0/8", "10.0.0.0/8", false),
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8", false),
+            ("::ffff:0.0.0.0/96", "0.0.0.0/0", true),
+            ("::/0", "::/0", true),
+            ("unix", "unix", false),
+        ] {
+            let network: Network = text.parse().expect("a network");
+            assert_eq!(network.to_string(), canonical);
+            assert_eq!(network.is_everybody(), everybody, "{text}");
+        }
     }
 
     #[test]

@@ -126,8 +126,19 @@ impl Socket {
 
     /// Whether a socket that has ended has nothing left to read either.
     pub(crate) fn is_empty(&self) -> bool {
+        self.peek().is_ok_and(|read| read == 0)
+    }
+
+    /// As [`Stream::has_unread`](crate::Stream::has_unread).
+    pub(crate) fn has_unread(&self) -> bool {
+        self.peek().is_ok_and(|read| read > 0)
+    }
+
+    /// How much of one byte can be read, which stays there. Asks the kernel, whatever the runtime knows.
+    fn peek(&self) -> io::Result<usize> {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        rustix::net::recv(self, &mut [0; 1], flags).is_ok_and(|(read, _)| read == 0)
+        let (read, _) = rustix::net::recv(self, &mut [0; 1], flags)?;
+        Ok(read)
     }
 
     /// As [`Stream::reset_on_close`](crate::Stream::reset_on_close). Unix sockets have no resets.

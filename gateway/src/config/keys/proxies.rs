@@ -12,13 +12,13 @@ pub(super) fn keys() -> Vec<Key> {
         Key::many::<Trusted, _>(
             "trusted-proxy",
             "Whose word counts: a network, such as 10.0.0.0/8, or unix for all who connect to unix sockets. What they \
-             forward of client, scheme and host is in the scope; by default nobody is believed",
+             forward of client and scheme (and host: see proxy-fields) is in the scope; by default nobody is believed",
             |config| &mut config.settings.proxies.trusted,
         ),
         Key::one::<Choice, _>(
             "proxy-fields",
-            "The fields that these proxies write: x-forwarded for X-Forwarded-For, -Proto and -Host, forwarded for RFC \
-             7239. The others are anybody's, and not read",
+            "The fields that these proxies write: x-forwarded for X-Forwarded-For and -Proto, x-forwarded-host for these \
+             and X-Forwarded-Host, forwarded for RFC 7239. The others are anybody's, and not read",
             |config| &mut config.settings.proxies.fields,
         ),
         Key::one::<Choice, _>(
@@ -37,6 +37,7 @@ pub(super) fn keys() -> Vec<Key> {
 impl Named for ForwardedFields {
     const ALL: &'static [(&'static str, Self)] = &[
         ("x-forwarded", Self::XForwarded),
+        ("x-forwarded-host", Self::XForwardedHost),
         ("forwarded", Self::Forwarded),
     ];
 }

@@ -56,8 +56,8 @@ fn asked() -> Vec<Key> {
         ),
         Key::one::<Count, _>(
             "handshakes",
-            "Connections of one worker that are before HTTP; above it the oldest is given up, so that silent peers keep \
-             nobody out",
+            "Connections of one worker that are before HTTP; above it, or half of connections, the oldest is given up, \
+             so that silent peers keep nobody out",
             |config| &mut config.settings.limits.handshakes,
         ),
     ]
