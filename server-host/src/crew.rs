@@ -17,7 +17,7 @@ use crate::metrics::Counts;
 use crate::opens::Sources;
 use crate::operation::Operation;
 use crate::share::Shares;
-use crate::worker::{Equipment, Worker};
+use crate::worker::{Equipment, WhenFull, Worker};
 use crate::{Protocol, Settings};
 
 /// What workers are told when they are to end.
@@ -75,6 +75,7 @@ impl Crew {
                 stalls: Arc::clone(operation.stalls()),
                 access_log: operation.access_log(),
                 observing: operation.observing(),
+                when_full: WhenFull::NewWait,
             }));
             let sources = Sources {
                 listeners,

@@ -23,6 +23,7 @@ mod call;
 mod clock;
 mod context;
 mod crew;
+mod crowd;
 mod date;
 mod descriptors;
 mod error;
@@ -64,6 +65,7 @@ pub use hosting::{
     Outgoing, Progress, ReplyLength, Sent, TrailersTaken, UpgradeAsked, Wanted, is_bodiless,
     is_connection_field, lists, may_be_trailer,
 };
+pub use metrics::OpenStream;
 pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;
 pub use recycle::Recycling;

@@ -22,11 +22,14 @@ use crate::overview::Overview;
 use crate::recycle::{Age, LOOK, Reason};
 use crate::restart::{Predecessor, Purpose, Restart};
 use crate::stall::{Stalls, Turns, Watchdog};
-use crate::worker::{Equipment, Observing, Worker};
+use crate::worker::{Equipment, Observing, WhenFull, Worker};
 use crate::{LogTarget, Protocol, Proxies, ServeError, Settings, TICK};
 
-/// Connections of the metrics bind: a few collectors, probes and pages.
+/// Connections of the metrics bind: a few collectors, probes and pages. The oldest is given up for one more.
 const LOOKERS: usize = 64;
+
+/// Requests that each of them may have open over HTTP/2: as many as the page has files, and its look.
+const LOOKS: u32 = 8;
 
 /// How long the metrics bind ends before the process does.
 const LAST_LOOK: Duration = Duration::from_millis(200);
@@ -105,7 +108,9 @@ impl Operation {
         // Collectors come by themselves.
         settings.proxies = Proxies::default();
         settings.limits.connections = LOOKERS;
-        settings.limits.exchanges = LOOKERS;
+        settings.limits.streams = settings.limits.streams.min(LOOKS);
+        // They are bounded by those two; a probe is never one too many.
+        settings.limits.exchanges = usize::MAX;
         let mut bound = listen::bind(&settings, None, predecessor, Purpose::Metrics)?;
         restart.keep(&bound).map_err(ServeError::Runtime)?;
         let bound = bound.pop().ok_or_else(|| {
@@ -134,6 +139,8 @@ impl Operation {
             stalls: Arc::new(Stalls::default()),
             access_log: None,
             observing: Observing::off(self.run),
+            // Who looks and never reads must not keep a probe out.
+            when_full: WhenFull::OldestLeaves,
         }));
         let ticked = Arc::clone(&worker);
         let ticker = Ticker::start(TICK, move |ticks, _| ticked.tick(ticks));

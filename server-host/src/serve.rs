@@ -166,7 +166,8 @@ async fn host<P: Protocol>(
     let mut crew = crew.map_err(ServeError::Runtime)?;
     if let Some(interval) = notify.interval() {
         let pulses = crew.workers.iter().map(|worker| worker.pulse()).collect();
-        tokio::spawn(pulse::watch(pulses, Arc::clone(&notify), interval));
+        let notify = Arc::clone(&notify);
+        tokio::spawn(pulse::watch(pulses, move || notify.alive(), interval));
     }
     let _ticker = operation.look_after(crew.workers.clone(), Arc::clone(&crew.faults))?;
     if let Some(predecessor) = &mut predecessor {
