@@ -50,6 +50,7 @@ impl Crew {
         let shares = Shares::of(bound, count);
         let (faults, freed) = (Arc::new(Faults::default()), Arc::new(Notify::new()));
         let mut hand_off = HandOff::new(Arc::clone(&freed));
+        let labels = Arc::default();
         let (ending, ended) = mpsc::channel(count);
         let mut crew = Self {
             workers: Vec::with_capacity(count),
@@ -60,7 +61,7 @@ impl Crew {
         };
         for (number, listeners) in shares.by_worker.into_iter().enumerate() {
             let (forced, clock) = (Signal::new(), Arc::new(Clock::new()));
-            let counts = Arc::new(Counts::new());
+            let counts = Arc::new(Counts::new(&labels));
             let worker = Arc::new(Worker::new(Equipment {
                 number,
                 app: App::new(Arc::clone(app), settings, &forced, &clock, &counts),

@@ -10,6 +10,7 @@ mod routes;
 mod text;
 mod timer;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::StatusCode;
@@ -20,7 +21,7 @@ pub(crate) use histogram::Histogram;
 pub use open::OpenStream;
 pub(crate) use open::{Gauge, Open};
 pub(crate) use process::{Process, resident_bytes};
-pub(crate) use routes::{Route, Routes};
+pub(crate) use routes::{Labels, OTHERS, ROUTES, Route, Routes};
 pub(crate) use text::render;
 pub(crate) use timer::Timer;
 
@@ -85,7 +86,8 @@ pub(crate) fn outcomes() -> impl Iterator<Item = Outcome> {
 }
 
 impl Counts {
-    pub(crate) fn new() -> Self {
+    /// Those of one worker; `labels` are its process's.
+    pub(crate) fn new(labels: &Arc<Labels>) -> Self {
         let zeros = |count: usize| std::iter::repeat_with(Count::default).take(count).collect();
         Self {
             accepted: Count::default(),
@@ -99,7 +101,7 @@ impl Counts {
             received: Count::default(),
             sent: Count::default(),
             durations: Histogram::new(),
-            routes: Routes::default(),
+            routes: Routes::new(labels),
             timers: zeros(Timer::ALL.len()),
         }
     }
@@ -179,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_failure_counts_once() {
-        let counts = Counts::new();
+        let counts = Counts::new(&Arc::default());
         let failed = StatusCode::INTERNAL_SERVER_ERROR;
         for (status, outcome, failures) in [
             (Some(StatusCode::OK), Outcome::Finished, 0),
@@ -198,7 +200,7 @@ mod tests {
 
     #[test]
     fn each_timer_has_a_count_of_its_own() {
-        let counts = Counts::new();
+        let counts = Counts::new(&Arc::default());
         for timer in Timer::ALL {
             counts.ran_out(timer);
         }

@@ -123,7 +123,7 @@ impl Operation {
             .map(|listener| (listener, Arc::clone(&bound.entrance)))
             .collect();
         let (forced, clock) = (Signal::new(), Arc::new(Clock::new()));
-        let counts = Arc::new(Counts::new());
+        let counts = Arc::new(Counts::new(&Arc::default()));
         let admin = Arc::new(Admin::new(Arc::clone(&self.overview)));
         let worker = Arc::new(Worker::new(Equipment {
             number: 0,

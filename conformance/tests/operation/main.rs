@@ -5,6 +5,7 @@
 
 mod access_log;
 mod configuration;
+mod gauges;
 mod limits;
 mod metrics;
 mod recycling;
@@ -29,11 +30,12 @@ macro_rules! chapter {
 use chapter;
 
 fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 6] = [
+    let chapters: [(&str, &[(&str, Test)]); 7] = [
         ("configuration", configuration::TESTS),
         ("limits", limits::TESTS),
         ("access_log", access_log::TESTS),
         ("metrics", metrics::TESTS),
+        ("gauges", gauges::TESTS),
         ("stalls", stalls::TESTS),
         ("recycling", recycling::TESTS),
     ];

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{Display, Write as _};
 
-use super::Process;
 use super::histogram::is_doubling;
-use super::routes::Route;
+use super::{OTHERS, Process, ROUTES, Route};
 use crate::overview::Overview;
 use crate::worker::Worker;
 
@@ -252,7 +251,7 @@ fn routes(page: &mut Page, workers: &[std::sync::Arc<Worker>]) {
     page.head(
         name,
         "counter",
-        "Exchanges by what the application calls them.",
+        &format!("Exchanges by what the application calls them: the first {ROUTES} of the process, and {OTHERS}."),
     );
     for (label, route) in &all {
         page.labelled(name, &[("route", label)], route.exchanges);
@@ -277,7 +276,7 @@ fn stalls(page: &mut Page, overview: &Overview) {
     page.head(
         name,
         "counter",
-        "Times that the application's code held a worker for too long.",
+        &format!("Times that the application's code held a worker for too long, by route: the first {ROUTES} of the process, and {OTHERS}."),
     );
     for (route, stall) in &routes {
         page.labelled(name, &[("route", route)], stall.count);

@@ -65,7 +65,7 @@ impl Stage {
             panic!("no handshake");
         };
         let clock = Arc::new(Clock::new());
-        let counts = Arc::new(Counts::new());
+        let counts = Arc::new(Counts::new(&Arc::default()));
         let mut keeper = Keeper::new(watch, Arc::clone(&exchange), &clock, &counts, times);
         assert!(now(poll_fn(|cx| keeper.poll(cx))).is_some());
         let socket = now(socket.handshake.accept(Accept::new()))
