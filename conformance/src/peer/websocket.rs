@@ -136,6 +136,11 @@ impl Routes {
                 socket.close(CloseCode::NORMAL, "").await
             }
             "goodbye" => goodbye(socket, scope).await,
+            "block" => self.block(socket, scope).await,
+            "event" => {
+                tracing::info!("an event of the peer's socket");
+                socket.close(CloseCode::NORMAL, "").await
+            }
             "stay" => {
                 socket.send("ready").await?;
                 let mut last = socket.receive().await;
@@ -184,6 +189,17 @@ impl Routes {
                 return socket.close(CloseCode::NORMAL, "").await;
             }
         }
+    }
+
+    /// Holds its thread for so many milliseconds as each message says.
+    async fn block(&self, mut socket: Socket, scope: &Scope) -> Result<Done, AppError> {
+        scope.label.set("the-socket");
+        while let Some(message) = socket.message().await {
+            let milliseconds = message.as_text().unwrap_or_default().parse()?;
+            std::thread::sleep(Duration::from_millis(milliseconds));
+            socket.send("blocked").await?;
+        }
+        socket.close(CloseCode::NORMAL, "").await
     }
 
     /// Sends until the client is too slow, and reports how many bytes that were.

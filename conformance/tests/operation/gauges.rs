@@ -4,13 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conformance::{Client, Server, Subject};
-use gateway_spec::bytes::Bytes;
-use h2::client::{ResponseFuture, SendRequest};
-use tokio::net::TcpStream;
-use tokio::task::spawn_blocking;
+use conformance::{Client, Subject};
 
 use super::metrics::{look, numbers, start, wait_for};
+use super::streams::{Streams, blocking};
+use super::timers::upgrade;
 use super::{chapter, on_runtime};
 
 chapter! {
@@ -63,49 +61,7 @@ impl Gauges {
     }
 }
 
-/// A connection of HTTP/2.
-struct Streams {
-    requests: SendRequest<Bytes>,
-    connection: tokio::task::JoinHandle<()>,
-}
-
-impl Streams {
-    async fn connect(server: &Server) -> Result<Self, Box<dyn std::error::Error>> {
-        let stream = TcpStream::connect(server.address()).await?;
-        let (requests, connection) = h2::client::handshake(stream).await?;
-        let connection = tokio::spawn(async move { drop(connection.await) });
-        Ok(Self {
-            requests,
-            connection,
-        })
-    }
-
-    async fn get(&mut self, path: &str) -> Result<ResponseFuture, Box<dyn std::error::Error>> {
-        let request = http::Request::get(format!("http://a{path}")).body(())?;
-        let mut ready = self.requests.clone().ready().await?;
-        Ok(ready.send_request(request, true)?.0)
-    }
-
-    /// Asks, and waits for the answer's head: all that was sent before has arrived then.
-    async fn ask(&mut self, path: &str) -> Result<http::Response<()>, Box<dyn std::error::Error>> {
-        let answer = self.get(path).await?.await?;
-        let (head, mut body) = answer.into_parts();
-        while let Some(part) = body.data().await {
-            let _ = part?;
-        }
-        Ok(http::Response::from_parts(head, ()))
-    }
-}
-
-/// Waits on a thread that may block.
-async fn blocking(wait: impl FnOnce() + Send + 'static) -> Result<(), Box<dyn std::error::Error>> {
-    Ok(spawn_blocking(wait).await?)
-}
-
 const SLOW: &str = "GET /conformance/slow HTTP/1.1\r\nhost: a\r\n\r\n";
-
-const UPGRADE: &str = "GET /conformance/ws/echo HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 fn all_that_is_open_is_counted_for_what_it_is(subject: &Subject) {
     let (server, metrics) = start(subject, &["--access-log", "off"]);
@@ -124,12 +80,12 @@ fn all_that_is_open_is_counted_for_what_it_is(subject: &Subject) {
         (seen.connections, seen.calls) = (3, 1);
         seen.expect(metrics, "a request");
         let mut socket = server.connect();
-        socket.send(UPGRADE);
+        socket.send(upgrade("echo"));
         assert_eq!(socket.read_head().status, 101);
         (seen.connections, seen.calls, seen.websockets) = (4, 2, 1);
         seen.expect(metrics, "a WebSocket");
 
-        let mut streams = Streams::connect(&server).await?;
+        let mut streams = Streams::connect(server.address()).await?;
         assert_eq!(streams.ask("/conformance/hello").await?.status(), 200);
         seen.connections = 5;
         blocking(move || seen.expect(metrics, "a connection of HTTP/2 without a stream")).await?;
@@ -165,8 +121,7 @@ fn all_that_is_open_is_counted_for_what_it_is(subject: &Subject) {
         }
         (seen.connections, seen.calls, seen.websockets) = (1, 1, 0);
         blocking(move || seen.expect(metrics, "one connection is left")).await?;
-        drop(streams.requests);
-        streams.connection.await?;
+        streams.close().await?;
         seen.connections = 0;
         blocking(move || seen.expect(metrics, "nobody is connected")).await?;
         // The page has the same numbers.
@@ -188,7 +143,7 @@ fn the_limit_of_connections_is_for_sockets_alone(subject: &Subject) {
     // The second connection is for what the test asks meanwhile.
     let (server, metrics) = start(subject, &["--connections", "2"]);
     on_runtime(async {
-        let mut streams = Streams::connect(&server).await?;
+        let mut streams = Streams::connect(server.address()).await?;
         let mut waiting = Vec::new();
         for _ in 0..20 {
             waiting.push(streams.get("/conformance/slow").await?);
@@ -298,7 +253,7 @@ fn calls_have_a_limit_of_their_own(subject: &Subject) {
 fn a_refused_call_of_http_2_is_told_apart_too(subject: &Subject) {
     let (server, metrics) = start(subject, &["--exchanges", "2"]);
     on_runtime(async {
-        let mut streams = Streams::connect(&server).await?;
+        let mut streams = Streams::connect(server.address()).await?;
         let _waiting = [
             streams.get("/conformance/slow").await?,
             streams.get("/conformance/slow").await?,

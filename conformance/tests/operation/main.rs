@@ -10,6 +10,8 @@ mod limits;
 mod metrics;
 mod recycling;
 mod stalls;
+mod streams;
+mod timers;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,12 +32,13 @@ macro_rules! chapter {
 use chapter;
 
 fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 7] = [
+    let chapters: [(&str, &[(&str, Test)]); 8] = [
         ("configuration", configuration::TESTS),
         ("limits", limits::TESTS),
         ("access_log", access_log::TESTS),
         ("metrics", metrics::TESTS),
         ("gauges", gauges::TESTS),
+        ("timers", timers::TESTS),
         ("stalls", stalls::TESTS),
         ("recycling", recycling::TESTS),
     ];

@@ -1,16 +1,22 @@
 //! The stall detector: code of the application that holds a worker is named.
 
+use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use conformance::{Options, Signal, Subject};
+use conformance::{Options, Server, Signal, Subject};
+use tungstenite::Message;
 
-use super::chapter;
 use super::metrics::{numbers, start, wait_for};
+use super::streams::{Streams, blocking};
+use super::{chapter, on_runtime};
 
 chapter! {
     a_call_that_holds_its_worker_is_named,
     one_that_lasts_is_told_of_meanwhile,
+    a_socket_that_holds_its_worker_is_named,
+    a_socket_over_http_2_is_named,
+    a_stream_that_holds_its_worker_is_named,
     a_task_beside_the_exchanges_is_seen_too,
     warnings_are_rare_and_counts_are_not,
     waiting_is_no_stall,
@@ -57,6 +63,73 @@ fn one_that_lasts_is_told_of_meanwhile(subject: &Subject) {
     wait_for(metrics, "gateway_stalled_workers", |count| count == 1.0);
     server.signal(Signal::TERM);
     let _ = server.wait();
+}
+
+/// What is said of one stall, by this route and path.
+#[track_caller]
+fn expect_named(server: &Server, metrics: SocketAddr, route: &str, path: &str) {
+    let line = server.wait_for_log(&format!("route=\"{route}\""));
+    for part in [
+        "WARN".to_owned(),
+        "held a worker".to_owned(),
+        format!("path=\"{path}\""),
+        "method=\"".to_owned(),
+        "times=1".to_owned(),
+    ] {
+        assert!(line.contains(&part), "{part} is not in {line}");
+    }
+    let all = numbers(metrics);
+    let name = format!("gateway_stalls_total{{route=\"{route}\"}}");
+    assert_eq!(all.get(&name), Some(&1.0), "{all:#?}");
+    assert_eq!(all["gateway_stalled_workers"], 0.0);
+}
+
+fn a_socket_that_holds_its_worker_is_named(subject: &Subject) {
+    let (server, metrics) = start(subject, &[]);
+    let url = format!("ws://{}/conformance/ws/block", server.address());
+    let stream = server.connect().into_stream();
+    let (mut socket, _) = tungstenite::client(url, stream).expect("a handshake");
+    for milliseconds in ["0", "400", "0"] {
+        socket
+            .send(Message::text(milliseconds))
+            .expect("it is open");
+        assert_eq!(socket.read().expect("it answers"), Message::text("blocked"));
+    }
+    expect_named(&server, metrics, "the-socket", "/conformance/ws/block");
+}
+
+fn a_socket_over_http_2_is_named(subject: &Subject) {
+    let (server, metrics) = start(subject, &[]);
+    on_runtime(async {
+        let mut streams = Streams::connect(server.address()).await?;
+        let (mut answer, mut sender) = streams.upgrade("/conformance/ws/block").await?;
+        // "400", in a frame whose mask changes nothing.
+        let frame: &[u8] = &[0x81, 0x83, 0, 0, 0, 0, b'4', b'0', b'0'];
+        sender.send_data(frame.into(), false)?;
+        let came = answer.data().await.ok_or("an answer")??;
+        assert_eq!(came, &b"\x81\x07blocked"[..]);
+        blocking(move || expect_named(&server, metrics, "the-socket", "/conformance/ws/block"))
+            .await
+    });
+}
+
+fn a_stream_that_holds_its_worker_is_named(subject: &Subject) {
+    let (server, metrics) = start(subject, &[]);
+    on_runtime(async {
+        let mut streams = Streams::connect(server.address()).await?;
+        // In its first turn, which is the connection's, and in one of its own.
+        for how in ["block", "block-later"] {
+            let path = format!("/conformance/{how}/400/{how}");
+            assert_eq!(streams.ask(&path).await?.status(), 200);
+        }
+        blocking(move || {
+            for how in ["block", "block-later"] {
+                let path = format!("/conformance/{how}/400/{how}");
+                expect_named(&server, metrics, how, &path);
+            }
+        })
+        .await
+    });
 }
 
 fn a_task_beside_the_exchanges_is_seen_too(subject: &Subject) {
