@@ -22,6 +22,7 @@ mod buffers;
 mod call;
 mod clock;
 mod context;
+mod cores;
 mod crew;
 mod crowd;
 mod date;

@@ -8,7 +8,7 @@ mod tls;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use crate::{Bind, LogFormat, LogTarget, Recycling};
+use crate::{Bind, LogFormat, LogTarget, Recycling, cores};
 
 pub use proxies::{
     BadNetwork, BadRootPath, ForwardedFields, Network, Proxies, ProxyProtocol, RootPath,
@@ -30,7 +30,8 @@ pub struct Settings {
     /// Which thread accepts the connections of a TCP address.
     pub accepting: Accepting,
     /// Worker threads, each with its own runtime and listeners. By default one for each core that this process may
-    /// use: more would share caches and win nothing.
+    /// use, by its affinity and by the quotas of its cgroups, of which a part of a core is none: more would share caches and win
+    /// nothing.
     pub workers: NonZeroUsize,
     /// How long open exchanges may go on after a shutdown began. 30 seconds: what orchestrators give before they
     /// kill.
@@ -70,7 +71,7 @@ impl Default for Settings {
             accepting: Accepting::default(),
             tls: Tls::default(),
             proxies: Proxies::default(),
-            workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            workers: cores::usable(),
             grace: Duration::from_secs(30),
             access_log: LogTarget::Stderr,
             access_log_format: LogFormat::default(),
