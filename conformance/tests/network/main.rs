@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod certificates;
+mod goaway;
 mod http2;
 mod proxies;
 mod restart;
@@ -32,11 +33,12 @@ use chapter;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_conformance");
 
 fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 4] = [
+    let chapters: [(&str, &[(&str, Test)]); 5] = [
         ("sockets", sockets::TESTS),
         ("tls", tls::TESTS),
         ("proxies", proxies::TESTS),
         ("restart", restart::TESTS),
+        ("goaway", goaway::TESTS),
     ];
     let mut trials = Vec::new();
     for server in ["raw", "hyper"] {

@@ -30,7 +30,7 @@ chapter! {
 }
 
 /// A process that nobody else ends.
-struct Process(Pid);
+pub(super) struct Process(Pid);
 
 impl Process {
     /// The one that a line of the log names last.
@@ -40,13 +40,13 @@ impl Process {
         Self(id.and_then(Pid::from_raw).expect("an id"))
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(super) fn signal(&self, signal: Signal) {
         kill_process(self.0, signal).expect("it is running");
     }
 
     /// Waits until it is gone.
     #[track_caller]
-    fn wait(&self) {
+    pub(super) fn wait(&self) {
         // It is no child of ours, so there is nothing to wait on.
         wait_until("its end", || test_kill_process(self.0).is_err());
     }
@@ -124,7 +124,7 @@ impl Load {
 }
 
 /// Waits for the process that takes over.
-fn taken_over(server: &Server) -> Process {
+pub(super) fn taken_over(server: &Server) -> Process {
     Process::named_in(&server.wait_for_log("another process has taken over"))
 }
 
@@ -375,7 +375,7 @@ fn carried_on(server: &Server) -> usize {
 
 /// Waits for what must happen.
 #[track_caller]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(super) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
