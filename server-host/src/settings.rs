@@ -126,7 +126,8 @@ pub struct Limits {
     /// Streams of an HTTP/2 connection that the server resets for what the peer does wrong on them. 100: a peer that is
     /// wrong so often is not mistaken (CVE-2025-8671). Above it the connection is closed.
     pub error_resets: usize,
-    /// Connections of one worker. 16,384: below the usual limit of open files; above it new ones wait in the kernel.
+    /// Connections of one worker: sockets, whatever goes on over them. 16,384: below the usual limit of open files; above it new ones
+    /// wait in the kernel.
     pub connections: usize,
     /// Connections of one worker that are at what comes before HTTP: the TLS handshake, the PROXY header. 2,048: more than a
     /// core can finish in half a second. Above it the oldest is given up, so that silent peers keep nobody out.
