@@ -85,12 +85,17 @@ impl Routes {
                 std::thread::sleep(Duration::from_millis(milliseconds.parse()?));
                 responder.respond("blocked").await
             }
-            ["block-later", milliseconds, label] => {
+            ["hold", label] => {
+                scope.label.set(label.to_owned());
+                self.reports.pass_blocking("hold");
+                responder.respond("held").await
+            }
+            ["hold-later", label] => {
                 scope.label.set(label.to_owned());
                 // Its first turn is over then.
                 tokio::task::yield_now().await;
-                std::thread::sleep(Duration::from_millis(milliseconds.parse()?));
-                responder.respond("blocked").await
+                self.reports.pass_blocking("hold");
+                responder.respond("held").await
             }
             ["block-beside", milliseconds] => {
                 let time = Duration::from_millis(milliseconds.parse()?);

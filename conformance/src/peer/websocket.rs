@@ -136,7 +136,7 @@ impl Routes {
                 socket.close(CloseCode::NORMAL, "").await
             }
             "goodbye" => goodbye(socket, scope).await,
-            "block" => self.block(socket, scope).await,
+            "hold" => self.hold(socket, scope).await,
             "event" => {
                 tracing::info!("an event of the peer's socket");
                 socket.close(CloseCode::NORMAL, "").await
@@ -191,13 +191,12 @@ impl Routes {
         }
     }
 
-    /// Holds its thread for so many milliseconds as each message says.
-    async fn block(&self, mut socket: Socket, scope: &Scope) -> Result<Done, AppError> {
+    /// Holds its thread at each message, until the gate is opened.
+    async fn hold(&self, mut socket: Socket, scope: &Scope) -> Result<Done, AppError> {
         scope.label.set("the-socket");
-        while let Some(message) = socket.message().await {
-            let milliseconds = message.as_text().unwrap_or_default().parse()?;
-            std::thread::sleep(Duration::from_millis(milliseconds));
-            socket.send("blocked").await?;
+        while socket.message().await.is_some() {
+            self.reports.pass_blocking("hold");
+            socket.send("held").await?;
         }
         socket.close(CloseCode::NORMAL, "").await
     }

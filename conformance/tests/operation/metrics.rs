@@ -37,7 +37,7 @@ pub(super) fn start(subject: &Subject, flags: &[&str]) -> (Server, SocketAddr) {
 }
 
 /// Where the metrics are, as the log says it.
-fn address_of(server: &Server) -> SocketAddr {
+pub(super) fn address_of(server: &Server) -> SocketAddr {
     let line = server.wait_for_log("metrics, health, readiness and the page");
     let (_, address) = line.split_once("address=").expect("it is a field");
     address.trim().parse().expect("it is an address")
