@@ -140,8 +140,8 @@ fn all_that_is_open_is_counted_for_what_it_is(subject: &Subject) {
 }
 
 fn the_limit_of_connections_is_for_sockets_alone(subject: &Subject) {
-    // The second connection is for what the test asks meanwhile.
-    let (server, metrics) = start(subject, &["--connections", "2"]);
+    // The others are for what the test asks meanwhile.
+    let (server, metrics) = start(subject, &["--connections", "3"]);
     on_runtime(async {
         let mut streams = Streams::connect(server.address()).await?;
         let mut waiting = Vec::new();
@@ -164,6 +164,8 @@ fn the_limit_of_connections_is_for_sockets_alone(subject: &Subject) {
         .await?;
         let address = server.address();
         blocking(move || {
+            let mut other = Client::connect(address);
+            assert_eq!(other.get("/conformance/hello").status, 200);
             let mut client = Client::connect(address);
             for _ in 0..20 {
                 assert_eq!(client.get("/conformance/open/slow").text(), "opened");
