@@ -1,9 +1,11 @@
-//! The chat in a real browser, on both servers: Chromium, driven through its WebDriver.
+//! The chat, and the page of a server's operator, in a real browser, on both servers: Chromium, driven through its WebDriver.
 //!
-//! Each person is a browser with a profile of its own, since a profile is a user to the chat. What is waited for is a
+//! Each person of the chat is a browser with a profile of its own, since a profile is a user to the chat. What is waited for is a
 //! condition of the page, asked for until it holds or time is up.
 #![forbid(unsafe_code)]
 
+#[path = "browser/operator.rs"]
+mod operator;
 #[path = "browser/window.rs"]
 mod window;
 
@@ -11,6 +13,7 @@ use std::path::PathBuf;
 
 use conformance::{Options, Server, Signal, Subject};
 
+use operator::an_operator_sees_the_server;
 use window::{Driver, Screen, Window};
 
 macro_rules! on_both {
@@ -19,7 +22,7 @@ macro_rules! on_both {
             $(#[tokio::test]
             #[ignore = "needs chromium and chromedriver: run ./test"]
             async fn $test() {
-                super::$test(&super::subject("raw")).await;
+                super::$test("raw").await;
             })*
         }
 
@@ -27,7 +30,7 @@ macro_rules! on_both {
             $(#[tokio::test]
             #[ignore = "needs chromium and chromedriver: run ./test"]
             async fn $test() {
-                super::$test(&super::subject("hyper")).await;
+                super::$test("hyper").await;
             })*
         }
     };
@@ -36,6 +39,7 @@ macro_rules! on_both {
 on_both! {
     two_people_talk;
     a_restart_is_survived;
+    an_operator_sees_the_server;
 }
 
 fn subject(server: &'static str) -> Subject {
@@ -108,7 +112,8 @@ async fn sees_people(window: &Window, names: &[&str]) {
         .await;
 }
 
-async fn two_people_talk(subject: &Subject) {
+async fn two_people_talk(server: &'static str) {
+    let subject = subject(server);
     let server = subject.start();
     let driver = Driver::start();
     let ada = enter(&driver, &server, "Ada", Screen::Desktop).await;
@@ -173,7 +178,8 @@ async fn two_people_talk(subject: &Subject) {
     bea.close().await;
 }
 
-async fn a_restart_is_survived(subject: &Subject) {
+async fn a_restart_is_survived(server: &'static str) {
+    let subject = subject(server);
     let mut server = subject.start();
     let driver = Driver::start();
     let ada = enter(&driver, &server, "Ada", Screen::Desktop).await;

@@ -5,11 +5,17 @@
 
 #[path = "third_party/nginx.rs"]
 mod nginx;
+#[path = "third_party/relay.rs"]
+mod relay;
 
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use conformance::{Server, Subject};
+use conformance::{Client, Options, PATIENCE, Server, Signal, Subject};
+
 use nginx::nginx_stands_before_it;
+use relay::{Relay, Seen};
 
 /// Writes a test for each server.
 macro_rules! on_both {
@@ -38,8 +44,10 @@ on_both! {
     curl_uploads_what_nobody_reads;
     wrk_sees_no_error;
     wrk_sees_no_error_when_it_pipelines;
+    wrk_sees_no_error_at_a_restart;
     curl_speaks_http_2;
     h2load_sees_no_error;
+    h2load_loses_nothing_that_it_sent_at_a_restart;
     python_s_websockets_compress;
     python_s_websockets_close;
     nginx_stands_before_it;
@@ -224,6 +232,59 @@ fn wrk_sees_no_error_when_it_pipelines(subject: &Subject) {
     std::fs::remove_file(&script).expect("it is ours");
 }
 
+/// Restarts a server once so many answers were seen; where that is counted, and who it is now.
+fn restart_at(server: &Server, answered: impl Fn() -> usize) -> rustix::process::Pid {
+    let begun = Instant::now();
+    while answered() < 200 {
+        assert!(begun.elapsed() < PATIENCE, "nobody asks");
+        thread::park_timeout(Duration::from_millis(1));
+    }
+    server.signal(Signal::USR2);
+    let line = server.wait_for_log("another process has taken over");
+    let id = line
+        .split("pid=")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    let id = id
+        .and_then(|id| id.parse().ok())
+        .and_then(rustix::process::Pid::from_raw);
+    id.expect("it names the new process")
+}
+
+/// Ends the process that has taken over.
+fn end(new: rustix::process::Pid) {
+    rustix::process::kill_process(new, Signal::TERM).expect("it is running");
+}
+
+fn wrk_sees_no_error_at_a_restart(subject: &Subject) {
+    let flags = [
+        "--workers",
+        "2",
+        "--access-log",
+        "off",
+        "--metrics-bind",
+        "127.0.0.1:0",
+    ];
+    let mut server = subject.start_with(Options::new().arguments(&flags));
+    let line = server.wait_for_log("metrics, health, readiness and the page");
+    let (_, metrics) = line.split_once("address=").expect("it is a field");
+    let metrics: std::net::SocketAddr = metrics.trim().parse().expect("it is an address");
+    let answered = || {
+        let all = Client::connect(metrics).get("/metrics");
+        let name = "gateway_responses_total{status=\"200\"} ";
+        let mut lines = all.text().lines();
+        let count = lines.find_map(|line| line.strip_prefix(name));
+        count.map_or(0, |count| count.parse().expect("a number"))
+    };
+    thread::scope(|scope| {
+        let load = scope.spawn(|| wrk(&server, &[]));
+        let new = restart_at(&server, answered);
+        load.join().expect("wrk sees no error");
+        end(new);
+    });
+    assert_eq!(server.wait_for_process().code(), Some(0));
+}
+
 fn curl_speaks_http_2(subject: &Subject) {
     let server = subject.start();
     let first = [
@@ -265,6 +326,43 @@ fn h2load_sees_no_error(subject: &Subject) {
         report.contains("2000 succeeded, 0 failed, 0 errored, 0 timeout"),
         "{report}"
     );
+}
+
+/// h2load keeps its connections, and does not connect anew when it is told to go. What it had queued then and never sent it counts as
+/// failed; so what it sent is counted on its way.
+fn h2load_loses_nothing_that_it_sent_at_a_restart(subject: &Subject) {
+    let flags = ["--workers", "2", "--access-log", "off"];
+    let mut server = subject.start_with(Options::new().arguments(&flags));
+    let relay = Relay::before(server.address());
+    let url = format!("http://{}/conformance/hello", relay.address);
+    let arguments = [
+        "--duration",
+        "3",
+        "--clients",
+        "4",
+        "--max-concurrent-streams",
+        "10",
+        &url,
+    ];
+    let new = thread::scope(|scope| {
+        let load = scope.spawn(|| run("h2load", &arguments, b""));
+        let new = restart_at(&server, || relay.seen().answered);
+        load.join().expect("h2load ends in order");
+        new
+    });
+    assert_eq!(server.wait_for_process().code(), Some(0));
+    end(new);
+    let seen = relay.seen();
+    let Seen { asked, goaways, .. } = seen;
+    // Each connection is told twice, and the client may leave before it is told again.
+    assert!(goaways >= 4, "{seen:?}");
+    let all = Seen {
+        asked,
+        answered: asked,
+        reset: 0,
+        goaways,
+    };
+    assert_eq!(seen, all, "something was lost");
 }
 
 /// Runs a script with the `websockets` package and this URL as its argument.

@@ -14,7 +14,7 @@ use tracing::{Instrument, Span};
 use websocket::{Line, Times, Upgrade, Watch};
 
 use crate::clock::Clock;
-use crate::metrics::Counts;
+use crate::metrics::{Counts, Gauge, Open};
 use crate::observe::ExchangeId;
 use crate::socket::{Keeper, times};
 use crate::{Exchange, Output, Settings};
@@ -88,23 +88,6 @@ struct Shared<A> {
     spans: bool,
 }
 
-/// An open WebSocket, which counts as one until it is dropped.
-#[derive(Debug)]
-pub(crate) struct OpenSocket(Arc<Counts>);
-
-impl OpenSocket {
-    pub(crate) fn new(counts: &Arc<Counts>) -> Self {
-        counts.websockets.add(1);
-        Self(Arc::clone(counts))
-    }
-}
-
-impl Drop for OpenSocket {
-    fn drop(&mut self) {
-        self.0.websockets.subtract(1);
-    }
-}
-
 /// The span of an exchange: what the application logs meanwhile can be told to be of it.
 fn span(scope: &HttpScope) -> Span {
     let id = scope.extensions.get::<ExchangeId>().map(display);
@@ -175,11 +158,11 @@ impl<A: Application> Shared<A> {
         watch: Watch,
         tunnel: Option<Arc<Exchange>>,
     ) -> Result<Done, AppError> {
-        let _open = OpenSocket::new(&self.counts);
+        let _open = Open::new(&self.counts, Gauge::WebSockets);
         let call = self.app.call(Connection::WebSocket(socket));
         match tunnel {
             Some(exchange) => {
-                Keeper::new(watch, exchange, &self.clock, self.times)
+                Keeper::new(watch, exchange, &self.clock, &self.counts, self.times)
                     .keep(call, self.forced.wait())
                     .await
             }

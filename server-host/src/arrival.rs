@@ -11,6 +11,7 @@ use gateway_spec::{Address, TlsInfo};
 use rustix::net::{RecvFlags, recv};
 
 use crate::clock::Alarm;
+use crate::metrics::Timer;
 use crate::proxy::header::{self, Header, Need};
 use crate::settings::{Network, Proxies, ProxyProtocol};
 use crate::stream::{Socket, Stream, TlsStream};
@@ -85,11 +86,17 @@ impl Passage {
         let limit = worker.settings.limits.handshakes_in_force();
         worker.handshakes.note(&alarm, limit);
         let client = context.info().client.clone();
-        let passing = self.go(socket, &mut context);
+        let mut stage = Timer::ProxyHeader;
+        let passing = self.go(socket, &mut context, &mut stage);
         let why: &dyn Display = match in_time(worker, &alarm, passing).await {
             Some(Ok(stream)) => return Some((stream, context)),
             Some(Err(error)) => &error.to_string(),
-            None => &"it took too long, or there were too many",
+            None if alarm.has_rung() => &"there were too many at it",
+            None if worker.shutdown() != Shutdown::No => &"the server shuts down",
+            None => {
+                worker.counts.ran_out(stage);
+                &"it took too long"
+            }
         };
         // Scanners, and clients that trust somebody else, are none of the operator's business until it is asked for.
         if let Some(client) = client {
@@ -98,7 +105,13 @@ impl Passage {
         None
     }
 
-    async fn go(&self, socket: Socket, context: &mut Context) -> io::Result<Stream> {
+    /// `stage` is what is waited for, should it take too long.
+    async fn go(
+        &self,
+        socket: Socket,
+        context: &mut Context,
+        stage: &mut Timer,
+    ) -> io::Result<Stream> {
         if let Some(proxy) = &self.proxy {
             proxy.check(context.info().client.as_ref())?;
             context.set_proxied(proxy_header(&socket).await?);
@@ -106,6 +119,7 @@ impl Passage {
         let Some(identity) = &self.identity else {
             return Ok(Stream::clear_text(socket));
         };
+        *stage = Timer::Handshake;
         let (tls, info) = handshake(socket, identity).await?;
         context.set_tls(info);
         Ok(Stream::tls(tls))

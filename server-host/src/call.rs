@@ -18,11 +18,12 @@ use http::{HeaderValue, Method, StatusCode, header};
 use websocket::line::Turn as SocketTurn;
 use websocket::{Line, Watch};
 
-use crate::app::{self, BoxCall, OpenSocket, Slot, Started};
-use crate::observe::Began;
+use crate::app::{self, BoxCall, Slot, Started};
+use crate::metrics::{Gauge, Open};
+use crate::observe::{Began, Fate, Limit};
 use crate::proxy::Rewriting;
 use crate::stall::Mark;
-use crate::worker::Worker;
+use crate::worker::{Seat, Worker};
 use crate::{Output, Stream, socket};
 
 /// A place for calls of the application, one at a time, whose allocations are used again.
@@ -95,7 +96,7 @@ impl Kit {
     #[inline]
     fn note_panic(&mut self, polled: &Poll<Result<Done, AppError>>) {
         if let (Poll::Ready(Err(error)), Some(began)) = (polled, &mut self.began) {
-            began.panicked = is_panic(error);
+            began.fate = fate_of(error);
         }
     }
 
@@ -139,6 +140,14 @@ impl Kit {
 impl std::fmt::Debug for Kit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Kit").finish_non_exhaustive()
+    }
+}
+
+/// What became of an exchange whose call failed like this.
+fn fate_of(error: &AppError) -> Fate {
+    match is_panic(error) {
+        true => Fate::Panicked,
+        false => Fate::Called,
     }
 }
 
@@ -243,9 +252,11 @@ impl Call {
         if let BodyLength::Known(length) = body
             && length > limit
         {
+            self.note_limit(Limit::BodyBytes);
             return self.refuse(BodyError::TooLarge { limit });
         }
         if !self.worker.call_begins() {
+            self.note_limit(Limit::Exchanges);
             return self.refuse_for_now();
         }
         let http = Http::new(kit.scope.clone(), Arc::clone(&kit.exchange) as _);
@@ -312,7 +323,7 @@ impl Call {
         let began = kit.began.take();
         let (mark, scope) = kit.give_away(&self.worker);
         let call = SocketCall {
-            _open: OpenSocket::new(&self.worker.counts),
+            _open: Open::new(&self.worker.counts, Gauge::WebSockets),
             path,
             mark,
             observed: began.map(|began| Box::new(ObservedSocket::new(scope, began))),
@@ -327,6 +338,14 @@ impl Call {
         self.worker.give_kit(kit);
         let io = socket::Io::new(stream, input, output);
         tokio::spawn(socket::Wire::new(io, line, watch, call, context));
+    }
+
+    /// The application is not called, and whoever wants to know of the exchange is told why.
+    #[cold]
+    fn note_limit(&mut self, limit: Limit) {
+        if let Some(began) = self.kit.as_mut().and_then(|kit| kit.began.as_mut()) {
+            began.fate = Fate::Limited(limit);
+        }
     }
 
     /// Answers that there are too many calls already (HTTP-3).
@@ -439,7 +458,7 @@ impl Call {
             let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());
             let (mark, scope) = kit.give_away(&self.worker);
             let subject = Subject::Request(scope);
-            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, subject, mark));
+            tokio::spawn(Trailing::new(&self.worker, slot, subject, mark));
         }
         kit.forget_socket(&self.worker);
         self.phase = Phase::Idle;
@@ -484,7 +503,7 @@ pub(crate) struct SocketCall {
     mark: Mark,
     /// If somebody wants to know of the socket.
     observed: Option<Box<ObservedSocket>>,
-    _open: OpenSocket,
+    _open: Open,
 }
 
 /// A socket of which somebody wants to know.
@@ -532,7 +551,7 @@ impl SocketCall {
         self.returned = SocketTurn::of(&result);
         if let Err(error) = result {
             if let Some(observed) = &mut self.observed {
-                observed.began.panicked = is_panic(&error);
+                observed.began.fate = fate_of(&error);
             }
             report_of(&Method::GET, &self.path, &error);
         }
@@ -563,7 +582,7 @@ impl SocketCall {
             let slot = app::slot_of(call);
             let subject = Subject::Socket(std::mem::take(&mut self.path));
             let mark = std::mem::replace(&mut self.mark, self.worker.turns.mark());
-            tokio::spawn(Trailing::new(Arc::clone(&self.worker), slot, subject, mark));
+            tokio::spawn(Trailing::new(&self.worker, slot, subject, mark));
         }
     }
 
@@ -596,7 +615,8 @@ impl Drop for SocketCall {
 
 /// A call that goes on after its exchange is over. It counts in the drain, and as a call.
 struct Trailing {
-    worker: Arc<Worker>,
+    worker: Seat,
+    _open: Open,
     slot: Box<dyn Slot>,
     subject: Subject,
     mark: Mark,
@@ -610,10 +630,10 @@ enum Subject {
 }
 
 impl Trailing {
-    fn new(worker: Arc<Worker>, slot: Box<dyn Slot>, subject: Subject, mark: Mark) -> Self {
-        worker.opened();
+    fn new(worker: &Arc<Worker>, slot: Box<dyn Slot>, subject: Subject, mark: Mark) -> Self {
         Self {
-            worker,
+            worker: Seat::for_other(worker),
+            _open: Open::new(&worker.counts, Gauge::LeftBehind),
             slot,
             subject,
             mark,
@@ -648,6 +668,5 @@ impl Future for Trailing {
 impl Drop for Trailing {
     fn drop(&mut self) {
         self.worker.call_ended();
-        self.worker.closed();
     }
 }

@@ -32,6 +32,9 @@ pub(crate) struct Alarm {
     waker: Mutex<Option<Waker>>,
 }
 
+/// The deadline of an alarm that was rung: before any that a clock gives.
+const RUNG: u32 = 1;
+
 impl Clock {
     pub(crate) fn new() -> Self {
         Self {
@@ -142,8 +145,13 @@ impl Alarm {
 
     /// Makes it due now.
     pub(crate) fn ring(&self) {
-        self.set(1);
+        self.set(RUNG);
         self.wake();
+    }
+
+    /// Whether it is due since it was [rung](Self::ring), and not since its time has come.
+    pub(crate) fn has_rung(&self) -> bool {
+        self.deadline.load(Ordering::Relaxed) == RUNG
     }
 
     fn wake(&self) {

@@ -14,16 +14,17 @@ use crate::buffers;
 use crate::clock::{Alarm, Clock};
 use crate::date::HttpDate;
 use crate::http2::Opening;
+use crate::metrics::{Counts, OpenStream, Timer};
 use crate::observe::Refused;
 use crate::pace::Kept;
 use crate::proxy::header::{Header, Security};
 use crate::settings::{Limits, Timeouts};
-use crate::worker::Worker;
+use crate::worker::Seat;
 
 /// One connection, as its worker sees it. Counts as open until it is dropped.
 #[derive(Debug)]
 pub struct Context {
-    worker: Arc<Worker>,
+    worker: Seat,
     info: Arc<ConnectionInfo>,
     alarm: Arc<Alarm>,
     /// The waker that the alarm has.
@@ -88,6 +89,19 @@ pub enum Overdue {
     Write,
 }
 
+impl Overdue {
+    /// What it is called where it is counted.
+    const fn timer(self) -> Timer {
+        match self {
+            Self::Read(Reading::Head) => Timer::Head,
+            Self::Read(Reading::Idle) => Timer::Idle,
+            Self::Read(Reading::Body) => Timer::Body,
+            Self::Read(Reading::Linger) => Timer::Linger,
+            Self::Write => Timer::Write,
+        }
+    }
+}
+
 /// How far a shutdown has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shutdown {
@@ -103,8 +117,7 @@ pub enum Shutdown {
 }
 
 impl Context {
-    pub(crate) fn new(worker: Arc<Worker>, info: ConnectionInfo) -> Self {
-        worker.opened();
+    pub(crate) fn new(worker: Seat, info: ConnectionInfo) -> Self {
         let alarm = worker.clock.alarm();
         let requests = worker.settings.limits.requests.get();
         Self {
@@ -123,14 +136,13 @@ impl Context {
         }
     }
 
-    /// The context of one of several streams of this connection: the same facts, and deadlines of its own. It counts
-    /// as open too, so the drain waits for it.
+    /// The context of one of several streams of this connection: the same facts, and deadlines of its own. The drain waits for
+    /// it too, but it is no connection.
     #[must_use]
     pub fn for_stream(&self) -> Self {
-        self.worker.opened();
         let requests = self.requests;
         Self {
-            worker: Arc::clone(&self.worker),
+            worker: Seat::for_other(self.worker.worker()),
             info: Arc::clone(&self.info),
             alarm: self.worker.clock.alarm(),
             waker: None,
@@ -143,6 +155,12 @@ impl Context {
             resets: ResetCount::default(),
             requests,
         }
+    }
+
+    /// A stream of HTTP/2 begins: what is returned is kept until it ends. From the head's end on, whether its call becomes a task
+    /// or not, so that both servers count the same.
+    pub fn open_stream(&self) -> OpenStream {
+        OpenStream::new(&self.worker.counts)
     }
 
     /// The connection's facts, as every scope shows them.
@@ -238,7 +256,7 @@ impl Context {
     /// A place for calls of the application, one after another.
     #[must_use]
     pub fn call(&self) -> Call {
-        Call::new(Arc::clone(&self.worker), Arc::clone(&self.info))
+        Call::new(Arc::clone(self.worker.worker()), Arc::clone(&self.info))
     }
 
     /// The sizes that the operator allows.
@@ -400,6 +418,10 @@ impl Context {
         &self.worker.clock
     }
 
+    pub(crate) fn counts(&self) -> &Arc<Counts> {
+        &self.worker.counts
+    }
+
     pub(crate) fn timeouts(&self) -> &Timeouts {
         &self.worker.settings.timeouts
     }
@@ -422,7 +444,7 @@ impl Context {
             (_, Some((kind, at))) if now >= at => Overdue::Read(kind),
             _ => return None,
         };
-        self.worker.counts.overdue(overdue);
+        self.worker.counts.ran_out(overdue.timer());
         Some(overdue)
     }
 
@@ -456,10 +478,4 @@ pub enum Watching {
     Events,
     /// At each tick too.
     EveryTick,
-}
-
-impl Drop for Context {
-    fn drop(&mut self) {
-        self.worker.closed();
-    }
 }

@@ -17,7 +17,7 @@ use crate::metrics::Counts;
 use crate::opens::Sources;
 use crate::operation::Operation;
 use crate::share::Shares;
-use crate::worker::{Equipment, Worker};
+use crate::worker::{Equipment, WhenFull, Worker};
 use crate::{Protocol, Settings};
 
 /// What workers are told when they are to end.
@@ -51,6 +51,7 @@ impl Crew {
         let shares = Shares::of(bound, count);
         let (faults, freed) = (Arc::new(Faults::default()), Arc::new(Notify::new()));
         let mut hand_off = HandOff::new(Arc::clone(&freed));
+        let labels = Arc::default();
         let (ending, ended) = mpsc::channel(count);
         let mut crew = Self {
             workers: Vec::with_capacity(count),
@@ -62,7 +63,7 @@ impl Crew {
         };
         for (number, listeners) in shares.by_worker.into_iter().enumerate() {
             let (forced, clock) = (Signal::new(), Arc::new(Clock::new()));
-            let counts = Arc::new(Counts::new());
+            let counts = Arc::new(Counts::new(&labels));
             let worker = Arc::new(Worker::new(Equipment {
                 number,
                 app: App::new(Arc::clone(app), settings, &forced, &clock, &counts),
@@ -77,6 +78,7 @@ impl Crew {
                 stalls: Arc::clone(operation.stalls()),
                 access_log: operation.access_log(),
                 observing: operation.observing(),
+                when_full: WhenFull::NewWait,
             }));
             let sources = Sources {
                 listeners,

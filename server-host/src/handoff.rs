@@ -13,37 +13,37 @@ use crate::accept::{Accepted, Faults, Takes, accept};
 use crate::crew::Leaving;
 use crate::gate::Gate;
 use crate::listen::{Entrance, Listener};
-use crate::worker::Worker;
+use crate::worker::{Seat, Worker};
 
 /// A connection for a worker.
 #[derive(Debug)]
 pub(crate) struct Handed {
-    pub(crate) accepted: Accepted,
-    pub(crate) counted: Counted,
+    accepted: Accepted,
+    seat: Seat,
+    _waits: Waits,
 }
 
-/// Counts as an open connection of a worker, and as one that it has not taken yet, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Counted {
-    worker: Arc<Worker>,
-    waiting: Arc<AtomicUsize>,
-}
-
-impl Counted {
-    fn new(hand: &Hand) -> Self {
-        hand.worker.opened();
-        hand.waiting.fetch_add(1, Ordering::Relaxed);
-        Self {
-            worker: Arc::clone(&hand.worker),
-            waiting: Arc::clone(&hand.waiting),
-        }
+impl Handed {
+    /// What the worker has taken waits no longer.
+    pub(crate) fn taken(self) -> (Accepted, Seat) {
+        (self.accepted, self.seat)
     }
 }
 
-impl Drop for Counted {
+/// Counts as a connection that its worker has not taken yet, until it is dropped.
+#[derive(Debug)]
+struct Waits(Arc<AtomicUsize>);
+
+impl Waits {
+    fn new(waiting: &Arc<AtomicUsize>) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(waiting))
+    }
+}
+
+impl Drop for Waits {
     fn drop(&mut self) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.worker.closed();
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -142,9 +142,12 @@ impl Takes for Arc<HandOff> {
         let (before, from) = self.workers.split_at(turn);
         let idlest = from.iter().chain(before).min_by_key(|hand| hand.rank());
         if let Some(hand) = idlest {
-            let counted = Counted::new(hand);
             // A worker that has failed has no channel; its end begins the shutdown.
-            let _ = hand.channel.send(Handed { accepted, counted });
+            let _ = hand.channel.send(Handed {
+                accepted,
+                seat: Seat::for_connection(&hand.worker),
+                _waits: Waits::new(&hand.waiting),
+            });
         }
     }
 }

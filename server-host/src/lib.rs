@@ -22,7 +22,9 @@ mod buffers;
 mod call;
 mod clock;
 mod context;
+mod cores;
 mod crew;
+mod crowd;
 mod date;
 mod descriptors;
 mod error;
@@ -65,6 +67,7 @@ pub use hosting::{
     Outgoing, Progress, ReplyLength, Sent, TrailersTaken, UpgradeAsked, Wanted, is_bodiless,
     is_connection_field, lists, may_be_trailer,
 };
+pub use metrics::OpenStream;
 pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;
 pub use recycle::Recycling;

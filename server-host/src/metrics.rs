@@ -4,21 +4,26 @@
 //! another may hold. Whoever asks reads them as they are, which may tear between two of them and never within one.
 
 mod histogram;
+mod open;
 mod process;
 mod routes;
 mod text;
+mod timer;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::StatusCode;
 
-use crate::context::{Overdue, Reading};
-use crate::observe::{Observed, Outcome, Why};
+use crate::observe::{Limit, Observed, Outcome, Why};
 
 pub(crate) use histogram::Histogram;
+pub use open::OpenStream;
+pub(crate) use open::{Gauge, Open};
 pub(crate) use process::{Process, resident_bytes};
-pub(crate) use routes::{Route, Routes};
+pub(crate) use routes::{Labels, OTHERS, ROUTES, Route, Routes};
 pub(crate) use text::render;
+pub(crate) use timer::Timer;
 
 /// A number that one thread writes and all may read.
 #[derive(Debug, Default)]
@@ -49,16 +54,22 @@ pub(crate) struct Counts {
     pub(crate) accepted: Count,
     /// WebSockets that are open.
     pub(crate) websockets: Count,
+    /// Streams of HTTP/2 that are open.
+    pub(crate) streams: Count,
+    /// Calls that go on after their exchange.
+    pub(crate) left_behind: Count,
     /// Responses by their status code, [`CODES`].
     statuses: Vec<Count>,
     /// Exchanges that ended without a response.
     unanswered: Count,
     outcomes: Vec<Count>,
+    /// Exchanges that failed: each once, however many signs of it there are.
+    pub(crate) failures: Count,
     pub(crate) received: Count,
     pub(crate) sent: Count,
     pub(crate) durations: Histogram,
     pub(crate) routes: Routes,
-    overdue: Vec<Count>,
+    timers: Vec<Count>,
 }
 
 /// All ends of an exchange.
@@ -69,32 +80,29 @@ pub(crate) fn outcomes() -> impl Iterator<Item = Outcome> {
         Outcome::Panicked,
         Outcome::Refused,
     ];
-    others.into_iter().chain(Why::ALL.map(Outcome::Gone))
+    let limited = Limit::ALL.map(Outcome::Limited);
+    let gone = Why::ALL.map(Outcome::Gone);
+    others.into_iter().chain(limited).chain(gone)
 }
 
-/// All timers of connections, and what they are called.
-const TIMERS: [(&str, Overdue); 5] = [
-    ("head", Overdue::Read(Reading::Head)),
-    ("idle", Overdue::Read(Reading::Idle)),
-    ("body", Overdue::Read(Reading::Body)),
-    ("linger", Overdue::Read(Reading::Linger)),
-    ("write", Overdue::Write),
-];
-
 impl Counts {
-    pub(crate) fn new() -> Self {
+    /// Those of one worker; `labels` are its process's.
+    pub(crate) fn new(labels: &Arc<Labels>) -> Self {
         let zeros = |count: usize| std::iter::repeat_with(Count::default).take(count).collect();
         Self {
             accepted: Count::default(),
             websockets: Count::default(),
+            streams: Count::default(),
+            left_behind: Count::default(),
             statuses: zeros(CODES.len()),
             unanswered: Count::default(),
             outcomes: zeros(outcomes().count()),
+            failures: Count::default(),
             received: Count::default(),
             sent: Count::default(),
             durations: Histogram::new(),
-            routes: Routes::default(),
-            overdue: zeros(TIMERS.len()),
+            routes: Routes::new(labels),
+            timers: zeros(Timer::ALL.len()),
         }
     }
 
@@ -103,7 +111,10 @@ impl Counts {
         self.end(observed.sent.status, observed.outcome);
         self.received.add(observed.received);
         self.sent.add(observed.sent.bytes);
-        self.durations.add(observed.took);
+        // What the application never saw says nothing of how fast it is.
+        if !matches!(observed.outcome, Outcome::Limited(_)) {
+            self.durations.add(observed.took);
+        }
         if let Some(label) = observed.scope.label.get() {
             self.routes.add(label, observed.took);
         }
@@ -118,6 +129,9 @@ impl Counts {
         let code = status.and_then(|status| status.as_u16().checked_sub(CODES.start));
         let by_status = code.and_then(|at| self.statuses.get(usize::from(at)));
         by_status.unwrap_or(&self.unanswered).add(1);
+        if is_failure(status, outcome) {
+            self.failures.add(1);
+        }
         let at = outcomes().position(|one| one == outcome);
         if let Some(count) = at.and_then(|at| self.outcomes.get(at)) {
             count.add(1);
@@ -125,11 +139,9 @@ impl Counts {
     }
 
     /// A timer of a connection has run out.
-    pub(crate) fn overdue(&self, overdue: Overdue) {
-        for ((_, timer), count) in TIMERS.iter().zip(&self.overdue) {
-            if *timer == overdue {
-                count.add(1);
-            }
+    pub(crate) fn ran_out(&self, timer: Timer) {
+        if let Some(count) = self.timers.get(timer as usize) {
+            count.add(1);
         }
     }
 
@@ -147,12 +159,53 @@ impl Counts {
     }
 
     pub(crate) fn timers(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let names = TIMERS.iter().map(|(name, _)| *name);
-        names.zip(self.overdue.iter().map(Count::get))
+        let names = Timer::ALL.map(Timer::name).into_iter();
+        names.zip(self.timers.iter().map(Count::get))
     }
 
     /// All exchanges that are over.
     pub(crate) fn total(&self) -> u64 {
         self.outcomes().map(|(_, count)| count).sum()
+    }
+}
+
+/// Whether an exchange failed by the server's or the application's fault.
+fn is_failure(status: Option<StatusCode>, outcome: Outcome) -> bool {
+    status.is_some_and(|status| status.is_server_error())
+        || matches!(outcome, Outcome::Aborted | Outcome::Panicked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_counts_once() {
+        let counts = Counts::new(&Arc::default());
+        let failed = StatusCode::INTERNAL_SERVER_ERROR;
+        for (status, outcome, failures) in [
+            (Some(StatusCode::OK), Outcome::Finished, 0),
+            (Some(StatusCode::NOT_FOUND), Outcome::Refused, 0),
+            (None, Outcome::Gone(Why::PeerReset), 0),
+            (Some(failed), Outcome::Panicked, 1),
+            (Some(failed), Outcome::Finished, 2),
+            (Some(StatusCode::OK), Outcome::Aborted, 3),
+            (None, Outcome::Panicked, 4),
+        ] {
+            counts.end(status, outcome);
+            assert_eq!(counts.failures.get(), failures, "{status:?} {outcome:?}");
+        }
+        assert_eq!(counts.total(), 7);
+    }
+
+    #[test]
+    fn each_timer_has_a_count_of_its_own() {
+        let counts = Counts::new(&Arc::default());
+        for timer in Timer::ALL {
+            counts.ran_out(timer);
+        }
+        let all: Vec<_> = counts.timers().collect();
+        let expected: Vec<_> = Timer::ALL.map(|timer| (timer.name(), 1)).into();
+        assert_eq!(all, expected);
     }
 }

@@ -33,9 +33,46 @@ pub(crate) struct Began {
     pub(crate) id: ExchangeId,
     /// What its place had received before it.
     pub(crate) received: u64,
-    pub(crate) panicked: bool,
+    pub(crate) fate: Fate,
     /// Keeps the request's fields, which a wire may take back before the end, if they are to be shown.
     pub(crate) kept: Option<Scope>,
+}
+
+/// What became of an exchange that is not seen by how its connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The application was called.
+    Called,
+    /// It panicked.
+    Panicked,
+    /// It was not called, since a limit was met.
+    Limited(Limit),
+}
+
+/// A limit that is met after a request's head was read: it is called as the setting is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    BodyBytes,
+    Exchanges,
+}
+
+impl Limit {
+    pub(crate) const ALL: [Self; 2] = [Self::BodyBytes, Self::Exchanges];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::BodyBytes => "body-bytes",
+            Self::Exchanges => "exchanges",
+        }
+    }
+
+    /// What an operator is told of it.
+    pub(crate) const fn why(self) -> &'static str {
+        match self {
+            Self::BodyBytes => "its body is longer than body-bytes",
+            Self::Exchanges => "as many calls as exchanges allows were under way",
+        }
+    }
 }
 
 /// How an exchange ended.
@@ -51,6 +88,8 @@ pub(crate) enum Outcome {
     Panicked,
     /// The application never saw it.
     Refused,
+    /// The same, and it was a request as any: there was too much of it, or too many.
+    Limited(Limit),
 }
 
 /// Why a client is gone.
@@ -81,9 +120,16 @@ impl Why {
 }
 
 impl Outcome {
-    pub(crate) fn of(gone: Gone, panicked: bool) -> Self {
+    pub(crate) fn of(gone: Gone, fate: Fate) -> Self {
+        match (gone, fate) {
+            (_, Fate::Panicked) => Self::Panicked,
+            (Gone::Finished, Fate::Limited(limit)) => Self::Limited(limit),
+            (gone, Fate::Called | Fate::Limited(_)) => Self::of_called(gone),
+        }
+    }
+
+    fn of_called(gone: Gone) -> Self {
         match gone {
-            _ if panicked => Self::Panicked,
             Gone::Finished => Self::Finished,
             Gone::Aborted => Self::Aborted,
             Gone::StreamReset => Self::Gone(Why::StreamReset),
@@ -94,6 +140,14 @@ impl Outcome {
         }
     }
 
+    /// The limit that was met.
+    pub(crate) const fn limit(self) -> Option<Limit> {
+        match self {
+            Self::Limited(limit) => Some(limit),
+            _ => None,
+        }
+    }
+
     /// Without the reason.
     pub(crate) const fn kind(self) -> &'static str {
         match self {
@@ -101,7 +155,7 @@ impl Outcome {
             Self::Gone(_) => "gone",
             Self::Aborted => "aborted",
             Self::Panicked => "panicked",
-            Self::Refused => "refused",
+            Self::Refused | Self::Limited(_) => "refused",
         }
     }
 }
@@ -111,6 +165,7 @@ impl fmt::Display for Outcome {
         f.write_str(self.kind())?;
         match self {
             Self::Gone(why) => write!(f, ":{}", why.name()),
+            Self::Limited(limit) => write!(f, ":{}", limit.name()),
             _ => Ok(()),
         }
     }
@@ -143,17 +198,20 @@ mod tests {
 
     #[test]
     fn an_outcome_says_why() {
-        for (gone, panicked, text) in [
-            (Gone::Finished, false, "finished"),
-            (Gone::Finished, true, "panicked"),
-            (Gone::Aborted, true, "panicked"),
-            (Gone::Aborted, false, "aborted"),
-            (Gone::PeerReset, false, "gone:peer-reset"),
-            (Gone::StreamReset, false, "gone:stream-reset"),
-            (Gone::WriteTimeout, false, "gone:write-timeout"),
-            (Gone::Shutdown, false, "gone:shutdown"),
+        let limited = Fate::Limited(Limit::BodyBytes);
+        for (gone, fate, text) in [
+            (Gone::Finished, Fate::Called, "finished"),
+            (Gone::Finished, Fate::Panicked, "panicked"),
+            (Gone::Aborted, Fate::Panicked, "panicked"),
+            (Gone::Aborted, Fate::Called, "aborted"),
+            (Gone::PeerReset, Fate::Called, "gone:peer-reset"),
+            (Gone::StreamReset, Fate::Called, "gone:stream-reset"),
+            (Gone::WriteTimeout, Fate::Called, "gone:write-timeout"),
+            (Gone::Shutdown, Fate::Called, "gone:shutdown"),
+            (Gone::Finished, limited, "refused:body-bytes"),
+            (Gone::PeerReset, limited, "gone:peer-reset"),
         ] {
-            assert_eq!(Outcome::of(gone, panicked).to_string(), text);
+            assert_eq!(Outcome::of(gone, fate).to_string(), text);
         }
     }
 

@@ -1,7 +1,10 @@
 //! Makes connections of what is accepted, on the worker's thread.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use gateway_spec::{Address, ConnectionInfo, Signal};
 use tokio::sync::Notify;
@@ -13,7 +16,7 @@ use crate::crew::Leaving;
 use crate::handoff::Handed;
 use crate::listen::{Entrance, Listener};
 use crate::stream::Socket;
-use crate::worker::Worker;
+use crate::worker::{Seat, WhenFull, Worker};
 use crate::{Context, Protocol, Stream};
 
 /// Where a worker's connections come from.
@@ -48,9 +51,9 @@ impl Sources {
         }
         if let Some(mut handed) = self.handed {
             accepting.push(tokio::spawn(async move {
-                while let Some(Handed { accepted, counted }) = handed.recv().await {
-                    opens.take(accepted);
-                    drop(counted);
+                while let Some(handed) = handed.recv().await {
+                    let (accepted, seat) = handed.taken();
+                    opens.open(accepted, seat);
                 }
                 Ok(())
             }));
@@ -84,6 +87,12 @@ impl<P: Protocol> Takes for Opens<P> {
     }
 
     fn take(&self, accepted: Accepted) {
+        self.open(accepted, Seat::for_connection(&self.worker));
+    }
+}
+
+impl<P: Protocol> Opens<P> {
+    fn open(&self, accepted: Accepted, seat: Seat) {
         let Accepted {
             socket,
             family,
@@ -101,10 +110,17 @@ impl<P: Protocol> Takes for Opens<P> {
             Socket::Tcp(tcp) => prepare(tcp, worker),
             Socket::Unix(_) => Some(entrance.address.clone()),
         };
-        let context = Context::new(Arc::clone(worker), info);
+        let context = Context::new(seat, info);
         if entrance.passage.is_open() {
-            let stream = Stream::clear_text(socket);
-            tokio::spawn(self.protocol.connection(stream, context));
+            let connection = self
+                .protocol
+                .connection(Stream::clear_text(socket), context);
+            match worker.when_full() {
+                WhenFull::NewWait => drop(tokio::spawn(connection)),
+                WhenFull::OldestLeaves => {
+                    drop(tokio::spawn(until_given_up(Arc::clone(worker), connection)));
+                }
+            }
             return;
         }
         let (protocol, worker) = (Arc::clone(&self.protocol), Arc::clone(worker));
@@ -116,6 +132,23 @@ impl<P: Protocol> Takes for Opens<P> {
             }
         });
     }
+}
+
+/// Serves a connection until it ends, or is given up for one more.
+async fn until_given_up(worker: Arc<Worker>, connection: impl Future<Output = ()>) {
+    let alarm = worker.clock.alarm();
+    worker
+        .crowd
+        .note(&alarm, worker.settings.limits.connections);
+    let mut connection = pin!(connection);
+    poll_fn(|cx| {
+        alarm.register(cx.waker());
+        if alarm.has_rung() {
+            return Poll::Ready(());
+        }
+        connection.as_mut().poll(cx)
+    })
+    .await;
 }
 
 /// Sets what connections of TCP have; the server's end.

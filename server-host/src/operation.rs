@@ -24,11 +24,14 @@ use crate::recycle::{Age, LOOK, Reason};
 use crate::restart::{Predecessor, Purpose};
 use crate::signals::Reopens;
 use crate::stall::{Stalls, Turns, Watchdog};
-use crate::worker::{Equipment, Observing, Worker};
+use crate::worker::{Equipment, Observing, WhenFull, Worker};
 use crate::{LogTarget, Protocol, Proxies, ServeError, Settings, TICK};
 
-/// Connections of the metrics bind: a few collectors, probes and pages.
+/// Connections of the metrics bind: a few collectors, probes and pages. The oldest is given up for one more.
 const LOOKERS: usize = 64;
+
+/// Requests that each of them may have open over HTTP/2: as many as the page has files, and its look.
+const LOOKS: u32 = 8;
 
 /// How long the metrics bind ends before the process does.
 const LAST_LOOK: Duration = Duration::from_millis(200);
@@ -101,7 +104,9 @@ impl Operation {
         // Collectors come by themselves.
         settings.proxies = Proxies::default();
         settings.limits.connections = LOOKERS;
-        settings.limits.exchanges = LOOKERS;
+        settings.limits.streams = settings.limits.streams.min(LOOKS);
+        // They are bounded by those two; a probe is never one too many.
+        settings.limits.exchanges = usize::MAX;
         Some(settings)
     }
 
@@ -121,7 +126,7 @@ impl Operation {
             .map(|listener| (listener, Arc::clone(&bound.entrance)))
             .collect();
         let (forced, clock) = (Signal::new(), Arc::new(Clock::new()));
-        let counts = Arc::new(Counts::new());
+        let counts = Arc::new(Counts::new(&Arc::default()));
         let admin = Arc::new(Admin::new(Arc::clone(&self.overview)));
         let worker = Arc::new(Worker::new(Equipment {
             number: 0,
@@ -137,6 +142,8 @@ impl Operation {
             stalls: Arc::new(Stalls::default()),
             access_log: None,
             observing: Observing::off(self.run),
+            // Who looks and never reads must not keep a probe out.
+            when_full: WhenFull::OldestLeaves,
         }));
         let ticked = Arc::clone(&worker);
         let ticker = Ticker::start(TICK, move |ticks, _| ticked.tick(ticks));

@@ -202,7 +202,8 @@ async fn host<P: Protocol>(
     crew.open();
     if let Some(interval) = notify.interval() {
         let pulses = crew.workers.iter().map(|worker| worker.pulse()).collect();
-        tokio::spawn(pulse::watch(pulses, Arc::clone(&notify), interval));
+        let notify = Arc::clone(&notify);
+        tokio::spawn(pulse::watch(pulses, move || notify.alive(), interval));
     }
     listening.into_iter().for_each(on_listening);
     if let Some(predecessor) = &mut predecessor

@@ -8,7 +8,7 @@ mod tls;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use crate::{Bind, LogFormat, LogTarget, Recycling};
+use crate::{Bind, LogFormat, LogTarget, Recycling, cores};
 
 pub use proxies::{
     BadNetwork, BadRootPath, ForwardedFields, Network, Proxies, ProxyProtocol, RootPath,
@@ -30,7 +30,8 @@ pub struct Settings {
     /// Which thread accepts the connections of a TCP address.
     pub accepting: Accepting,
     /// Worker threads, each with its own runtime and listeners. By default one for each core that this process may
-    /// use: more would share caches and win nothing.
+    /// use, by its affinity and by the quotas of its cgroups, of which a part of a core is none: more would share caches and win
+    /// nothing.
     pub workers: NonZeroUsize,
     /// How long open exchanges may go on after a shutdown began. 30 seconds: what orchestrators give before they
     /// kill.
@@ -70,7 +71,7 @@ impl Default for Settings {
             accepting: Accepting::default(),
             tls: Tls::default(),
             proxies: Proxies::default(),
-            workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            workers: cores::usable(),
             grace: Duration::from_secs(30),
             access_log: LogTarget::Stderr,
             access_log_format: LogFormat::default(),
@@ -125,7 +126,8 @@ pub struct Limits {
     /// Streams of an HTTP/2 connection that the server resets for what the peer does wrong on them. 100: a peer that is
     /// wrong so often is not mistaken (CVE-2025-8671). Above it the connection is closed.
     pub error_resets: usize,
-    /// Connections of one worker. 16,384: below the usual limit of open files; above it new ones wait in the kernel.
+    /// Connections of one worker: sockets, whatever goes on over them. 16,384: below the usual limit of open files; above it new ones
+    /// wait in the kernel.
     pub connections: usize,
     /// Connections of one worker that are at what comes before HTTP: the TLS handshake, the PROXY header. 2,048: more than a
     /// core can finish in half a second. Above it, or above half of all [`connections`](Self::connections), the oldest is given

@@ -6,9 +6,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use gateway_spec::Wait;
-use websocket::{Life, Timer, Times, Watch};
+use websocket::{Life, Missed, Timer, Times, Watch};
 
 use crate::clock::{Alarm, Clock};
+use crate::metrics::{self, Counts};
 use crate::{Exchange, Timeouts};
 
 /// The times of a socket, among the others.
@@ -24,6 +25,15 @@ pub(crate) fn times(timeouts: &Timeouts) -> Times {
 struct Ticking {
     clock: Arc<Clock>,
     alarm: Arc<Alarm>,
+    counts: Arc<Counts>,
+}
+
+/// What a client has missed is a timer that ran out.
+fn timer_of(missed: Missed) -> metrics::Timer {
+    match missed {
+        Missed::Pong => metrics::Timer::WsPing,
+        Missed::Close => metrics::Timer::WsClose,
+    }
 }
 
 impl Timer for Ticking {
@@ -39,6 +49,10 @@ impl Timer for Ticking {
         } else {
             Poll::Pending
         }
+    }
+
+    fn missed(&mut self, missed: Missed) {
+        self.counts.ran_out(timer_of(missed));
     }
 }
 
@@ -60,11 +74,13 @@ impl Keeper {
         watch: Watch,
         exchange: Arc<Exchange>,
         clock: &Arc<Clock>,
+        counts: &Arc<Counts>,
         times: Times,
     ) -> Self {
         let timer = Ticking {
             alarm: clock.alarm(),
             clock: Arc::clone(clock),
+            counts: Arc::clone(counts),
         };
         Self {
             keeper: websocket::Keeper::new(watch, times, timer),

@@ -5,7 +5,6 @@
 mod certificate;
 mod error;
 mod files;
-mod handshakes;
 mod resolver;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,7 +23,6 @@ use certificate::Certificate;
 use resolver::{Choice, Resolver};
 
 pub use error::TlsError;
-pub(crate) use handshakes::Handshakes;
 
 /// Protocols that are spoken over TLS, the best first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];

@@ -1,6 +1,7 @@
 //! A worker: a thread with its own runtime, its own listeners and all connections that it accepts.
 
 mod observing;
+mod seat;
 
 use std::io;
 use std::pin::pin;
@@ -18,6 +19,7 @@ use crate::app::App;
 use crate::call::Kit;
 use crate::clock::Clock;
 use crate::crew::Leaving;
+use crate::crowd::Crowd;
 use crate::date::Dates;
 use crate::metrics::{Count, Counts};
 use crate::opens::Sources;
@@ -25,10 +27,10 @@ use crate::pace::Pace;
 use crate::proxy::Rewriting;
 use crate::pulse::Pulse;
 use crate::stall::{Mark, Stalls, Turns};
-use crate::tls::Handshakes;
 use crate::{Exchange, Protocol, Settings, Shutdown, Timeouts};
 
 pub(crate) use observing::Observing;
+pub(crate) use seat::Seat;
 
 /// What the connections of one worker share.
 #[derive(Debug)]
@@ -59,13 +61,20 @@ pub(crate) struct Worker {
     phase: AtomicU8,
     /// The tick until which a head that has begun is waited for.
     heads_until: AtomicU32,
+    /// All that the drain waits for.
     open: AtomicUsize,
+    /// Those of it that are sockets.
+    connections: AtomicUsize,
     /// Calls of the application under way. Written by the worker's own thread alone, so it is loaded and stored: no
     /// request pays for a locked instruction.
     calls: AtomicUsize,
     /// Told whenever something has ended, here or on another worker.
     closed: Arc<Notify>,
-    pub(crate) handshakes: Handshakes,
+    pub(crate) handshakes: Crowd,
+    /// What becomes of connections above the limit.
+    when_full: WhenFull,
+    /// The connections of a worker that gives the oldest up.
+    pub(crate) crowd: Crowd,
     pulse: Arc<Pulse>,
     /// What is to be changed of scopes, if anything.
     pub(crate) rewriting: Option<Arc<Rewriting>>,
@@ -102,6 +111,16 @@ pub(crate) struct Equipment {
     pub(crate) stalls: Arc<Stalls>,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) observing: Observing,
+    pub(crate) when_full: WhenFull,
+}
+
+/// What becomes of connections when a worker has as many as it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    /// New ones wait in the kernel.
+    NewWait,
+    /// The oldest is given up for each new one.
+    OldestLeaves,
 }
 
 /// What stands where connections without a request have their scopes and exchanges. Nothing changes it: the exchange is over, and a scope that
@@ -160,6 +179,7 @@ impl Worker {
             stalls,
             access_log,
             observing,
+            when_full,
         } = equipment;
         let rewriting = Rewriting::new(&settings.proxies);
         Self {
@@ -187,9 +207,12 @@ impl Worker {
             observed: Count::default(),
             phase: AtomicU8::new(SERVING),
             open: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
             closed,
-            handshakes: Handshakes::default(),
+            handshakes: Crowd::default(),
+            when_full,
+            crowd: Crowd::default(),
             pulse: Arc::default(),
             rewriting,
         }
@@ -205,13 +228,26 @@ impl Worker {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// A connection, or a call that outlives its own, has begun.
-    pub(crate) fn opened(&self) {
+    /// Sockets that are open, those at a handshake among them.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    fn connected(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn disconnected(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Something has begun that the drain waits for.
+    fn opened(&self) {
         self.open.fetch_add(1, Ordering::Relaxed);
     }
 
     /// It has ended.
-    pub(crate) fn closed(&self) {
+    fn closed(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
         self.closed.notify_waiters();
     }
@@ -265,7 +301,7 @@ impl Worker {
 
     /// What it has to do: connections, and those at work once more.
     pub(crate) fn load(&self) -> usize {
-        self.open.load(Ordering::Relaxed) + self.calls.load(Ordering::Relaxed)
+        self.connections() + self.calls()
     }
 
     /// Told whenever something has ended, here or on another worker.
@@ -273,9 +309,15 @@ impl Worker {
         &self.closed
     }
 
+    /// What becomes of connections when it has as many as it may have.
+    pub(crate) fn when_full(&self) -> WhenFull {
+        self.when_full
+    }
+
     /// Whether it may have one more connection.
     pub(crate) fn has_room(&self) -> bool {
-        self.open.load(Ordering::Relaxed) < self.settings.limits.connections
+        self.when_full == WhenFull::OldestLeaves
+            || self.connections() < self.settings.limits.connections
     }
 
     /// Runs on a thread of its own until the drain has ended.

@@ -15,7 +15,8 @@ use hyper::service::Service;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use server_host::{
-    Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Requests, Resets, Shutdown,
+    Context, INBOUND_BYTES, OUTBOUND_BYTES, OpenStream, Overdue, Reading, Requests, Resets,
+    Shutdown,
 };
 use tokio::task::AbortHandle;
 
@@ -84,6 +85,7 @@ pub(crate) enum Frames {
 struct Starting {
     serving: Shared<Serving>,
     upgrade: Option<OnUpgrade>,
+    open: OpenStream,
 }
 
 impl Http2 {
@@ -215,6 +217,7 @@ impl Service<Request<Incoming>> for Streams {
         state.starting = Some(Starting {
             serving: serving.clone(),
             upgrade,
+            open: state.context.open_stream(),
         });
         Answer::new(serving)
     }
@@ -224,12 +227,17 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Executor<F> for Streams {
     fn execute(&self, hyper: F) {
         let starting = self.0.lock().starting.take();
         match starting {
-            Some(Starting { serving, upgrade }) => {
+            Some(Starting {
+                serving,
+                upgrade,
+                open,
+            }) => {
                 let begun = Box::new(Stream {
                     hyper: Some(hyper),
                     upgrade,
                     beside: None,
                     serving,
+                    _open: open,
                 });
                 self.0.lock().begun.push(begun);
             }
@@ -249,6 +257,7 @@ struct Stream<F> {
     /// Hyper's part of the tunnel, which has its direction to the peer.
     beside: Option<AbortHandle>,
     serving: Shared<Serving>,
+    _open: OpenStream,
 }
 
 /// A stream that waits for something, as a task: with deadlines of its own.

@@ -73,6 +73,18 @@ pub trait Timer {
 
     /// Ready while it is due, or wakes when it will be.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// The client is given up, since this did not come in time: for who counts. Nothing, by default.
+    fn missed(&mut self, _missed: Missed) {}
+}
+
+/// What a client did not do in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// It said nothing after a ping ([`Times::ping_timeout`]).
+    Pong,
+    /// It did not answer our close frame by its own ([`Times::close`]).
+    Close,
 }
 
 /// What a server knows of a client's life.
@@ -271,6 +283,7 @@ impl<T: Timer> Keeper<T> {
             Waiting::Answer if due == Due::Yes => {
                 self.wait_for(Waiting::Nothing, cx);
                 self.watch.time_out();
+                self.timer.missed(Missed::Pong);
             }
             Waiting::Anything | Waiting::Answer => {}
         }
@@ -282,6 +295,7 @@ impl<T: Timer> Keeper<T> {
             self.wait_for(Waiting::Close, cx);
         } else if due == Due::Yes {
             self.watch.give_up();
+            self.timer.missed(Missed::Close);
         }
         self.watch.poll_closed(cx)
     }

@@ -60,7 +60,7 @@ mod watch;
 
 pub use error::{NotSent, ProtocolError};
 pub use handshake::{Agreement, HandshakeError};
-pub use keeper::{Keeper, Life, Timer, Times};
+pub use keeper::{Keeper, Life, Missed, Timer, Times};
 pub use limits::Limits;
 pub use line::{Line, Outbox};
 

@@ -85,6 +85,18 @@ impl Routes {
                 std::thread::sleep(Duration::from_millis(milliseconds.parse()?));
                 responder.respond("blocked").await
             }
+            ["hold", label] => {
+                scope.label.set(label.to_owned());
+                self.reports.pass_blocking("hold");
+                responder.respond("held").await
+            }
+            ["hold-later", label] => {
+                scope.label.set(label.to_owned());
+                // Its first turn is over then.
+                tokio::task::yield_now().await;
+                self.reports.pass_blocking("hold");
+                responder.respond("held").await
+            }
             ["block-beside", milliseconds] => {
                 let time = Duration::from_millis(milliseconds.parse()?);
                 tokio::spawn(async move { std::thread::sleep(time) });
@@ -92,6 +104,8 @@ impl Routes {
             }
             ["event"] => {
                 tracing::info!("an event of the peer");
+                tokio::task::yield_now().await;
+                tracing::info!("another event of the peer");
                 responder.respond("logged").await
             }
             ["runtime"] => runtime(responder).await,

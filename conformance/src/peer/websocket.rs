@@ -136,6 +136,11 @@ impl Routes {
                 socket.close(CloseCode::NORMAL, "").await
             }
             "goodbye" => goodbye(socket, scope).await,
+            "hold" => self.hold(socket, scope).await,
+            "event" => {
+                tracing::info!("an event of the peer's socket");
+                socket.close(CloseCode::NORMAL, "").await
+            }
             "stay" => {
                 socket.send("ready").await?;
                 let mut last = socket.receive().await;
@@ -184,6 +189,16 @@ impl Routes {
                 return socket.close(CloseCode::NORMAL, "").await;
             }
         }
+    }
+
+    /// Holds its thread at each message, until the gate is opened.
+    async fn hold(&self, mut socket: Socket, scope: &Scope) -> Result<Done, AppError> {
+        scope.label.set("the-socket");
+        while socket.message().await.is_some() {
+            self.reports.pass_blocking("hold");
+            socket.send("held").await?;
+        }
+        socket.close(CloseCode::NORMAL, "").await
     }
 
     /// Sends until the client is too slow, and reports how many bytes that were.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod certificates;
+mod goaway;
 mod http2;
 mod processes;
 mod proxies;
@@ -34,12 +35,13 @@ use chapter;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_conformance");
 
 fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 5] = [
+    let chapters: [(&str, &[(&str, Test)]); 6] = [
         ("sockets", sockets::TESTS),
         ("tls", tls::TESTS),
         ("proxies", proxies::TESTS),
         ("restart", restart::TESTS),
         ("successors", successors::TESTS),
+        ("goaway", goaway::TESTS),
     ];
     let mut trials = Vec::new();
     for server in ["raw", "hyper"] {

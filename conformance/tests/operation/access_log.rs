@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use conformance::{Options, PATIENCE, Server, Signal, Subject};
 use serde_json::Value;
 
-use super::{Folder, chapter};
+use super::streams::Streams;
+use super::timers::upgrade;
+use super::{Folder, chapter, on_runtime};
 
 chapter! {
     a_plain_line_has_all_that_is_known,
@@ -18,6 +20,8 @@ chapter! {
     a_full_disk_costs_no_client_an_answer,
     a_stuck_pipe_costs_no_client_an_answer,
     spans_show_the_exchange_of_an_event,
+    spans_show_the_stream_of_an_event,
+    spans_show_the_socket_of_an_event,
 }
 
 fn start(subject: &Subject, flags: &[&str]) -> Server {
@@ -268,19 +272,56 @@ fn a_stuck_pipe_costs_no_client_an_answer(subject: &Subject) {
     );
 }
 
+/// Whether these events, and they alone, are in the span of the exchange that the access log has at this path.
+#[track_caller]
+fn expect_spans(log: &[String], method: &str, path: &str, events: &[&str]) {
+    let line = log.iter().find_map(|line| line.strip_prefix(path));
+    let id = line.expect("it is in the access log").trim();
+    let span = format!("exchange{{id={id} method={method} path=\"{path}\"}}");
+    for event in events {
+        let line = log.iter().find(|line| line.contains(event));
+        let line = line.unwrap_or_else(|| panic!("{event} is not in {log:#?}"));
+        assert!(line.contains(&span), "{span} is not in {line}");
+    }
+    let spans = log.iter().filter(|line| line.contains(&span));
+    assert_eq!(spans.count(), events.len(), "{log:#?}");
+}
+
+const EVENTS: [&str; 2] = [": an event of the peer", ": another event of the peer"];
+
 fn spans_show_the_exchange_of_an_event(subject: &Subject) {
-    let flags = ["--spans", "--access-log-format", "{target} {id}"];
-    let server = start(subject, &flags);
+    let server = start(subject, &SPANS);
     let _ = server.ask("/conformance/event");
-    let log = log_of(server);
-    let line = log
-        .iter()
-        .find_map(|line| line.strip_prefix("/conformance/event "));
-    let id = line.expect("it is in the access log");
-    let event = log
-        .iter()
-        .find(|line| line.contains("an event of the peer"));
-    let event = event.expect("it is in the log");
-    let span = format!("exchange{{id={id} method=GET path=\"/conformance/event\"}}");
-    assert!(event.contains(&span), "{event}");
+    expect_spans(&log_of(server), "GET", "/conformance/event", &EVENTS);
+}
+
+const SPANS: [&str; 3] = ["--spans", "--access-log-format", "{target} {id}"];
+
+fn spans_show_the_stream_of_an_event(subject: &Subject) {
+    let server = start(subject, &SPANS);
+    on_runtime(async {
+        let mut streams = Streams::connect(server.address()).await?;
+        assert_eq!(streams.ask("/conformance/event").await?.status(), 200);
+        streams.close().await
+    });
+    expect_spans(&log_of(server), "GET", "/conformance/event", &EVENTS);
+}
+
+fn spans_show_the_socket_of_an_event(subject: &Subject) {
+    let events = [": an event of the peer's socket"];
+    let server = start(subject, &SPANS);
+    let mut client = server.connect();
+    client.send(upgrade("event"));
+    assert_eq!(client.read_head().status, 101);
+    drop(client);
+    expect_spans(&log_of(server), "GET", "/conformance/ws/event", &events);
+    let server = start(subject, &SPANS);
+    on_runtime(async {
+        let mut streams = Streams::connect(server.address()).await?;
+        let (mut answer, _sender) = streams.upgrade("/conformance/ws/event").await?;
+        // Its close frame.
+        let _ = answer.data().await.ok_or("an end")??;
+        Ok(())
+    });
+    expect_spans(&log_of(server), "CONNECT", "/conformance/ws/event", &events);
 }

@@ -6,10 +6,13 @@
 mod access_log;
 mod configuration;
 mod ending;
+mod gauges;
 mod limits;
 mod metrics;
 mod recycling;
 mod stalls;
+mod streams;
+mod timers;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,11 +33,13 @@ macro_rules! chapter {
 use chapter;
 
 fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 7] = [
+    let chapters: [(&str, &[(&str, Test)]); 9] = [
         ("configuration", configuration::TESTS),
         ("limits", limits::TESTS),
         ("access_log", access_log::TESTS),
         ("metrics", metrics::TESTS),
+        ("gauges", gauges::TESTS),
+        ("timers", timers::TESTS),
         ("stalls", stalls::TESTS),
         ("recycling", recycling::TESTS),
         ("ending", ending::TESTS),

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use conformance::{Client, Method, Options, PATIENCE, Server, Signal, Subject};
 use serde_json::Value;
 
-use super::chapter;
+use super::streams::{Streams, blocking};
+use super::{chapter, on_runtime};
 
 chapter! {
     both_servers_count_alike,
@@ -15,6 +16,9 @@ chapter! {
     a_drain_is_seen_until_its_end,
     a_collector_that_never_pauses_costs_nobody_else,
     a_silent_collector_holds_nothing_up,
+    who_does_not_read_keeps_no_probe_out,
+    streams_that_are_not_read_keep_no_probe_out,
+    routes_are_bounded_for_the_process,
     only_looking_is_allowed,
     the_page_is_whole,
     websockets_are_counted_while_they_are_open,
@@ -33,7 +37,7 @@ pub(super) fn start(subject: &Subject, flags: &[&str]) -> (Server, SocketAddr) {
 }
 
 /// Where the metrics are, as the log says it.
-fn address_of(server: &Server) -> SocketAddr {
+pub(super) fn address_of(server: &Server) -> SocketAddr {
     let line = server.wait_for_log("metrics, health, readiness and the page");
     let (_, address) = line.split_once("address=").expect("it is a field");
     address.trim().parse().expect("it is an address")
@@ -204,6 +208,90 @@ fn a_silent_collector_holds_nothing_up(subject: &Subject) {
     let mut half = Client::connect(metrics);
     half.send("GET /metrics HTTP/1.1\r\nho");
     assert_eq!(look(metrics, "/ready"), "ready\n");
+}
+
+fn who_does_not_read_keeps_no_probe_out(subject: &Subject) {
+    // No timer lets anybody in.
+    let long = [
+        "--head-timeout",
+        "10m",
+        "--idle-timeout",
+        "10m",
+        "--write-timeout",
+        "10m",
+    ];
+    let (_server, metrics) = start(subject, &long);
+    let mut first = Client::connect(metrics);
+    assert_eq!(first.get("/health").text(), "alive\n");
+    let asking = "GET /page.js HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1_000);
+    let mut crowd = Vec::new();
+    for n in 0..200 {
+        let mut client = Client::connect_with_receive_buffer(metrics, 4096);
+        if n % 2 == 0 {
+            client.send(&asking);
+        }
+        crowd.push(client);
+        if n % 50 == 49 {
+            assert_eq!(look(metrics, "/health"), "alive\n");
+            assert_eq!(look(metrics, "/ready"), "ready\n");
+        }
+    }
+    first.expect_gone();
+}
+
+fn streams_that_are_not_read_keep_no_probe_out(subject: &Subject) {
+    let (_server, metrics) = start(subject, &[]);
+    on_runtime(async {
+        let mut crowd = Vec::new();
+        for _ in 0..20 {
+            let mut streams = Streams::connect(metrics).await?;
+            // With the answer it knows how many it may have beside each other.
+            assert_eq!(streams.ask("/ready").await?.status(), 200);
+            for _ in 0..8 {
+                crowd.push(streams.get("/metrics").await?);
+            }
+            blocking(move || assert_eq!(look(metrics, "/ready"), "ready\n")).await?;
+        }
+        Ok(())
+    });
+}
+
+fn routes_are_bounded_for_the_process(subject: &Subject) {
+    let flags = [
+        "--access-log",
+        "off",
+        "--workers",
+        "2",
+        "--accept",
+        "hand-off",
+    ];
+    let (server, metrics) = start(subject, &flags);
+    let (mut one, mut other) = (server.connect(), server.connect());
+    for n in 0..200 {
+        for (client, name) in [(&mut one, "one"), (&mut other, "other")] {
+            let path = format!("/conformance/block/0/{name}-{n}");
+            assert_eq!(client.get(&path).status, 200);
+        }
+    }
+    let all = numbers(metrics);
+    let routes = all
+        .iter()
+        .filter(|(name, _)| name.starts_with("gateway_route_exchanges_total{"));
+    let (count, sum) = routes.fold((0, 0.0), |(count, sum), (_, of_one)| {
+        (count + 1, sum + of_one)
+    });
+    assert_eq!((count, sum), (257, 400.0));
+    assert_eq!(
+        all["gateway_route_exchanges_total{route=\"(others)\"}"],
+        144.0
+    );
+    let help = look(metrics, "/metrics");
+    assert!(
+        help.contains("the first 256 of the process"),
+        "it does not say so"
+    );
+    let line = server.wait_for_log("more routes than the 256");
+    assert!(line.contains("WARN"), "{line}");
 }
 
 fn only_looking_is_allowed(subject: &Subject) {

@@ -50,7 +50,8 @@ pub(super) fn render(overview: &Overview) -> String {
 fn of_worker(worker: &Worker) -> String {
     let mut json = String::from("{");
     member(&mut json, "number", worker.number());
-    member(&mut json, "connections", worker.load());
+    member(&mut json, "connections", worker.connections());
+    member(&mut json, "streams", worker.counts.streams.get());
     member(&mut json, "exchanges", worker.calls());
     member(&mut json, "websockets", worker.counts.websockets.get());
     member(&mut json, "accepted", worker.counts.accepted.get());
@@ -71,7 +72,7 @@ fn totals(json: &mut String, workers: &[std::sync::Arc<Worker>]) {
     let mut outcomes: BTreeMap<&str, u64> = BTreeMap::new();
     let mut durations: BTreeMap<u64, u64> = BTreeMap::new();
     let mut routes: HashMap<String, Route> = HashMap::new();
-    let (mut received, mut sent) = (0, 0);
+    let (mut received, mut sent, mut failures) = (0, 0, 0);
     for worker in workers {
         let counts = &worker.counts;
         for (status, count) in counts.statuses().filter(|(_, count)| *count > 0) {
@@ -86,9 +87,11 @@ fn totals(json: &mut String, workers: &[std::sync::Arc<Worker>]) {
         counts.routes.add_to(&mut routes);
         received += counts.received.get();
         sent += counts.sent.get();
+        failures += counts.failures.get();
     }
     member(json, "received", received);
     member(json, "sent", sent);
+    member(json, "failures", failures);
     member(
         json,
         "statuses",

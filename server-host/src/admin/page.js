@@ -58,7 +58,7 @@ const total = look => sum(look.workers, worker => worker.total);
 const connections = look => sum(look.workers, worker => worker.connections);
 const answers = (look, from, to) => sum(look.statuses, ([group, count]) => group >= from && group <= to ? count : 0);
 const outcome = (look, name) => (look.outcomes.find(([kind]) => kind === name) ?? [0, 0])[1];
-const failures = look => answers(look, 5, 5) + outcome(look, "aborted") + outcome(look, "panicked");
+const failures = look => look.failures; // one that panicked and was answered by 500 is one
 
 /** Draws series over the last five minutes into an SVG; a series is [class, numbers]. */
 function draw(id, series) {
@@ -157,7 +157,7 @@ function show(look) {
   ]));
   const counts = new Map(window ? window.routes.map(([label, count]) => [label, count]) : []);
   const span = window ? look.now - window.now : 1;
-  const routes = look.routes.map(([label, count, seconds]) => [label, (count - (counts.get(label) ?? 0)) / span, seconds / count, count]);
+  const routes = look.routes.map(([label, count, seconds]) => [label, window ? (count - (counts.get(label) ?? 0)) / span : 0, seconds / count, count]);
   routes.sort((a, b) => b[1] - a[1] || b[3] - a[3]);
   fill("routes", routes.slice(0, 20).map(([label, often, mean, count]) => [["", label], ["n", digits(often)], ["n", duration(mean)], ["n", whole(count)]]));
   at("no-routes").hidden = routes.length > 0;

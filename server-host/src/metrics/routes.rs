@@ -1,19 +1,50 @@
 //! Exchanges by what the application calls them.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// Routes of a worker that are told apart: an application that labels by what a client sends must not fill the memory, nor the
-/// collector's.
-const ROUTES: usize = 256;
+/// Routes of the whole process that are told apart, all workers' together: an application that labels by what a client sends must
+/// not fill the memory, nor the collector's.
+pub(crate) const ROUTES: usize = 256;
 
 /// What all others are called.
-const OTHERS: &str = "(others)";
+pub(crate) const OTHERS: &str = "(others)";
+
+/// The labels that are told apart, for all workers of a process.
+#[derive(Debug, Default)]
+pub(crate) struct Labels {
+    labels: Mutex<HashSet<String>>,
+    /// Whether it was said that there are more.
+    said: OnceLock<()>,
+}
+
+impl Labels {
+    /// Whether this one is told apart: it is one of the first.
+    fn admit(&self, label: &str) -> bool {
+        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        if labels.contains(label) {
+            return true;
+        }
+        let has_room = labels.len() < ROUTES;
+        if has_room {
+            labels.insert(label.to_owned());
+        }
+        drop(labels);
+        if !has_room && self.said.set(()).is_ok() {
+            tracing::warn!(
+                label,
+                "the application has labelled more routes than the {ROUTES} that the metrics of a process tell apart: others are counted as {OTHERS}"
+            );
+        }
+        has_room
+    }
+}
 
 /// Exchanges by label. Only the worker locks it, but for who collects.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Routes {
+    labels: Arc<Labels>,
     routes: Mutex<HashMap<String, Route>>,
 }
 
@@ -25,13 +56,23 @@ pub(crate) struct Route {
 }
 
 impl Routes {
+    /// Those of one worker, with the labels of its process.
+    pub(crate) fn new(labels: &Arc<Labels>) -> Self {
+        Self {
+            labels: Arc::clone(labels),
+            routes: Mutex::default(),
+        }
+    }
+
     pub(crate) fn add(&self, label: &str, took: Duration) {
         let mut routes = self.lock();
         let route = match routes.get_mut(label) {
             Some(route) => route,
             None => {
-                let is_new = routes.len() < ROUTES;
-                let name = if is_new { label } else { OTHERS };
+                let name = match self.labels.admit(label) {
+                    true => label,
+                    false => OTHERS,
+                };
                 routes.entry(name.to_owned()).or_default()
             }
         };
@@ -58,16 +99,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_without_end_are_bounded() {
-        let routes = Routes::default();
-        for n in 0..2 * ROUTES {
-            routes.add(&n.to_string(), Duration::from_secs(1));
+    fn labels_without_end_are_bounded_for_all_workers_together() {
+        let labels = Arc::new(Labels::default());
+        let (one, other) = (Routes::new(&labels), Routes::new(&labels));
+        let second = Duration::from_secs(1);
+        for n in 0..ROUTES {
+            one.add(&n.to_string(), second);
+            other.add(&(ROUTES / 2 + n).to_string(), second);
         }
-        routes.add("7", Duration::from_secs(1));
+        one.add("7", second);
+        other.add("7", second);
         let mut all = HashMap::new();
-        routes.add_to(&mut all);
+        one.add_to(&mut all);
+        other.add_to(&mut all);
         assert_eq!(all.len(), ROUTES + 1);
-        assert_eq!(all["7"].exchanges, 2);
-        assert_eq!(all[OTHERS].exchanges, ROUTES as u64);
+        assert_eq!(all["7"].exchanges, 3, "of both");
+        let counted: u64 = all.values().map(|route| route.exchanges).sum();
+        assert_eq!(counted, 2 * ROUTES as u64 + 2, "none is lost");
+        assert!(all[OTHERS].exchanges > 0);
     }
 }

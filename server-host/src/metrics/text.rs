@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{Display, Write as _};
 
-use super::Process;
 use super::histogram::is_doubling;
-use super::routes::Route;
+use super::{OTHERS, Process, ROUTES, Route};
 use crate::overview::Overview;
 use crate::worker::Worker;
 
@@ -110,14 +109,26 @@ fn connections(page: &mut Page, workers: &[std::sync::Arc<Worker>]) {
     gauge(
         page,
         "gateway_connections",
-        "Connections and streams of HTTP/2 that are open.",
-        |worker| worker.load() as u64,
+        "Connections that are open, those at a handshake among them.",
+        |worker| worker.connections() as u64,
+    );
+    gauge(
+        page,
+        "gateway_http2_streams",
+        "Streams of HTTP/2 that are open.",
+        |worker| worker.counts.streams.get(),
     );
     gauge(
         page,
         "gateway_exchanges_active",
-        "Calls of the application under way.",
+        "Calls of the application under way, those of WebSockets and those that are left behind among them.",
         |worker| worker.calls() as u64,
+    );
+    gauge(
+        page,
+        "gateway_calls_left_behind",
+        "Calls of the application that go on after their answer, or without their client.",
+        |worker| worker.counts.left_behind.get(),
     );
     gauge(
         page,
@@ -172,6 +183,12 @@ fn exchanges(page: &mut Page, workers: &[std::sync::Arc<Worker>]) {
         });
         page.labelled(name, &[("outcome", &outcome.to_string())], count);
     }
+    page.one(
+        "gateway_failures_total",
+        "counter",
+        "Exchanges that were answered with a 5xx, aborted, or panicked: each once.",
+        sum(workers, |worker| worker.counts.failures.get()),
+    );
     page.one(
         "gateway_received_bytes_total",
         "counter",
@@ -234,7 +251,7 @@ fn routes(page: &mut Page, workers: &[std::sync::Arc<Worker>]) {
     page.head(
         name,
         "counter",
-        "Exchanges by what the application calls them.",
+        &format!("Exchanges by what the application calls them: the first {ROUTES} of the process, and {OTHERS}."),
     );
     for (label, route) in &all {
         page.labelled(name, &[("route", label)], route.exchanges);
@@ -259,7 +276,7 @@ fn stalls(page: &mut Page, overview: &Overview) {
     page.head(
         name,
         "counter",
-        "Times that the application's code held a worker for too long.",
+        &format!("Times that the application's code held a worker for too long, by route: the first {ROUTES} of the process, and {OTHERS}."),
     );
     for (route, stall) in &routes {
         page.labelled(name, &[("route", route)], stall.count);

@@ -25,6 +25,7 @@ struct Stage {
     clock: Arc<Clock>,
     ticks: u32,
     exchange: Arc<Exchange>,
+    counts: Arc<Counts>,
     keeper: Keeper,
     socket: Option<Socket>,
     client: Session,
@@ -64,7 +65,8 @@ impl Stage {
             panic!("no handshake");
         };
         let clock = Arc::new(Clock::new());
-        let mut keeper = Keeper::new(watch, Arc::clone(&exchange), &clock, times);
+        let counts = Arc::new(Counts::new(&Arc::default()));
+        let mut keeper = Keeper::new(watch, Arc::clone(&exchange), &clock, &counts, times);
         assert!(now(poll_fn(|cx| keeper.poll(cx))).is_some());
         let socket = now(socket.handshake.accept(Accept::new()))
             .expect("it need not wait")
@@ -75,6 +77,7 @@ impl Stage {
             clock,
             ticks: 0,
             exchange,
+            counts,
             keeper,
             socket: Some(socket),
             client: Session::new(role, &Agreement::default(), Limits::default()),
@@ -128,6 +131,13 @@ impl Stage {
         self.bring(out.freeze());
     }
 
+    /// How often a timer has run out.
+    fn count(&self, name: &str) -> u64 {
+        let mut timers = self.counts.timers();
+        let (_, count) = timers.find(|(timer, _)| *timer == name).expect("it is one");
+        count
+    }
+
     fn is_given_up(&mut self) -> bool {
         matches!(self.sent(), Some(Event::Close(Some(frame))) if frame.code == CloseCode::INTERNAL_ERROR)
     }
@@ -157,8 +167,11 @@ fn a_silent_client_is_pinged_and_then_given_up() {
     let _ = stage.turn();
     stage.pass(secs(10));
     assert_eq!(stage.sent(), None, "not before the time");
+    assert_eq!(stage.count("ws-ping"), 0);
     stage.pass(TICK);
     assert!(stage.is_given_up());
+    let _ = stage.turn();
+    assert_eq!((stage.count("ws-ping"), stage.count("ws-close")), (1, 0));
     let mut socket = stage.socket.take().expect("it is the application's");
     let told = now(socket.receive()).expect("it is told");
     let Incoming::Closed(told) = told else {
@@ -279,6 +292,8 @@ fn the_client_s_close_frame_is_waited_for_but_not_for_ever() {
             stage.pass(TICK);
         }
         assert!(stage.turn().is_ready(), "answers: {answers}");
+        let _ = stage.turn();
+        assert_eq!(stage.count("ws-close"), u64::from(!answers));
         let told = now(receiver.receive()).expect("it is told");
         let Incoming::Closed(told) = told else {
             panic!("{told:?}");

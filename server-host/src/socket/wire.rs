@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use gateway_spec::Gone;
 use websocket::line::{Came, End, INBOUND_BYTES, Input, Left, Line};
-use websocket::{Keeper, Life, Standing, Timer, Watch};
+use websocket::{Keeper, Life, Missed, Standing, Timer, Watch};
 
 use super::io::{Io, Received};
-use super::times;
+use super::{timer_of, times};
 use crate::call::SocketCall;
 use crate::clock::Clock;
+use crate::metrics::Counts;
 use crate::{Context, Output, Overdue, PeerState, Reading, Shutdown, Watching};
 
 /// Turns of one poll: after so many the other connections of the worker have theirs.
@@ -83,6 +84,7 @@ impl From<io::Error> for Over {
 /// When the keeper wants to look again: a tick of the worker's clock, of which the context's alarm tells.
 struct Deadline {
     clock: Arc<Clock>,
+    counts: Arc<Counts>,
     /// 0 is never.
     at: u32,
 }
@@ -101,6 +103,10 @@ impl Timer for Deadline {
             Poll::Pending
         }
     }
+
+    fn missed(&mut self, missed: Missed) {
+        self.counts.ran_out(timer_of(missed));
+    }
 }
 
 impl Wire {
@@ -116,6 +122,7 @@ impl Wire {
         context.expect_no_write();
         let timer = Deadline {
             clock: Arc::clone(context.clock()),
+            counts: Arc::clone(context.counts()),
             at: 0,
         };
         Self {

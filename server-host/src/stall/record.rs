@@ -5,12 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Held, Holder};
-
-/// Routes that are told apart.
-const ROUTES: usize = 256;
-
-/// What all others are called.
-const OTHERS: &str = "(others)";
+use crate::metrics::{OTHERS, ROUTES};
 
 /// Between two warnings of one route.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);

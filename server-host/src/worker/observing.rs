@@ -7,7 +7,7 @@ use hosting::Sent;
 
 use super::Worker;
 use crate::Exchange;
-use crate::observe::{Began, ExchangeId, Observed, Outcome, Refused};
+use crate::observe::{Began, ExchangeId, Fate, Observed, Outcome, Refused};
 use crate::stall::{Holder, Mark};
 
 /// Who wants to know of exchanges. Where nobody does, none of it is done.
@@ -49,7 +49,7 @@ impl Worker {
                 number: self.observed.get(),
             },
             received: place.received(),
-            panicked: false,
+            fate: Fate::Called,
             kept: None,
         }
     }
@@ -69,7 +69,7 @@ impl Worker {
             sent,
             received,
             took: began.at.elapsed(),
-            outcome: Outcome::of(gone, began.panicked),
+            outcome: Outcome::of(gone, began.fate),
         };
         if self.observing.counts {
             self.counts.exchange(&observed);

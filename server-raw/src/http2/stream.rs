@@ -13,7 +13,8 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request, Response, Uri};
 use server_host::http2::{self, Expectation};
 use server_host::{
-    Call, Context, Informational, OUTBOUND_BYTES, Outgoing, Overdue, ReplyLength, Shutdown, Wanted,
+    Call, Context, Informational, OUTBOUND_BYTES, OpenStream, Outgoing, Overdue, ReplyLength,
+    Shutdown, Wanted,
 };
 
 use super::body::{Brought, RequestBody};
@@ -32,6 +33,7 @@ pub(super) struct Stream {
     rest: Bytes,
     then: Then,
     meter: Meter,
+    _open: OpenStream,
 }
 
 /// A stream that waits for something, as a task: with deadlines of its own.
@@ -123,6 +125,7 @@ impl Stream {
             rest: Bytes::new(),
             then: Then::More,
             meter: Meter::default(),
+            _open: context.open_stream(),
         };
         match checked {
             Ok(waits) if length != BodyLength::Empty => {

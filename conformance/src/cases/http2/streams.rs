@@ -47,6 +47,7 @@ chapter! {
     an_idle_connection_is_ended: "SRV-14";
     a_head_that_never_ends_is_given_up: "SRV-14";
     a_shutdown_lets_streams_finish: "SRV-4", "SRV-16";
+    a_shutdown_answers_what_is_asked_meanwhile: "SRV-16";
     a_shutdown_ends_idle_connections: "SRV-16";
     a_stream_that_stays_is_ended_with_the_grace: "SRV-4", "SRV-16";
     a_connection_that_opens_no_window_is_given_up: "SRV-14", "HTTP-35";
@@ -691,6 +692,48 @@ fn a_shutdown_lets_streams_finish(subject: &Subject) {
     client.expect(|frame| frame.kind == kind::GOAWAY && frame.code() == code::NO_ERROR);
     answer_pings_to_the_end(&mut client, 1);
     assert!(server.wait().success());
+}
+
+/// RFC 9113 section 6.8: no stream is given up that the client has begun before it can know.
+fn a_shutdown_answers_what_is_asked_meanwhile(subject: &Subject) {
+    let mut server = subject.start();
+    let mut client = frames(&server);
+    client.get(1, &route("/drain/answer"));
+    let _ = ask(&server, "/report/drain/1");
+    server.signal(Signal::TERM);
+    let first = client.expect(|frame| frame.kind == kind::GOAWAY);
+    assert_eq!(
+        (last_stream(&first), first.code()),
+        (0x7fff_ffff, code::NO_ERROR)
+    );
+    let ping = client.expect(|frame| frame.kind == kind::PING && frame.flags & flag::ACK == 0);
+    client.get(3, &route("/hello"));
+    client.get(5, &route("/hello"));
+    client.send(kind::PING, flag::ACK, 0, &ping.payload);
+    let (mut answered, mut last) = (Vec::new(), None);
+    while let Some(frame) = client.next() {
+        match frame.kind {
+            kind::HEADERS => {
+                assert_eq!(frame.status(), Some(200));
+                answered.push(frame.stream);
+            }
+            kind::GOAWAY => {
+                assert_eq!(frame.code(), code::NO_ERROR);
+                last = Some(last_stream(&frame));
+            }
+            _ => {}
+        }
+    }
+    answered.sort_unstable();
+    assert!(answered.ends_with(&[3, 5]), "{answered:?}");
+    assert_eq!(last, Some(5), "the end says what was taken");
+    assert!(server.wait().success());
+}
+
+/// What a GOAWAY says of streams: those up to this one were taken, or may be.
+fn last_stream(goaway: &crate::http2_client::Frame) -> u32 {
+    let bytes = goaway.payload.first_chunk().expect("four bytes");
+    u32::from_be_bytes(*bytes) & 0x7fff_ffff
 }
 
 fn a_shutdown_ends_idle_connections(subject: &Subject) {

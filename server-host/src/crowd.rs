@@ -1,21 +1,21 @@
-//! How many connections of a worker are at what comes before HTTP.
+//! Connections of which the oldest is given up when there are too many.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::clock::Alarm;
 
-/// The handshakes under way, the oldest first.
+/// Those that are there, the oldest first: at a handshake, or at the metrics bind.
 ///
 /// A peer that says nothing costs a place and nothing else. Were new ones refused, or not accepted, when all places are taken,
 /// such peers would keep everybody out; so the oldest is given up instead: to harm anybody they have to take all places
-/// within the time that an honest handshake takes.
+/// within the time that an honest peer takes.
 #[derive(Debug, Default)]
-pub(crate) struct Handshakes {
+pub(crate) struct Crowd {
     alarms: Mutex<VecDeque<Weak<Alarm>>>,
 }
 
-impl Handshakes {
+impl Crowd {
     /// Notes one more, which lives as long as somebody but the clock has its alarm; if they are more than `limit`, the oldest is
     /// given up: its alarm rings.
     pub(crate) fn note(&self, alarm: &Arc<Alarm>, limit: usize) {
@@ -43,18 +43,18 @@ mod tests {
 
     #[test]
     fn the_oldest_of_too_many_is_given_up() {
-        let (clock, handshakes) = (Clock::new(), Handshakes::default());
+        let (clock, crowd) = (Clock::new(), Crowd::default());
         let mut all: Vec<Arc<Alarm>> = (0..3).map(|_| clock.alarm()).collect();
-        all.iter().for_each(|alarm| handshakes.note(alarm, 3));
+        all.iter().for_each(|alarm| crowd.note(alarm, 3));
         let rings = |alarm: &Arc<Alarm>| alarm.is_due(clock.now());
         assert!(!all.iter().any(rings));
         // One that has ended makes room.
         drop(all.remove(1));
         all.push(clock.alarm());
-        handshakes.note(&all[2], 3);
+        crowd.note(&all[2], 3);
         assert!(!all.iter().any(rings));
         let last = clock.alarm();
-        handshakes.note(&last, 3);
+        crowd.note(&last, 3);
         assert_eq!(
             all.iter().map(rings).collect::<Vec<_>>(),
             [true, false, false]
