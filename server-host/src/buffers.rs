@@ -33,13 +33,21 @@ pub(crate) enum Size {
 }
 
 impl Size {
-    /// What the next read needs after one that brought so many bytes into so much room.
+    /// What the next read needs after one that brought so many bytes, and may have filled its room with them.
     #[inline]
-    pub(crate) const fn after_a_read(bytes: usize, room: usize) -> Self {
-        if bytes == room || bytes > CAPACITY {
+    pub(crate) const fn after_a_read(bytes: usize, filled: bool) -> Self {
+        if filled || bytes > CAPACITY {
             Self::Large
         } else {
             Self::Small
+        }
+    }
+
+    /// Bytes that a buffer of this size has room for, at the least.
+    pub(crate) const fn bytes(self) -> usize {
+        match self {
+            Self::Small => CAPACITY,
+            Self::Large => LARGE_CAPACITY,
         }
     }
 }
@@ -128,8 +136,8 @@ mod tests {
 
     #[test]
     fn a_read_that_fills_a_buffer_is_followed_by_a_larger_one_that_comes_back_too() {
-        assert_eq!(Size::after_a_read(CAPACITY - 1, CAPACITY), Size::Small);
-        assert_eq!(Size::after_a_read(CAPACITY, CAPACITY), Size::Large);
+        assert_eq!(Size::after_a_read(CAPACITY - 1, false), Size::Small);
+        assert_eq!(Size::after_a_read(CAPACITY, true), Size::Large);
         let mut large = take_of(Size::Large);
         assert!(large.capacity() > 64 * 1024);
         let place = large.as_ptr();

@@ -28,6 +28,7 @@ mod descriptors;
 mod error;
 mod handoff;
 pub mod http2;
+mod io;
 mod listen;
 mod metrics;
 mod notify;
@@ -64,6 +65,7 @@ pub use hosting::{
     Outgoing, Progress, ReplyLength, Sent, TrailersTaken, UpgradeAsked, Wanted, is_bodiless,
     is_connection_field, lists, may_be_trailer,
 };
+pub use io::{Io, Received, Written};
 pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;
 pub use recycle::Recycling;
