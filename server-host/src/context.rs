@@ -272,12 +272,14 @@ impl Context {
     #[must_use]
     #[inline]
     pub fn take_buffer(&self) -> BytesMut {
-        buffers::take()
+        let mut buffer = BytesMut::new();
+        buffers::lend(&mut buffer);
+        buffer
     }
 
-    /// Gives a read buffer back.
+    /// Gives a read buffer back, and leaves an empty one without memory.
     #[inline]
-    pub fn give_buffer(&self, buffer: BytesMut) {
+    pub fn give_buffer(&self, buffer: &mut BytesMut) {
         buffers::give(buffer);
     }
 
@@ -318,16 +320,10 @@ impl Context {
 
     /// Waits for this from the peer, beginning now: bytes of it have come.
     pub fn expect_anew(&mut self, reading: Reading) {
-        let timeouts = &self.worker.settings.timeouts;
-        let after = match reading {
-            Reading::Head => timeouts.head,
-            Reading::Idle => timeouts.idle,
-            Reading::Body => timeouts.body,
-            Reading::Linger => timeouts.linger,
-        };
         // What is waited for next has its own pace.
         self.body = None;
-        self.reading = Some((reading, self.deadline(after)));
+        let until = self.worker.clock.after(self.worker.waits.of_kind(reading));
+        self.reading = Some((reading, until));
         self.hurry();
         self.set_alarm();
     }

@@ -177,8 +177,8 @@ impl Io {
 
     #[inline]
     fn make_room(&mut self, wanted: usize) {
-        if self.input.is_empty() && !self.borrowed {
-            self.input = buffers::take_of(self.size);
+        if self.input.capacity() == 0 && !self.borrowed {
+            buffers::lend_of(self.size, &mut self.input);
             self.borrowed = true;
         } else {
             self.make_more_room(wanted);
@@ -187,11 +187,13 @@ impl Io {
 
     #[cold]
     fn make_more_room(&mut self, wanted: usize) {
+        self.borrowed = true;
         if !self.input.is_empty() {
             self.input.reserve(wanted);
         } else if !self.input.try_reclaim(self.size.bytes()) {
             // What was read is in somebody's hands, and the memory is theirs.
-            self.input = buffers::take_of(self.size);
+            self.input = BytesMut::new();
+            buffers::lend_of(self.size, &mut self.input);
         }
     }
 
@@ -232,7 +234,7 @@ impl Io {
     #[inline]
     pub fn give_back(&mut self) {
         if self.input.is_empty() && (self.borrowed || self.input.capacity() > 0) {
-            buffers::give(std::mem::take(&mut self.input));
+            buffers::give(&mut self.input);
             self.borrowed = false;
         }
     }

@@ -90,8 +90,13 @@ impl Output {
     /// Takes the thread's spare memory, if there is none yet.
     #[inline]
     fn buffers(&mut self) -> &mut Buffers {
-        self.buffers
-            .get_or_insert_with(|| SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default())
+        self.buffers.get_or_insert_with(|| {
+            SPARE
+                .try_with(Cell::take)
+                .ok()
+                .flatten()
+                .unwrap_or_default()
+        })
     }
 
     /// Appends by writing into memory.

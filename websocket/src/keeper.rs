@@ -363,7 +363,10 @@ mod tests {
             (Duration::ZERO, Duration::ZERO),
             (Duration::from_nanos(1), Duration::from_millis(1)),
             (Duration::from_secs(20), Duration::from_secs(20)),
-            (Duration::MAX, Duration::from_millis(u64::from(u32::MAX - 1))),
+            (
+                Duration::MAX,
+                Duration::from_millis(u64::from(u32::MAX - 1)),
+            ),
         ] {
             assert_eq!(Milliseconds::of(time).time(), kept);
         }
