@@ -277,12 +277,14 @@ impl Call {
         let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());
         let path = kit.scope.uri.path().into();
         let began = kit.began.take();
-        let (mark, scope) = kit.give_away(&self.worker);
+        let (mut mark, scope) = kit.give_away(&self.worker);
+        let observed = began.map(|began| Box::new(ObservedSocket::new(scope, began)));
+        mark.settle();
         let call = SocketCall {
             _open: OpenSocket::new(&self.worker.counts),
             path,
             mark,
-            observed: began.map(|began| Box::new(ObservedSocket::new(scope, began))),
+            observed,
             call: match self.phase {
                 Phase::Running => slot.into_call(),
                 Phase::Idle | Phase::Returned => None,

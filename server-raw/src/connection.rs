@@ -711,3 +711,16 @@ impl Future for Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The runtime adds 96 bytes to a task, and allocates multiples of 128.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn an_idle_connections_task_is_one_of_640_bytes() {
+        let size = size_of::<Connection>();
+        assert!(size <= 640 - 96, "{size}");
+    }
+}

@@ -378,3 +378,16 @@ impl Drop for Wire {
         self.line.set_gone(Gone::Shutdown);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The runtime adds 96 bytes to a task, and allocates multiples of 128.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn an_idle_sockets_task_is_one_of_512_bytes() {
+        assert!(size_of::<Wire>() <= 512 - 96, "{}", size_of::<Wire>());
+        assert!(size_of::<Line<Output>>() <= 288);
+    }
+}
