@@ -9,6 +9,7 @@
 
 mod block;
 mod iter;
+mod kept;
 mod list;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub use self::block::{BadBlock, Field};
 pub use self::iter::{GetAll, Iter};
+pub use self::kept::FieldBlock;
 
 use self::block::Block;
 use self::list::List;
@@ -146,27 +148,30 @@ impl Headers {
         *self = Form::Block(Arc::new(block)).into();
     }
 
-    /// The bytes that [`from_block`](Self::from_block) or [`refill_validated`](Self::refill_validated) got, if these are still their fields.
-    ///
-    /// For servers that see whether a head has the fields of the one before, whose [clone](Self::clone_from) it then takes instead of
-    /// reading it.
+    /// Replaces all fields by those of a head that a server keeps, and shares its memory. Where they are that head's already, nothing is done, and
+    /// the map that [`as_map`](Self::as_map) has made stays.
     ///
     /// # Examples
     ///
     /// ```
-    /// use gateway_spec::{Field, Headers};
+    /// use gateway_spec::{Field, FieldBlock, Headers};
     ///
+    /// let mut block = FieldBlock::new();
+    /// block.refill_validated(b"Host: a\r\n", &mut Vec::from_iter(Field::new(0..4, 6..7)));
     /// let mut headers = Headers::new();
-    /// assert_eq!(headers.block(), None);
-    /// let mut fields = Vec::from_iter(Field::new(0..4, 6..7));
-    /// headers.refill_validated(b"Host: a\r\n", &mut fields);
-    /// assert_eq!(headers.block(), Some(&b"Host: a\r\n"[..]));
+    /// headers.set_block(&block);
+    /// assert_eq!(headers.get("host"), Some(&b"a"[..]));
     /// ```
     #[inline]
-    pub fn block(&self) -> Option<&[u8]> {
-        match &self.form {
-            Form::Block(block) => Some(block.bytes()),
-            Form::Map(_) | Form::List(_) => None,
+    pub fn set_block(&mut self, block: &FieldBlock) {
+        match (&self.form, block.shared()) {
+            (Form::Block(mine), Some(block)) if Arc::ptr_eq(mine, block) => {}
+            (_, Some(block)) => {
+                // In place: a copy of all that `Self` has room for costs more than what there is to be copied.
+                self.map.take();
+                self.form = Form::Block(Arc::clone(block));
+            }
+            (_, None) => *self = Self::new(),
         }
     }
 
@@ -194,7 +199,17 @@ impl Headers {
     }
 
     /// Whether there is a field of this name.
+    #[inline]
     pub fn contains(&self, name: impl HeaderKey) -> bool {
+        match &self.form {
+            // What an application answers with, of which a server asks this for each answer.
+            Form::List(list) => list.find_key(&name).is_some(),
+            Form::Block(_) | Form::Map(_) => self.contains_many(name),
+        }
+    }
+
+    #[inline(never)]
+    fn contains_many(&self, name: impl HeaderKey) -> bool {
         match &self.form {
             Form::Block(block) => block.find(name.text()).is_some(),
             Form::Map(map) => map.contains_key(name),
@@ -455,7 +470,7 @@ impl Clone for Headers {
         match (&self.form, &source.form) {
             (Form::Block(mine), Form::Block(block)) if Arc::ptr_eq(mine, block) => {}
             (_, Form::Block(block)) => {
-                // In place: a copy of all that `Self` has room for costs more than what there is to be copied.
+                // In place, as `set_block` does.
                 self.map.take();
                 self.form = Form::Block(Arc::clone(block));
             }

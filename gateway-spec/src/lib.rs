@@ -51,7 +51,7 @@ pub use application::{Application, ApplicationFn, BoxApplication, Done, applicat
 pub use capability::Capabilities;
 pub use connection::{Address, Connection, ConnectionInfo};
 pub use error::{AppError, BodyError, Gone, SendError, Unavailable};
-pub use headers::{BadBlock, Field, GetAll, HeaderKey, Headers, Iter};
+pub use headers::{BadBlock, Field, FieldBlock, GetAll, HeaderKey, Headers, Iter};
 pub use http::{
     BodyLength, Buffered, Chunk, Events, FileRegion, Finish, Flush, Http, HttpLayer, HttpReceive,
     HttpScope, HttpSend, Label, LabelBoard, Layered, Plain, Ready, RequestBody, Respond, Responder,

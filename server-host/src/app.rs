@@ -148,7 +148,7 @@ impl<A: Application> Shared<A> {
     ) -> impl Future<Output = Result<Done, AppError>> + Send {
         // Boxed until the call has it: in this future, which lives as long as a socket, it would have a place for ever.
         let connection = Box::new(connection);
-        async move { self.app.call(*connection).await }
+        async move { self.app.call(unboxed(connection)).await }
     }
 
     /// The call of a socket whose bytes are an exchange's, with what needs a clock beside it.
@@ -169,6 +169,11 @@ impl<A: Application> Shared<A> {
             None => call.await,
         }
     }
+}
+
+/// What is in a box, whose memory is given back here: dereferenced in a future, it would live as long.
+fn unboxed<T>(boxed: Box<T>) -> T {
+    *boxed
 }
 
 /// A place for the future of one call: allocated once, filled for each request.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use gateway_spec::{
     AppError, BodyError, BodyLength, ConnectionInfo, Done, Gone, Headers, Http, HttpScope,
     HttpSend, HttpTransport, ResponseHead, Scope, TrailersPlan,
@@ -24,7 +24,7 @@ use crate::observe::{Began, Fate, Limit};
 use crate::proxy::Rewriting;
 use crate::stall::Mark;
 use crate::worker::{Seat, Worker};
-use crate::{Output, Stream, socket};
+use crate::{Io, Output, socket};
 
 /// A place for calls of the application, one at a time, whose allocations are used again.
 ///
@@ -46,8 +46,6 @@ pub(crate) struct Kit {
     slot: Box<dyn Slot>,
     exchange: Arc<Exchange>,
     scope: Scope,
-    /// For what is to be written.
-    output: Vec<u8>,
     mark: Mark,
     /// If somebody wants to know of the exchange.
     began: Option<Began>,
@@ -70,7 +68,6 @@ impl Kit {
             slot: worker.app.slot(),
             exchange: Arc::default(),
             scope: worker.blank.scope(&mark),
-            output: Vec::new(),
             mark,
             began: None,
             socket: None,
@@ -190,36 +187,11 @@ impl Call {
         scope
     }
 
-    /// As [`vacant`](Self::vacant), for a connection that also writes with the memory of its worker: `output` gets it if it has none.
-    #[inline]
-    pub fn vacant_with(&mut self, output: &mut Output) -> &mut HttpScope {
-        if self.kit.is_none() {
-            let mut kit = self.worker.take_kit();
-            output.exchange_memory(&mut kit.output);
-            self.kit = Some(kit);
-        }
-        self.vacant()
-    }
-
     /// No request is here: gives back to the worker what only a request needs.
     pub fn rest(&mut self) {
         if self.phase == Phase::Idle
             && let Some(mut kit) = self.kit.take()
         {
-            kit.forget(&self.worker);
-            self.worker.give_kit(kit);
-        }
-    }
-
-    /// As [`rest`](Self::rest), of a connection that has its memory by [`vacant_with`](Self::vacant_with). As long as something is to be
-    /// written, it does nothing.
-    #[inline]
-    pub fn rest_with(&mut self, output: &mut Output) {
-        if self.phase == Phase::Idle
-            && output.is_empty()
-            && let Some(mut kit) = self.kit.take()
-        {
-            output.exchange_memory(&mut kit.output);
             kit.forget(&self.worker);
             self.worker.give_kit(kit);
         }
@@ -294,17 +266,12 @@ impl Call {
         line.is_some_and(Line::is_open)
     }
 
-    /// Makes the connection that of the WebSocket, in a task of its own: HTTP is over, and all that it needed is given back. `input` is what
-    /// was read behind the request, `output` what is not written yet.
+    /// Makes the connection that of the WebSocket, in a task of its own: HTTP is over, and all that it needed is given back. What `io` has read is
+    /// what came behind the request.
     ///
     /// A call that [is no socket](Self::is_socket) is dropped, and the connection with it.
-    pub fn into_socket(
-        mut self,
-        stream: Stream,
-        input: BytesMut,
-        output: Output,
-        context: crate::Context,
-    ) {
+    pub fn into_socket(mut self, mut io: Io, context: crate::Context) {
+        io.give_back();
         let Some(mut kit) = self.kit.take() else {
             return;
         };
@@ -321,12 +288,14 @@ impl Call {
         let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());
         let path = kit.scope.uri.path().into();
         let began = kit.began.take();
-        let (mark, scope) = kit.give_away(&self.worker);
+        let (mut mark, scope) = kit.give_away(&self.worker);
+        let observed = began.map(|began| Box::new(ObservedSocket::new(scope, began)));
+        mark.settle();
         let call = SocketCall {
             _open: Open::new(&self.worker.counts, Gauge::WebSockets),
             path,
             mark,
-            observed: began.map(|began| Box::new(ObservedSocket::new(scope, began))),
+            observed,
             call: match self.phase {
                 Phase::Running => slot.into_call(),
                 Phase::Idle | Phase::Returned => None,
@@ -336,7 +305,6 @@ impl Call {
         };
         self.phase = Phase::Idle;
         self.worker.give_kit(kit);
-        let io = socket::Io::new(stream, input, output);
         tokio::spawn(socket::Wire::new(io, line, watch, call, context));
     }
 

@@ -52,8 +52,14 @@ impl Clock {
     /// The tick at which so long will have passed.
     #[inline]
     pub(crate) fn deadline(&self, after: Duration) -> u32 {
+        self.after(ticks(after))
+    }
+
+    /// The tick at which so many will have passed.
+    #[inline]
+    pub(crate) fn after(&self, ticks: u32) -> u32 {
         // One more: the tick under way is already partly over.
-        self.now().saturating_add(ticks(after)).saturating_add(1)
+        self.now().saturating_add(ticks).saturating_add(1)
     }
 
     /// An alarm of a new connection or socket; it is forgotten when its owner drops it.

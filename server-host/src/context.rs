@@ -30,16 +30,30 @@ pub struct Context {
     /// The waker that the alarm has.
     waker: Option<Waker>,
     reading: Option<(Reading, u32)>,
-    writing: Option<u32>,
-    body: Kept,
-    /// Bytes of bodies that had been received when a body was waited for last.
-    body_received: u64,
-    write: Kept,
+    // Boxed, as is the next: nearly all connections wait for neither at nearly all times.
+    writing: Option<Box<Writing>>,
+    /// Of the body that is being received, once it was waited for.
+    body: Option<Box<Body>>,
     /// A tick at which the connection wants to be polled; 0 is none.
     also: u32,
     resets: ResetCount,
     /// Requests that may still come.
     requests: u32,
+}
+
+/// What is waited for until the peer takes bytes.
+#[derive(Debug, Default)]
+struct Writing {
+    until: u32,
+    kept: Kept,
+}
+
+/// How a peer keeps its pace with a body.
+#[derive(Debug, Default)]
+struct Body {
+    kept: Kept,
+    /// Bytes that had been received when it was waited for last.
+    received: u64,
 }
 
 /// How often the peer has cancelled, until when it is counted.
@@ -127,9 +141,7 @@ impl Context {
             waker: None,
             reading: None,
             writing: None,
-            body: Kept::default(),
-            body_received: 0,
-            write: Kept::default(),
+            body: None,
             also: 0,
             resets: ResetCount::default(),
             requests,
@@ -148,9 +160,7 @@ impl Context {
             waker: None,
             reading: None,
             writing: None,
-            body: Kept::default(),
-            body_received: 0,
-            write: Kept::default(),
+            body: None,
             also: 0,
             resets: ResetCount::default(),
             requests,
@@ -282,12 +292,14 @@ impl Context {
     #[must_use]
     #[inline]
     pub fn take_buffer(&self) -> BytesMut {
-        buffers::take()
+        let mut buffer = BytesMut::new();
+        buffers::lend(&mut buffer);
+        buffer
     }
 
-    /// Gives a read buffer back.
+    /// Gives a read buffer back, and leaves an empty one without memory.
     #[inline]
-    pub fn give_buffer(&self, buffer: BytesMut) {
+    pub fn give_buffer(&self, buffer: &mut BytesMut) {
         buffers::give(buffer);
     }
 
@@ -328,16 +340,10 @@ impl Context {
 
     /// Waits for this from the peer, beginning now: bytes of it have come.
     pub fn expect_anew(&mut self, reading: Reading) {
-        let timeouts = &self.worker.settings.timeouts;
-        let after = match reading {
-            Reading::Head => timeouts.head,
-            Reading::Idle => timeouts.idle,
-            Reading::Body => timeouts.body,
-            Reading::Linger => timeouts.linger,
-        };
         // What is waited for next has its own pace.
-        self.body = Kept::default();
-        self.reading = Some((reading, self.deadline(after)));
+        self.body = None;
+        let until = self.worker.clock.after(self.worker.waits.of_kind(reading));
+        self.reading = Some((reading, until));
         self.hurry();
         self.set_alarm();
     }
@@ -345,13 +351,14 @@ impl Context {
     /// Waits for a part of a body. `received` is how many bytes have come so far
     /// ([`Exchange::received`](crate::Exchange::received)): more than at the last time are progress.
     pub fn expect_body(&mut self, received: u64) {
-        let moved = received.wrapping_sub(self.body_received);
-        if self.body.is_waited_for() && moved == 0 {
+        let body = self.body.get_or_insert_default();
+        let moved = received.wrapping_sub(body.received);
+        if body.kept.is_waited_for() && moved == 0 {
             return;
         }
-        self.body_received = received;
+        body.received = received;
         let now = self.worker.clock.now();
-        let until = self.body.wait(&self.worker.paces.body, moved, now);
+        let until = body.kept.wait(&self.worker.paces.body, moved, now);
         self.reading = Some((Reading::Body, until));
         self.set_alarm();
     }
@@ -375,9 +382,11 @@ impl Context {
     #[inline]
     pub fn expect_nothing(&mut self) {
         if let Some((reading, _)) = self.reading.take() {
-            if reading == Reading::Body {
+            if reading == Reading::Body
+                && let Some(body) = &mut self.body
+            {
                 let now = self.worker.clock.now();
-                self.body.pause(&self.worker.paces.body, now);
+                body.kept.pause(&self.worker.paces.body, now);
             }
             self.set_alarm();
         }
@@ -388,12 +397,11 @@ impl Context {
         if self.writing.is_some() && taken == 0 {
             return;
         }
-        if self.writing.is_none() {
-            self.write = Kept::default();
-        }
+        let writing = self.writing.get_or_insert_default();
         let now = self.worker.clock.now();
-        let until = self.write.wait(&self.worker.paces.write, taken as u64, now);
-        self.writing = Some(until);
+        writing.until = writing
+            .kept
+            .wait(&self.worker.paces.write, taken as u64, now);
         self.set_alarm();
     }
 
@@ -439,8 +447,8 @@ impl Context {
 
     #[cold]
     fn overdue_at(&self, now: u32) -> Option<Overdue> {
-        let overdue = match (self.writing, self.reading) {
-            (Some(at), _) if now >= at => Overdue::Write,
+        let overdue = match (&self.writing, self.reading) {
+            (Some(writing), _) if now >= writing.until => Overdue::Write,
             (_, Some((kind, at))) if now >= at => Overdue::Read(kind),
             _ => return None,
         };
@@ -459,7 +467,8 @@ impl Context {
     }
 
     fn set_alarm(&self) {
-        let at = match (self.reading, self.writing) {
+        let writing = self.writing.as_ref().map(|writing| writing.until);
+        let at = match (self.reading, writing) {
             (Some((_, reading)), Some(writing)) => reading.min(writing),
             (Some((_, at)), None) | (None, Some(at)) => at,
             (None, None) => 0,

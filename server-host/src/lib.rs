@@ -31,6 +31,7 @@ mod error;
 mod gate;
 mod handoff;
 pub mod http2;
+mod io;
 mod listen;
 mod metrics;
 mod notify;
@@ -67,6 +68,7 @@ pub use hosting::{
     Outgoing, Progress, ReplyLength, Sent, TrailersTaken, UpgradeAsked, Wanted, is_bodiless,
     is_connection_field, lists, may_be_trailer,
 };
+pub use io::{Io, Received, Written};
 pub use metrics::OpenStream;
 pub use output::{BY_REFERENCE, Output};
 pub use protocol::Protocol;

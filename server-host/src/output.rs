@@ -22,19 +22,30 @@ const SLICES: usize = 16;
 /// Bytes of memory for what is to be written that is kept when all is written.
 const KEPT: usize = 16 * 1024;
 
+/// Parts by reference that there is room for when all is written.
+const KEPT_PARTS: usize = SLICES;
+
 thread_local! {
-    /// What WebSockets write with: one after another, so they share it, and idle ones hold none.
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// What connections write with: nearly always one after another, so they share it, and those that have nothing to write hold none.
+    static SPARE: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
 }
 
 /// Bytes to be written: small ones gathered, large ones by reference.
+///
+/// It has memory from the first of them on, until it is told to [give that back](Self::give_back).
 #[derive(Debug, Default)]
 pub struct Output {
+    bytes: usize,
+    buffers: Option<Box<Buffers>>,
+}
+
+/// Where they lie.
+#[derive(Debug, Default)]
+struct Buffers {
     small: Vec<u8>,
     /// Bytes of `small` that are written already.
     taken: usize,
     large: VecDeque<Large>,
-    bytes: usize,
 }
 
 /// What is written from where it lies.
@@ -65,19 +76,37 @@ impl Output {
         self.bytes == 0
     }
 
-    /// Exchanges the memory for small things, if nothing is to be written: for the worker's, which an idle connection does not need.
+    /// Gives the memory to whoever writes next on this thread, if nothing is to be written.
     #[inline]
-    pub fn exchange_memory(&mut self, memory: &mut Vec<u8>) {
-        if self.is_empty() {
-            std::mem::swap(&mut self.small, memory);
+    pub fn give_back(&mut self) {
+        if self.is_empty()
+            && let Some(buffers) = self.buffers.take()
+        {
+            // One that is replaced is given back to the allocator, and so are those of a thread that ends.
+            let _ = SPARE.try_with(|spare| spare.set(Some(buffers)));
         }
     }
 
+    /// Takes the thread's spare memory, if there is none yet.
+    #[inline]
+    fn buffers(&mut self) -> &mut Buffers {
+        self.buffers.get_or_insert_with(|| {
+            SPARE
+                .try_with(Cell::take)
+                .ok()
+                .flatten()
+                .unwrap_or_default()
+        })
+    }
+
     /// Appends by writing into memory.
+    #[inline]
     pub fn with<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        let before = self.small.len();
-        let result = write(&mut self.small);
-        self.bytes += self.small.len() - before;
+        let small = &mut self.buffers().small;
+        let before = small.len();
+        let result = write(small);
+        let count = small.len() - before;
+        self.bytes += count;
         result
     }
 
@@ -86,16 +115,19 @@ impl Output {
         if bytes.len() < BY_REFERENCE {
             return self.with(|small| small.extend_from_slice(&bytes));
         }
-        self.bytes += bytes.len();
-        let (at, part) = (self.small.len(), Part::Bytes(bytes));
-        self.large.push_back(Large { at, part });
+        self.push_part(Part::Bytes(bytes));
     }
 
     /// Appends a part of a file, for a stream that [sends it](Stream::sends_files) from where it is.
     pub fn push_file(&mut self, region: FileRegion) {
-        self.bytes += usize::try_from(region.length).expect("a part fits in memory");
-        let (at, part) = (self.small.len(), Part::File(region));
-        self.large.push_back(Large { at, part });
+        self.push_part(Part::File(region));
+    }
+
+    fn push_part(&mut self, part: Part) {
+        self.bytes += part.len();
+        let buffers = self.buffers();
+        let at = buffers.small.len();
+        buffers.large.push_back(Large { at, part });
     }
 
     /// Writes once, as much as the socket takes; there must be something to write, and no part of a file.
@@ -137,28 +169,37 @@ impl Output {
         task: &mut Context<'_>,
         send_file: impl FnOnce(Pin<&'a mut S>, &mut Context<'_>, &FileRegion) -> Poll<io::Result<usize>>,
     ) -> io::Result<Poll<()>> {
-        let written = match self.large.front() {
-            None => stream.poll_write(task, &self.small[self.taken..])?,
+        let Some(buffers) = &mut self.buffers else {
+            return Err(io::ErrorKind::WriteZero.into());
+        };
+        let written = match buffers.large.front() {
+            None => stream.poll_write(task, &buffers.small[buffers.taken..])?,
             Some(Large {
                 at,
                 part: Part::File(region),
-            }) if *at == self.taken => send_file(stream, task, region)?,
+            }) if *at == buffers.taken => send_file(stream, task, region)?,
             Some(_) => {
                 let mut slices = [IoSlice::new(&[]); SLICES];
-                let count = self.fill(&mut slices);
+                let count = buffers.fill(&mut slices);
                 stream.poll_write_vectored(task, &slices[..count])?
             }
         };
         match written {
             Poll::Ready(0) => Err(io::ErrorKind::WriteZero.into()),
             Poll::Ready(n) => {
-                self.consume(n);
+                self.bytes -= n;
+                match self.bytes {
+                    0 => buffers.clear(),
+                    _ => buffers.consume(n),
+                }
                 Ok(Poll::Ready(()))
             }
             Poll::Pending => Ok(Poll::Pending),
         }
     }
+}
 
+impl Buffers {
     /// Gathers what comes before the next part of a file.
     fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES]) -> usize {
         let mut count = 0;
@@ -181,8 +222,26 @@ impl Output {
         count
     }
 
+    /// All is written.
+    #[inline]
+    fn clear(&mut self) {
+        self.taken = 0;
+        self.small.clear();
+        self.large.clear();
+        if self.small.capacity() > KEPT || self.large.capacity() > KEPT_PARTS {
+            self.shrink();
+        }
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
+        self.small.shrink_to(KEPT);
+        self.large.shrink_to(KEPT_PARTS);
+    }
+
+    /// So many bytes are written, and others are not.
+    #[cold]
     fn consume(&mut self, mut n: usize) {
-        self.bytes -= n;
         while let Some(large) = self.large.front_mut() {
             let small = large.at - self.taken;
             if n < small {
@@ -199,30 +258,6 @@ impl Output {
             self.large.pop_front();
         }
         self.taken += n;
-        if self.bytes == 0 {
-            self.taken = 0;
-            self.small.clear();
-            self.small.shrink_to(KEPT);
-        }
-    }
-
-    /// Takes the worker's spare memory, if it has none of its own.
-    #[inline]
-    fn make_room(&mut self) {
-        if self.small.capacity() == 0 {
-            // A thread that ends has none.
-            self.small = SPARE.try_with(Cell::take).unwrap_or_default();
-        }
-    }
-
-    /// Nothing is to be written: gives the memory to whoever writes next on this thread.
-    #[inline]
-    pub(crate) fn give_back(&mut self) {
-        // One that is replaced is given back to the allocator.
-        let _ = SPARE.try_with(|spare| spare.set(std::mem::take(&mut self.small)));
-        if self.large.capacity() > 0 {
-            self.large = VecDeque::new();
-        }
     }
 }
 
@@ -234,19 +269,19 @@ impl Outbox for Output {
 
     #[inline]
     fn frame(&mut self, header: &[u8], payload: Bytes) {
-        self.make_room();
         if payload.len() >= BY_REFERENCE {
             self.with(|small| small.extend_from_slice(header));
             return self.push(payload);
         }
         let count = header.len() + payload.len();
-        self.small.reserve(count);
+        let small = &mut self.buffers().small;
+        small.reserve(count);
         match header {
             // Nearly all; of a length that is known, they are written without a call.
-            &[first, second] => self.small.extend_from_slice(&[first, second]),
-            header => self.small.extend_from_slice(header),
+            &[first, second] => small.extend_from_slice(&[first, second]),
+            header => small.extend_from_slice(header),
         }
-        self.small.extend_from_slice(&payload);
+        small.extend_from_slice(&payload);
         self.bytes += count;
     }
 }
@@ -277,17 +312,59 @@ mod tests {
 
     fn contents(output: &Output) -> Vec<u8> {
         let mut contents = Vec::new();
-        let mut from = output.taken;
-        for Large { at, part } in &output.large {
-            contents.extend_from_slice(&output.small[from..*at]);
+        let Some(buffers) = &output.buffers else {
+            return contents;
+        };
+        let mut from = buffers.taken;
+        for Large { at, part } in &buffers.large {
+            contents.extend_from_slice(&buffers.small[from..*at]);
             from = *at;
             match part {
                 Part::Bytes(bytes) => contents.extend_from_slice(bytes),
                 Part::File(_) => panic!("there is no file"),
             }
         }
-        contents.extend_from_slice(&output.small[from..]);
+        contents.extend_from_slice(&buffers.small[from..]);
         contents
+    }
+
+    /// A socket that takes so many bytes at a time.
+    struct Taking(usize);
+
+    impl AsyncWrite for Taking {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len().min(self.0)))
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let whole = slices.iter().map(|slice| slice.len()).sum::<usize>();
+            Poll::Ready(Ok(whole.min(self.0)))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Writes once, and says how much.
+    fn write(output: &mut Output, most: usize) -> usize {
+        let before = output.len();
+        let mut task = Context::from_waker(std::task::Waker::noop());
+        let written = output.poll_write_to(Pin::new(&mut Taking(most)), &mut task);
+        assert!(written.expect("it does not fail").is_ready());
+        before - output.len()
     }
 
     #[test]
@@ -311,9 +388,7 @@ mod tests {
             let mut at = 0;
             while !output.is_empty() {
                 assert_eq!(contents(&output), &whole[at..]);
-                let n = step.min(output.len());
-                output.consume(n);
-                at += n;
+                at += write(&mut output, step);
             }
             assert_eq!(at, whole.len());
         }
@@ -334,17 +409,36 @@ mod tests {
             output.frame(header, payload);
         }
         assert_eq!(contents(&output), whole);
-        let Part::Bytes(kept) = &output.large[0].part else {
+        let buffers = output.buffers.as_ref().expect("there is something");
+        let Part::Bytes(kept) = &buffers.large[0].part else {
             panic!("it was given bytes");
         };
         assert_eq!(kept.as_ptr(), large.as_ptr());
-        output.consume(whole.len());
-        assert!(output.is_empty());
-        let place = output.small.as_ptr();
+        let place = buffers.small.as_ptr();
         output.give_back();
-        assert_eq!(output.small.capacity(), 0);
+        assert_eq!(contents(&output), whole, "it is not written yet");
+        assert_eq!(write(&mut output, usize::MAX), whole.len());
+        output.give_back();
+        assert!(output.buffers.is_none());
         let mut other = Output::default();
         other.frame(b"ab", Bytes::new());
-        assert_eq!(other.small.as_ptr(), place);
+        let buffers = other.buffers.as_ref().expect("there is something");
+        assert_eq!(buffers.small.as_ptr(), place);
+        assert_eq!(contents(&other), b"ab");
+    }
+
+    #[test]
+    fn no_more_memory_is_kept_than_is_usual() {
+        let mut output = Output::default();
+        output.with(|small| small.resize(2 * KEPT, b'x'));
+        for _ in 0..2 * KEPT_PARTS {
+            output.push(Bytes::from(vec![b'x'; BY_REFERENCE]));
+        }
+        while !output.is_empty() {
+            write(&mut output, usize::MAX);
+        }
+        let buffers = output.buffers.as_ref().expect("it was not given back");
+        assert!(buffers.small.capacity() <= KEPT);
+        assert!(buffers.large.capacity() <= KEPT_PARTS);
     }
 }

@@ -105,10 +105,8 @@ fn life(exchange: &Exchange) -> Life {
     }
 }
 
-mod io;
 #[cfg(test)]
 mod tests;
 mod wire;
 
-pub(crate) use io::Io;
 pub(crate) use wire::Wire;

@@ -55,7 +55,8 @@ struct Places {
 pub(crate) struct Mark {
     turns: Arc<Turns>,
     mark: u64,
-    board: LabelBoard,
+    /// `None` where no label can be set.
+    board: Option<LabelBoard>,
 }
 
 impl Turns {
@@ -70,7 +71,7 @@ impl Turns {
         Mark {
             turns: Arc::clone(self),
             mark: number.into(),
-            board,
+            board: Some(board),
         }
     }
 
@@ -115,12 +116,29 @@ impl Turns {
 impl Mark {
     /// A label that the watchdog sees.
     pub(crate) fn label(&self) -> Label {
-        self.board.label()
+        self.board
+            .as_ref()
+            .map_or_else(Label::default, LabelBoard::label)
     }
 
     /// The label that is shown.
     pub(crate) fn shown(&self) -> Option<String> {
-        self.board.get()
+        self.board.as_ref().and_then(LabelBoard::get)
+    }
+
+    /// The call under way is the last one of its place, and a long one: keeps nothing for a label where none was set and nobody has one
+    /// to set any more.
+    pub(crate) fn settle(&mut self) {
+        let Some(board) = self.board.take() else {
+            return;
+        };
+        let number = self.mark as u32;
+        let listed = self.turns.places().places.remove(&number);
+        drop(listed);
+        if !board.is_blank() {
+            self.turns.places().places.insert(number, board.clone());
+            self.board = Some(board);
+        }
     }
 
     /// A poll begins.

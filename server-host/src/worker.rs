@@ -17,7 +17,7 @@ use crate::accept::Queued;
 use crate::access_log::AccessLog;
 use crate::app::App;
 use crate::call::Kit;
-use crate::clock::Clock;
+use crate::clock::{Clock, ticks};
 use crate::crew::Leaving;
 use crate::crowd::Crowd;
 use crate::date::Dates;
@@ -27,7 +27,7 @@ use crate::pace::Pace;
 use crate::proxy::Rewriting;
 use crate::pulse::Pulse;
 use crate::stall::{Mark, Stalls, Turns};
-use crate::{Exchange, Protocol, Settings, Shutdown, Timeouts};
+use crate::{Exchange, Protocol, Reading, Settings, Shutdown, Timeouts};
 
 pub(crate) use observing::Observing;
 pub(crate) use seat::Seat;
@@ -39,6 +39,7 @@ pub(crate) struct Worker {
     pub(crate) blank: Blank,
     kits: Mutex<Kits>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) waits: Waits,
     pub(crate) paces: Paces,
     pub(crate) capabilities: Capabilities,
     pub(crate) drain: Signal<Instant>,
@@ -78,6 +79,36 @@ pub(crate) struct Worker {
     pulse: Arc<Pulse>,
     /// What is to be changed of scopes, if anything.
     pub(crate) rewriting: Option<Arc<Rewriting>>,
+}
+
+/// How long peers are waited for, in ticks.
+#[derive(Debug)]
+pub(crate) struct Waits {
+    head: u32,
+    idle: u32,
+    body: u32,
+    linger: u32,
+}
+
+impl Waits {
+    fn of(timeouts: &Timeouts) -> Self {
+        Self {
+            head: ticks(timeouts.head),
+            idle: ticks(timeouts.idle),
+            body: ticks(timeouts.body),
+            linger: ticks(timeouts.linger),
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn of_kind(&self, reading: Reading) -> u32 {
+        match reading {
+            Reading::Head => self.head,
+            Reading::Idle => self.idle,
+            Reading::Body => self.body,
+            Reading::Linger => self.linger,
+        }
+    }
 }
 
 /// How fast peers have to be.
@@ -188,6 +219,7 @@ impl Worker {
                 || observing.counts
                 || observing.spans
                 || settings.recycling.requests.is_some(),
+            waits: Waits::of(&settings.timeouts),
             paces: Paces::of(&settings.timeouts),
             blank: Blank::new(state, capabilities),
             kits: Mutex::default(),
@@ -272,15 +304,13 @@ impl Worker {
     /// Takes back what no call needs any more.
     #[inline]
     pub(crate) fn give_kit(&self, kit: Box<Kit>) {
-        // Dropped without the lock: what is in it may be the application's.
-        let _spare = {
-            let mut kits = self.lock_kits();
-            if kits.len() < KITS {
-                kits.push(kit);
-                return;
-            }
-            kit
-        };
+        let mut kits = self.lock_kits();
+        if kits.len() < KITS {
+            return kits.push(kit);
+        }
+        drop(kits);
+        // Without the lock: what is in it may be the application's.
+        spare(kit);
     }
 
     #[inline]
@@ -443,6 +473,11 @@ impl Worker {
     pub(crate) fn heads_until(&self) -> u32 {
         self.heads_until.load(Ordering::Relaxed)
     }
+}
+
+#[cold]
+fn spare(kit: Box<Kit>) {
+    drop(kit);
 }
 
 const SERVING: u8 = 0;

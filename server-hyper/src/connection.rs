@@ -471,7 +471,7 @@ impl Waits {
             Phase::Http1(_) if serving.is_discarding() => self.context.expect(Reading::Body),
             Phase::Http1(_) if !io.output.is_empty() => self.context.expect_nothing(),
             Phase::Http1(_) => {
-                serving.call.rest_with(&mut io.output);
+                serving.call.rest();
                 self.expect_request(io);
             }
             Phase::Http2(http2)
@@ -495,6 +495,7 @@ impl Waits {
             Phase::Lingering { .. } if !io.is_shut_down() => self.context.expect_nothing(),
             Phase::Lingering { .. } => self.context.expect(Reading::Linger),
         }
+        io.output.give_back();
         self.context.watch(watching);
         Ok(())
     }
@@ -567,7 +568,8 @@ impl Open {
             return;
         };
         io.give_back_if_used(&waits.context);
-        call.into_socket(io.stream, io.input, io.output, waits.context);
+        let io = server_host::Io::with_parts(io.stream, io.input, io.output);
+        call.into_socket(io, waits.context);
     }
 }
 

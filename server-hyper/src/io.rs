@@ -124,7 +124,7 @@ impl<S> Io<S> {
     /// Gives the read buffer, with all that is in it, back to the worker.
     pub(crate) fn give_back(&mut self, context: &Context) {
         if self.holds_buffer {
-            context.give_buffer(std::mem::take(&mut self.input));
+            context.give_buffer(&mut self.input);
             self.holds_buffer = false;
         }
     }

@@ -209,10 +209,10 @@ impl Serving {
         let Outlet::Socket(io) = &self.outlet else {
             return None;
         };
-        let Io { gate, output, .. } = &mut *io.lock();
-        let head = gate.head().expect("what hyper reads here is HTTP/1");
+        let io = io.lock();
+        let head = io.gate.head().expect("what hyper reads here is HTTP/1");
         let (facts, waits) = (request::facts(head), request::waits(head.facts));
-        request::show(head, self.call.vacant_with(output));
+        request::show(head, self.call.vacant());
         self.call.begin(facts);
         let (told, body) = request.into_parts();
         self.spare = Some(told.headers);

@@ -16,11 +16,10 @@ use std::task::{Context as Task, Poll, Waker};
 use gateway_spec::Gone;
 use h2::server::{Builder, Connection, Handshake};
 use server_host::{
-    Context, INBOUND_BYTES, OUTBOUND_BYTES, Overdue, Reading, Requests, Resets, Shutdown,
+    Context, INBOUND_BYTES, Io, OUTBOUND_BYTES, Overdue, Reading, Requests, Resets, Shutdown,
 };
 
 use crate::connection::TURNS;
-use crate::io::Io;
 use part::Part;
 use socket::{SharedSocket, Written};
 use stream::{Home, Stream, StreamTask};

@@ -19,7 +19,6 @@
 mod body;
 mod connection;
 mod http2;
-mod io;
 mod reply;
 mod request;
 mod upgrade;

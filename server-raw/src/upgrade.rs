@@ -1,8 +1,7 @@
 //! A connection that is a tunnel: its bytes are the application's, both ways.
 
-use server_host::{Exchange, Outgoing, Output};
+use server_host::{Exchange, Io, Outgoing, Output};
 
-use crate::io::Io;
 use crate::reply::Effect;
 
 /// Brings what was read to the application, as far as it has room, and the end behind it.

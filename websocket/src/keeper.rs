@@ -12,6 +12,7 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
+    num::NonZeroU32,
     pin::pin,
     task::{Context, Poll},
     time::Duration,
@@ -127,10 +128,51 @@ pub struct Life {
 pub struct Keeper<T> {
     watch: Watch,
     timer: T,
-    times: Times,
+    times: Kept,
     wait: Waiting,
     heard: u32,
     behind: Behind,
+}
+
+/// The times as a socket keeps them, of which there are many: each in 4 bytes.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    ping_interval: Option<Milliseconds>,
+    ping_timeout: Option<Milliseconds>,
+    close: Milliseconds,
+}
+
+/// Rounded up; seven weeks, where it would be more. One more than it is, so that none has its place.
+#[derive(Debug, Clone, Copy)]
+struct Milliseconds(NonZeroU32);
+
+impl Kept {
+    const fn of(times: Times) -> Self {
+        const fn kept(time: Option<Duration>) -> Option<Milliseconds> {
+            match time {
+                Some(time) => Some(Milliseconds::of(time)),
+                None => None,
+            }
+        }
+        Self {
+            ping_interval: kept(times.ping_interval),
+            ping_timeout: kept(times.ping_timeout),
+            close: Milliseconds::of(times.close),
+        }
+    }
+}
+
+impl Milliseconds {
+    const fn of(time: Duration) -> Self {
+        let count = time.as_nanos().div_ceil(1_000_000);
+        let most = (u32::MAX - 1) as u128;
+        let count = if count < most { count } else { most } as u32;
+        Self(NonZeroU32::MIN.saturating_add(count))
+    }
+
+    const fn time(self) -> Duration {
+        Duration::from_millis((self.0.get() - 1) as u64)
+    }
 }
 
 /// What is waited for from the client; the timer is its end.
@@ -166,7 +208,7 @@ impl<T: Timer> Keeper<T> {
         Self {
             watch,
             timer,
-            times,
+            times: Kept::of(times),
             wait: Waiting::Nothing,
             heard: 0,
             behind: Behind::No,
@@ -305,9 +347,9 @@ impl<T: Timer> Keeper<T> {
         self.wait = wait;
         self.timer.set(match wait {
             Waiting::Nothing => None,
-            Waiting::Anything => self.times.ping_interval,
-            Waiting::Answer => self.times.ping_timeout,
-            Waiting::Close => Some(self.times.close),
+            Waiting::Anything => self.times.ping_interval.map(Milliseconds::time),
+            Waiting::Answer => self.times.ping_timeout.map(Milliseconds::time),
+            Waiting::Close => Some(self.times.close.time()),
         });
         if self.timer.poll(cx).is_ready() {
             // A time of nothing is over in the next turn.
@@ -322,5 +364,26 @@ impl<T> fmt::Debug for Keeper<T> {
             .field("watch", &self.watch)
             .field("wait", &self.wait)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_kept_to_the_millisecond() {
+        for (time, kept) in [
+            (Duration::ZERO, Duration::ZERO),
+            (Duration::from_nanos(1), Duration::from_millis(1)),
+            (Duration::from_secs(20), Duration::from_secs(20)),
+            (
+                Duration::MAX,
+                Duration::from_millis(u64::from(u32::MAX - 1)),
+            ),
+        ] {
+            assert_eq!(Milliseconds::of(time).time(), kept);
+        }
+        assert_eq!(size_of::<Kept>(), 12);
     }
 }

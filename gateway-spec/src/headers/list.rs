@@ -96,7 +96,7 @@ impl List {
     }
 
     /// The same, by a comparison that costs little where both names are known ones.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find_key(&self, name: &impl HeaderKey) -> Option<usize> {
         let is_it = |(other, _): &Entry| name.is(other);
         match self {

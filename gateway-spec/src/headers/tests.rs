@@ -467,7 +467,8 @@ fn clones_of_a_block_share_it_until_they_change() {
     headers.refill_validated(&bytes, &mut index);
     let mut other = Headers::new();
     other.clone_from(&headers);
-    let place = |headers: &Headers| headers.block().map(<[u8]>::as_ptr);
+    let name = TABLE[3][0].0;
+    let place = |headers: &Headers| headers.get(name).map(<[u8]>::as_ptr);
     assert_eq!(place(&other), place(&headers));
 
     // What was made of it stays while it is the same.
@@ -484,8 +485,37 @@ fn clones_of_a_block_share_it_until_they_change() {
     assert_eq!(other.as_map(), &owned(TABLE[4]).collect::<HeaderMap>());
 
     other.append(header::VIA, HeaderValue::from_static("1.1 a"));
-    assert_eq!(other.block(), None);
     assert_eq!(headers.iter().collect::<Vec<_>>(), TABLE[4]);
+}
+
+#[test]
+fn fields_that_a_server_keeps_are_shared_until_another_head_comes() {
+    let mut block = super::FieldBlock::new();
+    let mut headers: Headers = owned(TABLE[1]).collect();
+    headers.set_block(&block);
+    assert!(headers.is_empty());
+
+    let (bytes, mut index) = wire(TABLE[3]);
+    block.refill_validated(&bytes, &mut index);
+    assert_eq!(block.bytes(), Some(&bytes[..]));
+    headers.set_block(&block);
+    assert_eq!(headers.iter().collect::<Vec<_>>(), TABLE[3]);
+
+    // What was made of it stays while it is the same.
+    let map: *const HeaderMap = headers.as_map();
+    let (bytes, mut index) = wire(TABLE[3]);
+    block.refill_validated(&bytes, &mut index);
+    headers.set_block(&block);
+    assert!(std::ptr::eq(map, headers.as_map()));
+
+    let (bytes, mut index) = wire(TABLE[4]);
+    block.refill_validated(&bytes, &mut index);
+    assert_eq!(headers.iter().collect::<Vec<_>>(), TABLE[3]);
+    headers.set_block(&block);
+    assert_eq!(headers.iter().collect::<Vec<_>>(), TABLE[4]);
+    assert_eq!(headers.as_map(), &owned(TABLE[4]).collect::<HeaderMap>());
+    headers.set_block(&super::FieldBlock::new());
+    assert!(headers.is_empty());
 }
 
 #[test]

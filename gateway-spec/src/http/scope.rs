@@ -340,6 +340,24 @@ impl LabelBoard {
         self.lock().text.as_deref().map(str::to_owned)
     }
 
+    /// Whether no label is shown here and none ever will be: there is neither another clone of the board, nor a label of it that could be set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::LabelBoard;
+    ///
+    /// let board = LabelBoard::default();
+    /// let label = board.label();
+    /// assert!(!board.is_blank(), "the label may be set");
+    /// drop(label);
+    /// assert!(board.is_blank());
+    /// ```
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        Arc::strong_count(&self.shown) == 1 && self.lock().text.is_none()
+    }
+
     fn show(&self, exchange: u32, text: Cow<'static, str>) {
         let mut shown = self.lock();
         if shown.exchange == exchange {

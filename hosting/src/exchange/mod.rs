@@ -26,7 +26,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use gateway_spec::{
     Abort, AppError, BodyError, BodyLength, FileRegion, Gone, GoneSignal, HttpReceive, HttpSend,
-    HttpTransport, Response, ResponseHead, SendError, Signal,
+    HttpTransport, Response, ResponseHead, SendError, Signal, TrailersPlan,
 };
 use http::{HeaderMap, StatusCode};
 
@@ -125,8 +125,9 @@ struct State {
     inbound: Inbound,
     reply: Reply,
     output: VecDeque<Queued>,
-    /// A response in one event, which comes after all of `output`: by itself, so that nearly no exchange has a queue.
-    whole: Option<Whole>,
+    /// A response in one event, which comes after all of `output`: by itself, so that nearly no exchange has a queue. As it was sent: a
+    /// head is large, and each move of it a copy.
+    whole: Option<HttpSend>,
     /// Bytes of the body in `output` and `whole`.
     queued: usize,
     /// Bytes that the wire has taken and not written.
@@ -150,13 +151,6 @@ struct State {
 enum FilesTaken {
     No,
     Yes,
-}
-
-/// A response that is one event.
-#[derive(Debug)]
-struct Whole {
-    head: ResponseHead,
-    body: Bytes,
 }
 
 #[derive(Debug)]
@@ -255,7 +249,9 @@ impl Exchange {
             Some(Queued::Ready(outgoing)) => outgoing,
             Some(Queued::File(reading)) => return files::next(self, reading, state, files),
             None => {
-                let Whole { head, body } = state.whole.take()?;
+                let Some(HttpSend::Start { head, body, .. }) = state.whole.take() else {
+                    return None;
+                };
                 Outgoing::Head {
                     head,
                     length: ReplyLength::Whole,
@@ -288,12 +284,16 @@ impl Exchange {
         if !state.output.is_empty() {
             return None;
         }
-        let Whole { mut head, body } = state.whole.take()?;
+        let mut event = state.whole.take()?;
+        let HttpSend::Start { head, body, .. } = &mut event else {
+            return None;
+        };
+        let body = std::mem::take(body);
         state.queued -= body.len();
         state.unsent += body.len();
         // What is dropped from here on may be the application's.
         drop(state);
-        Some(write(&mut head, body))
+        Some(write(head, body))
     }
 
     /// An exchange that is over, for where there must be one: nothing changes it.
@@ -556,7 +556,12 @@ impl State {
         let Response { head, body, .. } = answer;
         let body = self.reply.answered(head.status, body);
         self.queued += body.len();
-        self.whole = Some(Whole { head, body });
+        self.whole = Some(HttpSend::Start {
+            head,
+            body,
+            more: false,
+            trailers: TrailersPlan::None,
+        });
     }
 
     /// The wire's waker, if nobody is about to look anyway.
@@ -631,7 +636,7 @@ impl HttpTransport for Exchange {
         Poll::Pending
     }
 
-    fn send(&self, event: HttpSend) -> Result<(), SendError> {
+    fn send(&self, mut event: HttpSend) -> Result<(), SendError> {
         let wakers = {
             let mut state = self.lock();
             if let Some(gone) = state.gone {
@@ -644,22 +649,22 @@ impl HttpTransport for Exchange {
                 queued,
                 ..
             } = &mut *state;
-            match event {
+            match &mut event {
+                // By reference, until it is accepted, and then into a place that is known to be empty: so it is moved once.
                 HttpSend::Start {
-                    mut head,
+                    head,
                     body,
                     more: false,
                     trailers,
                 } => {
-                    if let Err(refused) = reply.whole(&mut head, &body, trailers) {
-                        // Before what was refused is dropped, which is the application's.
-                        drop(state);
-                        return Err(refused);
-                    }
+                    // What is refused is dropped without the lock: it is the application's.
+                    reply.whole(head, body, std::mem::take(trailers))?;
                     *queued += body.len();
-                    *whole = Some(Whole { head, body });
+                    if whole.is_none() {
+                        *whole = Some(event);
+                    }
                 }
-                event => reply.accept(event, |accepted| {
+                _ => reply.accept(event, |accepted| {
                     *queued += match &accepted {
                         Queued::Ready(outgoing) => weight(outgoing),
                         Queued::File(_) => 0,

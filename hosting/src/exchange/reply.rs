@@ -141,7 +141,7 @@ impl Reply {
         let is_plain = matches!(self.phase, Phase::Before)
             && matches!(trailers, TrailersPlan::None)
             && !head.status.is_informational()
-            && !head.headers.contains(CONTENT_LENGTH);
+            && !head.headers.contains(&CONTENT_LENGTH);
         if !is_plain {
             return self.start(head, body, false, trailers).map(drop);
         }

@@ -13,12 +13,13 @@ use gateway_spec::Gone;
 use websocket::line::{Came, End, INBOUND_BYTES, Input, Left, Line};
 use websocket::{Keeper, Life, Missed, Standing, Timer, Watch};
 
-use super::io::{Io, Received};
 use super::{timer_of, times};
 use crate::call::SocketCall;
 use crate::clock::Clock;
 use crate::metrics::Counts;
-use crate::{Context, Output, Overdue, PeerState, Reading, Shutdown, Watching};
+use crate::{
+    Context, Io, Output, Overdue, PeerState, Reading, Received, Shutdown, Watching, Written,
+};
 
 /// Turns of one poll: after so many the other connections of the worker have theirs.
 const TURNS: usize = 16;
@@ -44,6 +45,8 @@ pub(crate) struct Wire {
 /// Whether the client is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reads {
+    /// What was read before it was a socket's is to be told.
+    First,
     Yes,
     /// The application leaves too much of what came.
     No,
@@ -126,13 +129,16 @@ impl Wire {
             at: 0,
         };
         Self {
+            reads: match io.input.is_empty() {
+                true => Reads::Yes,
+                false => Reads::First,
+            },
             io,
             line,
             call,
             keeper: Keeper::new(watch, times(context.timeouts()), timer),
             context,
             phase: Phase::Open,
-            reads: Reads::Yes,
             missing: 0,
             heard: 0,
             kept_at: 0,
@@ -164,6 +170,7 @@ impl Wire {
         let could_read = self.reads;
         let came = match could_read {
             Reads::Yes => self.read(task)?,
+            Reads::First => self.note(self.io.input.len()),
             Reads::No => Came::Nothing,
         };
         self.line.enter(task.waker(), &mut self.io.input, came);
@@ -185,7 +192,7 @@ impl Wire {
         }
         // Where the application has made room meanwhile, the socket was not asked yet.
         let reads_on =
-            self.reads == Reads::Yes && (could_read == Reads::No || self.io.may_have_more());
+            self.reads == Reads::Yes && (could_read != Reads::Yes || self.io.may_have_more());
         let writes_on = self.io.output.is_empty() && seen.left == Left::Some;
         Ok(if reads_on || writes_on {
             Next::Again
@@ -197,18 +204,21 @@ impl Wire {
     #[inline]
     fn read(&mut self, task: &mut Task<'_>) -> Result<Came, Over> {
         let before = self.io.input.len();
-        match self.io.poll_read(task, self.missing)? {
-            Received::Bytes => {
-                self.call.received(self.io.input.len() - before);
-                self.heard = self.heard.wrapping_add(1);
-                Ok(Came::Bytes)
-            }
+        match self.io.poll_read_message(task, self.missing)? {
+            Received::Bytes => Ok(self.note(self.io.input.len() - before)),
             Received::End => {
                 self.line.half_close();
                 Ok(Came::Nothing)
             }
             Received::Nothing => Ok(Came::Nothing),
         }
+    }
+
+    #[inline]
+    fn note(&mut self, bytes: usize) -> Came {
+        self.call.received(bytes);
+        self.heard = self.heard.wrapping_add(1);
+        Came::Bytes
     }
 
     /// Writes what there is, and keeps the deadline for it.
@@ -219,11 +229,11 @@ impl Wire {
         if before > 0 {
             self.line.unsent(self.io.output.len());
             match written {
-                Poll::Ready(()) => {
+                Written::Bytes | Written::Nothing => {
                     self.io.output.give_back();
                     self.context.expect_no_write();
                 }
-                Poll::Pending => self.context.expect_write(before - self.io.output.len()),
+                Written::Blocked => self.context.expect_write(before - self.io.output.len()),
             }
         }
         Ok(())
@@ -272,7 +282,7 @@ impl Wire {
     }
 
     fn linger(&mut self, left: u64, task: &mut Task<'_>) -> Result<Next, Over> {
-        let received = self.io.poll_read(task, 0)?;
+        let received = self.io.poll_read(task)?;
         let left = left
             .checked_sub(self.io.input.len() as u64)
             .ok_or(Over(Gone::Finished))?;
@@ -292,9 +302,11 @@ impl Wire {
     #[inline]
     fn rest(&mut self, task: &mut Task<'_>) -> Result<Next, Over> {
         match self.reads {
-            Reads::Yes if self.io.rest(task)? != Received::Nothing => return Ok(Next::Again),
-            Reads::Yes => {}
             Reads::No => self.io.give_back(),
+            Reads::Yes | Reads::First if self.io.rest(task)? != Received::Nothing => {
+                return Ok(Next::Again);
+            }
+            Reads::Yes | Reads::First => {}
         }
         if self.phase != Phase::Open {
             // Until then the client is waited for by what it takes.
@@ -371,5 +383,18 @@ impl Drop for Wire {
     fn drop(&mut self) {
         // One that ends in order has left; this is its task being dropped.
         self.line.set_gone(Gone::Shutdown);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The runtime adds 96 bytes to a task, and allocates multiples of 128.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn an_idle_sockets_task_is_one_of_512_bytes() {
+        assert!(size_of::<Wire>() <= 512 - 96, "{}", size_of::<Wire>());
+        assert!(size_of::<Line<Output>>() <= 288);
     }
 }

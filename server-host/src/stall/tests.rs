@@ -148,3 +148,24 @@ fn a_machine_that_stands_still_is_not_blamed_on_the_application() {
     }
     assert_eq!(scene.stalls.held(), 1, "it lasts all the same");
 }
+
+#[test]
+fn a_long_call_keeps_a_place_for_a_label_only_where_one_can_be_set() {
+    let mut scene = Scene::new();
+    let (mut unlabelled, mut labelled) = (scene.turns.mark(), scene.turns.mark());
+    let label = labelled.label();
+    drop(unlabelled.label());
+    unlabelled.settle();
+    labelled.settle();
+    assert_eq!(scene.turns.places().places.len(), 1);
+    assert_eq!(unlabelled.shown(), None);
+    label.set("/late");
+    labelled.begin();
+    scene.look_until(100);
+    assert!(labelled.end().is_some(), "it was held");
+    assert_eq!(labelled.shown().as_deref(), Some("/late"));
+    labelled.settle();
+    assert_eq!(labelled.shown().as_deref(), Some("/late"), "it is set");
+    drop((unlabelled, labelled));
+    assert_eq!(scene.turns.places().places.len(), 0);
+}

@@ -75,8 +75,9 @@ impl Socket {
     #[inline]
     fn note_empty(&self) {
         let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
-        // What it says is what was told to it.
-        let _ = either!(self, socket => socket.try_io(Interest::READABLE, nothing));
+        let told = either!(self, socket => socket.try_io(Interest::READABLE, nothing));
+        // What it says is what was told to it: an error that holds nothing, and whose drop would look for something.
+        std::mem::forget(told);
     }
 
     /// As [`Stream::poll_readable`](crate::Stream::poll_readable).

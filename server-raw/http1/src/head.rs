@@ -6,7 +6,7 @@
 mod facts;
 mod request_line;
 
-use gateway_spec::{Field, Headers};
+use gateway_spec::{Field, FieldBlock, Headers};
 use http::{Method, Uri, Version};
 
 use crate::error::PeerError;
@@ -41,7 +41,7 @@ pub struct RequestHead {
 #[derive(Clone, Debug)]
 pub(crate) struct Last {
     /// All of the section, its empty line too.
-    fields: Headers,
+    fields: FieldBlock,
     facts: Facts,
 }
 
@@ -51,7 +51,7 @@ const LONGEST_KEPT: usize = 4 * 1024;
 impl Last {
     pub(crate) const fn new() -> Self {
         Self {
-            fields: Headers::new(),
+            fields: FieldBlock::new(),
             facts: Facts::NONE,
         }
     }
@@ -59,7 +59,7 @@ impl Last {
     /// Whether a section begins with all of the one before: then it ends there.
     #[inline(always)]
     fn begins(&self, section: &[u8]) -> Option<usize> {
-        let known = self.fields.block()?;
+        let known = self.fields.bytes()?;
         section.starts_with(known).then_some(known.len())
     }
 }
@@ -225,9 +225,9 @@ pub(crate) fn read(
         *head.headers = Headers::new();
         last.fields.refill_validated(section, index);
     }
-    head.headers.clone_from(&last.fields);
+    head.headers.set_block(&last.fields);
     if section.len() > LONGEST_KEPT {
-        last.fields = Headers::new();
+        last.fields = FieldBlock::new();
     }
     Ok(Some(finished))
 }
