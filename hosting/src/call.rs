@@ -12,6 +12,7 @@ use gateway_spec::{AppError, Done, HttpScope};
 use http::Method;
 
 use crate::exchange::{Exchange, Progress, Turn, Verdict};
+use crate::printable;
 
 /// Polls a call. A panic is an error that says so (SRV-7); do not poll again after it.
 pub fn poll_confined<F>(call: Pin<&mut F>, task: &mut Context<'_>) -> Poll<Result<Done, AppError>>
@@ -79,7 +80,7 @@ pub fn panic_text(payload: &(dyn Any + Send)) -> String {
 }
 
 /// Logs what a call failed with: a leaving client is not the application's error (APP-5); neither is a status that it chose, unless it
-/// is a server's.
+/// is a server's. However much it says, it is a line ([`printable`]).
 pub fn report(scope: &HttpScope, error: &AppError) {
     report_of(&scope.method, scope.uri.path(), error);
 }
@@ -88,8 +89,13 @@ pub fn report(scope: &HttpScope, error: &AppError) {
 pub fn report_of(method: &Method, path: &str, error: &AppError) {
     match error.gone() {
         Some(gone) => tracing::debug!(%method, path, %gone, "the client is gone"),
-        None if error.status_code().is_server_error() => tracing::error!(%method, path, "{error}"),
-        None => tracing::info!(%method, path, status = error.status_code().as_u16(), "{error}"),
+        None if error.status_code().is_server_error() => {
+            tracing::error!(%method, path, "{}", printable(error));
+        }
+        None => {
+            let status = error.status_code().as_u16();
+            tracing::info!(%method, path, status, "{}", printable(error));
+        }
     }
 }
 

@@ -10,11 +10,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::accept::{Faults, Queued};
-use crate::access_log::{AccessLog, Sink};
+use crate::access_log::AccessLog;
 use crate::admin::Admin;
 use crate::app::App;
 use crate::clock::{Clock, Ticker};
 use crate::crew::Leaving;
+use crate::lines::{Lines, OpenLines};
 use crate::listen::{self, Listener, SocketFile};
 use crate::metrics::Counts;
 use crate::opens::Sources;
@@ -34,12 +35,14 @@ const LAST_LOOK: Duration = Duration::from_millis(200);
 /// What runs beside the workers.
 pub(crate) struct Operation {
     settings: Arc<Settings>,
-    sink: Option<Arc<Sink>>,
+    /// The access log, and what opens it anew. Ends last, after [`Drop`]: what was logged is written.
+    sink: Option<OpenLines>,
     stalls: Arc<Stalls>,
     overview: Arc<Overview>,
     run: u16,
     metrics: Option<Metrics>,
-    reopens: Reopens,
+    /// Opens the access log anew at signals, also while the process starts and drains.
+    reopens: tokio::task::JoinHandle<()>,
     age: Age,
 }
 
@@ -60,18 +63,17 @@ struct Metrics {
 }
 
 impl Operation {
-    /// Opens the access log.
+    /// Takes the access log, which was opened before anything was bound.
     pub(crate) fn new(
         settings: &Arc<Settings>,
         capabilities: Capabilities,
-    ) -> Result<Self, ServeError> {
-        let sink = Sink::open(&settings.access_log).map_err(|source| ServeError::AccessLog {
-            target: settings.access_log.clone(),
-            source,
-        })?;
+        sink: Option<OpenLines>,
+    ) -> Self {
         let stalls = Arc::new(Stalls::default());
-        let overview = Overview::new(capabilities.server(), sink.clone(), Arc::clone(&stalls));
-        Ok(Self {
+        let lines = sink.as_ref().map(|sink| Arc::clone(sink.lines()));
+        let reopens = Reopens::new(&settings.access_log);
+        let overview = Overview::new(capabilities.server(), lines.clone(), Arc::clone(&stalls));
+        Self {
             settings: Arc::clone(settings),
             sink,
             stalls,
@@ -79,13 +81,8 @@ impl Operation {
             run: crate::observe::run(),
             metrics: None,
             age: Age::new(&settings.recycling, Instant::now()),
-            reopens: Reopens {
-                user: signal(SignalKind::user_defined1()).ok(),
-                hangup: is_file(&settings.access_log)
-                    .then(|| signal(SignalKind::hangup()).ok())
-                    .flatten(),
-            },
-        })
+            reopens: tokio::spawn(reopens.obey(lines, settings.access_log.clone())),
+        }
     }
 
     /// Binds and serves the metrics, so that they are there while the application starts.
@@ -177,7 +174,7 @@ impl Operation {
     pub(crate) fn access_log(&self) -> Option<AccessLog> {
         let sink = self.sink.as_ref()?;
         let format = self.settings.access_log_format.clone();
-        Some(AccessLog::new(format, Arc::clone(sink)))
+        Some(AccessLog::new(format, Arc::clone(sink.lines())))
     }
 
     pub(crate) fn stalls(&self) -> &Arc<Stalls> {
@@ -225,13 +222,13 @@ impl Operation {
         self.overview.draining(deadline);
     }
 
-    /// Resolves when something is to be done, which is then done; or with why the process should be replaced. Cancel safe.
+    /// Resolves with why the process should be replaced. Cancel safe.
     pub(crate) async fn next(&mut self) -> Reason {
+        if !self.age.is_bounded() {
+            return std::future::pending().await;
+        }
         loop {
-            tokio::select! {
-                () = self.reopens.next() => self.reopen(),
-                () = tokio::time::sleep(LOOK), if self.age.is_bounded() => {}
-            }
+            tokio::time::sleep(LOOK).await;
             let overview = &self.overview;
             let requests = overview
                 .workers()
@@ -244,22 +241,29 @@ impl Operation {
             }
         }
     }
-
-    fn reopen(&self) {
-        if let Some(sink) = &self.sink {
-            sink.reopen();
-        }
-        if is_file(&self.settings.access_log) {
-            tracing::info!(to = %self.settings.access_log, "the access log is opened anew");
-        }
-    }
 }
 
 impl Reopens {
-    async fn next(&mut self) {
-        tokio::select! {
-            () = next(&mut self.user) => {}
-            () = next(&mut self.hangup) => {}
+    fn new(target: &LogTarget) -> Self {
+        Self {
+            user: signal(SignalKind::user_defined1()).ok(),
+            hangup: is_file(target)
+                .then(|| signal(SignalKind::hangup()).ok())
+                .flatten(),
+        }
+    }
+
+    /// For as long as the process lives.
+    async fn obey(mut self, lines: Option<Arc<Lines>>, target: LogTarget) {
+        loop {
+            tokio::select! {
+                () = next(&mut self.user) => {}
+                () = next(&mut self.hangup) => {}
+            }
+            if let Some(lines) = lines.as_ref().filter(|_| is_file(&target)) {
+                lines.reopen();
+                tracing::info!(to = %target, "the access log is opened anew");
+            }
         }
     }
 }
@@ -268,7 +272,7 @@ fn is_file(target: &LogTarget) -> bool {
     matches!(target, LogTarget::File(_))
 }
 
-/// What was logged is written, and the metrics end last.
+/// The metrics end last, but for what was logged.
 impl Drop for Operation {
     fn drop(&mut self) {
         if let Some(Metrics {
@@ -286,9 +290,7 @@ impl Drop for Operation {
             let _ = thread.join();
             drop(file);
         }
-        if let Some(sink) = &self.sink {
-            sink.close();
-        }
+        self.reopens.abort();
     }
 }
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway_spec::{Address, Application, LifespanScope, Signal};
-use hosting::lifespan;
+use hosting::{lifespan, printable};
 
 use crate::accept::Queued;
+use crate::access_log;
 use crate::crew::{Crew, Leaving};
 use crate::descriptors;
+use crate::lines::OpenLines;
 use crate::listen::{self, Bound};
 use crate::notify;
 use crate::operation::Operation;
@@ -49,7 +51,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves an application until SIGINT or SIGTERM, or until its lifespan ends. Blocks the thread that calls it.
 ///
-/// In order: bind, the lifespan's startup, `on_listening` for each address, serve; then drain, and the lifespan's
+/// In order: open the access log, bind, the lifespan's startup, `on_listening` for each address, serve; then drain, and the lifespan's
 /// shutdown. A second signal cuts the shutdown short. SIGHUP reads certificates again.
 ///
 /// SIGUSR2 restarts without a refused connection or a request that is cut: the same program is started once more and gets the
@@ -72,6 +74,7 @@ pub fn serve<P: Protocol>(
     }
     descriptors::raise_limit();
     let identity = identity(&settings)?;
+    let access_log = access_log::open(&settings.access_log)?;
     let mut predecessor = Predecessor::meet().map_err(ServeError::Runtime)?;
     let bound = listen::bind(
         &settings,
@@ -87,6 +90,7 @@ pub fn serve<P: Protocol>(
         Arc::new(protocol),
         Arc::new(app),
         Arc::new(settings),
+        access_log,
         bound,
         identity,
         predecessor,
@@ -97,15 +101,17 @@ pub fn serve<P: Protocol>(
     result
 }
 
-/// Whether one can serve by these settings, as far as can be known before anything is bound: they are right together, and
-/// certificates and keys can be read and fit.
+/// Whether one can serve by these settings, as far as can be known before anything is bound: they are right together,
+/// certificates and keys can be read and fit, and the access log can be written. Nothing is changed: a file of the log that
+/// is not there is not made, and a pipe is not opened, so whether somebody reads it is seen at the start.
 ///
 /// # Errors
 ///
-/// [`ServeError::Settings`] or [`ServeError::Tls`].
+/// [`ServeError::Settings`], [`ServeError::Tls`] or [`ServeError::AccessLog`].
 pub fn check(settings: &Settings) -> Result<(), ServeError> {
     settings.check().map_err(ServeError::Settings)?;
-    identity(settings).map(drop)
+    identity(settings)?;
+    access_log::check(&settings.access_log)
 }
 
 /// What TLS is spoken with, if it is: read before anything is bound.
@@ -136,6 +142,7 @@ async fn host<P: Protocol>(
     protocol: Arc<P>,
     app: Arc<impl Application>,
     settings: Arc<Settings>,
+    access_log: Option<OpenLines>,
     bound: Vec<Bound>,
     identity: Option<Arc<Identity>>,
     mut predecessor: Option<Predecessor>,
@@ -147,7 +154,7 @@ async fn host<P: Protocol>(
     restart.keep(&bound).map_err(ServeError::Runtime)?;
     let mut reloads = Reloads::new(identity.is_some()).map_err(ServeError::Runtime)?;
     let capabilities = protocol.capabilities();
-    let mut operation = Operation::new(&settings, capabilities)?;
+    let mut operation = Operation::new(&settings, capabilities, access_log);
     // One that is to take over is asked nothing before it is ready: who asks is told of the process that serves.
     if predecessor.is_none() {
         operation.serve_metrics(&protocol, None, &mut restart)?;
@@ -226,7 +233,7 @@ async fn host<P: Protocol>(
     let last = deadline.max(Instant::now() + LAST_WORDS);
     tokio::select! {
         stopped = running.stop(last) => if let Err(error) = stopped {
-            tracing::error!("the application's shutdown failed: {error}");
+            tracing::error!("the application's shutdown failed: {}", printable(&error));
             outcome = outcome.and(Err(ServeError::Lifespan(Some(error))));
         },
         () = signals.next() => return Err(ServeError::Forced),
