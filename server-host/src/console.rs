@@ -36,7 +36,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 ///
 /// let console = Console::stderr()?;
 /// console.line("two\nlines are one");
-/// assert!(console.flush(), "somebody reads the output of tests");
+/// assert!(console.finish(), "somebody reads the output of tests");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ impl Console {
         let _ = writeln!(line, "{}", printable(text));
         self.lines().take(line);
         if self.0.is_ending.load(Ordering::Relaxed) {
-            self.flush();
+            self.flush(LAST_WORDS);
         }
     }
 
@@ -92,16 +92,17 @@ impl Console {
         self.line(event(level, text));
     }
 
-    /// Waits until all that was given is written, for a second at most; not at all where somebody waited in vain, and
+    /// Waits until all that was given is written, for so long at most; not at all where somebody waited in vain, and
     /// nothing was written since. Whether all is written.
-    pub fn flush(&self) -> bool {
-        self.lines().flush(LAST_WORDS)
+    pub fn flush(&self, at_most: Duration) -> bool {
+        self.lines().flush(at_most)
     }
 
-    /// As [`flush`](Self::flush), at the end of the process: whatever line is given after it is waited for as well.
+    /// [`flush`](Self::flush) at the end of the process, for a second at most: whatever line is given after it is waited for
+    /// as well.
     pub fn finish(&self) -> bool {
         self.0.is_ending.store(true, Ordering::Relaxed);
-        self.flush()
+        self.flush(LAST_WORDS)
     }
 
     /// Lines that are lost.

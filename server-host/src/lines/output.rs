@@ -23,7 +23,6 @@ pub(crate) struct Output {
     is_within_line: bool,
 }
 
-/// Not those of the standard library: whoever holds their locks while a reader is stuck holds up all that print.
 #[derive(Debug)]
 enum Stream {
     Stderr,
@@ -80,6 +79,9 @@ impl Output {
     /// that allows, and a line that is longer by itself.
     pub(super) fn write(&mut self, lines: &str) -> Result<(), Cut> {
         let mut rest = lines.as_bytes();
+        // What others print is not torn either: it comes in pieces, and this is what keeps those together.
+        let _stderr = matches!(self.stream, Stream::Stderr).then(|| io::stderr().lock());
+        let _stdout = matches!(self.stream, Stream::Stdout).then(|| io::stdout().lock());
         if self.is_within_line && !rest.is_empty() {
             // What follows is a line of its own.
             let (done, written) = write_all(self.stream.as_fd(), b"\n");
