@@ -194,7 +194,9 @@ impl Subject {
         let input = program.input.as_ref().map_or_else(Stdio::null, |input| {
             input.try_clone().expect("descriptors are left").into()
         });
-        let log = options.log.map_or_else(Stdio::piped, Stdio::from);
+        let log = options.log.map_or_else(Stdio::piped, |log| {
+            log.try_clone().expect("descriptors are left").into()
+        });
         command
             .args(options.arguments)
             .envs(options.environment)
@@ -223,11 +225,11 @@ impl Subject {
 }
 
 /// How a server is started beyond its [`Subject`].
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
-    log: Option<OwnedFd>,
+    log: Option<Arc<OwnedFd>>,
 }
 
 impl Options {
@@ -254,7 +256,7 @@ impl Options {
     /// Has it log to this, instead of to what [`Server::log`] reads.
     #[must_use]
     pub fn log_to(mut self, log: impl Into<OwnedFd>) -> Self {
-        self.log = Some(log.into());
+        self.log = Some(Arc::new(log.into()));
         self
     }
 }

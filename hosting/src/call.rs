@@ -79,22 +79,22 @@ pub fn panic_text(payload: &(dyn Any + Send)) -> String {
     text.unwrap_or_else(|| String::from("something that is no text"))
 }
 
-/// Logs what a call failed with: a leaving client is not the application's error (APP-5); neither is a status that it chose, unless it
-/// is a server's. However much it says, it is a line ([`printable`]).
+/// Logs what a call failed with, with its label (APP-6): a leaving client is not the application's error (APP-5); neither is a status
+/// that it chose, unless it is a server's. However much it says, it is a line ([`printable`]).
 pub fn report(scope: &HttpScope, error: &AppError) {
-    report_of(&scope.method, scope.uri.path(), error);
+    report_of(&scope.method, scope.uri.path(), scope.label.get(), error);
 }
 
 /// As [`report`], where no scope is kept.
-pub fn report_of(method: &Method, path: &str, error: &AppError) {
+pub fn report_of(method: &Method, path: &str, label: Option<&str>, error: &AppError) {
     match error.gone() {
-        Some(gone) => tracing::debug!(%method, path, %gone, "the client is gone"),
+        Some(gone) => tracing::debug!(%method, path, label, %gone, "the client is gone"),
         None if error.status_code().is_server_error() => {
-            tracing::error!(%method, path, "{}", printable(error));
+            tracing::error!(%method, path, label, "{}", printable(error));
         }
         None => {
             let status = error.status_code().as_u16();
-            tracing::info!(%method, path, status, "{}", printable(error));
+            tracing::info!(%method, path, label, status, "{}", printable(error));
         }
     }
 }
@@ -119,7 +119,8 @@ impl Exchange {
         let (progress, verdict) = self.leave(turn);
         match verdict {
             Verdict::Answer(_) | Verdict::CutOff => {
-                tracing::error!(method = %scope.method, path = scope.uri.path(), "{forgot}");
+                let (method, label) = (&scope.method, scope.label.get());
+                tracing::error!(%method, path = scope.uri.path(), label, "{forgot}");
             }
             Verdict::Fine | Verdict::CloseTunnel => {}
         }

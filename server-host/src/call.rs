@@ -537,7 +537,12 @@ impl SocketCall {
             if let Some(observed) = &mut self.observed {
                 observed.began.panicked = is_panic(&error);
             }
-            report_of(&Method::GET, &self.path, &error);
+            report_of(
+                &Method::GET,
+                &self.path,
+                self.mark.shown().as_deref(),
+                &error,
+            );
         }
         self.returned
     }
@@ -641,7 +646,9 @@ impl Future for Trailing {
         if let Err(error) = std::task::ready!(polled) {
             match &self.subject {
                 Subject::Request(scope) => report(scope, &error),
-                Subject::Socket(path) => report_of(&Method::GET, path, &error),
+                Subject::Socket(path) => {
+                    report_of(&Method::GET, path, self.mark.shown().as_deref(), &error);
+                }
             }
         }
         Poll::Ready(())
