@@ -127,3 +127,83 @@ impl Exchange {
         progress
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use http::StatusCode;
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    use super::*;
+
+    /// Keeps the fields of events, a line each, as a log shows them.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<String>>>);
+
+    impl Subscriber for Kept {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            let mut line = Line(event.metadata().level().to_string());
+            event.record(&mut line);
+            self.0.lock().expect("not poisoned").push(line.0);
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    struct Line(String);
+
+    impl Visit for Line {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            self.0 += &format!(" {field}={value:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_a_line_with_its_label() {
+        let kept = Kept::default();
+        let failed = AppError::message("a text\n2026-11-30 ERROR forged");
+        tracing::subscriber::with_default(kept.clone(), || {
+            report_of(&Method::GET, "/a", Some("the\nlabel"), &failed);
+            report_of(
+                &Method::GET,
+                "/a",
+                None,
+                &AppError::status(StatusCode::GONE),
+            );
+            report_of(
+                &Method::GET,
+                "/a",
+                None,
+                &gateway_spec::Gone::PeerReset.into(),
+            );
+        });
+        let kept = kept.0.lock().expect("not poisoned");
+        assert_eq!(
+            kept[0],
+            r#"ERROR message=a text\n2026-11-30 ERROR forged method=GET path="/a" label="the\nlabel""#
+        );
+        assert!(kept[1].starts_with("INFO "), "{kept:?}");
+        assert!(
+            kept[2].starts_with("DEBUG ") && !kept[2].contains("label"),
+            "{kept:?}"
+        );
+        assert_eq!(kept.len(), 3);
+    }
+}

@@ -112,7 +112,10 @@ fn a_failure_is_logged_once(subject: &Subject) {
         .filter(|line| line.contains("the peer fails on purpose"))
         .collect();
     assert_eq!(lines.len(), 1, "the error, once: {log:#?}");
-    assert!(lines[0].contains("in two lines"), "it is one line: {log:#?}");
+    assert!(
+        lines[0].contains("in two lines"),
+        "it is one line: {log:#?}"
+    );
     assert!(lines[0].contains("the-failing"), "its label: {log:#?}");
     let log = log.join("\n");
     // By the hook of panics, by the server, or by both.
