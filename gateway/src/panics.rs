@@ -34,17 +34,17 @@ fn tell(console: &Console, panic: &PanicHookInfo<'_>) {
     let name = thread.name().unwrap_or("without a name");
     let place = panic.location().map(|place| format!(" at {place}"));
     let place = place.unwrap_or_default();
-    console.event(
+    let said = Console::event(
         Level::ERROR,
         format_args!("thread {name} panicked{place}: {text}"),
     );
     // RUST_BACKTRACE asks for it.
     let trace = Backtrace::capture();
-    if trace.status() == BacktraceStatus::Captured {
-        for line in trace.to_string().lines() {
-            console.line(line);
-        }
-    }
+    let frames = match trace.status() {
+        BacktraceStatus::Captured => trace.to_string(),
+        _ => String::new(),
+    };
+    console.lines(std::iter::once(&*said).chain(frames.lines()));
     // If it ends the process, that is now: nobody would write it any more.
     console.flush(LAST_WORDS);
 }

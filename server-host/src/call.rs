@@ -433,10 +433,12 @@ impl Call {
         if let Some(line) = kit.line() {
             line.set_gone(gone);
         }
-        // What the shutdown cut off the application did not give up.
-        let is_cut_off = self.forced && gone == Gone::Aborted;
-        let told = if is_cut_off { Gone::Shutdown } else { gone };
-        kit.tell(&self.worker, told);
+        if kit.began.is_some() {
+            // What the shutdown cut off the application did not give up.
+            let is_cut_off = self.forced && gone == Gone::Aborted;
+            let told = if is_cut_off { Gone::Shutdown } else { gone };
+            kit.tell(&self.worker, told);
+        }
         kit.exchange.finish(gone);
         if self.phase == Phase::Running {
             let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());

@@ -78,24 +78,34 @@ impl Console {
 
     /// Gives it a line.
     pub fn line(&self, text: impl fmt::Display) {
-        let mut line = self.lines().spare();
-        // Writing to memory fails only if what is written does.
-        let _ = writeln!(line, "{}", printable(text));
-        self.lines().take(line);
+        self.lines([text]);
+    }
+
+    /// Gives it lines that stay together, if there is room for all of them.
+    pub fn lines(&self, texts: impl IntoIterator<Item: fmt::Display>) {
+        let mut lines = self.waiting().spare();
+        for text in texts {
+            // Writing to memory fails only if the text does; what there is of it is a line all the same.
+            let _ = write!(lines, "{}", printable(text));
+            lines.push('\n');
+        }
+        self.waiting().take(lines);
         if self.0.is_ending.load(Ordering::Relaxed) {
             self.flush(LAST_WORDS);
         }
     }
 
-    /// Gives it a line with the time and this level, as events are written: for what is to be said whatever the filter of events is.
-    pub fn event(&self, level: tracing::Level, text: impl fmt::Display) {
-        self.line(event(level, text));
+    /// A text as an event has it, with the time and this level: for what is to be said whatever the filter of events is.
+    #[must_use]
+    pub fn event(level: tracing::Level, text: impl fmt::Display) -> String {
+        let now = date::rfc3339(&date::format(SystemTime::now()));
+        format!("{now} {level:>5} {text}")
     }
 
     /// Waits until all that was given is written, for so long at most; not at all where somebody waited in vain, and
     /// nothing was written since. Whether all is written.
     pub fn flush(&self, at_most: Duration) -> bool {
-        self.lines().flush(at_most)
+        self.waiting().flush(at_most)
     }
 
     /// [`flush`](Self::flush) at the end of the process, for a second at most: whatever line is given after it is waited for
@@ -108,18 +118,12 @@ impl Console {
     /// Lines that are lost.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.lines().lost()
+        self.waiting().lost()
     }
 
-    fn lines(&self) -> &Lines {
+    fn waiting(&self) -> &Lines {
         self.0.lines.lines()
     }
-}
-
-/// An event as a line has it.
-fn event(level: tracing::Level, text: impl fmt::Display) -> String {
-    let now = date::rfc3339(&date::format(SystemTime::now()));
-    format!("{now} {level:>5} {text}")
 }
 
 impl io::Write for Console {
@@ -146,7 +150,7 @@ impl Losses for Notice {
         let plural = if lost == 1 { " was" } else { "s were" };
         let text =
             format_args!("{lost} line{plural} lost: they came faster than somebody took them");
-        Some(event(tracing::Level::WARN, text) + "\n")
+        Some(Console::event(tracing::Level::WARN, text) + "\n")
     }
 
     fn over(&mut self, _: u64) {}

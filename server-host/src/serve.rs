@@ -90,10 +90,12 @@ pub fn serve<P: Protocol>(
         Arc::new(protocol),
         Arc::new(app),
         Arc::new(settings),
-        access_log,
-        bound,
-        identity,
-        predecessor,
+        Opened {
+            access_log,
+            bound,
+            identity,
+            predecessor,
+        },
         on_listening,
     ));
     // Tasks of the application that block must not hold the process.
@@ -138,16 +140,27 @@ fn listening(bound: &[Bound], settings: &Settings, server: &'static str) -> Vec<
     bound.iter().map(of_one).collect()
 }
 
+/// What a process has before its application starts.
+struct Opened {
+    access_log: Option<OpenLines>,
+    bound: Vec<Bound>,
+    identity: Option<Arc<Identity>>,
+    predecessor: Option<Predecessor>,
+}
+
 async fn host<P: Protocol>(
     protocol: Arc<P>,
     app: Arc<impl Application>,
     settings: Arc<Settings>,
-    access_log: Option<OpenLines>,
-    bound: Vec<Bound>,
-    identity: Option<Arc<Identity>>,
-    mut predecessor: Option<Predecessor>,
+    opened: Opened,
     on_listening: impl FnMut(Listening),
 ) -> Result<(), ServeError> {
+    let Opened {
+        access_log,
+        bound,
+        identity,
+        mut predecessor,
+    } = opened;
     let mut signals = Ends::new().map_err(ServeError::Runtime)?;
     let notify = Arc::new(notify::Notify::by_environment());
     let mut restart = Restart::new(&settings).map_err(ServeError::Runtime)?;

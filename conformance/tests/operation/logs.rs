@@ -62,7 +62,9 @@ fn a_stuck_log_costs_no_client_an_answer(subject: &Subject) {
 }
 
 fn what_was_lost_is_said_where_it_is_missing(subject: &Subject) {
-    let (server, reader) = start_stuck(subject, &["--log", "info", "--access-log", "off"]);
+    // No other events, so that all can be counted.
+    let flags = ["--log", "operation=info", "--access-log", "off"];
+    let (server, reader) = start_stuck(subject, &flags);
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(reader).lines().map_while(Result::ok) {

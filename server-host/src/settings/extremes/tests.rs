@@ -8,8 +8,10 @@ const MACHINE: Machine = Machine {
 };
 
 fn found(change: impl FnOnce(&mut Settings), machine: Machine) -> Vec<String> {
-    let mut settings = Settings::default();
-    settings.workers = NonZeroUsize::MIN;
+    let mut settings = Settings {
+        workers: NonZeroUsize::MIN,
+        ..Settings::default()
+    };
     change(&mut settings);
     let mut concerns = Vec::new();
     add_to(&mut concerns, &settings, machine);
