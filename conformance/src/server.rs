@@ -194,12 +194,15 @@ impl Subject {
         let input = program.input.as_ref().map_or_else(Stdio::null, |input| {
             input.try_clone().expect("descriptors are left").into()
         });
+        let log = options.log.map_or_else(Stdio::piped, |log| {
+            log.try_clone().expect("descriptors are left").into()
+        });
         command
             .args(options.arguments)
             .envs(options.environment)
             .stdin(input)
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stderr(log);
         let mut child = match command.spawn() {
             Ok(child) => child,
             Err(error) => panic!("{} cannot be started: {error}", program.file.display()),
@@ -210,7 +213,10 @@ impl Subject {
             address: None,
             process: Some(Process {
                 output: Lines::collect(child.stdout.take().expect("it is piped")),
-                log: Lines::collect(child.stderr.take().expect("it is piped")),
+                log: match child.stderr.take() {
+                    Some(log) => Lines::collect(log),
+                    None => Lines::collect(std::io::empty()),
+                },
                 handle: pidfd_open(pid, PidfdFlags::empty()).expect("the child is not reaped yet"),
                 child,
             }),
@@ -223,6 +229,7 @@ impl Subject {
 pub struct Options {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
+    log: Option<Arc<OwnedFd>>,
 }
 
 impl Options {
@@ -243,6 +250,13 @@ impl Options {
     #[must_use]
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Has it log to this, instead of to what [`Server::log`] reads.
+    #[must_use]
+    pub fn log_to(mut self, log: impl Into<OwnedFd>) -> Self {
+        self.log = Some(Arc::new(log.into()));
         self
     }
 }

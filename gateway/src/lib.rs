@@ -20,6 +20,7 @@
 
 mod config;
 mod launch;
+mod panics;
 
 pub use gateway_spec::*;
 pub use launch::{run, run_from};

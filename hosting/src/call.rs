@@ -12,6 +12,7 @@ use gateway_spec::{AppError, Done, HttpScope};
 use http::Method;
 
 use crate::exchange::{Exchange, Progress, Turn, Verdict};
+use crate::printable;
 
 /// Polls a call. A panic is an error that says so (SRV-7); do not poll again after it.
 pub fn poll_confined<F>(call: Pin<&mut F>, task: &mut Context<'_>) -> Poll<Result<Done, AppError>>
@@ -78,18 +79,23 @@ pub fn panic_text(payload: &(dyn Any + Send)) -> String {
     text.unwrap_or_else(|| String::from("something that is no text"))
 }
 
-/// Logs what a call failed with: a leaving client is not the application's error (APP-5); neither is a status that it chose, unless it
-/// is a server's.
+/// Logs what a call failed with, with its label (APP-6): a leaving client is not the application's error (APP-5); neither is a status
+/// that it chose, unless it is a server's. However much it says, it is a line ([`printable`]).
 pub fn report(scope: &HttpScope, error: &AppError) {
-    report_of(&scope.method, scope.uri.path(), error);
+    report_of(&scope.method, scope.uri.path(), scope.label.get(), error);
 }
 
 /// As [`report`], where no scope is kept.
-pub fn report_of(method: &Method, path: &str, error: &AppError) {
+pub fn report_of(method: &Method, path: &str, label: Option<&str>, error: &AppError) {
     match error.gone() {
-        Some(gone) => tracing::debug!(%method, path, %gone, "the client is gone"),
-        None if error.status_code().is_server_error() => tracing::error!(%method, path, "{error}"),
-        None => tracing::info!(%method, path, status = error.status_code().as_u16(), "{error}"),
+        Some(gone) => tracing::debug!(%method, path, label, %gone, "the client is gone"),
+        None if error.status_code().is_server_error() => {
+            tracing::error!(%method, path, label, "{}", printable(error));
+        }
+        None => {
+            let status = error.status_code().as_u16();
+            tracing::info!(%method, path, label, status, "{}", printable(error));
+        }
     }
 }
 
@@ -113,10 +119,91 @@ impl Exchange {
         let (progress, verdict) = self.leave(turn);
         match verdict {
             Verdict::Answer(_) | Verdict::CutOff => {
-                tracing::error!(method = %scope.method, path = scope.uri.path(), "{forgot}");
+                let (method, label) = (&scope.method, scope.label.get());
+                tracing::error!(%method, path = scope.uri.path(), label, "{forgot}");
             }
             Verdict::Fine | Verdict::CloseTunnel => {}
         }
         progress
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use http::StatusCode;
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    use super::*;
+
+    /// Keeps the fields of events, a line each, as a log shows them.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<String>>>);
+
+    impl Subscriber for Kept {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            let mut line = Line(event.metadata().level().to_string());
+            event.record(&mut line);
+            self.0.lock().expect("not poisoned").push(line.0);
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    struct Line(String);
+
+    impl Visit for Line {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            self.0 += &format!(" {field}={value:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_a_line_with_its_label() {
+        let kept = Kept::default();
+        let failed = AppError::message("a text\n2026-11-30 ERROR forged");
+        tracing::subscriber::with_default(kept.clone(), || {
+            report_of(&Method::GET, "/a", Some("the\nlabel"), &failed);
+            report_of(
+                &Method::GET,
+                "/a",
+                None,
+                &AppError::status(StatusCode::GONE),
+            );
+            report_of(
+                &Method::GET,
+                "/a",
+                None,
+                &gateway_spec::Gone::PeerReset.into(),
+            );
+        });
+        let kept = kept.0.lock().expect("not poisoned");
+        assert_eq!(
+            kept[0],
+            r#"ERROR message=a text\n2026-11-30 ERROR forged method=GET path="/a" label="the\nlabel""#
+        );
+        assert!(kept[1].starts_with("INFO "), "{kept:?}");
+        assert!(
+            kept[2].starts_with("DEBUG ") && !kept[2].contains("label"),
+            "{kept:?}"
+        );
+        assert_eq!(kept.len(), 3);
     }
 }

@@ -7,6 +7,7 @@
 //! - [`local`]: an exchange whose client is in the process too.
 //! - [`lifespan`]: starts the application, and stops it.
 //! - [`poll_confined`], [`report`], [`Exchange::settle`]: what becomes of panics, errors and forgotten answers.
+//! - [`printable`]: what others say, as a line of a log may show it.
 #![forbid(unsafe_code)]
 
 mod call;
@@ -19,6 +20,7 @@ pub mod local;
 #[allow(dead_code, reason = "the WebSocket's table is driven in its package")]
 #[path = "../../gateway-spec/tests/it/model.rs"]
 mod model;
+mod printable;
 
 pub use call::{drop_confined, is_panic, panic_text, panicked, poll_confined, report, report_of};
 pub use connection_fields::{CONNECTION_FIELDS, is_connection_field, lists};
@@ -27,3 +29,4 @@ pub use exchange::{
     Progress, ReplyLength, Sent, TrailersTaken, Turn, UpgradeAsked, Verdict, Wanted, is_bodiless,
     may_be_trailer,
 };
+pub use printable::{Printable, printable};

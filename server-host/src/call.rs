@@ -420,7 +420,12 @@ impl Call {
         if let Some(line) = kit.line() {
             line.set_gone(gone);
         }
-        kit.tell(&self.worker, gone);
+        if kit.began.is_some() {
+            // What the shutdown cut off the application did not give up.
+            let is_cut_off = self.forced && gone == Gone::Aborted;
+            let told = if is_cut_off { Gone::Shutdown } else { gone };
+            kit.tell(&self.worker, told);
+        }
         kit.exchange.finish(gone);
         if self.phase == Phase::Running {
             let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());
@@ -521,7 +526,12 @@ impl SocketCall {
             if let Some(observed) = &mut self.observed {
                 observed.began.fate = fate_of(&error);
             }
-            report_of(&Method::GET, &self.path, &error);
+            report_of(
+                &Method::GET,
+                &self.path,
+                self.mark.shown().as_deref(),
+                &error,
+            );
         }
         self.returned
     }
@@ -626,7 +636,9 @@ impl Future for Trailing {
         if let Err(error) = std::task::ready!(polled) {
             match &self.subject {
                 Subject::Request(scope) => report(scope, &error),
-                Subject::Socket(path) => report_of(&Method::GET, path, &error),
+                Subject::Socket(path) => {
+                    report_of(&Method::GET, path, self.mark.shown().as_deref(), &error);
+                }
             }
         }
         Poll::Ready(())

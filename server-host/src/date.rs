@@ -79,11 +79,57 @@ impl Dates {
 /// No tick that a clock comes to.
 const NEVER: u32 = u32::MAX;
 
-fn format(time: SystemTime) -> HttpDate {
+pub(crate) fn format(time: SystemTime) -> HttpDate {
     let text = httpdate::fmt_http_date(time);
     text.as_bytes()
         .try_into()
         .expect("an HTTP date has 29 bytes until the year 9999")
+}
+
+/// The same date as RFC 3339 has it: `2026-11-30T09:37:03Z`.
+pub(crate) fn rfc3339(date: &HttpDate) -> String {
+    let parts = Parts::of(date);
+    let Parts {
+        year, day, time, ..
+    } = parts;
+    format!("{year}-{:02}-{day}T{time}Z", parts.month_number())
+}
+
+/// The same date as the common log format has it: `30/Nov/2026:09:37:03 +0000`.
+pub(crate) fn common(date: &HttpDate) -> String {
+    let Parts {
+        year,
+        month,
+        day,
+        time,
+    } = Parts::of(date);
+    format!("{day}/{month}/{year}:{time} +0000")
+}
+
+/// The parts of an HTTP date.
+struct Parts<'a> {
+    year: &'a str,
+    month: &'a str,
+    day: &'a str,
+    time: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    /// Of `Mon, 30 Nov 2026 09:37:03 GMT`.
+    fn of(date: &'a HttpDate) -> Self {
+        let text = str::from_utf8(date).unwrap_or("                             ");
+        Self {
+            year: &text[12..16],
+            month: &text[8..11],
+            day: &text[5..7],
+            time: &text[17..25],
+        }
+    }
+
+    fn month_number(&self) -> usize {
+        const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        MONTHS.find(self.month).map_or(0, |at| at / 3 + 1)
+    }
 }
 
 #[cfg(test)]
@@ -96,6 +142,19 @@ mod tests {
     fn the_date_has_the_form_of_rfc_9110() {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         assert_eq!(&format(time), b"Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+
+    #[test]
+    fn logs_have_it_in_forms_of_their_own() {
+        let months = [
+            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+        ];
+        for (number, month) in (1..).zip(months) {
+            let date = format!("Mon, 30 {month} 2026 09:37:03 GMT");
+            let date: HttpDate = date.as_bytes().try_into().expect("it has 29 bytes");
+            assert_eq!(rfc3339(&date), format!("2026-{number:02}-30T09:37:03Z"));
+            assert_eq!(common(&date), format!("30/{month}/2026:09:37:03 +0000"));
+        }
     }
 
     #[test]

@@ -10,12 +10,13 @@ use gateway_spec::{Capabilities, Signal, State};
 use tokio::sync::Notify;
 
 use crate::accept::{Faults, Queued};
-use crate::access_log::{AccessLog, Sink};
+use crate::access_log::AccessLog;
 use crate::admin::Admin;
 use crate::app::App;
 use crate::clock::{Clock, Ticker};
 use crate::crew::Leaving;
 use crate::gate::Gate;
+use crate::lines::{Lines, OpenLines};
 use crate::listen::{self, Bound, Listener, SocketFile};
 use crate::metrics::Counts;
 use crate::opens::Sources;
@@ -39,12 +40,14 @@ const LAST_LOOK: Duration = Duration::from_millis(200);
 /// What runs beside the workers.
 pub(crate) struct Operation {
     settings: Arc<Settings>,
-    sink: Option<Arc<Sink>>,
+    /// The access log, and what opens it anew. Ends last, after [`Drop`]: what was logged is written.
+    sink: Option<OpenLines>,
     stalls: Arc<Stalls>,
     overview: Arc<Overview>,
     run: u16,
     metrics: Option<Metrics>,
-    reopens: Reopens,
+    /// Opens the access log anew at signals, also while the process starts and drains.
+    reopens: tokio::task::JoinHandle<()>,
     age: Age,
 }
 
@@ -58,19 +61,17 @@ struct Metrics {
 }
 
 impl Operation {
-    /// Opens the access log.
+    /// Takes the access log, which was opened before anything was bound.
     pub(crate) fn new(
         settings: &Arc<Settings>,
         capabilities: Capabilities,
+        sink: Option<OpenLines>,
         reopens: Reopens,
-    ) -> Result<Self, ServeError> {
-        let sink = Sink::open(&settings.access_log).map_err(|source| ServeError::AccessLog {
-            target: settings.access_log.clone(),
-            source,
-        })?;
+    ) -> Self {
         let stalls = Arc::new(Stalls::default());
-        let overview = Overview::new(capabilities.server(), sink.clone(), Arc::clone(&stalls));
-        Ok(Self {
+        let lines = sink.as_ref().map(|sink| Arc::clone(sink.lines()));
+        let overview = Overview::new(capabilities.server(), lines.clone(), Arc::clone(&stalls));
+        Self {
             settings: Arc::clone(settings),
             sink,
             stalls,
@@ -78,8 +79,8 @@ impl Operation {
             run: crate::observe::run(),
             metrics: None,
             age: Age::new(&settings.recycling, Instant::now()),
-            reopens,
-        })
+            reopens: tokio::spawn(obey(reopens, lines, settings.access_log.clone())),
+        }
     }
 
     /// Binds where the metrics are to be served. `None`: nowhere.
@@ -185,7 +186,7 @@ impl Operation {
     pub(crate) fn access_log(&self) -> Option<AccessLog> {
         let sink = self.sink.as_ref()?;
         let format = self.settings.access_log_format.clone();
-        Some(AccessLog::new(format, Arc::clone(sink)))
+        Some(AccessLog::new(format, Arc::clone(sink.lines())))
     }
 
     pub(crate) fn stalls(&self) -> &Arc<Stalls> {
@@ -232,13 +233,13 @@ impl Operation {
         self.overview.draining(deadline);
     }
 
-    /// Resolves when something is to be done, which is then done; or with why the process should be replaced. Cancel safe.
+    /// Resolves with why the process should be replaced. Cancel safe.
     pub(crate) async fn next(&mut self) -> Reason {
+        if !self.age.is_bounded() {
+            return std::future::pending().await;
+        }
         loop {
-            tokio::select! {
-                () = self.reopens.next() => self.reopen(),
-                () = tokio::time::sleep(LOOK), if self.age.is_bounded() => {}
-            }
+            tokio::time::sleep(LOOK).await;
             let overview = &self.overview;
             let requests = overview
                 .workers()
@@ -251,13 +252,15 @@ impl Operation {
             }
         }
     }
+}
 
-    fn reopen(&self) {
-        if let Some(sink) = &self.sink {
-            sink.reopen();
-        }
-        if is_file(&self.settings.access_log) {
-            tracing::info!(to = %self.settings.access_log, "the access log is opened anew");
+/// Opens the access log anew at these signals, for as long as the process lives.
+async fn obey(mut reopens: Reopens, lines: Option<Arc<Lines>>, target: LogTarget) {
+    loop {
+        reopens.next().await;
+        if let Some(lines) = lines.as_ref().filter(|_| is_file(&target)) {
+            lines.reopen();
+            tracing::info!(to = %target, "the access log is opened anew");
         }
     }
 }
@@ -266,7 +269,7 @@ fn is_file(target: &LogTarget) -> bool {
     matches!(target, LogTarget::File(_))
 }
 
-/// What was logged is written, and the metrics end last.
+/// The metrics end last, but for what was logged.
 impl Drop for Operation {
     fn drop(&mut self) {
         if let Some(Metrics {
@@ -284,8 +287,6 @@ impl Drop for Operation {
             let _ = thread.join();
             drop(file);
         }
-        if let Some(sink) = &self.sink {
-            sink.close();
-        }
+        self.reopens.abort();
     }
 }

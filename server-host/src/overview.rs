@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::accept::Faults;
-use crate::access_log::Sink;
+use crate::lines::Lines;
 use crate::stall::Stalls;
 use crate::worker::Worker;
 
@@ -19,7 +19,7 @@ pub(crate) struct Overview {
     faults: OnceLock<Arc<Faults>>,
     /// When the drain will be cut short.
     deadline: OnceLock<Instant>,
-    sink: Option<Arc<Sink>>,
+    sink: Option<Arc<Lines>>,
     stalls: Arc<Stalls>,
 }
 
@@ -55,7 +55,7 @@ impl Phase {
 }
 
 impl Overview {
-    pub(crate) fn new(server: &'static str, sink: Option<Arc<Sink>>, stalls: Arc<Stalls>) -> Self {
+    pub(crate) fn new(server: &'static str, sink: Option<Arc<Lines>>, stalls: Arc<Stalls>) -> Self {
         Self {
             server,
             phase: AtomicU8::new(0),

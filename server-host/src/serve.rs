@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 
 use gateway_spec::{Address, Application, LifespanScope, Signal};
 use hosting::lifespan::{self, Running};
+use hosting::printable;
 
 use crate::accept::Queued;
+use crate::access_log;
 use crate::crew::{Crew, Leaving};
 use crate::descriptors;
+use crate::lines::OpenLines;
 use crate::listen::{self, Bound};
 use crate::notify;
 use crate::operation::Operation;
@@ -49,7 +52,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves an application until SIGINT or SIGTERM, or until its lifespan ends. Blocks the thread that calls it.
 ///
-/// In order: bind, the lifespan's startup, `on_listening` for each address, serve; then drain, and the lifespan's
+/// In order: open the access log, bind, the lifespan's startup, `on_listening` for each address, serve; then drain, and the lifespan's
 /// shutdown. A second signal cuts the shutdown short. SIGHUP reads certificates again. Signals that come before it serves are
 /// remembered.
 ///
@@ -83,6 +86,7 @@ pub fn serve<P: Protocol>(
     }
     descriptors::raise_limit();
     let identity = identity(&settings)?;
+    let access_log = access_log::open(&settings.access_log)?;
     let mut predecessor = Predecessor::meet().map_err(ServeError::Runtime)?;
     let bound = listen::bind(
         &settings,
@@ -94,6 +98,7 @@ pub fn serve<P: Protocol>(
         settings: Arc::new(settings),
         signals,
         identity,
+        access_log,
         predecessor,
         bound,
     };
@@ -104,15 +109,17 @@ pub fn serve<P: Protocol>(
     result
 }
 
-/// Whether one can serve by these settings, as far as can be known before anything is bound: they are right together, and
-/// certificates and keys can be read and fit.
+/// Whether one can serve by these settings, as far as can be known before anything is bound: they are right together,
+/// certificates and keys can be read and fit, and the access log can be written. Nothing is changed: a file of the log that
+/// is not there is not made, and a pipe is not opened, so whether somebody reads it is seen at the start.
 ///
 /// # Errors
 ///
-/// [`ServeError::Settings`] or [`ServeError::Tls`].
+/// [`ServeError::Settings`], [`ServeError::Tls`] or [`ServeError::AccessLog`].
 pub fn check(settings: &Settings) -> Result<(), ServeError> {
     settings.check().map_err(ServeError::Settings)?;
-    identity(settings).map(drop)
+    identity(settings)?;
+    access_log::check(&settings.access_log)
 }
 
 /// What TLS is spoken with, if it is: read before anything is bound.
@@ -145,6 +152,7 @@ struct Prepared {
     signals: Signals,
     identity: Option<Arc<Identity>>,
     predecessor: Option<Predecessor>,
+    access_log: Option<OpenLines>,
     bound: Vec<Bound>,
 }
 
@@ -158,6 +166,7 @@ async fn host<P: Protocol>(
         settings,
         signals,
         identity,
+        access_log,
         mut predecessor,
         bound,
     } = prepared;
@@ -170,7 +179,7 @@ async fn host<P: Protocol>(
     let notify = Arc::new(notify::Notify::by_environment());
     let mut restart = Restart::new(&settings, restarts);
     let capabilities = protocol.capabilities();
-    let mut operation = Operation::new(&settings, capabilities, reopens)?;
+    let mut operation = Operation::new(&settings, capabilities, access_log, reopens);
     let mut metrics = operation.bind_metrics(predecessor.as_mut())?;
     for bound in [bound.as_slice(), metrics.as_slice()] {
         restart.keep(bound).map_err(ServeError::Runtime)?;
@@ -315,7 +324,7 @@ impl Serving {
             stopped = self.running.stop(last) => match stopped {
                 Ok(()) => outcome,
                 Err(error) => {
-                    tracing::error!("the application's shutdown failed: {error}");
+                    tracing::error!("the application's shutdown failed: {}", printable(&error));
                     outcome.and(Err(ServeError::Lifespan(Some(error))))
                 }
             },

@@ -1,6 +1,7 @@
 //! What an operator can set: one configuration for both servers.
 
 mod concerns;
+mod extremes;
 mod proxies;
 mod sockets;
 mod tls;

@@ -158,7 +158,10 @@ impl Drop for Background {
             return;
         }
         if let Err(error) = self.wait_for_end(DROP_GRACE) {
-            tracing::error!("the application's shutdown failed: {error}");
+            tracing::error!(
+                "the application's shutdown failed: {}",
+                hosting::printable(error)
+            );
         }
     }
 }

@@ -142,7 +142,8 @@ impl EventSink for Tracing {
     }
 
     fn note(&self, event: &LoggedEvent<'_>) {
-        tracing::debug!(target: "adapters::events", label = event.label, "{event}");
+        let line = hosting::printable(event);
+        tracing::debug!(target: "adapters::events", label = event.label, "{line}");
     }
 }
 

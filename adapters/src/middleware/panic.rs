@@ -135,7 +135,7 @@ impl Panic {
         tracing::error!(
             label = self.label(),
             "the application panicked: {}",
-            self.text()
+            hosting::printable(self.text())
         );
         plain(StatusCode::INTERNAL_SERVER_ERROR)
     }

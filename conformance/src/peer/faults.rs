@@ -73,7 +73,10 @@ impl Routes {
     ) -> Result<Done, AppError> {
         match how {
             ["panic"] => panic!("the peer panics on purpose"),
-            ["error"] => Err(AppError::message("the peer fails on purpose")),
+            ["error"] => {
+                scope.label.set("the-failing");
+                Err(AppError::message("the peer fails on purpose\nin two lines"))
+            }
             ["status", status] => Err(AppError::status(status.parse()?)),
             ["unavailable"] => Err(Unavailable::for_about(Duration::from_secs(7)).into()),
             ["gone"] => Err(Gone::PeerReset.into()),

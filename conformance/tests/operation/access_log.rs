@@ -17,6 +17,8 @@ chapter! {
     a_wrong_format_ends_with_code_2,
     a_file_is_opened_anew_at_sigusr1_and_sighup,
     a_file_that_cannot_be_opened_is_a_failed_start,
+    a_pipe_without_a_reader_is_a_failed_start,
+    a_check_tries_it_and_makes_nothing,
     a_full_disk_costs_no_client_an_answer,
     a_stuck_pipe_costs_no_client_an_answer,
     spans_show_the_exchange_of_an_event,
@@ -24,12 +26,12 @@ chapter! {
     spans_show_the_socket_of_an_event,
 }
 
-fn start(subject: &Subject, flags: &[&str]) -> Server {
+pub(super) fn start(subject: &Subject, flags: &[&str]) -> Server {
     subject.start_with(Options::new().arguments(flags))
 }
 
 /// Ends a server in order, and reads its log without what is of the process itself.
-fn log_of(mut server: Server) -> Vec<String> {
+pub(super) fn log_of(mut server: Server) -> Vec<String> {
     server.signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
     server.log()
@@ -224,6 +226,41 @@ fn a_file_that_cannot_be_opened_is_a_failed_start(subject: &Subject) {
     );
 }
 
+fn a_pipe_without_a_reader_is_a_failed_start(subject: &Subject) {
+    let folder = Folder::new();
+    let path = folder.pipe("pipe");
+    // It is seen before an address is: that one is taken.
+    let taken = subject.start();
+    let address = taken.address().to_string();
+    let options = Options::new().arguments(&["--access-log", &path, "--bind", &address]);
+    let mut server = subject.launch(options);
+    assert_eq!(server.wait().code(), Some(1));
+    let log = server.log();
+    let expected = format!(
+        "error: access-log: cannot write to {path}: nobody reads this pipe; start its reader first"
+    );
+    assert_eq!(log, [expected]);
+}
+
+fn a_check_tries_it_and_makes_nothing(subject: &Subject) {
+    let folder = Folder::new();
+    let (new, nowhere) = (folder.file("access.log"), folder.file("none/access.log"));
+    let check = |path: &str| {
+        let options = Options::new().arguments(&["--check", "--access-log", path]);
+        let mut server = subject.launch(options);
+        (server.wait().code(), server.log())
+    };
+    assert_eq!(check(&new), (Some(0), Vec::new()));
+    assert!(
+        !std::path::Path::new(&new).exists(),
+        "it would be that of whoever checks"
+    );
+    let (code, log) = check(&nowhere);
+    assert_eq!(code, Some(2));
+    let expected = format!("error: access-log: cannot write to {nowhere}: there is no folder ");
+    assert!(log.len() == 1 && log[0].starts_with(&expected), "{log:#?}");
+}
+
 fn a_full_disk_costs_no_client_an_answer(subject: &Subject) {
     let server = start(subject, &["--access-log", "/dev/full"]);
     let mut client = server.connect();
@@ -243,12 +280,7 @@ fn a_full_disk_costs_no_client_an_answer(subject: &Subject) {
 
 fn a_stuck_pipe_costs_no_client_an_answer(subject: &Subject) {
     let folder = Folder::new();
-    let path = folder.file("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&path).status();
-    assert!(
-        made.is_ok_and(|status| status.success()),
-        "a pipe can be made"
-    );
+    let path = folder.pipe("pipe");
     // Open, and never read.
     let mut options = std::fs::OpenOptions::new();
     let _reader = options

@@ -1,20 +1,25 @@
 //! What an operator asks of both servers and no clause rules: configuration, limits by flags, logs, metrics, workers.
 //!
-//! `cargo test -p conformance --test operation -- hyper::metrics` runs a chapter on one of them.
+//! `cargo test -p conformance --test operation -- hyper::metrics` runs a chapter on one of them. Where the peer would be in the
+//! way, for it prints what it does, this program is the server: `serve --server raw`, see `app.rs`.
 #![forbid(unsafe_code)]
 
 mod access_log;
+mod app;
 mod configuration;
 mod ending;
 mod gauges;
 mod limits;
+mod logs;
 mod metrics;
+mod outcomes;
 mod recycling;
 mod stalls;
 mod streams;
 mod timers;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -32,11 +37,17 @@ macro_rules! chapter {
 }
 use chapter;
 
-fn main() {
-    let chapters: [(&str, &[(&str, Test)]); 9] = [
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == app::SERVE) {
+        return app::serve(arguments);
+    }
+    let chapters: [(&str, &[(&str, Test)]); 11] = [
         ("configuration", configuration::TESTS),
         ("limits", limits::TESTS),
         ("access_log", access_log::TESTS),
+        ("outcomes", outcomes::TESTS),
+        ("logs", logs::TESTS),
         ("metrics", metrics::TESTS),
         ("gauges", gauges::TESTS),
         ("timers", timers::TESTS),
@@ -63,7 +74,7 @@ fn main() {
             }
         }
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 /// Runs what needs a runtime: clients that others wrote.
@@ -115,6 +126,13 @@ impl Folder {
     fn file(&self, name: &str) -> String {
         let path = self.0.join(name);
         path.to_str().expect("it is of letters").to_owned()
+    }
+
+    /// Makes a pipe in it.
+    fn pipe(&self, name: &str) -> String {
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, self.0.join(name), mode).expect("it can be made");
+        self.file(name)
     }
 
     /// Waits until a file has this text in it.

@@ -73,6 +73,9 @@ pub(crate) fn version(program: &OsStr) -> String {
 /// What is in force, as a file that says the same, with who said so.
 pub(crate) fn effective(effective: &Effective) -> String {
     let mut text = String::from("# The configuration is right. In force:\n");
+    for concern in effective.config.settings().concerns() {
+        let _ = writeln!(text, "# Unsafe: {concern}");
+    }
     for (name, value, origin) in &effective.values {
         let _ = match &**value {
             "\"\"" => writeln!(text, "# {name} is not set"),

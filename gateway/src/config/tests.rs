@@ -347,6 +347,11 @@ fn the_check_says_what_is_in_force_and_who_said_so() {
         workers.is_some_and(|line| line.ends_with("# --workers")),
         "{workers:?}"
     );
+    let concern = text.lines().find(|line| line.starts_with("# Unsafe: "));
+    assert!(
+        concern.is_some_and(|line| line.starts_with("# Unsafe: ws-ping-interval is off: ")),
+        "{concern:?}"
+    );
     assert!(read_all(&["--check", "--workers", "x"], &[]).is_err());
 }
 

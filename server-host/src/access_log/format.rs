@@ -237,12 +237,10 @@ impl Field {
     fn write_if_any(&self, entry: &Entry<'_>, line: &mut String) {
         // Writing to memory cannot fail.
         let _ = match self {
-            Self::Client => entry
-                .client
-                .map_or(Ok(()), |client| write!(line, "{client}")),
+            Self::Client => client(line, entry.client),
             Self::Ip => match entry.client {
                 Some(Address::Tcp(client)) => write!(line, "{}", client.ip()),
-                other => other.map_or(Ok(()), |client| write!(line, "{client}")),
+                other => client(line, other),
             },
             Self::Method => entry
                 .scope
@@ -276,6 +274,16 @@ impl Field {
             }
         };
     }
+}
+
+fn client(line: &mut String, client: Option<&Address>) -> fmt::Result {
+    match client {
+        // The path is what a proxy's header or a client says.
+        Some(unix @ Address::Unix(_)) => escape(line, unix.to_string().as_bytes()),
+        Some(tcp) => write!(line, "{tcp}")?,
+        None => {}
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::extremes::{self, Machine};
 use super::{ProxyProtocol, Settings};
 use crate::Place;
 
@@ -26,7 +27,9 @@ impl Settings {
         Ok(())
     }
 
-    /// What is allowed and unsafe, a line each: [`serve`](crate::serve()) warns of it. The defaults give none.
+    /// What is allowed and unsafe, a line each: [`serve`](crate::serve()) warns of it. The defaults give none, but where
+    /// the process may open next to no descriptors. A limit that is hardly one, a time that ends nothing or meets honest clients, more
+    /// than the machine has, and what is shown to whom it is not for.
     #[must_use]
     pub fn concerns(&self) -> Vec<String> {
         let (limits, timeouts) = (&self.limits, &self.timeouts);
@@ -147,6 +150,7 @@ impl Settings {
             self.grace.is_zero(),
             String::from("grace is 0: a shutdown cuts off what is under way"),
         );
+        extremes::add_to(&mut concerns, self, Machine::this());
         concerns
     }
 }
