@@ -341,6 +341,8 @@ impl Open {
                 let why = "the request's head did not arrive in time";
                 self.phase = self.waits.refuse(timeout, why, &mut self.io.lock());
             }
+            // It came in time: this process is what was slow.
+            (Overdue::Read(Reading::Head), Phase::Opening) if self.io.lock().has_unread() => {}
             (Overdue::Read(Reading::Idle), Phase::Http2(http2)) => {
                 http2.graceful_shutdown();
                 self.waits.context.expect(Reading::Linger);

@@ -605,6 +605,9 @@ impl Http1 {
                 self.context.expect_nothing();
                 self.refuse_slow_head()?;
             }
+            // It came in time: this process is what was slow.
+            Some(Overdue::Read(Reading::Head))
+                if self.fresh == Fresh::New && self.io.has_unread() => {}
             Some(Overdue::Read(Reading::Head | Reading::Idle | Reading::Linger)) => {
                 return Err(Over::Gone(Gone::Finished));
             }

@@ -1,5 +1,6 @@
 //! Servers that follow one another, and clients that ask meanwhile.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -71,6 +72,16 @@ impl Load {
                 answered.fetch_add(1, Ordering::Relaxed);
             }
         }));
+    }
+
+    /// Adds so many clients that connect anew each time.
+    pub(super) fn add_connecting(&mut self, clients: usize, address: SocketAddr) {
+        for _ in 0..clients {
+            self.add(move || {
+                let mut client = Client::connect(address);
+                assert_eq!(client.get("/conformance/hello").status, 200);
+            });
+        }
     }
 
     /// Adds a client that keeps its connection for as long as the server does.

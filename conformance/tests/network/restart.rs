@@ -162,12 +162,7 @@ fn listeners_go_on_whoever_accepts(subject: &Subject) {
     let mut server = subject.start_with(options);
     let address = server.address();
     let mut load = Load::new();
-    for _ in 0..2 {
-        load.add(move || {
-            let mut client = Client::connect(address);
-            assert_eq!(client.get("/conformance/hello").status, 200);
-        });
-    }
+    load.add_connecting(2, address);
     load.wait_for(20);
     // Fewer workers than listeners, and then more.
     let _ = folder.write("gateway.toml", "workers = 1\n");
