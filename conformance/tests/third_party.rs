@@ -73,7 +73,7 @@ fn run(program: &str, arguments: &[&str], input: &[u8]) -> String {
         .unwrap_or_else(|error| panic!("{program} cannot be started ({error}): run ./test"));
     let mut stdin = child.stdin.take().expect("it is piped");
     let input = input.to_vec();
-    let writer = std::thread::spawn(move || {
+    let writer = thread::spawn(move || {
         // A program that does not read all of it is none the worse for it.
         let _ = std::io::Write::write_all(&mut stdin, &input);
     });
@@ -206,14 +206,12 @@ fn wrk(server: &Server, more: &[&str]) {
 }
 
 fn wrk_sees_no_error(subject: &Subject) {
-    let server =
-        subject.start_with(conformance::Options::new().arguments(&["--access-log", "off"]));
+    let server = subject.start_with(Options::new().arguments(&["--access-log", "off"]));
     wrk(&server, &[]);
 }
 
 fn wrk_sees_no_error_when_it_pipelines(subject: &Subject) {
-    let server =
-        subject.start_with(conformance::Options::new().arguments(&["--access-log", "off"]));
+    let server = subject.start_with(Options::new().arguments(&["--access-log", "off"]));
     let script = std::env::temp_dir().join(format!(
         "pipeline-{}-{}.lua",
         subject.name(),
