@@ -1,0 +1,113 @@
+//! One run, from the start of its server to the last record.
+
+mod client;
+mod process;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::record::What;
+use crate::timeline::Change;
+use crate::{Run, Timeline};
+
+use client::Client;
+use process::Process;
+
+/// How much longer than all of its requests one after the other a run may take: a machine may be busy with other things.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What may be seen of a run while it is performed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Seen<'a> {
+    /// The server is up, and says of itself what it is.
+    Serving(&'a str),
+    /// The drawing has changed.
+    Changed(&'a Timeline, &'a Change),
+    /// Nothing, for a moment: the time goes on.
+    Nothing(&'a Timeline),
+}
+
+/// Why a run came to no end, in words for whoever asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed(String);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// Performs a run: starts `program` as its server, and fires the requests at it.
+///
+/// The program is one whose first argument `subject` makes it [`attach`](crate::attach) and serve [`subject`](crate::subject()) with the launcher's
+/// flags that follow. `look` is called for everything that there is to be seen, and some twenty times a second if there is nothing, on this
+/// thread, which is blocked until the run is over.
+///
+/// # Errors
+///
+/// If the server cannot be started or ends, the client cannot ask it, or 30 seconds more have passed than all requests take one after
+/// the other.
+///
+/// # Examples
+///
+/// ```no_run
+/// use lecture::{Run, Server, Work, perform};
+///
+/// let run = Run::new(Work::Awaiting, 2, 2000, 1, Server::Raw)?;
+/// let timeline = perform("target/debug/lecture".as_ref(), run, &mut |_| ())?;
+/// println!("{}", timeline.summary());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn perform(
+    program: &Path,
+    run: Run,
+    look: &mut dyn FnMut(Seen<'_>),
+) -> Result<Timeline, Failed> {
+    // As many records as a run has: some for each of its bounded number of requests.
+    let (records, seen) = mpsc::channel();
+    let server = Process::start(program, run, records.clone())?;
+    look(Seen::Serving(server.description()));
+    let client = Client::connect(server.address(), run).map_err(Failed::client)?;
+    thread::Builder::new()
+        .name(String::from("client"))
+        .spawn(move || client.fire(&records))
+        .map_err(Failed::client)?;
+
+    let deadline = Instant::now() + run.length() * run.requests + PATIENCE;
+    let mut timeline = Timeline::new(run);
+    while !timeline.is_over() {
+        match seen.recv_timeout(FRAME) {
+            Ok(record) => {
+                if let What::Failed { why } = record.what {
+                    return Err(Failed(why));
+                }
+                if let Some(change) = timeline.draw(record) {
+                    look(Seen::Changed(&timeline, &change));
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => look(Seen::Nothing(&timeline)),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Failed(String::from("the server has ended by itself")));
+            }
+        }
+        if Instant::now() > deadline {
+            return Err(Failed(String::from("not all requests were answered in time")));
+        }
+    }
+    Ok(timeline)
+}
+
+/// How often a terminal is drawn anew.
+const FRAME: Duration = Duration::from_millis(50);
+
+impl Failed {
+    fn client(error: std::io::Error) -> Self {
+        Self(format!("the client could not ask the server: {error}"))
+    }
+}
