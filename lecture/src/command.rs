@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
-use lecture::{Experiment, Ground, Marks, Moment, Run, Seen, Server, Timeline, Work, draw, perform};
+use lecture::{
+    Experiment, Ground, Marks, Moment, Run, Seen, Server, Timeline, Work, draw, perform,
+};
 
 /// What is to be seen: an experiment by its name, or one run of one's own.
 #[derive(Debug, Args)]
@@ -106,11 +108,7 @@ impl Flags {
         screen.show_last(&timeline);
         let indent = "            ";
         for stall in timeline.stalls() {
-            let held = if stall.is_over { "was held" } else { "is held, so far" };
-            print(&format!(
-                "{indent}stall detector: worker {} {held} for {} ms by {}\n",
-                stall.worker, stall.milliseconds, stall.route
-            ));
+            print(&format!("{indent}stall detector: {stall}\n"));
         }
         print(&format!("{indent}{}\n", timeline.summary()));
         Ok(())

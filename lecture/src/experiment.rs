@@ -103,7 +103,11 @@ impl Experiment {
                 title: "The stall detector",
                 idea: "Nobody sees from outside why a server is slow. The server itself does: whoever holds a worker for \
                        more than a tenth of a second is named, by route.",
-                runs: vec![run(Blocking, 1, 1500, 1), run(Computing, 1, 500, 1), run(Awaiting, 1, 1500, 1)],
+                runs: vec![
+                    run(Blocking, 1, 1500, 1),
+                    run(Computing, 1, 500, 1),
+                    run(Awaiting, 1, 1500, 1),
+                ],
             },
         ]
     }

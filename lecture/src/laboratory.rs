@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::perform::{Seen, perform};
-use crate::timeline::{Change, Stall, State};
+use crate::timeline::{Change, State};
 use crate::{Ground, Run, Timeline};
 
 /// The runs of one experiment: what fits on a page.
@@ -75,8 +75,9 @@ pub(crate) enum Event {
     /// The stall detector has found something.
     Stall {
         run: usize,
-        #[serde(flatten)]
-        stall: Stall,
+        worker: u64,
+        route: String,
+        text: String,
     },
     /// A run is over.
     Ended {
@@ -158,8 +159,7 @@ impl Laboratory {
     pub fn begin(&self, runs: Vec<Run>) -> Result<(), Busy> {
         assert!(runs.len() <= MOST_RUNS, "{} runs", runs.len());
         let planned = runs.iter().copied().map(Planned::of).collect();
-        self.shared
-            .begin(Event::Experiment { runs: planned })?;
+        self.shared.begin(Event::Experiment { runs: planned })?;
         let ending = Ending(Arc::clone(&self.shared));
         let spawned = thread::Builder::new()
             .name(String::from("laboratory"))
@@ -183,7 +183,9 @@ impl Laboratory {
         let skipped = next.saturating_sub(journal.first) as usize;
         let numbers = journal.first..;
         let events = numbers.zip(&journal.events).skip(skipped);
-        events.map(|(number, event)| (number, event.clone())).collect()
+        events
+            .map(|(number, event)| (number, event.clone()))
+            .collect()
     }
 
     /// Waits until there is an event of this number. Cancel safe.
@@ -249,12 +251,26 @@ impl Shared {
     }
 
     fn add(&self, event: Event) {
+        self.add_to(self.journal(), event);
+    }
+
+    fn finish(&self) {
         let mut journal = self.journal();
+        // Together with the event: who is told of it may begin the next one.
+        journal.busy = false;
+        self.add_to(journal, Event::Over);
+    }
+
+    fn add_to(&self, mut journal: MutexGuard<'_, Journal>, event: Event) {
         journal.events.push_back(event);
         let count = journal.first + journal.events.len() as u64;
         drop(journal);
-        // Wakers run here: the lock is not held. Only the thread of the experiment adds, so counts come in order.
-        self.count.send_replace(count);
+        // Wakers run here: the lock is not held. So counts may come out of order, and the largest stays.
+        self.count.send_if_modified(|known| {
+            let is_news = count > *known;
+            *known = count.max(*known);
+            is_news
+        });
     }
 
     fn journal(&self) -> MutexGuard<'_, Journal> {
@@ -267,8 +283,7 @@ struct Ending(Arc<Shared>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.0.add(Event::Over);
-        self.0.journal().busy = false;
+        self.0.finish();
     }
 }
 
@@ -287,7 +302,9 @@ impl Event {
             }),
             Seen::Changed(_, Change::Stall(stall)) => Some(Self::Stall {
                 run,
-                stall: stall.clone(),
+                worker: stall.worker,
+                route: stall.route.clone(),
+                text: stall.to_string(),
             }),
             Seen::Nothing(_) => None,
         }

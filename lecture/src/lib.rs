@@ -36,8 +36,8 @@ pub use moment::Moment;
 pub use page::page;
 pub use perform::{Failed, Seen, perform};
 pub use run::{
-    MOST_MILLISECONDS, MOST_REQUESTS, MOST_WORKERS, OutOfBounds, POOL_THREADS, Run, Server, Unknown,
-    Work,
+    MOST_MILLISECONDS, MOST_REQUESTS, MOST_WORKERS, OutOfBounds, POOL_THREADS, Run, Server,
+    Unknown, Work,
 };
 pub use subject::{attach, subject};
 pub use terminal::{Marks, draw};

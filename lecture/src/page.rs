@@ -159,7 +159,10 @@ async fn begin(laboratory: Laboratory, mut request: Request) -> Result<Response,
         Err(error) => return refused(StatusCode::BAD_REQUEST, error.to_string()),
     };
     if !(1..=MOST_RUNS).contains(&wish.runs.len()) {
-        let why = format!("{} runs: an experiment has 1 to {MOST_RUNS}", wish.runs.len());
+        let why = format!(
+            "{} runs: an experiment has 1 to {MOST_RUNS}",
+            wish.runs.len()
+        );
         return refused(StatusCode::UNPROCESSABLE_ENTITY, why);
     }
     match laboratory.begin(wish.runs) {

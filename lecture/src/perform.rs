@@ -97,7 +97,9 @@ pub fn perform(
             }
         }
         if Instant::now() > deadline {
-            return Err(Failed(String::from("not all requests were answered in time")));
+            return Err(Failed(String::from(
+                "not all requests were answered in time",
+            )));
         }
     }
     Ok(timeline)

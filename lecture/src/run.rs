@@ -230,10 +230,7 @@ impl Work {
             Self::Awaiting => ("awaits a timer", "await a timer"),
             Self::Pooled => ("blocks a thread of the pool", "block a thread of the pool"),
             Self::Computing => ("computes on its worker", "compute on their worker"),
-            Self::ComputingBeside => (
-                "computes beside its worker",
-                "compute beside their worker",
-            ),
+            Self::ComputingBeside => ("computes beside its worker", "compute beside their worker"),
         }
     }
 }

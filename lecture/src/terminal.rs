@@ -64,7 +64,11 @@ pub fn draw(timeline: &Timeline, now: Moment, width: usize, marks: Marks) -> Str
             .map(|column| scale.mark(row, column, marks))
             .collect();
         let threads = threads(row);
-        let _ = writeln!(text, "{}", format!("{:NAMES$}{bar}  {threads}", row.name()).trim_end());
+        let _ = writeln!(
+            text,
+            "{}",
+            format!("{:NAMES$}{bar}  {threads}", row.name()).trim_end()
+        );
     }
     let Marks {
         queued,
@@ -108,7 +112,8 @@ impl Scale {
 
     /// When a column begins; the one after the last is when all ends.
     fn begin(&self, column: usize) -> Moment {
-        self.from.after(self.total * column as u32 / self.columns as u32)
+        self.from
+            .after(self.total * column as u32 / self.columns as u32)
     }
 
     /// What a row was at in the time of a column: a moment with a thread is seen too.

@@ -2,6 +2,7 @@
 
 mod summary;
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -71,7 +72,7 @@ pub enum State {
     Waiting,
 }
 
-/// What the stall detector has found.
+/// What the stall detector has found; its [`Display`](fmt::Display) says it in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stall {
@@ -195,6 +196,9 @@ impl Timeline {
                     milliseconds,
                     is_over,
                 };
+                // What was said of it meanwhile is said better now.
+                let same = |told: &Stall| told.worker == stall.worker && told.route == stall.route;
+                self.stalls.retain(|told| told.is_over || !same(told));
                 self.stalls.push(stall.clone());
                 Some(Change::Stall(stall))
             }
@@ -236,6 +240,28 @@ impl Timeline {
     }
 }
 
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            worker,
+            route,
+            milliseconds,
+            is_over,
+        } = self;
+        if *is_over {
+            write!(
+                f,
+                "worker {worker} was held by {route} for {milliseconds} ms"
+            )
+        } else {
+            write!(
+                f,
+                "worker {worker} is held by {route}, for {milliseconds} ms so far"
+            )
+        }
+    }
+}
+
 impl Row {
     /// What it is called.
     #[must_use]
@@ -265,12 +291,16 @@ impl Row {
 
     /// When it had none, though it was begun with: from, to.
     pub fn waiting(&self) -> impl Iterator<Item = (Moment, Moment)> {
-        let waiting = self.spans.iter().filter(|span| span.state == State::Waiting);
+        let waiting = self
+            .spans
+            .iter()
+            .filter(|span| span.state == State::Waiting);
         waiting.filter_map(|span| Some((span.from, span.to?)))
     }
 
+    /// Of several threads the one that has been at it for longest: a worker looks in while another thread works.
     fn state(&self) -> Option<State> {
-        Some(match self.threads.last() {
+        Some(match self.threads.first() {
             Some(thread) => State::Running {
                 thread: thread.clone(),
             },

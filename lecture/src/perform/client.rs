@@ -33,7 +33,9 @@ impl Client {
         let (mut connections, mut surplus) = (Vec::new(), Vec::new());
         while connections.len() < wanted {
             if surplus.len() > TRIES * wanted {
-                return Err(io::Error::other("the server gives its workers unequal shares"));
+                return Err(io::Error::other(
+                    "the server gives its workers unequal shares",
+                ));
             }
             let mut connection = Connection::open(address, run)?;
             let worker = connection.ask("/worker")?.text;
@@ -133,7 +135,8 @@ impl Connection {
 
     /// Reads an answer whose length is told, as that of every handler here is.
     fn read(&mut self) -> io::Result<Answer> {
-        let malformed = || io::Error::new(io::ErrorKind::InvalidData, "not the answer of this server");
+        let malformed =
+            || io::Error::new(io::ErrorKind::InvalidData, "not the answer of this server");
         let mut head = (&mut self.stream).take(LONGEST_ANSWER);
         let mut lines = Vec::new();
         loop {
@@ -147,7 +150,9 @@ impl Connection {
         }
         let status = lines.first().and_then(|line| line.split(' ').nth(1));
         let status = status.and_then(|status| status.parse().ok());
-        let length = lines.iter().find_map(|line| line.strip_prefix("content-length:"));
+        let length = lines
+            .iter()
+            .find_map(|line| line.strip_prefix("content-length:"));
         let length = length.and_then(|length| length.trim().parse().ok());
         let (status, length): (u16, u64) = status.zip(length).ok_or_else(malformed)?;
         if length > LONGEST_ANSWER {

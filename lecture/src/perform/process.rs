@@ -23,11 +23,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts it. What it says of itself goes to `records`.
-    pub(super) fn start(
-        program: &Path,
-        run: Run,
-        records: Sender<Record>,
-    ) -> Result<Self, Failed> {
+    pub(super) fn start(program: &Path, run: Run, records: Sender<Record>) -> Result<Self, Failed> {
         let failed = |why: String| Failed(format!("the server could not be started: {why}"));
         let mut command = Command::new(program);
         command
@@ -55,7 +51,9 @@ impl Process {
         let read = stdout.read_line(&mut line);
         read.map_err(|error| failed(error.to_string()))?;
         let Some((address, description)) = listening(&line) else {
-            return Err(failed(String::from("what it said of it is on standard error")));
+            return Err(failed(String::from(
+                "what it said of it is on standard error",
+            )));
         };
         process.address = address;
         process.description = description.to_owned();
@@ -116,7 +114,11 @@ mod tests {
         let line = "listening on http://127.0.0.1:43210 (server-raw, 1 worker)\n";
         let address = ([127, 0, 0, 1], 43210).into();
         assert_eq!(listening(line), Some((address, "server-raw, 1 worker")));
-        for other in ["", "error: no\n", "listening on unix:/a (server-raw, 1 worker)"] {
+        for other in [
+            "",
+            "error: no\n",
+            "listening on unix:/a (server-raw, 1 worker)",
+        ] {
             assert_eq!(listening(other), None, "{other}");
         }
     }

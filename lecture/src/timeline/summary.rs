@@ -88,7 +88,11 @@ fn most_at_once(spans: impl Iterator<Item = (Moment, Moment)>) -> usize {
     turns.sort_unstable();
     let (mut now, mut most) = (0_usize, 0);
     for (_, begins) in turns {
-        now = if begins { now + 1 } else { now.saturating_sub(1) };
+        now = if begins {
+            now + 1
+        } else {
+            now.saturating_sub(1)
+        };
         most = most.max(now);
     }
     most

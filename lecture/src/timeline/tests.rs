@@ -91,7 +91,12 @@ fn awaiting_overlaps() {
         drawing.begins(2002, row, "worker-0");
         drawing.ends(2003, row);
     }
-    let states = [(0, "queued"), (1, "running"), (2, "waiting"), (2002, "running")];
+    let states = [
+        (0, "queued"),
+        (1, "running"),
+        (2, "waiting"),
+        (2002, "running"),
+    ];
     assert_eq!(drawing.row(0), states);
     let summary = drawing.timeline.summary();
     assert_eq!((summary.ran_at_once, summary.waited_at_once), (0, 2));
@@ -99,20 +104,30 @@ fn awaiting_overlaps() {
 }
 
 #[test]
-fn a_thread_of_a_pool_may_begin_before_the_worker_has_left() {
+fn of_several_threads_the_first_is_drawn() {
     let mut drawing = Drawing::new();
     drawing.sent(0, 0);
     drawing.begins(1, 0, "worker-0");
-    drawing.begins(2, 0, "pool-0");
-    assert_eq!(drawing.pauses(3, 0, "worker-0"), None, "nothing to be seen");
+    // A thread of a pool may begin before the worker has left.
+    assert_eq!(drawing.begins(2, 0, "pool-0"), None, "nothing to be seen");
+    drawing.pauses(3, 0, "worker-0");
+    // A worker may look in meanwhile.
+    assert_eq!(drawing.begins(500, 0, "worker-0"), None);
+    assert_eq!(drawing.pauses(501, 0, "worker-0"), None);
     drawing.pauses(1000, 0, "pool-0");
     drawing.begins(1001, 0, "worker-0");
     drawing.ends(1002, 0);
-    let running: Vec<&str> = drawing.timeline.rows()[0]
-        .running()
-        .map(|(_, _, thread)| thread)
-        .collect();
-    assert_eq!(running, ["worker-0", "pool-0", "worker-0"]);
+    let row = &drawing.timeline.rows()[0];
+    let running = row.running().map(|(from, to, thread)| {
+        let at = |moment: Moment| moment.since(drawing.start).as_millis();
+        (at(from), at(to), thread)
+    });
+    let expected = [
+        (1, 3, "worker-0"),
+        (3, 1000, "pool-0"),
+        (1001, 1002, "worker-0"),
+    ];
+    assert!(running.eq(expected), "{row:#?}");
 }
 
 #[test]
