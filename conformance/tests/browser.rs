@@ -1,9 +1,11 @@
-//! The chat in a real browser, on both servers: Chromium, driven through its WebDriver.
+//! The chat and the lecture's experiment in a real browser, on both servers: Chromium, driven through its WebDriver.
 //!
 //! Each person is a browser with a profile of its own, since a profile is a user to the chat. What is waited for is a
 //! condition of the page, asked for until it holds or time is up.
 #![forbid(unsafe_code)]
 
+#[path = "browser/lecture.rs"]
+mod lecture;
 #[path = "browser/window.rs"]
 mod window;
 
@@ -14,48 +16,50 @@ use conformance::{Options, Server, Signal, Subject};
 use window::{Driver, Screen, Window};
 
 macro_rules! on_both {
-    ($($test:ident;)*) => {
+    ($($test:path => $name:ident;)*) => {
         mod raw {
             $(#[tokio::test]
             #[ignore = "needs chromium and chromedriver: run ./test"]
-            async fn $test() {
-                super::$test(&super::subject("raw")).await;
+            async fn $name() {
+                $test("raw").await;
             })*
         }
 
         mod hyper {
             $(#[tokio::test]
             #[ignore = "needs chromium and chromedriver: run ./test"]
-            async fn $test() {
-                super::$test(&super::subject("hyper")).await;
+            async fn $name() {
+                $test("hyper").await;
             })*
         }
     };
 }
 
 on_both! {
-    two_people_talk;
-    a_restart_is_survived;
+    crate::two_people_talk => two_people_talk;
+    crate::a_restart_is_survived => a_restart_is_survived;
+    crate::lecture::an_experiment_is_seen => an_experiment_is_seen;
+    crate::lecture::the_keyboard_is_enough => the_keyboard_is_enough;
 }
 
-fn subject(server: &'static str) -> Subject {
-    Subject::new(server, chat(), &["--server", server])
+fn chat(server: &'static str) -> Subject {
+    Subject::new(server, program("app-ws-chat"), &["--server", server])
 }
 
-/// The chat's program, beside this test's.
-fn chat() -> PathBuf {
+/// A program of this workspace, beside this test's.
+fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running program has a file");
-    let chat = test
+    let program = test
         .ancestors()
         .nth(2)
         .expect("it lies in target/debug/deps")
-        .join("app-ws-chat");
+        .join(name);
     assert!(
-        chat.is_file(),
+        program.is_file(),
         "{} is not built: run ./test",
-        chat.display()
+        program.display()
     );
-    chat
+    program
 }
 
 fn screenshots() -> PathBuf {
@@ -108,7 +112,8 @@ async fn sees_people(window: &Window, names: &[&str]) {
         .await;
 }
 
-async fn two_people_talk(subject: &Subject) {
+async fn two_people_talk(server: &'static str) {
+    let subject = chat(server);
     let server = subject.start();
     let driver = Driver::start();
     let ada = enter(&driver, &server, "Ada", Screen::Desktop).await;
@@ -173,7 +178,8 @@ async fn two_people_talk(subject: &Subject) {
     bea.close().await;
 }
 
-async fn a_restart_is_survived(subject: &Subject) {
+async fn a_restart_is_survived(server: &'static str) {
+    let subject = chat(server);
     let mut server = subject.start();
     let driver = Driver::start();
     let ada = enter(&driver, &server, "Ada", Screen::Desktop).await;

@@ -1,6 +1,7 @@
 //! The server and the workers that the page runs on, which its experiments have where nothing else is said.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -8,12 +9,25 @@ use lecture::{Ground, MOST_WORKERS};
 
 /// What these flags, the environment and the file come to. The launcher knows: `--check` says what is in force.
 pub(crate) fn of(program: &Path, flags: &[OsString]) -> Ground {
-    let mut check = Command::new(program);
-    check.arg("subject").args(flags).arg("--check");
-    // What is wrong with the flags is said by the one who is to serve with them.
-    let said = check.stdin(Stdio::piped()).stderr(Stdio::null()).output();
-    let said = said.map_or_else(|_| Vec::new(), |output| output.stdout);
+    // What is wrong with them is said by the one who is to serve with them.
+    let said = check(program, flags).unwrap_or_default();
     read(&String::from_utf8_lossy(&said))
+}
+
+fn check(program: &Path, flags: &[OsString]) -> io::Result<Vec<u8>> {
+    let mut check = Command::new(program)
+        .arg("subject")
+        .args(flags)
+        .arg("--check")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    // It ends when its standard input does, and has something to say before.
+    let leash = check.stdin.take();
+    let output = check.wait_with_output()?;
+    drop(leash);
+    Ok(output.stdout)
 }
 
 /// Reads lines such as `workers = 2   # default`.

@@ -33,10 +33,10 @@ fn ran(row: &Row) -> (Moment, Moment, &str) {
     row.running().max_by_key(longest).unwrap()
 }
 
+/// From the first moment without a thread to the last; now and then its worker may have looked at it.
 fn waited(row: &Row) -> (Moment, Moment) {
-    row.waiting()
-        .max_by_key(|(from, to)| to.since(*from))
-        .unwrap()
+    let first = row.waiting().next().unwrap().0;
+    (first, row.waiting().last().unwrap().1)
 }
 
 fn overlap(one: (Moment, Moment), other: (Moment, Moment)) -> bool {

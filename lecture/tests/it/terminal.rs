@@ -1,6 +1,7 @@
 //! `lecture run`, as it is called.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 
 use crate::runs::PROGRAM;
@@ -72,4 +73,36 @@ fn the_server_of_a_run_ends_with_whoever_started_it() {
     // What the system does for a process that is killed.
     drop(server.stdin.take());
     assert_eq!(server.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_page_offers_what_it_runs_on() {
+    let mut page = Command::new(PROGRAM)
+        .args([
+            "--server",
+            "hyper",
+            "--bind",
+            "127.0.0.1:0",
+            "--access-log",
+            "off",
+        ])
+        .env("GATEWAY_WORKERS", "3")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stdout = BufReader::new(page.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    let address = line
+        .split(['/', ' '])
+        .find(|part| part.contains("127.0.0.1:"));
+    let mut stream = TcpStream::connect(address.unwrap()).unwrap();
+    let request = "GET /experiments HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    page.kill().unwrap();
+    page.wait().unwrap();
+    let ground = r#""ground":{"server":"hyper","workers":3}"#;
+    assert!(answer.contains(ground), "{answer}");
 }
