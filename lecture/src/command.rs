@@ -151,7 +151,14 @@ impl Screen {
             print(&format!("\x1b[{}A\x1b[J", self.lines));
         }
         self.lines = drawing.lines().count();
-        print(&drawing);
+        // A line that the terminal would break is two, and what is drawn over it would not meet.
+        let width = if self.is_live { self.width } else { usize::MAX };
+        let lines = drawing.lines().map(|line| line.chars().take(width));
+        print(
+            &lines
+                .flat_map(|line| line.chain(['\n']))
+                .collect::<String>(),
+        );
     }
 }
 

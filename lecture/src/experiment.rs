@@ -28,6 +28,16 @@ pub struct Experiment {
 }
 
 /// What a program runs on: what its experiments have where nothing else is said.
+///
+/// # Examples
+///
+/// ```
+/// use lecture::{Experiment, Ground, Server};
+///
+/// let ground = Ground { server: Server::Hyper, workers: 8 };
+/// let experiments = Experiment::all(ground);
+/// assert!(experiments.iter().flat_map(|one| &one.runs).all(|run| run.server == Server::Hyper));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Ground {
     /// The server.

@@ -20,6 +20,22 @@ use process::Process;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What may be seen of a run while it is performed.
+///
+/// # Examples
+///
+/// ```
+/// use lecture::Seen;
+///
+/// /// For [`perform`](lecture::perform): says what has changed.
+/// fn look(seen: Seen<'_>) {
+///     match seen {
+///         Seen::Serving(server) => println!("{server}"),
+///         Seen::Changed(_, change) => println!("{change:?}"),
+///         _ => (),
+///     }
+/// }
+/// # let _: fn(Seen<'_>) = look;
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Seen<'a> {
@@ -32,6 +48,17 @@ pub enum Seen<'a> {
 }
 
 /// Why a run came to no end, in words for whoever asked for it.
+///
+/// # Examples
+///
+/// ```
+/// use lecture::{Run, Server, Work, perform};
+///
+/// let run = Run::new(Work::Awaiting, 1, 1, 1, Server::Raw)?;
+/// let failed = perform("/nowhere".as_ref(), run, &mut |_| ()).unwrap_err();
+/// assert!(failed.to_string().starts_with("the server could not be started: "));
+/// # Ok::<(), lecture::OutOfBounds>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed(String);
 

@@ -127,6 +127,17 @@ fn compute(length: Duration) -> u64 {
 /// # Errors
 ///
 /// If the process has set up logging already, or is refused a thread.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// fn main() -> ExitCode {
+///     lecture::attach().expect("nothing was logged before");
+///     gateway::run(lecture::subject())
+/// }
+/// ```
 pub fn attach() -> io::Result<()> {
     stalls::listen().map_err(io::Error::other)?;
     thread::Builder::new()

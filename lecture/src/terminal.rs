@@ -21,6 +21,8 @@ pub struct Marks {
     pub queued: char,
     /// Running: it has a thread.
     pub running: char,
+    /// It had one for less than half of the time of a column.
+    pub moment: char,
     /// Waiting: it has none.
     pub waiting: char,
 }
@@ -30,6 +32,7 @@ impl Marks {
     pub const BLOCKS: Self = Self {
         queued: '░',
         running: '█',
+        moment: '│',
         waiting: '─',
     };
 
@@ -37,6 +40,7 @@ impl Marks {
     pub const PLAIN: Self = Self {
         queued: '.',
         running: '#',
+        moment: '|',
         waiting: '-',
     };
 }
@@ -73,11 +77,12 @@ pub fn draw(timeline: &Timeline, now: Moment, width: usize, marks: Marks) -> Str
     let Marks {
         queued,
         running,
+        moment,
         waiting,
     } = marks;
     let _ = writeln!(
         text,
-        "{:NAMES$}{queued} queued   {running} has a thread   {waiting} waits without one",
+        "{:NAMES$}{queued} queued  {running} has a thread  {moment} for a moment  {waiting} waits without one",
         ""
     );
     text
@@ -119,20 +124,26 @@ impl Scale {
     /// What a row was at in the time of a column: a moment with a thread is seen too.
     fn mark(&self, row: &Row, column: usize, marks: Marks) -> char {
         let (begin, end) = (self.begin(column), self.begin(column + 1));
-        let spans = row.spans().iter();
-        let within = spans.filter(|span| span.from < end && span.to.unwrap_or(self.now) > begin);
-        let (mut mark, mut strength) = (' ', 0);
-        for span in within {
-            let (its_mark, its_strength) = match span.state {
-                State::Queued => (marks.queued, 1),
-                State::Waiting => (marks.waiting, 2),
-                State::Running { .. } => (marks.running, 3),
-            };
-            if its_strength > strength {
-                (mark, strength) = (its_mark, its_strength);
+        let (mut ran, mut mark) = (None, ' ');
+        for span in row.spans() {
+            let (from, to) = (span.from, span.to.unwrap_or(self.now));
+            if from >= end || to <= begin {
+                continue;
+            }
+            match span.state {
+                State::Queued => mark = marks.queued,
+                State::Waiting => mark = marks.waiting,
+                State::Running { .. } => {
+                    let part = to.min(end).since(from.max(begin));
+                    *ran.get_or_insert(Duration::ZERO) += part;
+                }
             }
         }
-        mark
+        match ran {
+            Some(ran) if 2 * ran < end.since(begin) => marks.moment,
+            Some(_) => marks.running,
+            None => mark,
+        }
     }
 
     /// `0 s      1 s      2 s`, with each text where its time is.

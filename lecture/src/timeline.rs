@@ -35,6 +35,22 @@ pub struct Timeline {
 }
 
 /// One request.
+///
+/// # Examples
+///
+/// ```
+/// use lecture::{Row, State};
+///
+/// /// Who was at it, in the order of time.
+/// fn threads(row: &Row) -> Vec<&str> {
+///     let threads = row.spans().iter().filter_map(|span| match &span.state {
+///         State::Running { thread } => Some(&**thread),
+///         State::Queued | State::Waiting => None,
+///     });
+///     threads.collect()
+/// }
+/// # let _: fn(&Row) -> Vec<&str> = threads;
+/// ```
 #[derive(Debug, Clone)]
 pub struct Row {
     name: String,

@@ -6,6 +6,16 @@ use std::time::Duration;
 use crate::{Moment, Row, Timeline};
 
 /// What a run comes to; its [`Display`](fmt::Display) says it in words.
+///
+/// # Examples
+///
+/// ```
+/// use lecture::{Run, Server, Timeline, Work};
+///
+/// let run = Run::new(Work::Awaiting, 1, 1, 1, Server::Raw)?;
+/// assert!(Timeline::new(run).summary().took.is_zero(), "it has not begun");
+/// # Ok::<(), lecture::OutOfBounds>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {

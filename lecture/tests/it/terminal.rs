@@ -27,7 +27,7 @@ fn a_run_is_drawn() {
     );
     assert!(axis.trim_start().starts_with("0 s"), "{axis}");
     for row in [one, other] {
-        assert!(row.contains("#--") && row.ends_with("worker-0"), "{row}");
+        assert!(row.contains("|--") && row.ends_with("worker-0"), "{row}");
     }
     assert!(bystander.starts_with("bystander  "), "{bystander}");
     assert!(legend.contains("# has a thread"), "{legend}");
