@@ -92,6 +92,9 @@ pub fn draw(timeline: &Timeline, now: Moment, width: usize, marks: Marks) -> Str
 const NAMES: usize = 12;
 const THREADS: usize = 18;
 
+/// Columns for the text of a mark of the axis.
+const TICK: usize = 8;
+
 /// What a column stands for.
 struct Scale {
     columns: usize,
@@ -148,21 +151,18 @@ impl Scale {
 
     /// `0 s      1 s      2 s`, with each text where its time is.
     fn axis(&self) -> String {
-        let total = self.total.as_secs_f64();
-        let steps = [0.001, 0.01, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0];
-        let fits = |step: &f64| total / step * 8.0 <= self.columns as f64;
-        let step = steps.into_iter().find(fits).unwrap_or(60.0);
+        let total = self.total.as_millis().max(1) as usize;
+        let steps = [1, 10, 50, 100, 250, 500, 1000, 2000, 5000, 10_000, 20_000];
+        let fits = |step: &usize| total * TICK <= step * self.columns;
+        let step = steps.into_iter().find(fits).unwrap_or(60_000);
         let mut axis = String::new();
-        for tick in 0.. {
-            let time = f64::from(tick) * step;
-            let column = (time / total * self.columns as f64) as usize;
+        for time in (0..).step_by(step) {
+            let column = time * self.columns / total;
             if column >= self.columns {
                 break;
             }
-            while axis.len() < column {
-                axis.push(' ');
-            }
-            let _ = write!(axis, "{time} s");
+            let _ = write!(axis, "{:1$}", "", column.saturating_sub(axis.len()));
+            let _ = write!(axis, "{} s", time as f64 / 1000.0);
         }
         axis
     }

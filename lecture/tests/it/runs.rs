@@ -50,6 +50,14 @@ fn some_overlap(rows: &[Row]) -> bool {
     })
 }
 
+fn assert_one_at_a_time_on_each_thread(timeline: &Timeline) {
+    for (one, other) in pairs(requests(timeline)) {
+        let ((from, to, thread), (begun, ended, another)) = (ran(one), ran(other));
+        let shared = thread == another && overlap((from, to), (begun, ended));
+        assert!(!shared, "{timeline:#?}");
+    }
+}
+
 fn pairs(rows: &[Row]) -> impl Iterator<Item = (&Row, &Row)> {
     let numbered = rows.iter().enumerate();
     numbered.flat_map(|(number, row)| rows[number + 1..].iter().map(move |other| (row, other)))
@@ -117,12 +125,7 @@ fn requests_that_block_overlap_on_workers_of_their_own() {
             shares[worker] += 1;
         }
         assert_eq!(shares, [2, 2], "known workers, and equal shares");
-        for (one, other) in pairs(requests(&timeline)) {
-            let ((from, to, worker), (begun, ended, another)) = (ran(one), ran(other));
-            if worker == another {
-                assert!(!overlap((from, to), (begun, ended)), "{timeline:#?}");
-            }
-        }
+        assert_one_at_a_time_on_each_thread(&timeline);
         assert!(some_overlap(requests(&timeline)), "{timeline:#?}");
     }
 }
@@ -137,7 +140,7 @@ fn plain_functions_overlap_on_the_threads_of_the_pool_and_no_further() {
         threads.dedup();
         assert_eq!(threads.len(), 4, "{threads:?}");
         assert!(some_overlap(requests(&timeline)), "{timeline:#?}");
-        assert!(timeline.summary().ran_at_once <= 4, "{timeline:#?}");
+        assert_one_at_a_time_on_each_thread(&timeline);
     }
 }
 
@@ -145,10 +148,7 @@ fn plain_functions_overlap_on_the_threads_of_the_pool_and_no_further() {
 fn computations_hold_their_worker_unless_they_are_beside_it() {
     for server in SERVERS {
         let on = run(Work::Computing, 2, 300, 1, server);
-        for (one, other) in pairs(requests(&on)) {
-            let ((from, to, _), (begun, ended, _)) = (ran(one), ran(other));
-            assert!(!overlap((from, to), (begun, ended)), "{on:#?}");
-        }
+        assert_one_at_a_time_on_each_thread(&on);
         let beside = run(Work::ComputingBeside, 2, 1000, 1, server);
         for row in requests(&beside) {
             let (from, to, thread) = ran(row);
