@@ -16,9 +16,6 @@ use crate::{Run, Timeline};
 use client::Client;
 use process::Process;
 
-/// How much longer than all of its requests one after the other a run may take: a machine may be busy with other things.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// What may be seen of a run while it is performed.
 ///
 /// # Examples
@@ -78,8 +75,8 @@ impl std::error::Error for Failed {}
 ///
 /// # Errors
 ///
-/// If the server cannot be started or ends, the client cannot ask it, or 30 seconds more have passed than all requests take one after
-/// the other.
+/// If the server cannot be started or ends, the client cannot ask it or has another answer than 200, or nothing is heard of the requests for
+/// 30 seconds and twenty times their length.
 ///
 /// # Examples
 ///
@@ -106,11 +103,12 @@ pub fn perform(
         .spawn(move || client.fire(&records))
         .map_err(Failed::client)?;
 
-    let deadline = Instant::now() + run.length() * run.requests + PATIENCE;
+    let mut last = Instant::now();
     let mut timeline = Timeline::new(run);
     while !timeline.is_over() {
         match seen.recv_timeout(FRAME) {
             Ok(record) => {
+                last = Instant::now();
                 if let What::Failed { why } = record.what {
                     return Err(Failed(why));
                 }
@@ -123,13 +121,17 @@ pub fn perform(
                 return Err(Failed(String::from("the server has ended by itself")));
             }
         }
-        if Instant::now() > deadline {
-            return Err(Failed(String::from(
-                "not all requests were answered in time",
-            )));
+        if last.elapsed() > patience(run) {
+            let why = "nothing was heard of its requests any more";
+            return Err(Failed(String::from(why)));
         }
     }
     Ok(timeline)
+}
+
+/// How long nothing may happen: much longer than a request takes, as a machine may be busy with other things.
+fn patience(run: Run) -> Duration {
+    20 * run.length() + Duration::from_secs(30)
 }
 
 /// How often a terminal is drawn anew.

@@ -31,7 +31,7 @@ pub(crate) enum What {
     /// The row has its answer.
     Ends { row: usize },
     /// The client has the answer.
-    Answered { row: usize, status: u16 },
+    Answered { row: usize },
     /// The stall detector has found something.
     Stall {
         worker: u64,

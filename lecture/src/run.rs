@@ -102,9 +102,10 @@ impl fmt::Display for Run {
         };
         write!(
             f,
-            "{requests} request{} that {verb} for {} s each, on server-{} with {workers} worker{}",
+            "{requests} request{} that {verb} for {} s{}, on server-{} with {workers} worker{}",
             many(*requests),
             self.length().as_secs_f64(),
+            if *requests == 1 { "" } else { " each" },
             server.name(),
             many(*workers)
         )

@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 use std::{io, thread};
 
-use adapters::cpu::run_cpu;
+use adapters::cpu::CpuPool;
 use adapters::{Pool, PoolSettings};
 use app_router::{Request, Router};
 use gateway_spec::{AppError, Application, SyncBody};
@@ -43,13 +43,18 @@ use observed::Observed;
 #[must_use]
 pub fn subject() -> impl Application {
     let threads = NonZeroUsize::new(POOL_THREADS as usize).expect("some threads");
-    let pool = Pool::new("pool", PoolSettings::default().with_threads(threads));
+    let settings = PoolSettings::default().with_threads(threads);
+    let pool = Pool::new("pool", settings.with_queue_deadline(QUEUE));
+    let settings = PoolSettings::for_cores().with_queue_deadline(QUEUE);
+    let cpus = CpuPool::new("cpu", settings);
     let routes = Router::new()
         .get("/blocking/{milliseconds}", blocking)
         .get("/awaiting/{milliseconds}", awaiting)
         .get("/pooled/{milliseconds}", pooled)
         .get("/computing/{milliseconds}", computing)
-        .get("/computing-beside/{milliseconds}", computing_beside)
+        .get("/computing-beside/{milliseconds}", move |request| {
+            computing_beside(cpus.clone(), request)
+        })
         .get("/quick", async || "quick\n")
         .get("/worker", async || name_of_thread())
         .get("/fence", fence)
@@ -58,6 +63,10 @@ pub fn subject() -> impl Application {
         .expect("these routes do not conflict");
     Observed(routes)
 }
+
+/// How long requests may queue for a thread of a pool: longer than any run, however busy the machine is. (The default, ten
+/// seconds, would answer some by 503.)
+const QUEUE: Duration = Duration::from_secs(3600);
 
 /// The common mistake: the worker's thread sleeps, and with it everybody whom it serves.
 async fn blocking(request: Request) -> Result<&'static str, AppError> {
@@ -84,11 +93,11 @@ async fn computing(request: Request) -> Result<String, AppError> {
     Ok(format!("computed {result}\n"))
 }
 
-/// Another thread is at work; for the worker it is a wait.
-async fn computing_beside(request: Request) -> Result<String, AppError> {
+/// Another thread is at work; for the worker it is a wait. (Most programs need no pool of their own: `run_cpu` has the process's.)
+async fn computing_beside(cpus: CpuPool, request: Request) -> Result<String, AppError> {
     let (length, row) = (length(&request)?, row(&request.scope));
     let work = move || recorded(row, || compute(length));
-    let result = run_cpu(request.body.gone(), work).await?;
+    let result = cpus.run(request.body.gone(), work).await?;
     Ok(format!("computed {result}\n"))
 }
 

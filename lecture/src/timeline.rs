@@ -58,7 +58,7 @@ pub struct Row {
     /// Threads that are at it now.
     threads: Vec<String>,
     ended: bool,
-    status: Option<u16>,
+    answered: bool,
 }
 
 /// A part of a row's time.
@@ -129,7 +129,7 @@ impl Timeline {
             spans: Vec::new(),
             threads: Vec::new(),
             ended: false,
-            status: None,
+            answered: false,
         });
         Self {
             run,
@@ -172,7 +172,7 @@ impl Timeline {
 
     /// Whether every request has been answered, and every worker has said all.
     pub(crate) fn is_over(&self) -> bool {
-        let answered = |row: &Row| row.ended && row.status.is_some();
+        let answered = |row: &Row| row.ended && row.answered;
         self.rows.iter().all(answered) && self.fences == self.rows.len()
     }
 
@@ -196,8 +196,8 @@ impl Timeline {
                 row.ended = true;
                 None
             }),
-            What::Answered { row, status } => {
-                self.rows.get_mut(row)?.status = Some(status);
+            What::Answered { row } => {
+                self.rows.get_mut(row)?.answered = true;
                 None
             }
             What::Stall {
@@ -289,12 +289,6 @@ impl Row {
     #[must_use]
     pub fn spans(&self) -> &[Span] {
         &self.spans
-    }
-
-    /// The status of its answer, once the client has it.
-    #[must_use]
-    pub const fn status(&self) -> Option<u16> {
-        self.status
     }
 
     /// When it had a thread: from, to, and whose.

@@ -76,10 +76,11 @@ impl Client {
         thread::scope(|scope| {
             for (row, connection) in self.connections.iter_mut().enumerate() {
                 scope.spawn(move || {
-                    let read = connection.read();
-                    let status = read.map(|answer| answer.status);
-                    say(match status {
-                        Ok(status) => What::Answered { row, status },
+                    say(match connection.read() {
+                        Ok(Answer { status: 200, .. }) => What::Answered { row },
+                        Ok(Answer { status, .. }) => What::Failed {
+                            why: format!("a request was answered by {status}"),
+                        },
                         Err(error) => Connection::failed(&error),
                     });
                     // Behind it on the same worker: what the worker had to say of it has been said.
@@ -111,7 +112,7 @@ impl Connection {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         // Longer than the run may last, which is given up before.
-        let patience = run.length() * run.requests + 2 * super::PATIENCE;
+        let patience = super::patience(run) * (run.requests + 2);
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
         Ok(Self {

@@ -144,7 +144,7 @@ fn it_is_over_when_all_is_answered_and_said() {
     for row in 0..3 {
         drawing.sent(0, row);
         drawing.begins(1, row, "worker-0");
-        drawing.at(2, What::Answered { row, status: 200 });
+        drawing.at(2, What::Answered { row });
         drawing.at(2, What::Fence);
     }
     for row in 0..3 {

@@ -11,11 +11,7 @@ const SERVERS: [Server; 2] = [Server::Raw, Server::Hyper];
 
 fn run(work: Work, requests: u32, milliseconds: u32, workers: u32, server: Server) -> Timeline {
     let run = Run::new(work, requests, milliseconds, workers, server).unwrap();
-    let timeline = perform(Path::new(PROGRAM), run, &mut |_| ()).unwrap();
-    for row in timeline.rows() {
-        assert_eq!(row.status(), Some(200), "{run}: {}", row.name());
-    }
-    timeline
+    perform(Path::new(PROGRAM), run, &mut |_| ()).unwrap()
 }
 
 /// The requests without the bystander's.
