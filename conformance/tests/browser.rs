@@ -1,9 +1,12 @@
-//! The chat, and the page of a server's operator, in a real browser, on both servers: Chromium, driven through its WebDriver.
+//! The chat, the page of a server's operator, and the lecture's experiment in a real browser, on both servers: Chromium, driven through
+//! its WebDriver.
 //!
 //! Each person of the chat is a browser with a profile of its own, since a profile is a user to the chat. What is waited for is a
 //! condition of the page, asked for until it holds or time is up.
 #![forbid(unsafe_code)]
 
+#[path = "browser/lecture.rs"]
+mod lecture;
 #[path = "browser/operator.rs"]
 mod operator;
 #[path = "browser/window.rs"]
@@ -13,53 +16,54 @@ use std::path::PathBuf;
 
 use conformance::{Options, Server, Signal, Subject};
 
-use operator::an_operator_sees_the_server;
 use window::{Driver, Screen, Window};
 
 macro_rules! on_both {
-    ($($test:ident;)*) => {
+    ($($test:path => $name:ident;)*) => {
         mod raw {
             $(#[tokio::test]
             #[ignore = "needs chromium and chromedriver: run ./test"]
-            async fn $test() {
-                super::$test("raw").await;
+            async fn $name() {
+                $test("raw").await;
             })*
         }
 
         mod hyper {
             $(#[tokio::test]
             #[ignore = "needs chromium and chromedriver: run ./test"]
-            async fn $test() {
-                super::$test("hyper").await;
+            async fn $name() {
+                $test("hyper").await;
             })*
         }
     };
 }
 
 on_both! {
-    two_people_talk;
-    a_restart_is_survived;
-    an_operator_sees_the_server;
+    crate::two_people_talk => two_people_talk;
+    crate::a_restart_is_survived => a_restart_is_survived;
+    crate::lecture::an_experiment_is_seen => an_experiment_is_seen;
+    crate::lecture::the_keyboard_is_enough => the_keyboard_is_enough;
+    crate::operator::an_operator_sees_the_server => an_operator_sees_the_server;
 }
 
-fn subject(server: &'static str) -> Subject {
-    Subject::new(server, chat(), &["--server", server])
+fn chat(server: &'static str) -> Subject {
+    Subject::new(server, program("app-ws-chat"), &["--server", server])
 }
 
-/// The chat's program, beside this test's.
-fn chat() -> PathBuf {
+/// A program of this workspace, beside this test's.
+fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running program has a file");
-    let chat = test
+    let program = test
         .ancestors()
         .nth(2)
         .expect("it lies in target/debug/deps")
-        .join("app-ws-chat");
+        .join(name);
     assert!(
-        chat.is_file(),
+        program.is_file(),
         "{} is not built: run ./test",
-        chat.display()
+        program.display()
     );
-    chat
+    program
 }
 
 fn screenshots() -> PathBuf {
@@ -113,7 +117,7 @@ async fn sees_people(window: &Window, names: &[&str]) {
 }
 
 async fn two_people_talk(server: &'static str) {
-    let subject = subject(server);
+    let subject = chat(server);
     let server = subject.start();
     let driver = Driver::start();
     let ada = enter(&driver, &server, "Ada", Screen::Desktop).await;
@@ -179,7 +183,7 @@ async fn two_people_talk(server: &'static str) {
 }
 
 async fn a_restart_is_survived(server: &'static str) {
-    let subject = subject(server);
+    let subject = chat(server);
     let mut server = subject.start();
     let driver = Driver::start();
     let ada = enter(&driver, &server, "Ada", Screen::Desktop).await;

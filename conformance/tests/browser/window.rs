@@ -30,6 +30,8 @@ pub(crate) struct Driver {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Screen {
     Desktop,
+    /// Of somebody who likes it dark; tall.
+    Dark,
     Phone,
 }
 
@@ -80,6 +82,10 @@ impl Driver {
         let mut options = json!({ "binary": "/usr/bin/chromium" });
         match screen {
             Screen::Desktop => arguments.push("--window-size=1280,800".into()),
+            Screen::Dark => {
+                arguments.push("--window-size=1280,1400".into());
+                arguments.push("--force-dark-mode".into());
+            }
             Screen::Phone => {
                 let metrics = json!({ "width": 390, "height": 844, "pixelRatio": 2.0 });
                 options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
@@ -133,6 +139,13 @@ impl Window {
         let found = self.client.find(Locator::Css(selector)).await;
         let found = found.unwrap_or_else(|error| panic!("{selector}: {error}"));
         found.click().await.expect("it can be clicked");
+    }
+
+    /// Presses keys, as they are written in WebDriver, for whatever has the focus.
+    pub(crate) async fn press(&self, keys: &str) {
+        let focused = self.client.active_element().await;
+        let focused = focused.expect("a page has a focus");
+        focused.send_keys(keys).await.expect("it takes keys");
     }
 
     /// Whether a JavaScript expression is true now.
