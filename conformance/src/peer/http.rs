@@ -97,9 +97,9 @@ impl Routes {
                 self.reports.pass_blocking("hold");
                 responder.respond("held").await
             }
-            ["block-beside", milliseconds] => {
-                let time = Duration::from_millis(milliseconds.parse()?);
-                tokio::spawn(async move { std::thread::sleep(time) });
+            ["hold-beside"] => {
+                let reports = Arc::clone(&self.reports);
+                tokio::spawn(async move { reports.pass_blocking("hold") });
                 responder.respond("spawned").await
             }
             ["event"] => {

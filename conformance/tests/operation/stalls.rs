@@ -156,8 +156,11 @@ fn a_stream_that_holds_its_worker_is_named(subject: &Subject) {
 }
 
 fn a_task_beside_the_exchanges_is_seen_too(subject: &Subject) {
-    let (server, metrics) = start(subject, &[]);
-    assert_eq!(server.ask("/conformance/block-beside/600"), "spawned");
+    let (server, metrics) = start_two(subject);
+    // It stays connected: a worker without a connection is not asked for a sign.
+    let mut client = server.connect();
+    assert_eq!(client.get("/conformance/hold-beside").text(), "spawned");
+    let_go(server.address(), metrics);
     let route = "gateway_stalls_total{route=\"(a task beside the exchanges)\"}";
     wait_for(metrics, route, |count| count >= 1.0);
     let line = server.wait_for_log("held a worker");
