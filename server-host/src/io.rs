@@ -83,21 +83,27 @@ impl Io {
     /// A connection of which nothing was read.
     #[must_use]
     pub fn new(stream: Stream) -> Self {
-        Self::with_parts(stream, BytesMut::new(), Output::default())
+        Self {
+            stream,
+            input: BytesMut::new(),
+            output: Output::default(),
+            borrowed: false,
+            size: Size::Small,
+            read: ReadSide::Open,
+            system: System::MayHave,
+            write: WriteSide::Open,
+        }
     }
 
     /// A connection of which something was read, or which has something to write.
     #[must_use]
     pub fn with_parts(stream: Stream, input: BytesMut, output: Output) -> Self {
         Self {
-            stream,
-            borrowed: input.capacity() > 0,
             input,
             output,
-            size: Size::Small,
-            read: ReadSide::Open,
-            system: System::MayHave,
-            write: WriteSide::Open,
+            // Even without room, it may share memory with what was taken out of it.
+            borrowed: true,
+            ..Self::new(stream)
         }
     }
 
