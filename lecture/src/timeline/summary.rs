@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::{Moment, Row, Timeline};
+use crate::{Moment, Row, Run, Timeline};
 
 /// What a run comes to; its [`Display`](fmt::Display) says it in words.
 ///
@@ -21,7 +21,8 @@ use crate::{Moment, Row, Timeline};
 pub struct Summary {
     /// From the first request sent to the last one answered, without the bystander's.
     pub took: Duration,
-    /// How many requests had a thread at the same time, at most; moments below 5 milliseconds aside.
+    /// How many requests had a thread at the same time, at most. Moments aside: below a twentieth of what
+    /// each was asked to take.
     pub ran_at_once: usize,
     /// How many requests waited without a thread at the same time, at most; moments aside.
     pub waited_at_once: usize,
@@ -35,7 +36,7 @@ impl Summary {
         let ran = requests.iter().flat_map(Row::running);
         let ran = ran.map(|(from, to, _)| (from, to));
         let waited = requests.iter().flat_map(Row::waiting);
-        let first = timeline.began();
+        let (first, least) = (timeline.began(), least(timeline.run()));
         let last = requests
             .iter()
             .filter_map(|row| row.spans().last()?.to)
@@ -45,8 +46,8 @@ impl Summary {
         let queued = queued.and_then(|span| Some(span.to?.since(span.from)));
         Self {
             took: took.unwrap_or_default(),
-            ran_at_once: most_at_once(ran),
-            waited_at_once: most_at_once(waited),
+            ran_at_once: most_at_once(ran, least),
+            waited_at_once: most_at_once(waited, least),
             bystander_queued: queued.unwrap_or_default(),
         }
     }
@@ -86,13 +87,16 @@ fn seconds(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64())
 }
 
-/// Shorter spans cannot be seen: a handler that awaits has its worker for microseconds.
-const SEEN: Duration = Duration::from_millis(5);
+/// How long a span is that counts: a twentieth of what was asked for, and 5 milliseconds at least. A handler that awaits has its
+/// worker for microseconds, or somewhat longer on a machine that is busy with other things.
+fn least(run: &Run) -> Duration {
+    (run.length() / 20).max(Duration::from_millis(5))
+}
 
 /// How many of some spans hold at the same time, at most. One that begins when another ends is after it.
-fn most_at_once(spans: impl Iterator<Item = (Moment, Moment)>) -> usize {
+fn most_at_once(spans: impl Iterator<Item = (Moment, Moment)>, least: Duration) -> usize {
     let mut turns: Vec<(Moment, bool)> = spans
-        .filter(|(from, to)| to.since(*from) >= SEEN)
+        .filter(|(from, to)| to.since(*from) >= least)
         .flat_map(|(from, to)| [(from, true), (to, false)])
         .collect();
     turns.sort_unstable();
