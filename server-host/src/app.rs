@@ -189,6 +189,10 @@ impl<A: Application> Shared<A> {
 }
 
 /// What is in a box, whose memory is given back here: dereferenced in a future, it would live as long.
+#[expect(
+    clippy::boxed_local,
+    reason = "to take it out of its box is what this is for"
+)]
 fn unboxed<T>(boxed: Box<T>) -> T {
     *boxed
 }
