@@ -1,22 +1,28 @@
-//! The rooms that somebody is in, shared by all connections of the process.
+//! The rooms of this node that somebody is in, shared by all its connections.
 //!
-//! A room lives from its first visitor to its last; the store knows it before and after. Its lock is held for pure work
+//! A room lives from its first visitor to its last; the bus knows it before and after. Its lock is held for pure work
 //! alone, never over an await, and deliveries go to outboxes that never wait.
+
+mod live;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gateway_spec::Text;
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
-use crate::message::{Position, Timestamp};
+use crate::bus::{Bus, Event, Listener};
+use crate::message::{Offset, Position, Present, Rank, Timestamp};
+use crate::metrics::{Gauges, Metrics};
+use crate::moderation::{Act, Listing, Order, Rules, Ruling};
 use crate::name::{Nick, RoomName, UserId};
 use crate::outbox::{Lane, Outbox};
-use crate::protocol::{Draft, RequestId, ServerFrame};
+use crate::protocol::{Bye, Draft, RequestId, ServerFrame};
 use crate::refusal::Refusal;
-use crate::room::{Audience, ConnectionId, Delivery, Notice, Receipt, Room, Sent};
-use crate::store::{Store, StoreError};
+use crate::room::{ConnectionId, Page, Receipt, Step};
+use crate::store::StoreError;
+use live::LiveRoom;
 
 /// Rooms that may live at once: with [`RING_BYTES`](crate::ring::RING_BYTES), a gigabyte of messages at most.
 const ROOMS: usize = 4_096;
@@ -25,8 +31,11 @@ const ROOMS: usize = 4_096;
 #[derive(Debug)]
 pub(crate) struct Hub {
     rooms: Mutex<HashMap<RoomName, Place>>,
-    store: Arc<dyn Store>,
+    bus: Arc<dyn Bus>,
+    /// What is in force in all rooms. Read when the first visitor comes.
+    house: OnceCell<Arc<House>>,
     connections: AtomicU64,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 #[derive(Debug)]
@@ -36,25 +45,30 @@ struct Place {
     seats: usize,
 }
 
-#[derive(Debug)]
-struct LiveRoom {
-    name: RoomName,
-    // Filled by the first visitor; the others wait, so that nobody opens a past that is already moving on.
-    open: OnceCell<Mutex<Members>>,
+/// Who wants to come in.
+#[derive(Clone, Debug)]
+pub(crate) struct Newcomer {
+    pub(crate) user: UserId,
+    pub(crate) wish: Nick,
+    pub(crate) rank: Rank,
 }
 
-#[derive(Debug)]
-struct Members {
-    room: Room,
-    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+/// A room from outside, for the host.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct Glance {
+    pub(crate) room: RoomName,
+    pub(crate) users: usize,
+    pub(crate) connections: usize,
 }
 
 impl Hub {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(bus: Arc<dyn Bus>) -> Self {
         Self {
             rooms: Mutex::default(),
-            store,
+            bus,
+            house: OnceCell::new(),
             connections: AtomicU64::new(0),
+            metrics: Arc::default(),
         }
     }
 
@@ -68,37 +82,16 @@ impl Hub {
         self: &Arc<Self>,
         name: &RoomName,
         connection: ConnectionId,
+        user: UserId,
     ) -> Result<Seat, Refusal> {
-        let room = {
-            let mut rooms = self.lock();
-            if !rooms.contains_key(name) && rooms.len() >= ROOMS {
-                return Err(Refusal::Full);
-            }
-            let place = rooms.entry(name.clone()).or_insert_with(|| Place {
-                room: Arc::new(LiveRoom {
-                    name: name.clone(),
-                    open: OnceCell::new(),
-                }),
-                seats: 0,
-            });
-            place.seats += 1;
-            Arc::clone(&place.room)
-        };
+        self.house().await?.admits(user)?;
         let seat = Seat {
+            room: self.take_place(name)?,
             hub: Arc::clone(self),
-            room,
             connection,
         };
-        let opened = seat.room.open.get_or_try_init(|| async {
-            let past = self.store.open(name).await?;
-            let room = Room::new(name.clone(), past);
-            Ok(Mutex::new(Members {
-                room,
-                outboxes: HashMap::new(),
-            }))
-        });
-        match opened.await {
-            Ok(_) => Ok(seat),
+        match seat.room.open(&*self.bus).await {
+            Ok(()) => Ok(seat),
             Err(error) => {
                 report(name, "a room cannot open", &error);
                 Err(Refusal::Store)
@@ -106,9 +99,205 @@ impl Hub {
         }
     }
 
+    fn take_place(&self, name: &RoomName) -> Result<Arc<LiveRoom>, Refusal> {
+        let mut rooms = self.lock();
+        if rooms.get(name).is_some_and(|place| place.room.is_lost()) {
+            // Those who sit in it have been told to come again.
+            rooms.remove(name);
+        }
+        if !rooms.contains_key(name) && rooms.len() >= ROOMS {
+            return Err(Refusal::Full);
+        }
+        let place = rooms.entry(name.clone()).or_insert_with(|| Place {
+            room: Arc::new(LiveRoom::new(name.clone(), Arc::clone(&self.metrics))),
+            seats: 0,
+        });
+        place.seats += 1;
+        Ok(Arc::clone(&place.room))
+    }
+
+    /// What the host orders, in a room or in all of them.
+    pub(crate) async fn order(
+        self: &Arc<Self>,
+        room: Option<&RoomName>,
+        order: Order,
+        by: Box<str>,
+    ) -> Result<(), Refusal> {
+        let now = Timestamp::now();
+        let ruling = match room {
+            Some(name) => {
+                // Without a seat the room would not be there, or not know who is in it.
+                let seat = self
+                    .visit(name, self.connection(), UserId::passing(fastrand::u64(..)))
+                    .await?;
+                let ruling = seat.room.with(|members| members.room.decide(order, by, None, now))??;
+                return self.rule(ruling).await;
+            }
+            None => Ruling {
+                ts: now,
+                room: None,
+                act: order.act,
+                user: order.user,
+                nick: None,
+                ms: order.time,
+                by,
+                by_user: None,
+                reason: order.reason,
+            },
+        };
+        self.house().await?.has_room(now)?;
+        self.rule(ruling).await
+    }
+
+    /// What is in force in a room, or in all of them.
+    pub(crate) async fn listing(
+        self: &Arc<Self>,
+        room: Option<&RoomName>,
+    ) -> Result<Listing, Refusal> {
+        let now = Timestamp::now();
+        match room {
+            Some(name) => {
+                let user = UserId::passing(fastrand::u64(..));
+                let seat = self.visit(name, self.connection(), user).await?;
+                seat.room.with(|members| members.room.rules().list(now))
+            }
+            None => Ok(self.house().await?.lock().list(now)),
+        }
+    }
+
+    /// The living rooms.
+    pub(crate) fn glance(&self) -> Vec<Glance> {
+        let rooms = self.live();
+        let glance = rooms.iter().filter_map(|room| {
+            let seen = room.with(|members| Glance {
+                room: members.room.name().clone(),
+                users: members.room.count(),
+                connections: members.outboxes.len(),
+            });
+            seen.ok()
+        });
+        glance.collect()
+    }
+
+    /// Who is in a room; `None`: nobody of this node.
+    pub(crate) fn people(&self, name: &RoomName) -> Option<Vec<Present>> {
+        let room = self.lock().get(name).map(|place| Arc::clone(&place.room))?;
+        room.with(|members| members.room.people()).ok()
+    }
+
+    pub(crate) async fn audit(&self, limit: usize) -> Result<Vec<Arc<Ruling>>, StoreError> {
+        self.bus.audit(limit).await
+    }
+
+    pub(crate) fn gauges(&self) -> Gauges {
+        let rooms = self.glance();
+        Gauges {
+            rooms: rooms.len(),
+            members: rooms.iter().map(|room| room.connections).sum(),
+        }
+    }
+
+    /// The node ends.
+    pub(crate) fn shut_down(&self) {
+        self.bus.shut_down();
+    }
+
+    async fn rule(&self, ruling: Ruling) -> Result<(), Refusal> {
+        let ruling = Arc::new(ruling);
+        let json = serde_json::to_string(&ruling).unwrap_or_default();
+        self.bus.rule(ruling).await.map_err(|error| {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "a ruling was not kept");
+            Refusal::Store
+        })?;
+        self.metrics.rulings.add(1);
+        tracing::info!(target: "chat::audit", "{json}");
+        Ok(())
+    }
+
+    async fn house(self: &Arc<Self>) -> Result<&House, Refusal> {
+        let house = self.house.get_or_try_init(|| async {
+            let house = Arc::new(House::new(Arc::downgrade(self)));
+            let rules = self.bus.open_house(Arc::clone(&house) as Arc<dyn Listener>).await?;
+            house.begin(rules);
+            Ok(house)
+        });
+        match house.await {
+            Ok(house) => Ok(house),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error as &StoreError;
+                tracing::error!(error, "the rules of the house cannot be read");
+                Err(Refusal::Store)
+            }
+        }
+    }
+
+    fn live(&self) -> Vec<Arc<LiveRoom>> {
+        let rooms = self.lock();
+        rooms.values().map(|place| Arc::clone(&place.room)).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<RoomName, Place>> {
         // Nothing under this lock can panic half-way.
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is in force in all rooms.
+#[derive(Debug)]
+struct House {
+    hub: std::sync::Weak<Hub>,
+    rules: Mutex<Rules>,
+}
+
+impl House {
+    fn new(hub: std::sync::Weak<Hub>) -> Self {
+        Self {
+            hub,
+            rules: Mutex::default(),
+        }
+    }
+
+    /// Takes the rules as they were read, and over them what was heard meanwhile.
+    fn begin(&self, rules: Rules) {
+        let mut mine = self.lock();
+        let heard = std::mem::replace(&mut *mine, rules);
+        mine.absorb(heard);
+    }
+
+    fn admits(&self, user: UserId) -> Result<(), Refusal> {
+        self.lock().admits(user, Timestamp::now())
+    }
+
+    fn hears(&self, user: UserId) -> Result<(), Refusal> {
+        self.lock().hears(user, Timestamp::now())
+    }
+
+    fn has_room(&self, now: Timestamp) -> Result<(), Refusal> {
+        self.lock().has_room(now)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rules> {
+        // Nothing under this lock can panic half-way.
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listener for House {
+    fn hear(&self, event: Event) {
+        let Event::Ruled(ruling) = event else {
+            return;
+        };
+        self.lock().apply(ruling.change());
+        if let (Act::Kick | Act::Ban, Some(user), Some(hub)) =
+            (ruling.act, ruling.user, self.hub.upgrade())
+        {
+            hub.live().iter().for_each(|room| room.end(user, Bye::Banned));
+        }
+    }
+
+    fn has(&self, _: UserId) -> bool {
+        false
     }
 }
 
@@ -122,108 +311,167 @@ pub(crate) struct Seat {
 
 impl Seat {
     /// Becomes a member: the welcome goes to `outbox` before anything else of the room does.
-    pub(crate) fn join(
+    pub(crate) async fn join(
         &self,
         id: RequestId,
-        user: UserId,
-        wish: &Nick,
+        newcomer: Newcomer,
         since: Option<&Position>,
         outbox: &Arc<Outbox>,
     ) -> Result<(), Refusal> {
-        let mut members = self.members()?;
-        let (welcome, told) = members.room.join(self.connection, user, wish, since)?;
-        outbox.push(
-            Lane::Reliable,
-            ServerFrame::Joined(id, &welcome).encode().into(),
-        );
-        members.outboxes.insert(self.connection, Arc::clone(outbox));
-        members.deliver(told);
+        let Newcomer { user, wish, rank } = newcomer;
+        let now = Timestamp::now();
+        let (step, known) = self.room.with(|members| {
+            let step = members.room.expect(user, now)?;
+            Ok::<_, Refusal>((step, members.room.present(user)))
+        })??;
+        let expected = Expected { seat: self, user };
+        let me = match (step, known) {
+            (Step::Within, Some(known)) if rank == Rank::Guest || known.rank == rank => known,
+            _ => self.hub.bus.enter(&self.room.name, user, &wish, rank).await?,
+        };
+        let recovered = self.room.with(|members| {
+            let joined = members.room.join(self.connection, &me, rank, since, now);
+            let (welcome, told) = joined?;
+            outbox.push(Lane::Reliable, ServerFrame::Joined(id, &welcome).encode().into());
+            members.deliver(told.as_ref());
+            members.outboxes.insert(self.connection, (user, Arc::clone(outbox)));
+            Ok::<_, Refusal>(welcome.recovered)
+        })??;
+        expected.came();
+        self.hub.metrics.joins.add(1);
+        self.hub.metrics.recovered.add(recovered.into());
         Ok(())
     }
 
-    /// Says something: delivered to everyone at once, and kept when this returns.
+    /// Whether the connection is a member still; a moderator may have expelled it.
+    pub(crate) fn is_taken(&self) -> bool {
+        let has = self.room.with(|members| members.room.has(self.connection));
+        has.unwrap_or(false)
+    }
+
+    /// Says something. When this returns it is kept; everybody hears of it at the same time.
     pub(crate) async fn send(&self, draft: Draft) -> Result<Receipt, Refusal> {
-        let sent = {
-            let mut members = self.members()?;
-            let sent = members
-                .room
-                .send(self.connection, draft, Timestamp::now())?;
-            if let Sent::New(message) = &sent {
-                let notice = Notice::Said(Arc::clone(message));
-                members.deliver(Some(Delivery {
-                    to: Audience::Everyone,
-                    notice,
-                }));
-            }
-            sent
-        };
-        let receipt = sent.receipt();
-        if let Sent::New(message) = sent
-            && let Err(error) = self.hub.store.append(&self.room.name, message).await
-        {
-            // Everyone has read it: the sender need not say it again.
-            report(&self.room.name, "a message was not kept", &error);
+        let begun = Instant::now();
+        let (from, pace) = self
+            .room
+            .with(|members| members.room.speaker(self.connection, Timestamp::now()))??;
+        if let Some(house) = self.hub.house.get() {
+            house.hears(from.user)?;
         }
+        let receipt = self
+            .hub
+            .bus
+            .publish(&self.room.name, from, draft, pace)
+            .await?;
+        self.hub.metrics.messages.add(1);
+        self.hub.metrics.acknowledged(begun.elapsed());
         Ok(receipt)
+    }
+
+    /// Older messages, the oldest first.
+    pub(crate) async fn history(
+        &self,
+        before: Option<Offset>,
+        limit: usize,
+    ) -> Result<Page, Refusal> {
+        let epoch = self.room.with(|members| members.room.epoch().clone())?;
+        let before = before.unwrap_or(Offset(u64::MAX));
+        let messages = self.hub.bus.history(&self.room.name, before, limit).await;
+        match messages {
+            Ok(messages) => Ok(Page {
+                more: messages.first().is_some_and(|first| first.offset > Offset(1)),
+                epoch,
+                messages,
+            }),
+            Err(error) => {
+                report(&self.room.name, "history cannot be read", &error);
+                Err(Refusal::Store)
+            }
+        }
+    }
+
+    /// Carries out what this member orders, if they may.
+    pub(crate) async fn order(&self, order: Order) -> Result<(), Refusal> {
+        let ruling = self.room.with(|members| {
+            let by = members.room.moderator(self.connection)?;
+            let (nick, user) = (by.nick.as_str().into(), Some(by.user));
+            members.room.decide(order, nick, user, Timestamp::now())
+        })??;
+        self.hub.rule(ruling).await
+    }
+
+    /// What is in force here, for a moderator.
+    pub(crate) fn listing(&self) -> Result<Listing, Refusal> {
+        self.room.with(|members| {
+            members.room.moderator(self.connection)?;
+            Ok(members.room.rules().list(Timestamp::now()))
+        })?
     }
 
     /// Tells the others that this member is writing.
     pub(crate) fn typing(&self) {
-        if let Ok(members) = self.members() {
-            members.deliver(members.room.typing(self.connection).ok());
+        let writer = self
+            .room
+            .with(|members| members.room.writer(self.connection, Timestamp::now()));
+        if let Ok(Ok(writer)) = writer {
+            self.hub.bus.typing(&self.room.name, &writer);
         }
     }
 
     /// Leaves the room without a word.
     pub(crate) fn vanish(&self) {
-        if let Ok(mut members) = self.members() {
+        let _ = self.room.with(|members| {
             members.outboxes.remove(&self.connection);
-            members.room.leave(self.connection);
-        }
-    }
-
-    fn members(&self) -> Result<MutexGuard<'_, Members>, Refusal> {
-        // A seat is given out only after its room has opened.
-        let members = self.room.open.get().ok_or(Refusal::Store)?;
-        Ok(members.lock().unwrap_or_else(PoisonError::into_inner))
+            members.room.leave(self.connection)
+        });
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        if let Ok(mut members) = self.members() {
+        let left = self.room.with(|members| {
             members.outboxes.remove(&self.connection);
-            let told = members.room.leave(self.connection);
-            members.deliver(told);
+            members.room.leave(self.connection)
+        });
+        if let Ok(Some((user, Step::Over))) = left {
+            self.hub.bus.exit(&self.room.name, user);
         }
         let mut rooms = self.hub.lock();
-        if let Some(place) = rooms.get_mut(&self.room.name) {
+        let Some(place) = rooms.get_mut(&self.room.name) else {
+            return;
+        };
+        // A lost room's place may be another one's by now.
+        if Arc::ptr_eq(&place.room, &self.room) {
             place.seats -= 1;
             if place.seats == 0 {
                 rooms.remove(&self.room.name);
+                // Under the lock, so that who opens it anew comes after this.
+                self.hub.bus.close(&self.room.name);
             }
         }
     }
 }
 
-impl Members {
-    /// Hands a notice out: one text, shared by all who get it.
-    fn deliver(&self, delivery: Option<Delivery>) {
-        let Some(Delivery { to, notice }) = delivery else {
-            return;
-        };
-        let lane = match notice {
-            Notice::Said(_) | Notice::Presence(_) => Lane::Reliable,
-            Notice::Typing(_) => Lane::Volatile,
-        };
-        let frame: Text = ServerFrame::Notice(self.room.name(), &notice)
-            .encode()
-            .into();
-        for (member, outbox) in &self.outboxes {
-            match to {
-                Audience::Others(but) if but == *member => {}
-                Audience::Everyone | Audience::Others(_) => outbox.push(lane, frame.clone()),
-            }
+/// That a room expects a connection. Dropped before it came, it is called off.
+struct Expected<'a> {
+    seat: &'a Seat,
+    user: UserId,
+}
+
+impl Expected<'_> {
+    fn came(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        let step = self
+            .seat
+            .room
+            .with(|members| members.room.call_off(self.user));
+        if let Ok(Step::Over) = step {
+            self.seat.hub.bus.exit(&self.seat.room.name, self.user);
         }
     }
 }
@@ -238,19 +486,27 @@ mod tests {
     use std::sync::Arc;
 
     use super::{Hub, ROOMS};
-    use crate::name::RoomName;
+    use crate::bus::LocalBus;
+    use crate::name::{RoomName, UserId};
     use crate::refusal::Refusal;
     use crate::store::MemoryStore;
+
+    const NOBODY: UserId = UserId::passing(0);
 
     fn name(number: usize) -> RoomName {
         RoomName::parse(&format!("r{number}")).unwrap()
     }
 
+    fn hub() -> Arc<Hub> {
+        let bus = LocalBus::new(MemoryStore::default());
+        Arc::new(Hub::new(Arc::new(bus)))
+    }
+
     #[tokio::test]
     async fn a_room_lives_as_long_as_somebody_sits_in_it() {
-        let hub = Arc::new(Hub::new(Arc::new(MemoryStore::default())));
-        let first = hub.visit(&name(1), hub.connection()).await.unwrap();
-        let second = hub.visit(&name(1), hub.connection()).await.unwrap();
+        let hub = hub();
+        let visit = async || hub.visit(&name(1), hub.connection(), NOBODY).await;
+        let (first, second) = (visit().await.unwrap(), visit().await.unwrap());
         drop(first);
         assert_eq!(hub.lock().len(), 1);
         drop(second);
@@ -259,17 +515,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_house_takes_no_further_room_but_visitors_to_the_others() {
-        let hub = Arc::new(Hub::new(Arc::new(MemoryStore::default())));
+        let hub = hub();
+        let visit = async |number| hub.visit(&name(number), hub.connection(), NOBODY).await;
         let mut seats = Vec::new();
         for number in 0..ROOMS {
-            seats.push(hub.visit(&name(number), hub.connection()).await.unwrap());
+            seats.push(visit(number).await.unwrap());
         }
-        assert_eq!(
-            hub.visit(&name(ROOMS), hub.connection()).await.unwrap_err(),
-            Refusal::Full
-        );
-        assert!(hub.visit(&name(0), hub.connection()).await.is_ok());
+        assert_eq!(visit(ROOMS).await.unwrap_err(), Refusal::Full);
+        assert!(visit(0).await.is_ok());
         seats.pop();
-        assert!(hub.visit(&name(ROOMS), hub.connection()).await.is_ok());
+        assert!(visit(ROOMS).await.is_ok());
     }
 }

@@ -7,11 +7,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::message::{Message, Person, Position, Text};
-use crate::name::{Cid, NameError, Nick, RoomName, UserKey};
+use crate::message::{Message, Offset, Person, Position, Text};
+use crate::moderation::{
+    Act, Bar, LONGEST_MS, Listing, Order, REASON_CHARS, Ruling, SHORTEST_MS, SLOWEST_MS,
+};
+use crate::name::{Cid, NameError, Nick, RoomName, UserId, UserKey};
 use crate::presence::Presence;
 use crate::refusal::Refusal;
-use crate::room::{Notice, Receipt, Welcome};
+use crate::room::{Notice, Page, Receipt, Welcome};
 
 /// The name to offer in `Sec-WebSocket-Protocol`. Another version would have another name.
 pub const SUBPROTOCOL: &str = "chat.v1";
@@ -19,6 +22,10 @@ pub const SUBPROTOCOL: &str = "chat.v1";
 /// The longest client frame, in bytes: a message of [`TEXT_BYTES`](crate::message::TEXT_BYTES) with every byte escaped
 /// as `\u0000` is 24 KiB.
 pub const FRAME_BYTES: usize = 64 * 1024;
+
+/// The messages of a page of history: the default, and the most.
+const PAGE: usize = 50;
+const LARGEST_PAGE: usize = 100;
 
 /// The client's number of a request, repeated in its reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -48,8 +55,16 @@ pub enum Command {
     Join(Join),
     /// Say something in a room.
     Send(RoomName, Draft),
+    /// Show older messages: the room, an offset (else the end), and how many.
+    History(RoomName, Option<Offset>, usize),
     /// Leave a room.
     Leave(RoomName),
+    /// Say that the link is alive.
+    Ping,
+    /// Moderate.
+    Moderate(RoomName, Order),
+    /// Show what moderators have decided.
+    Listing(RoomName),
 }
 
 /// A wish to enter a room.
@@ -63,6 +78,18 @@ pub struct Join {
     pub key: Option<UserKey>,
     /// What the client has seen already.
     pub since: Option<Position>,
+    /// What makes the client a moderator.
+    pub token: Option<Token>,
+}
+
+/// What moderators have in common. Nobody reads it: it is compared, and not shown.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Token(pub(crate) Box<str>);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
 }
 
 /// A message before a room has accepted it.
@@ -111,6 +138,7 @@ impl Fields {
                 nick: self.name("nick", Nick::parse)?,
                 key: self.optional("key", |field| self.name(field, UserKey::parse))?,
                 since: self.optional("since", |field| self.position(field))?,
+                token: self.optional("token", |field| Ok(Token(self.text(field)?.into())))?,
             }),
             "send" => Command::Send(
                 self.name("room", RoomName::parse)?,
@@ -119,7 +147,17 @@ impl Fields {
                     text: Text::parse(self.text("text")?).map_err(Refusal::Text)?,
                 },
             ),
+            "history" => Command::History(
+                self.name("room", RoomName::parse)?,
+                self.optional("before", |field| self.number(field).map(Offset))?,
+                self.limit()?,
+            ),
             "leave" => Command::Leave(self.name("room", RoomName::parse)?),
+            "ping" => Command::Ping,
+            "mod" => match self.text("act")? {
+                "list" => Command::Listing(self.name("room", RoomName::parse)?),
+                _ => Command::Moderate(self.name("room", RoomName::parse)?, self.order()?),
+            },
             "typing" => return self.name("room", RoomName::parse).map(ClientFrame::Typing),
             "pong" => return Ok(ClientFrame::Pong),
             _ => return Err(Refusal::UnknownKind),
@@ -128,6 +166,50 @@ impl Fields {
             id.ok_or(Refusal::Field("id"))?,
             command,
         ))
+    }
+
+    fn order(&self) -> Result<Order, Refusal> {
+        let act = Act::parse(self.text("act")?).ok_or(Refusal::Field("act"))?;
+        let within = |least, most| {
+            move |field| match self.number(field)? {
+                time if (least..=most).contains(&time) => Ok(time),
+                _ => Err(Refusal::Field(field)),
+            }
+        };
+        let reason = match self.optional("reason", |field| self.text(field))? {
+            Some(reason) if is_line(reason) => reason.trim(),
+            Some(_) => return Err(Refusal::Field("reason")),
+            None => "",
+        };
+        Ok(Order {
+            act,
+            user: match act {
+                Act::Slow => None,
+                _ => Some(self.name("user", UserId::parse)?),
+            },
+            time: match act {
+                Act::Slow => Some(within(0, SLOWEST_MS)("every_ms")?),
+                Act::Kick | Act::Ban | Act::Mute => {
+                    self.optional("for_ms", within(SHORTEST_MS, LONGEST_MS))?
+                }
+                Act::Unban | Act::Unmute => None,
+            },
+            reason: reason.into(),
+        })
+    }
+
+    fn limit(&self) -> Result<usize, Refusal> {
+        let limit = self.optional("limit", |field| {
+            let limit = usize::try_from(self.number(field)?).unwrap_or(0);
+            let fits = (1..=LARGEST_PAGE).contains(&limit);
+            fits.then_some(limit).ok_or(Refusal::Field(field))
+        })?;
+        Ok(limit.unwrap_or(PAGE))
+    }
+
+    fn number(&self, field: &'static str) -> Result<u64, Refusal> {
+        let number = self.0.get(field).and_then(Value::as_u64);
+        number.ok_or(Refusal::Field(field))
     }
 
     fn id(&self) -> Option<RequestId> {
@@ -167,6 +249,26 @@ impl Fields {
     }
 }
 
+/// Reads what the host orders by HTTP: a room, if it is not meant for all, and a `mod` frame's fields.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(crate) fn parse_order(text: &str) -> Result<(Option<RoomName>, Order), Refusal> {
+    let fields = serde_json::from_str(text).map_err(|_| Refusal::UnknownKind)?;
+    let fields = Fields(fields);
+    let room = fields.optional("room", |field| fields.name(field, RoomName::parse))?;
+    let order = fields.order()?;
+    if room.is_none() && order.act == Act::Slow {
+        return Err(Refusal::Field("room"));
+    }
+    Ok((room, order))
+}
+
+fn is_line(text: &str) -> bool {
+    text.chars().count() <= REASON_CHARS && !text.chars().any(char::is_control)
+}
+
 /// What the server says.
 #[derive(Clone, Debug)]
 pub enum ServerFrame<'a> {
@@ -174,16 +276,35 @@ pub enum ServerFrame<'a> {
     Joined(RequestId, &'a Welcome),
     /// The reply to a `send`.
     Sent(RequestId, Receipt),
-    /// The reply to a `leave`.
-    Left(RequestId),
+    /// The reply to a `history`.
+    Paged(RequestId, &'a Page),
+    /// The reply to a `leave`, a `ping`, a `mod`.
+    Done(RequestId),
+    /// The reply to a `mod` that asks what is in force.
+    Listed(RequestId, &'a Listing),
     /// The reply to a request that is refused, with its number if that could be read.
     Refused(Option<RequestId>, Refusal),
     /// News of a room.
     Notice(&'a RoomName, &'a Notice),
+    /// The receiver is no longer in a room.
+    Out(Out<'a>),
     /// Say `pong`.
     Ping,
     /// The connection closes now.
     Bye(Bye),
+}
+
+/// Why somebody is no longer in a room.
+#[derive(Clone, Copy, Debug)]
+pub struct Out<'a> {
+    /// The room.
+    pub room: &'a RoomName,
+    /// A kick or a ban.
+    pub why: Bar,
+    /// When they may come back; `None`: not by themselves.
+    pub after: Option<Duration>,
+    /// What the moderator said.
+    pub reason: &'a str,
 }
 
 impl ServerFrame<'_> {
@@ -203,13 +324,22 @@ impl ServerFrame<'_> {
                 id,
                 answer: Answer::Sent(receipt),
             },
-            Self::Left(id) => Wire::Ok {
+            Self::Paged(id, page) => Wire::Ok {
                 id,
-                answer: Answer::Left {},
+                answer: Answer::Paged(page),
+            },
+            Self::Done(id) => Wire::Ok {
+                id,
+                answer: Answer::Done {},
+            },
+            Self::Listed(id, listing) => Wire::Ok {
+                id,
+                answer: Answer::Listed(listing),
             },
             Self::Refused(id, refusal) => Wire::Err {
                 id,
                 code: refusal.code(),
+                why: refusal.why(),
                 retry: refusal.retry_after().is_some(),
                 after_ms: refusal.retry_after(),
                 msg: refusal.to_string(),
@@ -217,6 +347,19 @@ impl ServerFrame<'_> {
             Self::Notice(room, Notice::Said(message)) => Wire::Msg { room, message },
             Self::Notice(room, Notice::Presence(presence)) => Wire::Presence { room, presence },
             Self::Notice(room, Notice::Typing(from)) => Wire::Typing { room, from },
+            Self::Notice(room, Notice::Ruled(ruling)) => ruled(room, ruling),
+            Self::Out(Out {
+                room,
+                why,
+                after,
+                reason,
+            }) => Wire::Out {
+                room,
+                why,
+                retry: after.is_some(),
+                after_ms: after,
+                msg: reason,
+            },
             Self::Ping => Wire::Ping {},
             Self::Bye(bye) => Wire::Bye {
                 code: bye.code(),
@@ -225,6 +368,26 @@ impl ServerFrame<'_> {
                 msg: bye.reason(),
             },
         }
+    }
+}
+
+fn ruled<'a>(room: &'a RoomName, ruling: &'a Ruling) -> Wire<'a> {
+    let user = ruling.user.map(|user| Ruled {
+        user,
+        nick: ruling.nick.as_ref(),
+    });
+    let (for_ms, every_ms) = match ruling.act {
+        Act::Slow => (None, ruling.ms),
+        _ => (ruling.ms, None),
+    };
+    Wire::Mod {
+        room,
+        act: ruling.act,
+        user,
+        for_ms,
+        every_ms,
+        by: &ruling.by,
+        reason: &ruling.reason,
     }
 }
 
@@ -241,6 +404,7 @@ enum Wire<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<RequestId>,
         code: u16,
+        why: &'static str,
         retry: bool,
         #[serde(
             skip_serializing_if = "Option::is_none",
@@ -263,6 +427,30 @@ enum Wire<'a> {
         room: &'a RoomName,
         from: &'a Person,
     },
+    Mod {
+        room: &'a RoomName,
+        act: Act,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user: Option<Ruled<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        for_ms: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        every_ms: Option<u64>,
+        by: &'a str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        reason: &'a str,
+    },
+    Out {
+        room: &'a RoomName,
+        why: Bar,
+        retry: bool,
+        #[serde(
+            skip_serializing_if = "Option::is_none",
+            serialize_with = "milliseconds"
+        )]
+        after_ms: Option<Duration>,
+        msg: &'a str,
+    },
     Ping {},
     Bye {
         code: u16,
@@ -281,7 +469,17 @@ enum Wire<'a> {
 enum Answer<'a> {
     Joined(&'a Welcome),
     Sent(Receipt),
-    Left {},
+    Paged(&'a Page),
+    Listed(&'a Listing),
+    Done {},
+}
+
+/// Whom a ruling is about; the nickname is known of those who were there.
+#[derive(Serialize)]
+struct Ruled<'a> {
+    user: UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nick: Option<&'a Nick>,
 }
 
 fn milliseconds<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
@@ -302,6 +500,11 @@ pub enum Bye {
     },
     /// The client did not read as fast as its rooms spoke.
     Slow,
+    /// The node has lost its place in a room.
+    Lost {
+        /// When to come back; random, because it concerns a whole room.
+        after: Duration,
+    },
     /// No answer to a ping.
     Silent,
     /// The client kept on sending although it was told to wait.
@@ -309,21 +512,34 @@ pub enum Bye {
         /// When to come back.
         after: Duration,
     },
+    /// The user is banned from all rooms.
+    Banned,
     /// The client does not speak `chat.v1`.
     Protocol,
     /// A frame above [`FRAME_BYTES`].
     TooBig,
 }
 
+/// The clients of a lost room come back within this time.
+const RESUME_WITHIN: Duration = Duration::from_secs(2);
+
 impl Bye {
+    /// For one of a room that is lost.
+    pub(crate) fn lost() -> Self {
+        let after = RESUME_WITHIN.mul_f64(fastrand::f64());
+        Self::Lost { after }
+    }
+
     /// The close code.
     #[must_use]
     pub const fn code(self) -> u16 {
         match self {
             Self::Drain { .. } => 4001,
             Self::Slow => 4008,
+            Self::Lost { .. } => 4009,
             Self::Silent => 4010,
             Self::Flooding { .. } => 4029,
+            Self::Banned => 4501,
             Self::Protocol => 4502,
             // The WebSocket's own code, because a server with a lower limit closes with it before the chat can.
             Self::TooBig => 1009,
@@ -336,8 +552,10 @@ impl Bye {
         match self {
             Self::Drain { .. } => "the server restarts",
             Self::Slow => "too slow to keep up",
+            Self::Lost { .. } => "the server has lost its place in a room",
             Self::Silent => "no answer to a ping",
             Self::Flooding { .. } => "too many messages",
+            Self::Banned => "you have been banned",
             Self::Protocol => "not a chat.v1 frame",
             Self::TooBig => "a frame of more than 64 KiB",
         }
@@ -347,9 +565,9 @@ impl Bye {
     #[must_use]
     pub const fn reconnect_after(self) -> Option<Duration> {
         match self {
-            Self::Drain { after } | Self::Flooding { after } => Some(after),
+            Self::Drain { after } | Self::Lost { after } | Self::Flooding { after } => Some(after),
             Self::Slow | Self::Silent => Some(Duration::ZERO),
-            Self::Protocol | Self::TooBig => None,
+            Self::Banned | Self::Protocol | Self::TooBig => None,
         }
     }
 }
