@@ -34,6 +34,7 @@ pub mod message;
 mod metrics;
 pub mod moderation;
 pub mod name;
+pub mod options;
 mod outbox;
 mod page;
 pub mod presence;
