@@ -72,8 +72,10 @@ pub(crate) fn is_here(path: &str) -> bool {
 pub(crate) async fn answer(hub: &Arc<Hub>, keys: &Keys, mut http: Http) -> Result<Done, AppError> {
     let response = match Route::of(http.scope.path()) {
         _ if !keys.has_host() => text(StatusCode::NOT_FOUND, "not found\n"),
-        _ if !is_host(keys, &http) => text(StatusCode::UNAUTHORIZED, "the host's token is needed\n")
-            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+        _ if !is_host(keys, &http) => {
+            text(StatusCode::UNAUTHORIZED, "the host's token is needed\n")
+                .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+        }
         None => text(StatusCode::NOT_FOUND, "not found\n"),
         Some(route) if !route.allows(&http.scope.method) => {
             let allowed = HeaderValue::from_static(route.allowed());

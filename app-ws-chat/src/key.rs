@@ -76,7 +76,9 @@ impl Keys {
     pub(crate) fn rank(&self, token: Option<&Token>) -> Result<Rank, Refusal> {
         match token {
             None => Ok(Rank::Guest),
-            Some(token) if fits(self.moderators.as_ref(), token.0.as_bytes()) => Ok(Rank::Moderator),
+            Some(token) if fits(self.moderators.as_ref(), token.0.as_bytes()) => {
+                Ok(Rank::Moderator)
+            }
             Some(_) => Err(Refusal::Token),
         }
     }

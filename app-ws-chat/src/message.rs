@@ -52,7 +52,12 @@ pub struct Present {
     #[serde(flatten)]
     pub person: Person,
     /// What they may do.
-    #[serde(default, rename = "mod", skip_serializing_if = "Rank::is_guest", with = "rank")]
+    #[serde(
+        default,
+        rename = "mod",
+        skip_serializing_if = "Rank::is_guest",
+        with = "rank"
+    )]
     pub rank: Rank,
 }
 
@@ -84,7 +89,11 @@ mod rank {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Rank, D::Error> {
         let moderator = bool::deserialize(from)?;
-        Ok(if moderator { Rank::Moderator } else { Rank::Guest })
+        Ok(if moderator {
+            Rank::Moderator
+        } else {
+            Rank::Guest
+        })
     }
 }
 

@@ -100,8 +100,16 @@ impl Metrics {
         let connections = self.connections.load(Ordering::Relaxed);
         for (name, help, value) in [
             ("connections", "Open sockets.", connections),
-            ("rooms", "Rooms with somebody of this node in them.", gauges.rooms as u64),
-            ("members", "Connections in rooms, once for each room.", gauges.members as u64),
+            (
+                "rooms",
+                "Rooms with somebody of this node in them.",
+                gauges.rooms as u64,
+            ),
+            (
+                "members",
+                "Connections in rooms, once for each room.",
+                gauges.members as u64,
+            ),
         ] {
             family(&mut text, name, "gauge", help);
             line(&mut text, name, "", value);
@@ -109,16 +117,40 @@ impl Metrics {
         for (name, help, count) in [
             ("connections_total", "Sockets opened.", &self.opened),
             ("joins_total", "Joins of rooms.", &self.joins),
-            ("recovered_total", "Joins that resumed without a gap.", &self.recovered),
+            (
+                "recovered_total",
+                "Joins that resumed without a gap.",
+                &self.recovered,
+            ),
             ("messages_total", "Messages acknowledged.", &self.messages),
-            ("deliveries_total", "Frames handed to members.", &self.deliveries),
-            ("rulings_total", "Rulings of moderators and of the host.", &self.rulings),
+            (
+                "deliveries_total",
+                "Frames handed to members.",
+                &self.deliveries,
+            ),
+            (
+                "rulings_total",
+                "Rulings of moderators and of the host.",
+                &self.rulings,
+            ),
         ] {
             family(&mut text, name, "counter", help);
             line(&mut text, name, "", count.get());
         }
-        labelled(&mut text, "refusals_total", "Requests refused.", "why", &self.refusals);
-        labelled(&mut text, "byes_total", "Connections ended by the chat.", "code", &self.byes);
+        labelled(
+            &mut text,
+            "refusals_total",
+            "Requests refused.",
+            "why",
+            &self.refusals,
+        );
+        labelled(
+            &mut text,
+            "byes_total",
+            "Connections ended by the chat.",
+            "code",
+            &self.byes,
+        );
         self.acknowledged.render(&mut text);
         text
     }
@@ -127,7 +159,12 @@ impl Metrics {
 impl Histogram {
     fn render(&self, text: &mut String) {
         const NAME: &str = "acknowledged_seconds";
-        family(text, NAME, "histogram", "From a send to its acknowledgement.");
+        family(
+            text,
+            NAME,
+            "histogram",
+            "From a send to its acknowledgement.",
+        );
         let mut below = 0;
         for (bound, bucket) in BOUNDS_US.iter().zip(&self.buckets) {
             below += bucket.load(Ordering::Relaxed);
@@ -136,7 +173,12 @@ impl Histogram {
         }
         let count = self.count.load(Ordering::Relaxed);
         line(text, NAME, "_bucket{le=\"+Inf\"}", count);
-        line(text, NAME, "_sum", seconds(self.sum_us.load(Ordering::Relaxed)));
+        line(
+            text,
+            NAME,
+            "_sum",
+            seconds(self.sum_us.load(Ordering::Relaxed)),
+        );
         line(text, NAME, "_count", count);
     }
 }
@@ -155,7 +197,10 @@ fn add<K: PartialEq + Copy>(counts: &Mutex<Vec<(K, u64)>>, key: K) {
 
 fn family(text: &mut String, name: &str, kind: &str, help: &str) {
     // Writing to a string cannot fail.
-    let _ = write!(text, "# HELP chat_{name} {help}\n# TYPE chat_{name} {kind}\n");
+    let _ = write!(
+        text,
+        "# HELP chat_{name} {help}\n# TYPE chat_{name} {kind}\n"
+    );
 }
 
 fn line(text: &mut String, name: &str, label: &str, value: impl std::fmt::Display) {
@@ -170,7 +215,10 @@ fn labelled<K: std::fmt::Display + Ord + Copy>(
     counts: &Mutex<Vec<(K, u64)>>,
 ) {
     family(text, name, "counter", help);
-    let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut counts = counts
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     counts.sort_unstable();
     for (key, count) in counts {
         line(text, name, &format!("{{{label}=\"{key}\"}}"), count);

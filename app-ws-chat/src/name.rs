@@ -326,7 +326,10 @@ mod tests {
         let user = UserId::of(&key);
         assert_eq!(user.to_string(), "9f9f5111f7b27a78");
         assert_eq!(UserId::parse("9f9f5111f7b27a78"), Ok(user));
-        assert_eq!(UserId::parse("9F9F5111F7B27A78"), Err(NameError::Unprintable));
+        assert_eq!(
+            UserId::parse("9F9F5111F7B27A78"),
+            Err(NameError::Unprintable)
+        );
         assert_eq!(UserId::parse("9f9f5111f7b27a7"), Err(NameError::TooShort));
     }
 

@@ -146,7 +146,9 @@ impl Options {
             *value = value.take().or_else(|| set(name));
         }
         let [db, moderators, host] = given;
-        let aside = rest.iter().any(|one| ASIDE.iter().any(|aside| one == aside));
+        let aside = rest
+            .iter()
+            .any(|one| ASIDE.iter().any(|aside| one == aside));
         let place = match db {
             _ if aside => Place::Memory,
             Some(db) if db == "memory" => Place::Memory,
@@ -258,11 +260,32 @@ mod tests {
     fn the_history_has_a_usual_place_and_can_have_another() {
         let file = |path: &str| Ok(Place::File(PathBuf::from(path)));
         let home = ("HOME", "/home/ada");
-        let rows: [(&[&str], &[(&str, &str)], Result<Place, &str>); 9] = [
-            (&[], &[home], file("/home/ada/.local/share/gateway-chat/chat.db")),
-            (&[], &[home, ("XDG_DATA_HOME", "/data")], file("/data/gateway-chat/chat.db")),
-            (&[], &[home, ("STATE_DIRECTORY", "/var/lib/chat:/x")], file("/var/lib/chat/chat.db")),
-            (&["--db", "a.db"], &[home, ("CHAT_DB", "b.db")], file("a.db")),
+        type Row<'a> = (
+            &'a [&'a str],
+            &'a [(&'a str, &'a str)],
+            Result<Place, &'a str>,
+        );
+        let rows: [Row<'_>; 9] = [
+            (
+                &[],
+                &[home],
+                file("/home/ada/.local/share/gateway-chat/chat.db"),
+            ),
+            (
+                &[],
+                &[home, ("XDG_DATA_HOME", "/data")],
+                file("/data/gateway-chat/chat.db"),
+            ),
+            (
+                &[],
+                &[home, ("STATE_DIRECTORY", "/var/lib/chat:/x")],
+                file("/var/lib/chat/chat.db"),
+            ),
+            (
+                &["--db", "a.db"],
+                &[home, ("CHAT_DB", "b.db")],
+                file("a.db"),
+            ),
             (&["--db=a.db"], &[], file("a.db")),
             (&[], &[("CHAT_DB", "memory")], Ok(Place::Memory)),
             (&["--check"], &[home], Ok(Place::Memory)),
@@ -280,7 +303,16 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_is_left() {
-        let given = ["--server", "raw", "--db=a", "--dbx", "--host-token", "t", "--bind", "x"];
+        let given = [
+            "--server",
+            "raw",
+            "--db=a",
+            "--dbx",
+            "--host-token",
+            "t",
+            "--bind",
+            "x",
+        ];
         let (options, rest) = take(&given, &[]).unwrap();
         assert_eq!(rest, ["chat", "--server", "raw", "--dbx", "--bind", "x"]);
         assert_eq!(options.host, Some(PathBuf::from("t")));
@@ -290,7 +322,12 @@ mod tests {
     fn a_token_that_is_short_or_nowhere_is_an_error_that_names_its_file() {
         let file = std::env::temp_dir().join(format!("chat-token-{}", std::process::id()));
         let name = file.to_str().unwrap();
-        let chat = || take(&["--db", "memory", "--host-token", name], &[]).unwrap().0.chat();
+        let chat = || {
+            take(&["--db", "memory", "--host-token", name], &[])
+                .unwrap()
+                .0
+                .chat()
+        };
         let error = |chat: Result<_, OptionsError>| chat.map(drop).unwrap_err().to_string();
         assert!(error(chat()).contains(name), "{}", error(chat()));
         std::fs::write(&file, "  short \n").unwrap();
@@ -298,7 +335,10 @@ mod tests {
         std::fs::write(&file, "  long enough to be one \n").unwrap();
         let long = chat().map(drop);
         std::fs::remove_file(&file).unwrap();
-        assert_eq!(short, format!("--host-token: {name}: a token needs at least 16 bytes"));
+        assert_eq!(
+            short,
+            format!("--host-token: {name}: a token needs at least 16 bytes")
+        );
         assert!(long.is_ok());
     }
 }

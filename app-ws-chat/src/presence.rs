@@ -92,7 +92,10 @@ impl People {
             self.put(one);
         }
         let same = before.users.len() == self.users.len()
-            && before.users.keys().all(|user| self.users.contains_key(user));
+            && before
+                .users
+                .keys()
+                .all(|user| self.users.contains_key(user));
         self.telling = match self.users.len() {
             last if last > CROWDED_ABOVE => Telling::Number { last },
             _ => Telling::Names,

@@ -56,7 +56,12 @@ impl LocalBus {
 
     /// Writes down what is asked for in a room, until there is nothing more. A task of its own, because who asked may
     /// leave meanwhile.
-    async fn write_down(store: Arc<dyn Store>, desks: Desks, room: RoomName, desk: Arc<Mutex<Desk>>) {
+    async fn write_down(
+        store: Arc<dyn Store>,
+        desks: Desks,
+        room: RoomName,
+        desk: Arc<Mutex<Desk>>,
+    ) {
         let mut pen = Pen(Some(&desk));
         loop {
             let Some(batch) = lock(&desk).next_batch(Timestamp::now()) else {

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use crate::bus::{Bus, Event, Listener, Opened};
 use crate::message::Timestamp;
 use crate::metrics::Metrics;
-use crate::moderation::{Bar, Ruling};
+use crate::moderation::{Act, Bar, Ruling};
 use crate::name::{RoomName, UserId};
 use crate::outbox::{Lane, Outbox};
 use crate::protocol::{Bye, Out, ServerFrame};
@@ -34,7 +34,7 @@ pub(super) struct LiveRoom {
 enum Stage {
     /// What was heard before the past was there.
     Opening(Vec<Event>),
-    Open(Members),
+    Open(Box<Members>),
     /// The bus cannot say what has happened.
     Lost,
 }
@@ -73,11 +73,11 @@ impl LiveRoom {
             return;
         };
         let early = std::mem::take(early);
-        *stage = Stage::Open(Members {
+        *stage = Stage::Open(Box::new(Members {
             room: Room::new(self.name.clone(), opened),
             outboxes: HashMap::new(),
             metrics: Arc::clone(&self.metrics),
-        });
+        }));
         early.into_iter().for_each(|event| stage.hear(event));
     }
 
@@ -195,7 +195,7 @@ impl Members {
         let frame = ServerFrame::Out(Out {
             room: self.room.name(),
             why: match ruling.act {
-                crate::moderation::Act::Kick => Bar::Kicked,
+                Act::Kick => Bar::Kicked,
                 _ => Bar::Banned,
             },
             after: ruling.until().map(|until| until.since(Timestamp::now())),

@@ -139,21 +139,39 @@ fn a_moderator_shows_a_token_and_orders() {
     };
     let ada = r#""user":"0000000000000ada""#;
     for (fields, expected) in [
-        (format!(r#""kick",{ada}"#), order(Act::Kick, Some(user), None, "")),
+        (
+            format!(r#""kick",{ada}"#),
+            order(Act::Kick, Some(user), None, ""),
+        ),
         (
             format!(r#""ban",{ada},"for_ms":1000,"reason":" spam ""#),
             order(Act::Ban, Some(user), Some(1_000), "spam"),
         ),
-        (format!(r#""unban",{ada}"#), order(Act::Unban, Some(user), None, "")),
+        (
+            format!(r#""unban",{ada}"#),
+            order(Act::Unban, Some(user), None, ""),
+        ),
         (
             format!(r#""mute",{ada},"for_ms":31536000000"#),
             order(Act::Mute, Some(user), Some(31_536_000_000), ""),
         ),
-        (format!(r#""unmute",{ada}"#), order(Act::Unmute, Some(user), None, "")),
-        (r#""slow","every_ms":0"#.to_owned(), order(Act::Slow, None, Some(0), "")),
+        (
+            format!(r#""unmute",{ada}"#),
+            order(Act::Unmute, Some(user), None, ""),
+        ),
+        (
+            r#""slow","every_ms":0"#.to_owned(),
+            order(Act::Slow, None, Some(0), ""),
+        ),
         (r#""list""#.to_owned(), request(2, Command::Listing(room()))),
-        (r#""dance""#.to_owned(), refused(Some(2), Refusal::Field("act"))),
-        (r#""ban""#.to_owned(), refused(Some(2), Refusal::Field("user"))),
+        (
+            r#""dance""#.to_owned(),
+            refused(Some(2), Refusal::Field("act")),
+        ),
+        (
+            r#""ban""#.to_owned(),
+            refused(Some(2), Refusal::Field("user")),
+        ),
         (
             format!(r#""ban",{ada},"for_ms":999"#),
             refused(Some(2), Refusal::Field("for_ms")),
@@ -162,13 +180,22 @@ fn a_moderator_shows_a_token_and_orders() {
             format!(r#""ban",{ada},"reason":"{}""#, "x".repeat(201)),
             refused(Some(2), Refusal::Field("reason")),
         ),
-        (r#""slow","every_ms":3600001"#.to_owned(), refused(Some(2), Refusal::Field("every_ms"))),
+        (
+            r#""slow","every_ms":3600001"#.to_owned(),
+            refused(Some(2), Refusal::Field("every_ms")),
+        ),
     ] {
-        check(&format!(r#"{{"id":2,"t":"mod","room":"lobby","act":{fields}}}"#), expected);
+        check(
+            &format!(r#"{{"id":2,"t":"mod","room":"lobby","act":{fields}}}"#),
+            expected,
+        );
     }
     // The host's orders are the same, and may leave the room out.
     let everywhere = parse_order(&format!(r#"{{"act":"kick",{ada}}}"#));
-    assert_eq!(everywhere.map(|(room, order)| (room, order.act)), Ok((None, Act::Kick)));
+    assert_eq!(
+        everywhere.map(|(room, order)| (room, order.act)),
+        Ok((None, Act::Kick))
+    );
     let slow = parse_order(r#"{"act":"slow","every_ms":1000}"#);
     assert_eq!(slow, Err(Refusal::Field("room")));
 }
@@ -232,7 +259,10 @@ fn a_frame_that_asks_for_something_impossible_is_told_what_is_wrong() {
         let text = format!(r#"{{"id":7,"t":"join","room":"r","nick":"A","since":{since}}}"#);
         check(&text, refused(Some(7), field("since")));
     }
-    for (field, values) in [("limit", ["0", "101", "\"5\""]), ("before", ["-1", "1.5", "[]"])] {
+    for (field, values) in [
+        ("limit", ["0", "101", "\"5\""]),
+        ("before", ["-1", "1.5", "[]"]),
+    ] {
         for value in values {
             check(
                 &format!(r#"{{"id":7,"t":"history","room":"r","{field}":{value}}}"#),
@@ -343,15 +373,26 @@ fn rulings_are_told_to_all_and_to_those_who_are_out() {
             ruling(Act::Mute, Some(60_000)),
             format!(r#""act":"mute","user":{ADA},"for_ms":60000"#),
         ),
-        (ruling(Act::Ban, None), format!(r#""act":"ban","user":{ADA}"#)),
-        (ruling(Act::Slow, Some(5_000)), r#""act":"slow","every_ms":5000"#.to_owned()),
+        (
+            ruling(Act::Ban, None),
+            format!(r#""act":"ban","user":{ADA}"#),
+        ),
+        (
+            ruling(Act::Slow, Some(5_000)),
+            r#""act":"slow","every_ms":5000"#.to_owned(),
+        ),
     ] {
         let notice = Notice::Ruled(Arc::new(ruling));
-        let expected = format!(r#"{{"t":"mod","room":"lobby",{expected},"by":"Bea","reason":"spam"}}"#);
+        let expected =
+            format!(r#"{{"t":"mod","room":"lobby",{expected},"by":"Bea","reason":"spam"}}"#);
         written(&ServerFrame::Notice(&room, &notice), &expected);
     }
     for (why, after, expected) in [
-        (Bar::Kicked, Some(60), r#""why":"kicked","retry":true,"after_ms":60000"#),
+        (
+            Bar::Kicked,
+            Some(60),
+            r#""why":"kicked","retry":true,"after_ms":60000"#,
+        ),
         (Bar::Banned, None, r#""why":"banned","retry":false"#),
     ] {
         let out = Out {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use super::{Audience, ConnectionId, Delivery, LAST_MESSAGES, MISSED_MESSAGES, Notice};
 use super::{Reaction, Room, Step, Welcome};
 use crate::bus::{Event, Opened};
-use crate::message::{
-    Epoch, Message, Offset, Person, Position, Present, Rank, Text, Timestamp,
-};
+use crate::message::{Epoch, Message, Offset, Person, Position, Present, Rank, Text, Timestamp};
 use crate::moderation::{Act, Bar, Order, Rules};
 use crate::name::{Cid, Nick, RoomName, UserId};
 use crate::presence::Change;
@@ -89,7 +87,9 @@ fn heard(Delivery { to, notice }: &Delivery) -> String {
         Audience::Others(but) => format!("all but {:x}", but.to_bits()),
     };
     let what = match notice {
-        Notice::Said(message) => format!("{} says {}", message.from.nick.as_str(), message.offset.0),
+        Notice::Said(message) => {
+            format!("{} says {}", message.from.nick.as_str(), message.offset.0)
+        }
         Notice::Typing(from) => format!("{} types", from.nick.as_str()),
         Notice::Ruled(ruling) => format!("{:?}", ruling.act),
         Notice::Presence(presence) => match &presence.change {
@@ -117,7 +117,10 @@ fn what_the_bus_says_is_told_once_and_in_order() {
         (Event::Left(UserId::passing(2)), "everyone: n2 left, 1"),
         (Event::Left(UserId::passing(2)), "nothing"),
         (Event::Here(vec![present(1, Rank::Guest)]), "nothing"),
-        (Event::Here(vec![present(3, Rank::Guest)]), "everyone: list of 1"),
+        (
+            Event::Here(vec![present(3, Rank::Guest)]),
+            "everyone: list of 1",
+        ),
         (said(4), "resume"),
         (Event::Lost, "resume"),
     ];
@@ -136,7 +139,11 @@ fn the_bus_hears_of_the_first_connection_of_a_user_and_of_the_last() {
     let me = present(1, Rank::Guest);
     let joined = room.join(ConnectionId(1), &me, Rank::Guest, None, NOW);
     let told = joined.unwrap().1.map(|delivery| heard(&delivery));
-    assert_eq!(told.as_deref(), Some("all but 1: n1 came, 1"), "the bus was slower");
+    assert_eq!(
+        told.as_deref(),
+        Some("all but 1: n1 came, 1"),
+        "the bus was slower"
+    );
     let again = room.join(ConnectionId(1), &me, Rank::Guest, None, NOW);
     assert_eq!(again.unwrap_err(), Refusal::AlreadyHere);
     assert_eq!(room.call_off(ada), Step::Within);
@@ -220,7 +227,11 @@ fn rule(room: &mut Room, act: Act, user: u64, time: Option<u64>) -> Result<Strin
 #[test]
 fn who_is_kicked_or_banned_is_out_with_all_connections_and_not_in_again() {
     let mut room = room();
-    for (connection, user, rank) in [(1, 1, Rank::Guest), (2, 1, Rank::Guest), (3, 2, Rank::Moderator)] {
+    for (connection, user, rank) in [
+        (1, 1, Rank::Guest),
+        (2, 1, Rank::Guest),
+        (3, 2, Rank::Moderator),
+    ] {
         join(&mut room, connection, user, rank).unwrap();
     }
     let kicked = rule(&mut room, Act::Kick, 1, Some(5_000));
@@ -231,14 +242,26 @@ fn who_is_kicked_or_banned_is_out_with_all_connections_and_not_in_again() {
         let left = ms.map(std::time::Duration::from_millis);
         Err(Refusal::Barred { why, left })
     };
-    assert_eq!(room.expect(UserId::passing(1), NOW), barred(Bar::Kicked, Some(5_000)).map(|()| Step::Over));
-    assert_eq!(room.expect(UserId::passing(1), Timestamp(5_000)), Ok(Step::Over));
+    assert_eq!(
+        room.expect(UserId::passing(1), NOW),
+        barred(Bar::Kicked, Some(5_000)).map(|()| Step::Over)
+    );
+    assert_eq!(
+        room.expect(UserId::passing(1), Timestamp(5_000)),
+        Ok(Step::Over)
+    );
     room.call_off(UserId::passing(1));
 
     room.hear(Event::Left(UserId::passing(1)));
     assert_eq!(rule(&mut room, Act::Kick, 1, None), Err(Refusal::Nobody));
-    assert!(rule(&mut room, Act::Ban, 1, None).is_ok(), "also in absence");
-    assert_eq!(join(&mut room, 4, 1, Rank::Guest).map(drop), barred(Bar::Banned, None));
+    assert!(
+        rule(&mut room, Act::Ban, 1, None).is_ok(),
+        "also in absence"
+    );
+    assert_eq!(
+        join(&mut room, 4, 1, Rank::Guest).map(drop),
+        barred(Bar::Banned, None)
+    );
     assert!(rule(&mut room, Act::Unban, 1, None).is_ok());
     assert!(join(&mut room, 4, 1, Rank::Guest).is_ok());
     for act in [Act::Kick, Act::Ban, Act::Mute] {
@@ -277,7 +300,10 @@ fn the_muted_are_silent_and_slow_mode_is_for_guests() {
     );
     rule(&mut room, Act::Unmute, 1, None).unwrap();
     assert_eq!(pace(&room, 1), Ok(5_000));
-    assert_eq!(room.moderator(ConnectionId(1)), Err(Refusal::ModeratorsOnly));
+    assert_eq!(
+        room.moderator(ConnectionId(1)),
+        Err(Refusal::ModeratorsOnly)
+    );
     assert!(room.moderator(ConnectionId(2)).is_ok());
     assert_eq!(room.moderator(ConnectionId(9)), Err(Refusal::NotHere));
 }

@@ -85,8 +85,7 @@ impl Store for MemoryStore {
         let mut kept = self.lock();
         let memory = kept.memory(room);
         let receipts = memory.ring.iter();
-        let receipts =
-            receipts.map(|said| (said.from.user, said.cid.clone(), Receipt::of(said)));
+        let receipts = receipts.map(|said| (said.from.user, said.cid.clone(), Receipt::of(said)));
         Ok(Past {
             epoch: memory.epoch.clone(),
             receipts: receipts.collect(),

@@ -52,7 +52,10 @@ fn message(offset: u64, text: &str) -> Arc<Message> {
 }
 
 fn messages(offsets: impl IntoIterator<Item = u64>) -> Vec<Arc<Message>> {
-    offsets.into_iter().map(|o| message(o, "h\u{e9}'\n\t\"")).collect()
+    offsets
+        .into_iter()
+        .map(|o| message(o, "h\u{e9}'\n\t\""))
+        .collect()
 }
 
 fn ruling(act: Act, room: Option<RoomName>, ms: Option<u64>) -> Arc<Ruling> {
@@ -87,13 +90,21 @@ async fn what_was_appended_is_in_the_past_and_in_history() {
         assert_eq!(past.epoch, epoch);
         assert_eq!(past.ring.iter().cloned().collect::<Vec<_>>(), said);
         let receipts = past.receipts.into_iter();
-        let receipts: Vec<_> = receipts.map(|(user, cid, receipt)| (user, cid, receipt.at)).collect();
-        let expected: Vec<_> = said.iter().map(|m| (m.from.user, m.cid.clone(), m.at)).collect();
+        let receipts: Vec<_> = receipts
+            .map(|(user, cid, receipt)| (user, cid, receipt.at))
+            .collect();
+        let expected: Vec<_> = said
+            .iter()
+            .map(|m| (m.from.user, m.cid.clone(), m.at))
+            .collect();
         assert_eq!(receipts, expected);
         assert_eq!(store.open(&room(2)).await.unwrap().ring.end(), Offset(0));
 
         for (before, limit, expected) in [(6, 2, &said[3..5]), (3, 9, &said[..2]), (1, 9, &[])] {
-            let page = store.history(&room(1), Offset(before), limit).await.unwrap();
+            let page = store
+                .history(&room(1), Offset(before), limit)
+                .await
+                .unwrap();
             assert_eq!(page, expected, "{limit} before {before}");
         }
     })
@@ -117,7 +128,10 @@ async fn a_page_of_long_messages_is_shorter() {
         let text = "x".repeat(TEXT_BYTES);
         let said: Vec<_> = (1..=50).map(|offset| message(offset, &text)).collect();
         store.append(&room(1), said).await.unwrap();
-        let page = store.history(&room(1), Offset(u64::MAX), 100).await.unwrap();
+        let page = store
+            .history(&room(1), Offset(u64::MAX), 100)
+            .await
+            .unwrap();
         assert!((20..=32).contains(&page.len()), "{}", page.len());
         assert_eq!(page.last().unwrap().offset, Offset(50));
     })
@@ -139,12 +153,18 @@ async fn rulings_come_into_force_and_into_the_audit_log() {
         }
         let rules = store.open(&room(1)).await.unwrap().rules;
         let listing = rules.list(Timestamp::now());
-        assert_eq!((listing.bans.len(), listing.mutes.len(), listing.slow_ms), (0, 1, 3_000));
+        assert_eq!(
+            (listing.bans.len(), listing.mutes.len(), listing.slow_ms),
+            (0, 1, 3_000)
+        );
         assert_eq!(&*listing.mutes[0].sanction.reason, "spam");
         let house = store.house().await.unwrap().list(Timestamp::now());
         assert_eq!((house.bans.len(), house.slow_ms), (1, 0));
         let audit = store.audit(3).await.unwrap();
-        assert_eq!(audit[..], [4, 3, 2].map(|at: usize| Arc::clone(&rulings[at])));
+        assert_eq!(
+            audit[..],
+            [4, 3, 2].map(|at: usize| Arc::clone(&rulings[at]))
+        );
     })
     .await;
 }
@@ -155,7 +175,10 @@ async fn a_file_is_the_same_after_a_restart() {
     let store = file.open();
     let fresh = store.open(&room(1)).await.unwrap().epoch;
     store.append(&room(1), messages(1..=2)).await.unwrap();
-    store.rule(ruling(Act::Ban, Some(room(1)), None)).await.unwrap();
+    store
+        .rule(ruling(Act::Ban, Some(room(1)), None))
+        .await
+        .unwrap();
     let before = store.open(&room(1)).await.unwrap();
     drop(store);
     let after = file.open().open(&room(1)).await.unwrap();
@@ -168,7 +191,11 @@ async fn a_file_is_the_same_after_a_restart() {
 #[test]
 fn a_file_that_is_none_of_ours_is_named() {
     let file = Scratch::new();
-    std::fs::write(&file.0, "not a database, but longer than a header of one: ".repeat(9)).unwrap();
+    std::fs::write(
+        &file.0,
+        "not a database, but longer than a header of one: ".repeat(9),
+    )
+    .unwrap();
     let error = SqliteStore::open(&file.0).unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.contains(file.0.to_str().unwrap()), "{cause}");

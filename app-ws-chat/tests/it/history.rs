@@ -23,7 +23,10 @@ async fn older_messages_come_in_pages_until_there_are_no_more() {
     }
     let page = |fields: Value| {
         let mut frame = json!({ "t": "history", "room": "lobby" });
-        frame.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        frame
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
         frame
     };
     for (fields, expected, more) in [
@@ -35,7 +38,11 @@ async fn older_messages_come_in_pages_until_there_are_no_more() {
     ] {
         let reply = ada.request(page(fields.clone())).await;
         assert_eq!(reply["epoch"], welcome["epoch"]);
-        assert_eq!((offsets(&reply), &reply["more"]), (expected, &json!(more)), "{fields}");
+        assert_eq!(
+            (offsets(&reply), &reply["more"]),
+            (expected, &json!(more)),
+            "{fields}"
+        );
     }
     let elsewhere = ada.request(json!({ "t": "history", "room": "rust" })).await;
     assert_eq!(elsewhere["why"], "not-here");
@@ -43,7 +50,10 @@ async fn older_messages_come_in_pages_until_there_are_no_more() {
         ada.request(page(json!({}))).await;
     }
     let refused = ada.request(page(json!({}))).await;
-    assert_eq!((&refused["why"], &refused["after_ms"]), (&json!("rate"), &json!(1_000)));
+    assert_eq!(
+        (&refused["why"], &refused["after_ms"]),
+        (&json!("rate"), &json!(1_000))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,10 +62,16 @@ async fn a_ping_is_answered_and_so_are_frames_without_meaning_but_not_for_ever()
     let mut ada = house.connect().await;
     for _ in 0..10 {
         assert_eq!(ada.request(json!({ "t": "ping" })).await["t"], "ok");
-        assert_eq!(ada.request(json!({ "t": "dance" })).await["why"], "malformed");
+        assert_eq!(
+            ada.request(json!({ "t": "dance" })).await["why"],
+            "malformed"
+        );
     }
     assert_eq!(ada.request(json!({ "t": "ping" })).await["why"], "rate");
     assert_eq!(ada.request(json!({ "t": "dance" })).await["why"], "rate");
     advance(Duration::from_millis(200)).await;
-    assert_eq!(ada.request(json!({ "t": "dance" })).await["why"], "malformed");
+    assert_eq!(
+        ada.request(json!({ "t": "dance" })).await["why"],
+        "malformed"
+    );
 }

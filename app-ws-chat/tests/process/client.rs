@@ -108,7 +108,9 @@ impl Client {
         self.requests += 1;
         frame["id"] = self.requests.into();
         let socket = self.socket.as_mut().ok_or(Broken)?;
-        socket.send(Message::text(frame.to_string())).map_err(|_| Broken)?;
+        socket
+            .send(Message::text(frame.to_string()))
+            .map_err(|_| Broken)?;
         loop {
             let frame = self.next()?;
             if frame["id"] == self.requests {
@@ -145,7 +147,11 @@ impl Client {
 
     /// Reads until it has seen this offset.
     pub(crate) fn catch_up(&mut self, offset: u64) {
-        while self.seen.last_key_value().is_none_or(|(&last, _)| last < offset) {
+        while self
+            .seen
+            .last_key_value()
+            .is_none_or(|(&last, _)| last < offset)
+        {
             self.next().expect("the message comes");
         }
     }

@@ -53,9 +53,16 @@ fn nothing_that_was_acknowledged_is_lost_and_nothing_is_said_twice() {
 
     let all = speakers[0].seen.clone();
     for speaker in &speakers {
-        assert_eq!(speaker.seen, all, "everybody has the same, in the same order");
+        assert_eq!(
+            speaker.seen, all,
+            "everybody has the same, in the same order"
+        );
         for (cid, offset) in &speaker.acknowledged {
-            assert_eq!(all.get(offset), Some(cid), "it stands where it was acknowledged");
+            assert_eq!(
+                all.get(offset),
+                Some(cid),
+                "it stands where it was acknowledged"
+            );
         }
     }
     let mut texts: Vec<_> = all.values().collect();

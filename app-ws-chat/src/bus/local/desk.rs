@@ -236,7 +236,10 @@ impl Desk {
 
     /// Says what was kept, and answers for everything that was under way.
     pub(super) fn settle(&mut self, kept: bool, now: Timestamp) -> Vec<Answer> {
-        let settled: Vec<_> = self.waiting.drain(..std::mem::take(&mut self.under_way)).collect();
+        let settled: Vec<_> = self
+            .waiting
+            .drain(..std::mem::take(&mut self.under_way))
+            .collect();
         let mut answers = Vec::with_capacity(settled.len());
         for Waiting {
             from,

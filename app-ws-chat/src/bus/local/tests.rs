@@ -189,7 +189,11 @@ async fn two_processes_on_one_store_keep_one_order() {
     let (new, new_ear) = open(store).await;
     assert_eq!(publish(&old, 1, "a").await, Ok(1));
     assert_eq!(publish(&new, 2, "b").await, Ok(2));
-    assert_eq!(publish(&new, 1, "a").await, Ok(1), "what the other has kept is known");
+    assert_eq!(
+        publish(&new, 1, "a").await,
+        Ok(1),
+        "what the other has kept is known"
+    );
     assert_eq!(publish(&old, 1, "c").await, Ok(3));
     assert_eq!(new_ear.heard(), ["1 a", "2 b"]);
     assert_eq!(old_ear.heard(), ["1 a", "2 b", "3 c"]);
@@ -244,7 +248,9 @@ async fn a_closed_room_is_forgotten_when_it_has_written_down_everything() {
     bus.close(&lobby());
     assert!(bus.desk(&lobby()).is_some());
     // Somebody comes before it is through.
-    bus.open(&lobby(), Arc::clone(&ear) as Arc<dyn Listener>).await.unwrap();
+    bus.open(&lobby(), Arc::clone(&ear) as Arc<dyn Listener>)
+        .await
+        .unwrap();
     bus.close(&lobby());
     store.open.add_permits(1);
     assert_eq!(publishing.await.unwrap(), Ok(1));

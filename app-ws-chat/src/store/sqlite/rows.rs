@@ -37,7 +37,8 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<()> {
         }
         VERSION => {}
         later => {
-            let text = format!("version {later} of the chat's tables, and this one knows {VERSION}");
+            let text =
+                format!("version {later} of the chat's tables, and this one knows {VERSION}");
             return Err(corrupt(text));
         }
     }
@@ -56,7 +57,10 @@ pub(super) fn past(connection: &Connection, room: &RoomName) -> Result<Past> {
     };
     let mut ring = Ring::default();
     let newest_first = messages(connection, id, u64::MAX, RING_MESSAGES)?;
-    newest_first.into_iter().rev().for_each(|said| ring.insert(said));
+    newest_first
+        .into_iter()
+        .rev()
+        .for_each(|said| ring.insert(said));
     Ok(Past {
         epoch,
         receipts: receipts(connection, id, ring.end())?,
@@ -65,7 +69,11 @@ pub(super) fn past(connection: &Connection, room: &RoomName) -> Result<Past> {
     })
 }
 
-pub(super) fn append(connection: &Connection, room: &RoomName, said: &[Arc<Message>]) -> Result<()> {
+pub(super) fn append(
+    connection: &Connection,
+    room: &RoomName,
+    said: &[Arc<Message>],
+) -> Result<()> {
     let (Some(first), Some(last)) = (said.first(), said.last()) else {
         return Ok(());
     };
@@ -112,8 +120,8 @@ pub(super) fn history(
 
 /// What is in force in a room, or in the house.
 pub(super) fn rules(connection: &Connection, room: Option<&RoomName>) -> Result<Rules> {
-    let mut rows = connection
-        .prepare_cached("SELECT kind, user, sanction FROM sanctions WHERE room = ?1")?;
+    let mut rows =
+        connection.prepare_cached("SELECT kind, user, sanction FROM sanctions WHERE room = ?1")?;
     let mut rules = Rules::default();
     let mut rows = rows.query([name(room)])?;
     while let Some(row) = rows.next()? {
@@ -138,7 +146,11 @@ pub(super) fn rule(connection: &Connection, ruling: &Ruling) -> Result<()> {
                 .prepare_cached(
                     "DELETE FROM sanctions WHERE room = ?1 AND kind = ?2 AND user = ?3",
                 )?
-                .execute(params![name(room), label(kind), user.to_bits().cast_signed()])?;
+                .execute(params![
+                    name(room),
+                    label(kind),
+                    user.to_bits().cast_signed()
+                ])?;
         }
         Change::Pace(ms) => set(connection, room, PACE, UserId::passing(0), &ms)?,
         Change::Nothing => {}
@@ -155,9 +167,7 @@ pub(super) fn rule(connection: &Connection, ruling: &Ruling) -> Result<()> {
 pub(super) fn audit(connection: &Connection, limit: usize) -> Result<Vec<Arc<Ruling>>> {
     let mut rows =
         connection.prepare_cached("SELECT ruling FROM audit ORDER BY id DESC LIMIT ?1")?;
-    let rulings = rows.query_map([limit], |row| {
-        read(row.get_ref(0)?.as_str()?).map(Arc::new)
-    })?;
+    let rulings = rows.query_map([limit], |row| read(row.get_ref(0)?.as_str()?).map(Arc::new))?;
     rulings.collect()
 }
 
@@ -204,7 +214,12 @@ fn use_room(connection: &Connection, room: &RoomName, now: Timestamp) -> Result<
 }
 
 /// Messages before an offset, the newest first.
-fn messages(connection: &Connection, room: i64, before: u64, limit: usize) -> Result<Vec<Arc<Message>>> {
+fn messages(
+    connection: &Connection,
+    room: i64,
+    before: u64,
+    limit: usize,
+) -> Result<Vec<Arc<Message>>> {
     let mut rows = connection.prepare_cached(
         "SELECT o, user, nick, ts, cid, text FROM messages WHERE room = ?1 AND o < ?2 ORDER BY o DESC LIMIT ?3",
     )?;
@@ -224,7 +239,11 @@ fn messages(connection: &Connection, room: i64, before: u64, limit: usize) -> Re
     found.collect()
 }
 
-fn receipts(connection: &Connection, room: i64, end: Offset) -> Result<Vec<(UserId, Cid, Receipt)>> {
+fn receipts(
+    connection: &Connection,
+    room: i64,
+    end: Offset,
+) -> Result<Vec<(UserId, Cid, Receipt)>> {
     let mut rows = connection.prepare_cached(
         "SELECT o, user, ts, cid FROM messages WHERE room = ?1 AND o > ?2 AND ts >= ?3 ORDER BY o",
     )?;
@@ -289,4 +308,3 @@ fn write(value: &impl Serialize) -> Result<String> {
 fn corrupt(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::ToSqlConversionFailure(error.into())
 }
-

@@ -73,7 +73,9 @@ impl Reader {
     ) -> Result<T, StoreError> {
         let (done, read_out) = oneshot::channel();
         let job = move |connection: &Connection| {
-            let answer = connection.unchecked_transaction().and_then(|state| read(&state));
+            let answer = connection
+                .unchecked_transaction()
+                .and_then(|state| read(&state));
             // Who asked may be gone.
             let _ = done.send(answer);
         };
@@ -154,7 +156,9 @@ fn commit(connection: &mut Connection, batch: impl Iterator<Item = Job>) {
             transaction.commit()
         });
     match written {
-        Ok(()) => carried_out.into_iter().for_each(|done| answer(done, Ok(()))),
+        Ok(()) => carried_out
+            .into_iter()
+            .for_each(|done| answer(done, Ok(()))),
         Err(error) => {
             let text = error.to_string();
             for done in carried_out {
