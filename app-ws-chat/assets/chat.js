@@ -103,9 +103,9 @@ function welcomed(room, reply) {
 
 /** What somebody is told who is out of a room, or was not let in. */
 function out({ why, msg, retry, after_ms, t }) {
-  const until = retry ? ` You can come back in ${duration(after_ms)}.` : "";
+  const until = retry ? `; you can come back in ${duration(after_ms)}` : "";
   const reason = t === "out" && msg ? `: ${msg}` : "";
-  return `you have been ${why === "kicked" ? "sent out" : "banned"}${reason}.${until}`;
+  return `you have been ${why === "kicked" ? "sent out" : "banned"}${until}${reason}`;
 }
 
 function turnedAway(room, why) {

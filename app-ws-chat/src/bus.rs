@@ -1,6 +1,7 @@
 //! What joins the rooms of all nodes: one order of messages, who is here, what is ruled.
 
 mod local;
+mod redis;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::room::Receipt;
 use crate::store::StoreError;
 
 pub use local::LocalBus;
+pub use redis::{RedisBus, RedisBusError};
 
 /// Joins the nodes that serve the same rooms; a node alone has a [`LocalBus`].
 ///
@@ -116,8 +118,8 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// They cannot be read now.
     async fn audit(&self, limit: usize) -> Result<Vec<Arc<Ruling>>, StoreError>;
 
-    /// The node ends: whatever is asked for from now on need not reach the others.
-    fn shut_down(&self) {}
+    /// The node ends, and those who are there go to others.
+    async fn shut_down(&self) {}
 }
 
 /// A node's ear in a room.
@@ -146,6 +148,8 @@ pub enum Event {
     Typing(Person),
     /// A moderator has decided something.
     Ruled(Arc<Ruling>),
+    /// These rules are in force in all rooms, and no others.
+    Rules(Box<Rules>),
     /// What happened since is not known: whoever is here has to come again.
     Lost,
 }

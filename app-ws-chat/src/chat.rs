@@ -102,7 +102,7 @@ impl Application for Chat {
                 // The hub is the application's own, so there is nothing to share; sessions end by the drain.
                 let running = lifespan.started(State::new());
                 running.shutdown_requested().await;
-                self.hub.shut_down();
+                self.hub.shut_down().await;
                 Ok(running.stopped())
             }
             other => other.refuse().await,

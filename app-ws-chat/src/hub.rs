@@ -202,8 +202,8 @@ impl Hub {
     }
 
     /// The node ends.
-    pub(crate) fn shut_down(&self) {
-        self.bus.shut_down();
+    pub(crate) async fn shut_down(&self) {
+        self.bus.shut_down().await;
     }
 
     async fn rule(&self, ruling: Ruling) -> Result<(), Refusal> {

@@ -30,6 +30,8 @@ fn main() -> ExitCode {
 fn announce(place: &Place) {
     say(&match place {
         Place::File(file) => format!("history in {} (--db FILE: elsewhere)\n", file.display()),
+        // The address may hold a password.
+        Place::Bus(_) => "history in Redis, shared with the other nodes\n".to_owned(),
         Place::Memory => "history in memory: it ends with the process\n".to_owned(),
     });
 }

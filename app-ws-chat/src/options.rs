@@ -5,7 +5,9 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::bus::{RedisBus, RedisBusError};
 use crate::chat::Chat;
 use crate::key::Keys;
 use crate::store::{SqliteStore, StoreError};
@@ -17,19 +19,24 @@ The chat:
       Keep the history in this file, made if there is none; `memory` keeps it as long as
       the process lives [default: chat.db in $STATE_DIRECTORY, or in gateway-chat below
       $XDG_DATA_HOME or ~/.local/share]
+  --bus ADDRESS
+      Share the rooms with all nodes that name the same Redis: redis://HOST:PORT or
+      unix:///PATH. The history is there then, and not in a file. Redis has to keep what
+      it has: redis-server --appendonly yes --appendfsync always
   --moderator-token FILE
       Who joins with the token in this file may kick, ban, mute and slow down; it is the
       file's text without white space around it, 16 bytes at least
   --host-token FILE
       Who asks /admin/ with this bearer token is answered
-Each can also be given by the environment: CHAT_DB, CHAT_MODERATOR_TOKEN,
+Each can also be given by the environment: CHAT_DB, CHAT_BUS, CHAT_MODERATOR_TOKEN,
 CHAT_HOST_TOKEN. A flag is stronger.
 
 ";
 
 /// The flags, each with its variable.
-const FLAGS: [(&str, &str); 3] = [
+const FLAGS: [(&str, &str); 4] = [
     ("--db", "CHAT_DB"),
+    ("--bus", "CHAT_BUS"),
     ("--moderator-token", "CHAT_MODERATOR_TOKEN"),
     ("--host-token", "CHAT_HOST_TOKEN"),
 ];
@@ -44,6 +51,8 @@ pub enum Place {
     Memory,
     /// In a file.
     File(PathBuf),
+    /// In a Redis that other nodes use, too: its address.
+    Bus(Box<str>),
 }
 
 /// What the program is told.
@@ -77,8 +86,12 @@ pub enum OptionsError {
         /// What is wrong.
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The history is to be in a file and in Redis.
+    TwoPlaces,
     /// The history cannot be opened.
     Store(StoreError),
+    /// The bus cannot be used.
+    Bus(RedisBusError),
 }
 
 impl fmt::Display for OptionsError {
@@ -91,6 +104,8 @@ impl fmt::Display for OptionsError {
                  give --db FILE, or --db memory",
             ),
             Self::File { flag, file, cause } => write!(f, "{flag}: {}: {cause}", file.display()),
+            Self::TwoPlaces => f.write_str("with --bus the history is in Redis: --db has no place beside it"),
+            Self::Bus(error) => write!(f, "--bus: {error}; an address is redis://HOST:PORT or unix:///PATH"),
             Self::Store(error) => {
                 f.write_str("--db: ")?;
                 match std::error::Error::source(error) {
@@ -145,12 +160,14 @@ impl Options {
         for (value, (_, name)) in given.iter_mut().zip(FLAGS) {
             *value = value.take().or_else(|| set(name));
         }
-        let [db, moderators, host] = given;
+        let [db, bus, moderators, host] = given;
         let aside = rest
             .iter()
             .any(|one| ASIDE.iter().any(|aside| one == aside));
         let place = match db {
             _ if aside => Place::Memory,
+            Some(_) if bus.is_some() => return Err(OptionsError::TwoPlaces),
+            None if let Some(bus) = bus => Place::Bus(bus.to_string_lossy().into()),
             Some(db) if db == "memory" => Place::Memory,
             Some(db) => Place::File(db.into()),
             None => Place::File(usual_place(set).ok_or(OptionsError::NoPlace)?),
@@ -175,13 +192,17 @@ impl Options {
         }
         let mut keys = Keys::default();
         if let Some(file) = &self.moderators {
-            keys = lock(FLAGS[1].0, file, |token| keys.with_moderators(token))?;
+            keys = lock(FLAGS[2].0, file, |token| keys.with_moderators(token))?;
         }
         if let Some(file) = &self.host {
-            keys = lock(FLAGS[2].0, file, |token| keys.with_host(token))?;
+            keys = lock(FLAGS[3].0, file, |token| keys.with_host(token))?;
         }
         let chat = match &self.place {
             Place::Memory => Chat::new(),
+            Place::Bus(address) => {
+                let bus = RedisBus::new(address).map_err(OptionsError::Bus)?;
+                Chat::with_bus(Arc::new(bus))
+            }
             Place::File(file) => {
                 if let Some(directory) = file.parent().filter(|path| !path.as_os_str().is_empty()) {
                     std::fs::create_dir_all(directory)
@@ -265,7 +286,7 @@ mod tests {
             &'a [(&'a str, &'a str)],
             Result<Place, &'a str>,
         );
-        let rows: [Row<'_>; 9] = [
+        let rows: [Row<'_>; 12] = [
             (
                 &[],
                 &[home],
@@ -289,6 +310,21 @@ mod tests {
             (&["--db=a.db"], &[], file("a.db")),
             (&[], &[("CHAT_DB", "memory")], Ok(Place::Memory)),
             (&["--check"], &[home], Ok(Place::Memory)),
+            (
+                &["--bus", "redis://a"],
+                &[home],
+                Ok(Place::Bus("redis://a".into())),
+            ),
+            (
+                &[],
+                &[home, ("CHAT_BUS", "redis://a")],
+                Ok(Place::Bus("redis://a".into())),
+            ),
+            (
+                &["--bus", "redis://a", "--db", "b"],
+                &[],
+                Err("with --bus the history is in Redis: --db has no place beside it"),
+            ),
             (&["--db"], &[], Err("--db needs a value")),
             (&["--db", "a", "--db=b"], &[], Err("--db is given twice")),
         ];

@@ -247,6 +247,10 @@ impl Room {
                 notice: Notice::Typing(from),
             }),
             Event::Ruled(ruling) => self.obey(ruling),
+            Event::Rules(rules) => {
+                self.rules = *rules;
+                Reaction::None
+            }
         }
     }
 

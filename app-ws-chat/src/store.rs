@@ -142,7 +142,10 @@ impl std::error::Error for StoreError {
 }
 
 /// Takes messages, the newest first, until there are enough or they weigh too much; gives them the oldest first.
-fn page(messages: impl Iterator<Item = Arc<Message>>, limit: usize) -> Vec<Arc<Message>> {
+pub(crate) fn page(
+    messages: impl Iterator<Item = Arc<Message>>,
+    limit: usize,
+) -> Vec<Arc<Message>> {
     let mut bytes = 0;
     let fits = |message: &Arc<Message>| {
         let first = bytes == 0;

@@ -52,8 +52,13 @@ impl House {
 
 impl Listener for House {
     fn hear(&self, event: Event) {
-        let Event::Ruled(ruling) = event else {
-            return;
+        let ruling = match event {
+            Event::Ruled(ruling) => ruling,
+            Event::Rules(rules) => {
+                *self.lock() = *rules;
+                return;
+            }
+            _ => return,
         };
         self.lock().apply(ruling.change());
         if let (Act::Kick | Act::Ban, Some(user), Some(hub)) =

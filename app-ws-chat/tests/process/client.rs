@@ -58,6 +58,9 @@ impl Client {
             join["since"] = since.clone();
         }
         let welcome = self.request(join)?;
+        if welcome["retry"] == true {
+            return Err(Broken);
+        }
         assert_eq!(welcome["t"], "ok", "{welcome}");
         if let Some(since) = &self.since {
             assert_eq!(welcome["epoch"], since["e"], "the same history");
