@@ -95,7 +95,7 @@ impl Hub {
         match seat.room.open(&*self.bus).await {
             Ok(()) => Ok(seat),
             Err(error) => {
-                report(name, "a room cannot open", &error);
+                error.report(name, "a room cannot open");
                 Err(Refusal::Store)
             }
         }
@@ -251,11 +251,6 @@ impl Hub {
         // Nothing under this lock can panic half-way.
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn report(room: &RoomName, what: &'static str, error: &StoreError) {
-    let error: &dyn std::error::Error = error;
-    tracing::error!(room = room.as_str(), error, "{what}");
 }
 
 #[cfg(test)]

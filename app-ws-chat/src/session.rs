@@ -241,13 +241,16 @@ impl Member {
         }
         self.heartbeat.heard(Instant::now(), fastrand::f64());
         match ClientFrame::parse(text) {
-            Ok(ClientFrame::Request(id, command)) => match self.carry_out(id, command).await {
-                Ok(()) => {
-                    self.strikes = 0;
-                    None
+            // Boxed, because most connections are idle most of the time, and have no room for a request then.
+            Ok(ClientFrame::Request(id, command)) => {
+                match Box::pin(self.carry_out(id, command)).await {
+                    Ok(()) => {
+                        self.strikes = 0;
+                        None
+                    }
+                    Err(refusal) => self.refuse(Some(id), refusal),
                 }
-                Err(refusal) => self.refuse(Some(id), refusal),
-            },
+            }
             Ok(ClientFrame::Typing(room)) => {
                 self.type_in(&room);
                 None

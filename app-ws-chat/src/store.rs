@@ -127,6 +127,12 @@ impl StoreError {
             source: source.into(),
         }
     }
+
+    /// Says in the log what came of it.
+    pub(crate) fn report(&self, room: &RoomName, what: &'static str) {
+        let error: &dyn std::error::Error = self;
+        tracing::error!(room = room.as_str(), error, "{what}");
+    }
 }
 
 impl fmt::Display for StoreError {

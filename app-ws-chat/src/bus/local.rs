@@ -69,7 +69,7 @@ impl LocalBus {
             };
             let mut kept = store.append(&room, batch.clone()).await;
             if let Err(error) = &kept {
-                report(&room, "messages were not kept at first", error);
+                error.report(&room, "messages were not kept at first");
                 kept = match store.open(&room).await {
                     Ok(past) => {
                         // What stands there now says which offset is free.
@@ -80,7 +80,7 @@ impl LocalBus {
                 };
             }
             if let Err(error) = &kept {
-                report(&room, "messages were not kept", error);
+                error.report(&room, "messages were not kept");
             }
             let answers = lock(&desk).settle(kept.is_ok(), Timestamp::now());
             answers.into_iter().for_each(desk::Answer::give);
@@ -227,11 +227,6 @@ impl Bus for LocalBus {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing under these locks can panic half-way.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn report(room: &RoomName, what: &'static str, error: &StoreError) {
-    let error: &dyn std::error::Error = error;
-    tracing::error!(room = room.as_str(), error, "{what}");
 }
 
 #[cfg(test)]

@@ -193,11 +193,10 @@ impl Bus for RedisBus {
         draft: Draft,
         pace: Duration,
     ) -> Result<Receipt, Refusal> {
-        let (steps, room) = (self.steps.clone(), room.clone());
-        let publishing = self.run(async move { steps.publish(&room, &from, &draft, pace).await });
+        let (steps, place) = (self.steps.clone(), room.clone());
+        let publishing = self.run(async move { steps.publish(&place, &from, &draft, pace).await });
         publishing.await.unwrap_or_else(|error| {
-            let error: &dyn std::error::Error = &error;
-            tracing::error!(error, "a message was not kept");
+            error.report(room, "a message was not kept");
             Err(Refusal::Store)
         })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::live::LiveRoom;
-use super::{Hub, Newcomer, report};
+use super::{Hub, Newcomer};
 use crate::message::{Offset, Position, Rank, Timestamp};
 use crate::moderation::{Listing, Order};
 use crate::name::UserId;
@@ -109,7 +109,7 @@ impl Seat {
                 messages,
             }),
             Err(error) => {
-                report(&self.room.name, "history cannot be read", &error);
+                error.report(&self.room.name, "history cannot be read");
                 Err(Refusal::Store)
             }
         }

@@ -420,8 +420,7 @@ impl Node {
                 Ok(present)
             }
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(room = room.as_str(), error, "somebody cannot come in");
+                error.report(room, "somebody cannot come in");
                 Err(Refusal::Store)
             }
         }
@@ -463,19 +462,15 @@ impl Node {
             else {
                 return;
             };
-            let missed = {
+            let behind = || {
                 let room = lock(room);
                 let known = room.known.as_ref();
                 known.is_some_and(|known| known.epoch.as_str() != epoch || known.end < top)
             };
-            if missed {
+            if behind() {
                 // The news may be under way. If they are not, the connection is dead and does not say so.
                 sleep(RETRY).await;
-                let behind = lock(room)
-                    .known
-                    .as_ref()
-                    .is_some_and(|known| known.end < top);
-                if behind {
+                if behind() {
                     self.deaf.notify_one();
                 }
             }
