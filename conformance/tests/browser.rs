@@ -12,7 +12,9 @@ mod operator;
 #[path = "browser/window.rs"]
 mod window;
 
+use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use conformance::{Options, Server, Signal, Subject};
 
@@ -41,13 +43,52 @@ macro_rules! on_both {
 on_both! {
     crate::two_people_talk => two_people_talk;
     crate::a_restart_is_survived => a_restart_is_survived;
+    crate::tabs_are_one_person => tabs_are_one_person;
+    crate::what_was_said_before_comes_by_scrolling => what_was_said_before_comes_by_scrolling;
+    crate::a_moderator_moderates => a_moderator_moderates;
     crate::lecture::an_experiment_is_seen => an_experiment_is_seen;
     crate::lecture::the_keyboard_is_enough => the_keyboard_is_enough;
     crate::operator::an_operator_sees_the_server => an_operator_sees_the_server;
 }
 
-fn chat(server: &'static str) -> Subject {
-    Subject::new(server, program("app-ws-chat"), &["--server", server])
+const TOKEN: &str = "moderators-of-the-house";
+
+/// A chat's history and its moderators' token, which go with the test.
+struct Files(PathBuf);
+
+impl Files {
+    fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("chat-browser-{}-{number}", std::process::id());
+        let files = Self(std::env::temp_dir().join(name));
+        fs::create_dir_all(&files.0).expect("a directory can be made");
+        fs::write(files.path("token"), TOKEN).expect("a file can be written");
+        files
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn chat(server: &'static str, files: &Files) -> Subject {
+    let (history, token) = (files.path("chat.db"), files.path("token"));
+    let arguments = [
+        "--server",
+        server,
+        "--db",
+        &history,
+        "--moderator-token",
+        &token,
+    ];
+    Subject::new(server, program("app-ws-chat"), &arguments)
 }
 
 /// A program of this workspace, beside this test's.
@@ -82,6 +123,13 @@ fn page(server: &Server) -> String {
 async fn enter(driver: &Driver, server: &Server, nick: &str, screen: Screen) -> Window {
     let window = driver.open(screen).await;
     window.goto(&page(server)).await;
+    come_in(&window, nick).await;
+    window.until("the room is joined", "document.querySelector('#self-nick').textContent !== '' && document.querySelector('#people .person')").await;
+    window
+}
+
+/// Goes through the door.
+async fn come_in(window: &Window, nick: &str) {
     window
         .until(
             "the door is open",
@@ -91,8 +139,6 @@ async fn enter(driver: &Driver, server: &Server, nick: &str, screen: Screen) -> 
     window.fill("#door-nick", nick).await;
     window.fill("#door-room", "lobby").await;
     window.click("#door-form button[type=submit]").await;
-    window.until("the room is joined", "document.querySelector('#self-nick').textContent !== '' && document.querySelector('#people .person')").await;
-    window
 }
 
 async fn say(window: &Window, text: &str) {
@@ -116,8 +162,9 @@ async fn sees_people(window: &Window, names: &[&str]) {
         .await;
 }
 
-async fn two_people_talk(server: &'static str) {
-    let subject = chat(server);
+async fn two_people_talk(name: &'static str) {
+    let files = Files::new();
+    let subject = &chat(name, &files);
     let server = subject.start();
     let driver = Driver::start();
     let ada = enter(&driver, &server, "Ada", Screen::Desktop).await;
@@ -182,8 +229,9 @@ async fn two_people_talk(server: &'static str) {
     bea.close().await;
 }
 
-async fn a_restart_is_survived(server: &'static str) {
-    let subject = chat(server);
+async fn a_restart_is_survived(name: &'static str) {
+    let files = Files::new();
+    let subject = &chat(name, &files);
     let mut server = subject.start();
     let driver = Driver::start();
     let ada = enter(&driver, &server, "Ada", Screen::Desktop).await;
@@ -213,6 +261,7 @@ async fn a_restart_is_survived(server: &'static str) {
     ada.until("the page is connected again", &state("open"))
         .await;
     sees(&ada, "while nobody listened").await;
+    sees(&ada, "before the restart").await;
     ada.until(
         "nothing waits any more",
         "document.querySelectorAll('#pending .draft').length === 0",
@@ -220,4 +269,141 @@ async fn a_restart_is_survived(server: &'static str) {
     .await;
     drop(server);
     ada.close().await;
+}
+
+async fn tabs_are_one_person(name: &'static str) {
+    let files = Files::new();
+    let subject = &chat(name, &files);
+    let server = subject.start();
+    let driver = Driver::start();
+    let ada = enter(&driver, &server, "Ada", Screen::Desktop).await;
+    let bea = enter(&driver, &server, "Bea", Screen::Desktop).await;
+    sees_people(&bea, &["Ada", "Bea"]).await;
+    ada.open_tab().await;
+    ada.goto(&page(&server)).await;
+    come_in(&ada, "Ada").await;
+    for window in [&ada, &bea] {
+        sees_people(window, &["Ada", "Bea"]).await;
+    }
+    say(&ada, "from the second tab").await;
+    sees(&bea, "from the second tab").await;
+    ada.close_tab().await;
+    sees(&ada, "from the second tab").await;
+    say(&bea, "are you still there?").await;
+    sees(&ada, "are you still there?").await;
+    sees_people(&bea, &["Ada", "Bea"]).await;
+    ada.close().await;
+    sees_people(&bea, &["Bea"]).await;
+    bea.close().await;
+}
+
+async fn what_was_said_before_comes_by_scrolling(name: &'static str) {
+    let files = Files::new();
+    let subject = &chat(name, &files);
+    const SAID: usize = 70;
+    let server = subject.start();
+    let driver = Driver::start();
+    let ada = enter(&driver, &server, "Ada", Screen::Desktop).await;
+    for number in 0..SAID {
+        say(&ada, &format!("number {number}")).await;
+    }
+    sees(&ada, &format!("number {}", SAID - 1)).await;
+    let bea = enter(&driver, &server, "Bea", Screen::Phone).await;
+    sees(&bea, &format!("number {}", SAID - 1)).await;
+    assert!(
+        bea.is("document.querySelectorAll('#log .text').length === 50")
+            .await,
+        "a newcomer is shown the last ones"
+    );
+    let top = "(document.querySelector('#scroll').scrollTop = 0, document.querySelectorAll('#log .text').length === 70)";
+    bea.until("all of them are there", top).await;
+    let numbers = "[...document.querySelectorAll('#log .text')].every((line, at) => line.lastChild.data === `number ${at}`)";
+    assert!(bea.is(numbers).await, "each once, in order");
+    bea.screenshot(&screenshots().join(format!("{}-older.png", subject.name())))
+        .await;
+
+    // Who is not at the end is told of what comes there, and finds where reading stopped.
+    say(&ada, "something new").await;
+    bea.until(
+        "the offer is made",
+        "document.querySelector('#newest-text').textContent === '1 new message' && document.title.startsWith('(1)')",
+    )
+    .await;
+    bea.click("#newest").await;
+    bea.until("it is read", "document.title.startsWith('#lobby')")
+        .await;
+    bea.goto("about:blank").await;
+    say(&ada, "and something newer").await;
+    sees(&ada, "and something newer").await;
+    bea.goto(&page(&server)).await;
+    sees(&bea, "and something newer").await;
+    bea.until(
+        "the line is above it",
+        "document.querySelector('.new-mark')?.nextElementSibling.textContent.includes('and something newer')",
+    )
+    .await;
+    ada.close().await;
+    bea.close().await;
+}
+
+async fn a_moderator_moderates(name: &'static str) {
+    let files = Files::new();
+    let subject = &chat(name, &files);
+    let server = subject.start();
+    let driver = Driver::start();
+    let ada = enter(&driver, &server, "Ada", Screen::Desktop).await;
+    let bea = enter(&driver, &server, "Bea", Screen::Phone).await;
+    sees_people(&ada, &["Ada", "Bea"]).await;
+    ada.click("#moderate").await;
+    ada.fill("#token", TOKEN).await;
+    ada.click("#token-dialog [type=submit]").await;
+    ada.until(
+        "Ada is a moderator",
+        "document.querySelector('.person-act')",
+    )
+    .await;
+
+    ada.click(".person-act").await;
+    ada.fill("#act-reason", "too loud").await;
+    ada.click("#act-dialog [type=submit]").await;
+    let notice = "[...document.querySelectorAll('#log .notice')].some((line) => line.textContent === arguments[0])";
+    let muted = "Ada muted Bea for 10 minutes: too loud";
+    bea.until_with("Bea is told", notice, muted).await;
+    say(&bea, "can you hear me?").await;
+    let mark = "document.querySelector('.draft-mark')?.textContent === arguments[0]";
+    bea.until_with("it waits", mark, "Waiting: you have been muted")
+        .await;
+    bea.screenshot(&screenshots().join(format!("{}-muted.png", subject.name())))
+        .await;
+
+    ada.click("#rules").await;
+    ada.until(
+        "the mute is listed",
+        "document.querySelector('.sanction .quiet')",
+    )
+    .await;
+    ada.screenshot(&screenshots().join(format!("{}-rules.png", subject.name())))
+        .await;
+    ada.click(".sanction .quiet").await;
+    ada.until("it is lifted", "!document.querySelector('.sanction')")
+        .await;
+    ada.click("#rules-dialog .cancel").await;
+    sees(&ada, "can you hear me?").await;
+
+    ada.click(".person-act").await;
+    ada.until(
+        "Ada decides otherwise",
+        "(document.querySelector('#act-what').value = 'ban', document.querySelector('#act-dialog').open)",
+    )
+    .await;
+    ada.click("#act-dialog [type=submit]").await;
+    let told = "document.querySelector('#door-problem').textContent === arguments[0]";
+    bea.until_with("Bea is out", told, "You have been banned.")
+        .await;
+    sees_people(&ada, &["Ada"]).await;
+    come_in(&bea, "Bea").await;
+    bea.until_with("and stays out", told, "You have been banned.")
+        .await;
+    ada.close().await;
+    bea.close().await;
 }

@@ -123,6 +123,26 @@ impl Window {
         self.client.goto(url).await.expect("the page loads");
     }
 
+    /// Opens another tab of the same person, and goes to it.
+    pub(crate) async fn open_tab(&self) {
+        let tab = self.client.new_window(true).await.expect("a tab opens");
+        self.client
+            .switch_to_window(tab.handle)
+            .await
+            .expect("the tab is there");
+    }
+
+    /// Closes the tab, and goes to the first one.
+    pub(crate) async fn close_tab(&self) {
+        self.client.close_window().await.expect("the tab closes");
+        let tabs = self.client.windows().await.expect("tabs can be listed");
+        let first = tabs.into_iter().next().expect("another one is open");
+        self.client
+            .switch_to_window(first)
+            .await
+            .expect("the tab is there");
+    }
+
     pub(crate) async fn reload(&self) {
         self.client.refresh().await.expect("the page loads again");
     }

@@ -1,0 +1,275 @@
+//! The bus of several nodes, on Redis: a stream a room for what is durable, publish for the news, one script for both.
+//!
+//! Everything that asks Redis runs on one thread with a runtime of its own, so that it outlives the worker that asked.
+
+mod keys;
+mod rooms;
+mod steps;
+mod wire;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, RedisError};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Bus, Listener, Opened};
+use crate::message::{Message, Offset, Person, Present, Rank};
+use crate::moderation::{Rules, Ruling};
+use crate::name::{Nick, RoomName, UserId};
+use crate::protocol::Draft;
+use crate::refusal::Refusal;
+use crate::room::Receipt;
+use crate::store::StoreError;
+use rooms::{Coming, Node};
+use steps::Steps;
+
+/// How long an answer of Redis may take: longer than an fsync of a disk that is busy.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long a node looks for Redis again, between two attempts at most.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Comings and goings that wait for Redis: those of a whole node. A going that finds no place lets its lease run out.
+const COMINGS: usize = 16_384;
+
+/// Joins the rooms of all nodes that use the same Redis.
+///
+/// A message is acknowledged after Redis has it, so Redis must keep what it has: start it with `--appendonly yes
+/// --appendfsync always`. After a lost connection each room is read on from where it was; a room for which that is not
+/// possible ends its connections with 4009, and they resume.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use app_ws_chat::{Chat, bus::RedisBus};
+///
+/// let chat = Chat::with_bus(Arc::new(RedisBus::new("redis://127.0.0.1:6379")?));
+/// # let _ = chat;
+/// # Ok::<(), app_ws_chat::bus::RedisBusError>(())
+/// ```
+pub struct RedisBus {
+    node: Arc<Node>,
+    steps: Steps,
+    comings: mpsc::Sender<Coming>,
+    runtime: Handle,
+    stop: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
+}
+
+/// That there can be no bus at this address.
+#[derive(Debug)]
+pub struct RedisBusError(Box<dyn std::error::Error + Send + Sync>);
+
+impl fmt::Display for RedisBusError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl std::error::Error for RedisBusError {}
+
+impl From<RedisError> for RedisBusError {
+    fn from(error: RedisError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl RedisBus {
+    /// A bus at `redis://[user:password@]host[:port][/database]` or `unix:///path`. It need not be there yet: what is
+    /// asked for before is refused for the moment.
+    ///
+    /// # Errors
+    ///
+    /// The address is none, or there can be no thread.
+    pub fn new(address: &str) -> Result<Self, RedisBusError> {
+        let client = Client::open(address)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| RedisBusError(error.into()))?;
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(ANSWER_WITHIN))
+            .set_connection_timeout(Some(ANSWER_WITHIN))
+            .set_max_delay(RETRY);
+        let connection = {
+            let _inside = runtime.enter();
+            ConnectionManager::new_lazy_with_config(client.clone(), config)?
+        };
+        let name: Arc<str> = format!("{:016x}", fastrand::u64(..)).into();
+        let steps = Steps::new(connection, name);
+        let (comings, to_come) = mpsc::channel(COMINGS);
+        let (subscriptions, wishes) = mpsc::unbounded_channel();
+        let node = Arc::new(Node::new(steps.clone(), subscriptions, comings.clone()));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let handle = runtime.handle().clone();
+        let all = {
+            let node = Arc::clone(&node);
+            async move {
+                tokio::select! {
+                    () = Arc::clone(&node).listen(client, wishes) => {}
+                    () = Arc::clone(&node).come_and_go(to_come) => {}
+                    () = node.keep_alive() => {}
+                    _ = stopped => {}
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("chat-redis".to_owned());
+        let thread = thread.spawn(move || {
+            runtime.block_on(all);
+            // What still waits for Redis is not waited for.
+            runtime.shutdown_background();
+        });
+        let thread = thread.map_err(|error| RedisBusError(error.into()))?;
+        Ok(Self {
+            node,
+            steps,
+            comings,
+            runtime: handle,
+            stop: Mutex::new(Some((stop, thread))),
+        })
+    }
+
+    /// Carries something out on the thread of the bus, to its end, whoever still waits for it.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match self.runtime.spawn(work).await {
+            Ok(done) => done,
+            Err(_) => Err(StoreError::new("the thread of the bus is gone")),
+        }
+    }
+}
+
+impl Drop for RedisBus {
+    fn drop(&mut self) {
+        let stop = lock(&self.stop).take();
+        if let Some((stop, thread)) = stop {
+            // It may have ended already.
+            let _ = stop.send(());
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for RedisBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisBus").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Bus for RedisBus {
+    async fn open(
+        &self,
+        room: &RoomName,
+        listener: Arc<dyn Listener>,
+    ) -> Result<Opened, StoreError> {
+        let (node, room) = (Arc::clone(&self.node), room.clone());
+        self.run(async move { node.open(room, listener).await })
+            .await
+    }
+
+    fn close(&self, room: &RoomName) {
+        self.node.close(room);
+    }
+
+    async fn open_house(&self, listener: Arc<dyn Listener>) -> Result<Rules, StoreError> {
+        let node = Arc::clone(&self.node);
+        self.run(async move { node.open_house(listener).await })
+            .await
+    }
+
+    async fn publish(
+        &self,
+        room: &RoomName,
+        from: Person,
+        draft: Draft,
+        pace: Duration,
+    ) -> Result<Receipt, Refusal> {
+        let (steps, place) = (self.steps.clone(), room.clone());
+        let publishing = self.run(async move { steps.publish(&place, &from, &draft, pace).await });
+        publishing.await.unwrap_or_else(|error| {
+            error.report(room, "a message was not kept");
+            Err(Refusal::Store)
+        })
+    }
+
+    async fn enter(
+        &self,
+        room: &RoomName,
+        user: UserId,
+        wish: &Nick,
+        rank: Rank,
+    ) -> Result<Present, Refusal> {
+        let (done, entered) = oneshot::channel();
+        let coming = Coming::In {
+            room: room.clone(),
+            user,
+            wish: wish.clone(),
+            rank,
+            done: Some(done),
+        };
+        if self.comings.send(coming).await.is_err() {
+            return Err(Refusal::Store);
+        }
+        entered.await.unwrap_or(Err(Refusal::Store))
+    }
+
+    fn exit(&self, room: &RoomName, user: UserId) {
+        let room = room.clone();
+        // If there is no place, the lease runs out.
+        let _ = self.comings.try_send(Coming::Out { room, user });
+    }
+
+    fn typing(&self, room: &RoomName, from: &Person) {
+        let (steps, room, from) = (self.steps.clone(), room.clone(), from.clone());
+        // It may get lost.
+        drop(
+            self.runtime
+                .spawn(async move { steps.typing(&room, &from).await }),
+        );
+    }
+
+    async fn history(
+        &self,
+        room: &RoomName,
+        before: Offset,
+        limit: usize,
+    ) -> Result<Vec<Arc<Message>>, StoreError> {
+        let (steps, room) = (self.steps.clone(), room.clone());
+        self.run(async move { steps.history(&room, before, limit).await })
+            .await
+    }
+
+    async fn rule(&self, ruling: Arc<Ruling>) -> Result<(), StoreError> {
+        let steps = self.steps.clone();
+        self.run(async move { steps.rule(&ruling).await }).await
+    }
+
+    async fn audit(&self, limit: usize) -> Result<Vec<Arc<Ruling>>, StoreError> {
+        let steps = self.steps.clone();
+        self.run(async move { steps.audit(limit).await }).await
+    }
+
+    async fn shut_down(&self) {
+        let node = Arc::clone(&self.node);
+        let goodbye = self.run(async move {
+            node.shorten_leases().await;
+            Ok(())
+        });
+        // Who cannot be told finds out by the leases.
+        let _ = tokio::time::timeout(ANSWER_WITHIN, goodbye).await;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing under these locks can panic half-way.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

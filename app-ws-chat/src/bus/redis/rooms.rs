@@ -1,0 +1,576 @@
+//! The rooms that this node listens to: how far each was heard, who of this node is there, and what is done when
+//! something was missed.
+
+use std::collections::{HashMap, HashSet};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use redis::aio::{PubSubSink, PubSubStream};
+use redis::{Client, RedisError};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+
+use super::keys::{HOUSE, Keys};
+use super::steps::{LAST_LEASE, LEASE, State, Steps, Touched};
+use super::wire::{self, Heard};
+use super::{ANSWER_WITHIN, RETRY, lock};
+use crate::bus::{Event, Listener, Opened};
+use crate::message::{Epoch, Message, Offset, Present, Rank};
+use crate::moderation::Rules;
+use crate::name::{Nick, RoomName, UserId};
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+
+/// So often a node says that it lives, a little sooner or later each time; it then also hears how far a room has counted.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
+const JITTER: Duration = Duration::from_secs(5);
+
+/// Users in one sign of life.
+const TOUCHED: usize = 500;
+
+/// This node among the others.
+pub(super) struct Node {
+    steps: Steps,
+    rooms: Mutex<HashMap<RoomName, Arc<Mutex<Tracked>>>>,
+    house: Mutex<Option<(Arc<dyn Listener>, Rules)>>,
+    subscriptions: mpsc::UnboundedSender<Subscription>,
+    comings: mpsc::Sender<Coming>,
+    /// The news have stopped to come although there are some.
+    deaf: Notify,
+}
+
+/// A room that this node listens to.
+struct Tracked {
+    listener: Arc<dyn Listener>,
+    /// What was read, and heard since. `None` while the room is read for the first time.
+    known: Option<Known>,
+    /// The last offset that was heard before that.
+    early: Offset,
+    seats: HashMap<UserId, (Nick, Rank)>,
+}
+
+struct Known {
+    epoch: Epoch,
+    end: Offset,
+    rules: Rules,
+}
+
+/// A change of what is listened to, in the order of the asking.
+pub(super) enum Subscription {
+    Begin(String, oneshot::Sender<()>),
+    End(String),
+}
+
+/// Somebody of this node comes to a room or leaves it, in the order of the asking.
+pub(super) enum Coming {
+    In {
+        room: RoomName,
+        user: UserId,
+        wish: Nick,
+        rank: Rank,
+        done: Option<oneshot::Sender<Result<Present, Refusal>>>,
+    },
+    Out {
+        room: RoomName,
+        user: UserId,
+    },
+}
+
+impl Node {
+    pub(super) fn new(
+        steps: Steps,
+        subscriptions: mpsc::UnboundedSender<Subscription>,
+        comings: mpsc::Sender<Coming>,
+    ) -> Self {
+        Self {
+            steps,
+            rooms: Mutex::default(),
+            house: Mutex::default(),
+            subscriptions,
+            comings,
+            deaf: Notify::new(),
+        }
+    }
+
+    /// Listens first and reads then, so that nothing falls between; what comes twice is known by its offset.
+    pub(super) async fn open(
+        &self,
+        room: RoomName,
+        listener: Arc<dyn Listener>,
+    ) -> Result<Opened, StoreError> {
+        let tracked = Arc::new(Mutex::new(Tracked {
+            listener,
+            known: None,
+            early: Offset(0),
+            seats: HashMap::new(),
+        }));
+        lock(&self.rooms).insert(room.clone(), Arc::clone(&tracked));
+        let opened = async {
+            self.subscribe(Keys::of(&room).channel()).await?;
+            self.read(&room).await
+        };
+        match opened.await {
+            Ok(State { opened, .. }) => {
+                let mut tracked = lock(&tracked);
+                tracked.known = Some(Known {
+                    epoch: opened.epoch.clone(),
+                    end: opened.ring.end().max(tracked.early),
+                    rules: opened.rules.clone(),
+                });
+                Ok(opened)
+            }
+            Err(error) => {
+                self.forget(&room, &tracked);
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn close(&self, room: &RoomName) {
+        let tracked = lock(&self.rooms).remove(room);
+        if tracked.is_some() {
+            let channel = Keys::of(room).channel().to_owned();
+            // If nobody listens any more there is nothing to end.
+            let _ = self.subscriptions.send(Subscription::End(channel));
+        }
+    }
+
+    pub(super) async fn open_house(
+        &self,
+        listener: Arc<dyn Listener>,
+    ) -> Result<Rules, StoreError> {
+        *lock(&self.house) = Some((listener, Rules::default()));
+        self.subscribe(HOUSE).await?;
+        let rules = self.steps.house().await?;
+        if let Some((_, known)) = &mut *lock(&self.house) {
+            known.clone_from(&rules);
+        }
+        Ok(rules)
+    }
+
+    async fn subscribe(&self, channel: &str) -> Result<(), StoreError> {
+        let (done, subscribed) = oneshot::channel();
+        let begin = Subscription::Begin(channel.to_owned(), done);
+        let gone = || StoreError::new("there is no connection for the news");
+        self.subscriptions.send(begin).map_err(|_| gone())?;
+        match timeout(ANSWER_WITHIN, subscribed).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(gone()),
+        }
+    }
+
+    /// Reads a room whole. One whose messages are lost gets another epoch: its offsets must not be used again.
+    async fn read(&self, room: &RoomName) -> Result<State, StoreError> {
+        let state = self.steps.open(room).await?;
+        if state.opened.ring.end() == state.top {
+            return Ok(state);
+        }
+        self.steps.renew(room, &state.opened.epoch).await?;
+        self.steps.open(room).await
+    }
+
+    /// Takes a room away that cannot be followed any more, if it is still this one.
+    fn forget(&self, room: &RoomName, tracked: &Arc<Mutex<Tracked>>) {
+        let mut rooms = lock(&self.rooms);
+        if rooms.get(room).is_some_and(|now| Arc::ptr_eq(now, tracked)) {
+            rooms.remove(room);
+            let channel = Keys::of(room).channel().to_owned();
+            let _ = self.subscriptions.send(Subscription::End(channel));
+        }
+    }
+
+    fn tracked(&self, room: &RoomName) -> Option<Arc<Mutex<Tracked>>> {
+        lock(&self.rooms).get(room).cloned()
+    }
+
+    fn all(&self) -> Vec<(RoomName, Arc<Mutex<Tracked>>)> {
+        let rooms = lock(&self.rooms);
+        let all = rooms.iter();
+        all.map(|(name, room)| (name.clone(), Arc::clone(room)))
+            .collect()
+    }
+
+    /// Hears the news, on one connection after another.
+    pub(super) async fn listen(
+        self: Arc<Self>,
+        client: Client,
+        mut wishes: mpsc::UnboundedReceiver<Subscription>,
+    ) {
+        let mut channels = HashSet::new();
+        loop {
+            let error = match self.begin(&client, &channels).await {
+                Ok((sink, stream)) => {
+                    // What was said meanwhile is read, not heard.
+                    self.catch_up_everywhere();
+                    self.hear_all(sink, stream, &mut channels, &mut wishes)
+                        .await
+                }
+                Err(error) => error,
+            };
+            say_that_it_is_away(&error);
+            sleep(RETRY.mul_f64(fastrand::f64())).await;
+        }
+    }
+
+    async fn begin(
+        &self,
+        client: &Client,
+        channels: &HashSet<String>,
+    ) -> Result<(PubSubSink, PubSubStream), StoreError> {
+        let connecting = async {
+            let (mut sink, stream) = client.get_async_pubsub().await?.split();
+            if !channels.is_empty() {
+                let all: Vec<&String> = channels.iter().collect();
+                sink.subscribe(all).await?;
+            }
+            Ok::<_, RedisError>((sink, stream))
+        };
+        match timeout(ANSWER_WITHIN, connecting).await {
+            Ok(connected) => connected.map_err(StoreError::new),
+            Err(late) => Err(StoreError::new(late)),
+        }
+    }
+
+    /// Returns when the connection does not serve any more.
+    async fn hear_all(
+        &self,
+        mut sink: PubSubSink,
+        mut stream: PubSubStream,
+        channels: &mut HashSet<String>,
+        wishes: &mut mpsc::UnboundedReceiver<Subscription>,
+    ) -> StoreError {
+        loop {
+            tokio::select! {
+                news = stream.next() => match news {
+                    Some(news) => self.hear(news.get_channel_name(), news.get_payload_bytes()),
+                    None => return StoreError::new("the connection for the news is closed"),
+                },
+                () = self.deaf.notified() => return StoreError::new("news were missed"),
+                Some(wish) = wishes.recv() => {
+                    let change = change(&mut sink, channels, wish);
+                    match timeout(ANSWER_WITHIN, change).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => return StoreError::new(error),
+                        Err(late) => return StoreError::new(late),
+                    }
+                }
+            }
+        }
+    }
+
+    fn hear(&self, channel: &str, payload: &[u8]) {
+        let Some(heard) = wire::read(payload) else {
+            tracing::warn!(channel, "an event that this version does not know");
+            return;
+        };
+        if channel == HOUSE {
+            self.hear_of_the_house(heard);
+            return;
+        }
+        let Some((name, room)) = self.by_channel(channel) else {
+            // It was closed a moment ago.
+            return;
+        };
+        let missed = lock(&room).hear(heard);
+        if missed == Missed::Something {
+            self.deaf.notify_one();
+        } else if missed == Missed::Everything {
+            self.lose(&name, &room);
+        }
+    }
+
+    fn hear_of_the_house(&self, heard: Heard) {
+        let Heard::Ruled(ruling) = heard else {
+            return;
+        };
+        let listener = match &mut *lock(&self.house) {
+            Some((listener, rules)) => {
+                rules.apply(ruling.change());
+                Arc::clone(listener)
+            }
+            None => return,
+        };
+        listener.hear(Event::Ruled(ruling));
+    }
+
+    fn by_channel(&self, channel: &str) -> Option<(RoomName, Arc<Mutex<Tracked>>)> {
+        let name = channel.strip_prefix("chat:{")?.strip_suffix('}')?;
+        let name = percent_encoding::percent_decode_str(name)
+            .decode_utf8()
+            .ok()?;
+        let name = RoomName::parse(&name).ok()?;
+        let room = self.tracked(&name)?;
+        Some((name, room))
+    }
+
+    /// Nobody knows what has happened in a room: those who are there come again.
+    fn lose(&self, name: &RoomName, room: &Arc<Mutex<Tracked>>) {
+        self.forget(name, room);
+        let listener = Arc::clone(&lock(room).listener);
+        listener.hear(Event::Lost);
+    }
+
+    fn catch_up_everywhere(self: &Arc<Self>) {
+        for (name, room) in self.all() {
+            let node = Arc::clone(self);
+            drop(tokio::spawn(
+                async move { node.catch_up(&name, &room).await },
+            ));
+        }
+        let node = Arc::clone(self);
+        drop(tokio::spawn(
+            async move { node.catch_up_in_the_house().await },
+        ));
+    }
+
+    /// Reads what was missed in a room.
+    async fn catch_up(&self, name: &RoomName, room: &Arc<Mutex<Tracked>>) {
+        if lock(room).known.is_none() {
+            // It is being read anyway.
+            return;
+        }
+        let followed = match self.read(name).await {
+            Ok(state) => lock(room).follow(&state),
+            // The next connection tries again; if there is none, nobody is told anything anyway.
+            Err(_) => return self.deaf.notify_one(),
+        };
+        match followed {
+            Some(lost) => self.sit_down_again(name, room, &lost).await,
+            None => self.lose(name, room),
+        }
+    }
+
+    async fn catch_up_in_the_house(&self) {
+        let Ok(rules) = self.steps.house().await else {
+            return;
+        };
+        let changed = match &mut *lock(&self.house) {
+            Some((_, known)) if *known != rules => {
+                *known = rules;
+                true
+            }
+            _ => false,
+        };
+        if changed {
+            // A ban may be among what was missed: who comes again is asked again.
+            let house = lock(&self.house).clone();
+            if let Some((listener, rules)) = house {
+                listener.hear(Event::Rules(Box::new(rules)));
+            }
+            for (name, room) in self.all() {
+                self.lose(&name, &room);
+            }
+        }
+    }
+
+    /// Those of this node whose seats were taken away while it said nothing.
+    async fn sit_down_again(&self, name: &RoomName, room: &Arc<Mutex<Tracked>>, lost: &[UserId]) {
+        for &user in lost {
+            let Some((wish, rank)) = lock(room).seats.get(&user).cloned() else {
+                continue;
+            };
+            let coming = Coming::In {
+                room: name.clone(),
+                user,
+                wish,
+                rank,
+                done: None,
+            };
+            // The channel ends with the node.
+            let _ = self.comings.send(coming).await;
+        }
+    }
+
+    /// Carries comings and goings out, one after the other.
+    pub(super) async fn come_and_go(self: Arc<Self>, mut comings: mpsc::Receiver<Coming>) {
+        while let Some(coming) = comings.recv().await {
+            match coming {
+                Coming::In {
+                    room,
+                    user,
+                    wish,
+                    rank,
+                    done,
+                } => {
+                    let entered = self.enter(&room, user, &wish, rank).await;
+                    if let Some(done) = done {
+                        // Who asked may be gone; then they leave again.
+                        let _ = done.send(entered);
+                    }
+                }
+                Coming::Out { room, user } => self.exit(&room, user).await,
+            }
+        }
+    }
+
+    async fn enter(
+        &self,
+        room: &RoomName,
+        user: UserId,
+        wish: &Nick,
+        rank: Rank,
+    ) -> Result<Present, Refusal> {
+        let tracked = self.tracked(room).ok_or(Refusal::Store)?;
+        match self.steps.enter(room, user, wish, rank).await {
+            Ok(present) => {
+                let seat = (present.person.nick.clone(), rank);
+                lock(&tracked).seats.insert(user, seat);
+                Ok(present)
+            }
+            Err(error) => {
+                error.report(room, "somebody cannot come in");
+                Err(Refusal::Store)
+            }
+        }
+    }
+
+    async fn exit(&self, room: &RoomName, user: UserId) {
+        if let Some(tracked) = self.tracked(room) {
+            let mut tracked = lock(&tracked);
+            if tracked.listener.has(user) {
+                return;
+            }
+            tracked.seats.remove(&user);
+        }
+        // If Redis is not there, the lease runs out.
+        let _ = self.steps.exit(room, user).await;
+    }
+
+    /// Says again and again that this node lives, and hears how far the rooms have counted.
+    pub(super) async fn keep_alive(self: Arc<Self>) {
+        loop {
+            sleep(SIGN_OF_LIFE + JITTER.mul_f64(fastrand::f64())).await;
+            for (name, room) in self.all() {
+                self.touch(&name, &room, LEASE).await;
+            }
+        }
+    }
+
+    /// The last sign of life: who does not come to another node soon has left.
+    pub(super) async fn shorten_leases(&self) {
+        for (name, room) in self.all() {
+            self.touch(&name, &room, LAST_LEASE).await;
+        }
+    }
+
+    async fn touch(&self, name: &RoomName, room: &Arc<Mutex<Tracked>>, lease: Duration) {
+        let users: Vec<UserId> = lock(room).seats.keys().copied().collect();
+        for users in users.chunks(TOUCHED) {
+            let Ok(Touched { epoch, top, lost }) = self.steps.touch(name, users, lease).await
+            else {
+                return;
+            };
+            let behind = || {
+                let room = lock(room);
+                let known = room.known.as_ref();
+                known.is_some_and(|known| known.epoch.as_str() != epoch || known.end < top)
+            };
+            if behind() {
+                // The news may be under way. If they are not, the connection is dead and does not say so.
+                sleep(RETRY).await;
+                if behind() {
+                    self.deaf.notify_one();
+                }
+            }
+            self.sit_down_again(name, room, &lost).await;
+        }
+    }
+}
+
+fn say_that_it_is_away(error: &StoreError) {
+    let error: &dyn std::error::Error = error;
+    tracing::warn!(error, "the news from Redis stop for a moment");
+}
+
+async fn change(
+    sink: &mut PubSubSink,
+    channels: &mut HashSet<String>,
+    wish: Subscription,
+) -> Result<(), RedisError> {
+    match wish {
+        Subscription::Begin(channel, done) => {
+            channels.insert(channel.clone());
+            let mut subscribing = pin!(sink.subscribe(&channel));
+            subscribing.as_mut().await?;
+            // Who asked may be gone.
+            let _ = done.send(());
+        }
+        Subscription::End(channel) => {
+            channels.remove(&channel);
+            sink.unsubscribe(&channel).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What a room has missed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Missed {
+    Nothing,
+    /// Messages, which can be read.
+    Something,
+    /// Its history is another one.
+    Everything,
+}
+
+impl Tracked {
+    /// Takes an event of the room's channel.
+    fn hear(&mut self, heard: Heard) -> Missed {
+        let event = match heard {
+            Heard::Said(epoch, message) => return self.hear_message(&epoch, message),
+            Heard::Came(who) => Event::Came(who),
+            Heard::Left(who) => {
+                // Expelled, or taken away by mistake: only who is here sits here.
+                if !self.listener.has(who) {
+                    self.seats.remove(&who);
+                }
+                Event::Left(who)
+            }
+            Heard::Typing(who) => Event::Typing(who),
+            Heard::Ruled(ruling) => {
+                if let Some(known) = &mut self.known {
+                    known.rules.apply(ruling.change());
+                }
+                Event::Ruled(ruling)
+            }
+        };
+        self.listener.hear(event);
+        Missed::Nothing
+    }
+
+    fn hear_message(&mut self, epoch: &Epoch, message: Arc<Message>) -> Missed {
+        match &mut self.known {
+            None => self.early = message.offset,
+            Some(known) if known.epoch != *epoch => return Missed::Everything,
+            // It was read before it was heard.
+            Some(known) if message.offset <= known.end => return Missed::Nothing,
+            Some(known) if message.offset != known.end.next() => return Missed::Something,
+            Some(known) => known.end = message.offset,
+        }
+        self.listener.hear(Event::Said(message));
+        Missed::Nothing
+    }
+
+    /// Takes what was read after something may have been missed; gives those who have lost their seats. `None`: what was
+    /// missed cannot be made good.
+    fn follow(&mut self, state: &State) -> Option<Vec<UserId>> {
+        let known = self.known.as_mut()?;
+        let opened = &state.opened;
+        if known.epoch != opened.epoch || known.rules != opened.rules {
+            // Other rules may have put somebody out.
+            return None;
+        }
+        if known.end < state.top {
+            for message in opened.ring.after(known.end, usize::MAX)? {
+                known.end = message.offset;
+                self.listener.hear(Event::Said(message));
+            }
+        }
+        self.listener.hear(Event::Here(opened.here.clone()));
+        let here: HashSet<UserId> = opened.here.iter().map(|one| one.person.user).collect();
+        let seats = self.seats.keys().copied();
+        Some(seats.filter(|user| !here.contains(user)).collect())
+    }
+}
