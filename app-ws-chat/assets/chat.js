@@ -1,21 +1,18 @@
 // The page: what its visitor does, what the server says, and what is shown of it.
 
-import { $, drawAvatar, drawDrafts, drawEntry, drawLog, element, toEnd } from "./conversation.js";
+import { listenToWriter, write, written } from "./compose.js";
+import { $, drawDrafts, drawEntry, drawLog, drawOlder, isAtEnd, listenToReader, toEnd } from "./conversation.js";
 import { Link, LinkLost } from "./link.js";
 import { browser, randomHex, remember, remembered, tab, userKey } from "./memory.js";
-import { Room, TEXT_BYTES, byteLength, list, tidy } from "./rooms.js";
-
-/** How often the server is told that we are writing. */
-const TYPING_EVERY_MS = 2_500;
-
-/** From this many bytes on the writer sees how many are left. */
-const TELL_LEFT_FROM = TEXT_BYTES - 500;
+import { askForToken, forgetToken, moderate, showRules, token } from "./moderation.js";
+import { Room, duration, list, rulingText } from "./rooms.js";
+import { closeSide, drawPeople, drawRooms } from "./side.js";
+import { alertBanner, drawState } from "./state.js";
 
 const secret = userKey();
 const rooms = new Map();
 let nick = "";
 let current = null;
-let typingToldAt = 0;
 
 const link = new Link(address(), { onState, onFrame });
 
@@ -61,8 +58,13 @@ async function join(room) {
   if (room.joining || link.state.kind !== "open" || rooms.get(room.name) !== room) return;
   room.joining = true;
   try {
-    const reply = await link.request({ t: "join", room: room.name, nick, key: secret, since: room.since });
+    const reply = await link.request({ t: "join", room: room.name, nick, key: secret, since: room.since, token: token() });
     if (reply.t === "ok") welcomed(room, reply);
+    else if (reply.why === "token") {
+      forgetToken();
+      alertBanner(link, "That is not the moderators' token.");
+      later(1_000, () => join(room));
+    } else if (reply.why === "kicked" || reply.why === "banned") turnedAway(room, out(reply));
     else if (reply.retry) later(reply.after_ms, () => join(room));
     else turnedAway(room, reply.msg);
   } catch (error) {
@@ -85,22 +87,30 @@ function welcomed(room, reply) {
     keepRooms();
   }
   const first = room.epoch === null;
-  const added = room.welcome(reply, nick);
-  if (!first) countUnread(room, added);
+  const added = room.welcome(reply, nick, remembered(browser, "read", {})[room.name]);
+  if (reply.me.mod) alertBanner(link, "");
   if (room === current) {
-    if (first) drawLog(current);
-    else for (const entry of added) drawEntry(entry, room.me);
+    if (first || added === null) drawLog(current);
+    else for (const entry of added) drawEntry(entry, room);
     location.replace(`#${encodeURIComponent(room.name)}`);
     drawRoom();
+    readOn();
   }
   drawPending();
-  drawRooms();
+  showRooms();
   pump(room);
+}
+
+/** What somebody is told who is out of a room, or was not let in. */
+function out({ why, msg, retry, after_ms, t }) {
+  const until = retry ? ` You can come back in ${duration(after_ms)}.` : "";
+  const reason = t === "out" && msg ? `: ${msg}` : "";
+  return `you have been ${why === "kicked" ? "sent out" : "banned"}${reason}.${until}`;
 }
 
 function turnedAway(room, why) {
   forget(room);
-  if (rooms.size) alertBanner(`#${room.name}: ${why}`);
+  if (rooms.size) alertBanner(link, `#${room.name}: ${why}`);
   else toDoor(why);
 }
 
@@ -118,7 +128,17 @@ function forget(room) {
     const next = rooms.values().next().value;
     if (next) show(next);
   }
-  drawRooms();
+  showRooms();
+}
+
+/** What was held back need not wait any longer. */
+function release(room) {
+  for (const draft of room.pending) {
+    if (draft.state !== "held") continue;
+    draft.state = "waiting";
+    draft.reason = undefined;
+  }
+  pump(room);
 }
 
 /** Sends what is pending, one after the other, so that the order stays. */
@@ -131,10 +151,9 @@ async function pump(room) {
     if (reply.t === "ok") room.accepted(draft.cid);
     else if (reply.retry) {
       draft.state = "held";
-      later(reply.after_ms, () => {
-        draft.state = "waiting";
-        pump(room);
-      });
+      draft.reason = reply.after_ms > 1_500 ? reply.msg : undefined;
+      if (room === current) drawPending();
+      later(reply.after_ms, () => release(room));
       return;
     } else {
       draft.state = "failed";
@@ -153,6 +172,10 @@ async function pump(room) {
 function say(text) {
   current.pending.push({ cid: randomHex(12), text, state: "waiting" });
   keepRooms();
+  if (current.mark !== null) {
+    current.mark = null;
+    drawLog(current);
+  }
   drawPending();
   toEnd();
   pump(current);
@@ -162,10 +185,50 @@ function later(ms, task) {
   setTimeout(task, ms ?? 1_000);
 }
 
-function countUnread(room, entries) {
-  if (room === current && !document.hidden) return;
-  const theirs = ({ kind, message }) => kind === "message" && message.from.user !== room.me?.user;
-  room.unread += entries.filter(theirs).length;
+/** Whether the end of the current room is before somebody's eyes: then it counts as read. */
+function readOn() {
+  if (!current?.joined || document.hidden || !isAtEnd() || current.read >= current.offset) return;
+  current.readAll();
+  remember(browser, "read", { ...remembered(browser, "read", {}), [current.name]: { e: current.epoch, o: current.read } });
+  showRooms();
+}
+
+// Another tab has read on.
+addEventListener("storage", ({ key }) => {
+  if (key !== "chat.read") return;
+  const read = remembered(browser, "read", {});
+  for (const room of rooms.values()) {
+    const { e, o } = read[room.name] ?? {};
+    if (e === room.epoch) room.read = Math.max(room.read, o);
+  }
+  showRooms();
+});
+
+listenToReader({
+  atEnd(is) {
+    if (!current) return;
+    current.scrolled = !is;
+    if (is && current.trim()) drawLog(current);
+    readOn();
+  },
+  wantsOlder: () => older(current),
+});
+
+/** Asks for the messages before the first one. */
+async function older(room) {
+  if (!room?.joined || !room.more || room.asking) return;
+  room.asking = true;
+  try {
+    const page = await link.request({ t: "history", room: room.name, before: room.first });
+    if (page.t === "ok") {
+      room.older(page);
+      if (room === current) drawOlder(room);
+    } else if (page.retry) later(page.after_ms, () => older(room));
+  } catch (error) {
+    if (!(error instanceof LinkLost)) throw error;
+  } finally {
+    room.asking = false;
+  }
 }
 
 function onFrame(frame) {
@@ -174,24 +237,37 @@ function onFrame(frame) {
   switch (frame.t) {
     case "msg": {
       const added = room.say(frame);
-      countUnread(room, added);
       if (room === current) {
         drawPending();
-        for (const entry of added) drawEntry(entry, room.me);
+        for (const entry of added) drawEntry(entry, room);
         drawTyping();
+        readOn();
       }
       if (frame.from.user === room.me.user) keepRooms();
-      drawRooms();
+      showRooms();
       break;
     }
     case "presence": {
       const entry = room.presence(frame);
       if (room === current) {
-        if (entry) drawEntry(entry, room.me);
-        drawPeople();
+        if (entry) drawEntry(entry, room);
+        showPeople();
       }
       break;
     }
+    case "mod": {
+      if (frame.act === "slow") room.slow = frame.every_ms;
+      if (frame.act === "slow" || frame.act === "unmute") release(room);
+      const entry = room.note(rulingText(frame));
+      if (room === current) {
+        drawEntry(entry, room);
+        drawRoom();
+      }
+      break;
+    }
+    case "out":
+      turnedAway(room, out(frame));
+      break;
     case "typing":
       room.writes(frame.from, Date.now());
       drawTyping();
@@ -205,24 +281,24 @@ function onState(state) {
   } else {
     for (const room of rooms.values()) room.joined = false;
   }
-  drawState();
+  showState();
 }
 
 function show(room) {
-  if (current) current.draft = $("text").value;
+  if (current) current.draft = written();
   current = room;
-  room.unread = 0;
+  room.setMark();
   remember(browser, "room", room.name);
   if (roomOfAddress() !== room.name) location.hash = encodeURIComponent(room.name);
   $("door").hidden = true;
   $("house").hidden = false;
-  $("text").value = room.draft;
-  growText();
+  write(room.draft);
   drawLog(current);
   drawPending();
   drawRoom();
-  drawRooms();
-  drawState();
+  readOn();
+  showRooms();
+  showState();
   closeSide();
   focusRoom();
 }
@@ -236,51 +312,15 @@ function drawRoom() {
   $("title").textContent = `#${current.name}`;
   $("log").setAttribute("aria-label", `Messages in ${current.name}`);
   $("text").placeholder = `Message #${current.name}`;
-  drawPeople();
+  $("slow").textContent = current.slow ? `Slow mode: one message in ${duration(current.slow)}.` : "";
+  $("rules").hidden = !current.me?.mod;
+  showPeople();
   drawTyping();
 }
 
-function drawRooms() {
-  const links = [...rooms.values()].map((room) => {
-    const item = element("li");
-    const anchor = element("a", "room", `#${room.name}`);
-    anchor.href = `#${encodeURIComponent(room.name)}`;
-    if (room === current) anchor.setAttribute("aria-current", "page");
-    if (room.unread) {
-      anchor.append(element("span", "badge", String(room.unread)), element("span", "unseen", " unread"));
-    }
-    item.append(anchor);
-    return item;
-  });
-  $("rooms").replaceChildren(...links);
-  const others = [...rooms.values()].some((room) => room !== current && room.unread);
-  $("menu-dot").hidden = !others;
-  $("menu").setAttribute("aria-label", others ? "Rooms and people, unread messages" : "Rooms and people");
-  const unread = [...rooms.values()].reduce((sum, room) => sum + room.unread, 0);
-  document.title = `${unread ? `(${unread}) ` : ""}${current ? `#${current.name} – ` : ""}Chat`;
-}
+const showRooms = () => drawRooms(rooms, current);
 
-function drawPeople() {
-  const { people, count, named, me } = current;
-  $("subtitle").textContent = count === 0 ? "Joining…" : count === 1 ? "Only you" : `${count} people`;
-  $("people-count").textContent = count || "";
-  const items = [...people.values()]
-    .sort((a, b) => a.nick.localeCompare(b.nick, undefined, { sensitivity: "base" }))
-    .map((person) => {
-      const item = element("li", "person");
-      const avatar = element("span", "avatar");
-      avatar.setAttribute("aria-hidden", "true");
-      drawAvatar(avatar, person);
-      item.append(avatar, element("span", "person-nick", person.nick));
-      if (person.user === me?.user) item.append(element("span", "muted", "you"));
-      return item;
-    });
-  if (!named && current.joined) items.push(element("li", "muted", "A crowd: too many to list."));
-  $("people").replaceChildren(...items);
-  const self = me ?? { user: "0", nick };
-  drawAvatar($("self-avatar"), self);
-  $("self-nick").textContent = self.nick;
-}
+const showPeople = () => drawPeople(current, nick, (person) => moderate(link, current, person));
 
 function drawPending() {
   if (current) drawDrafts(current, { retry, discard });
@@ -305,129 +345,48 @@ function drawTyping() {
 }
 setInterval(drawTyping, 1_000);
 
-const STATES = {
-  connecting: "Connecting…",
-  open: "Connected",
-  waiting: "Reconnecting…",
-  ended: "Disconnected",
-  closed: "",
-};
-
-function drawState() {
-  const { kind } = link.state;
-  const state = $("state");
-  if (state.dataset.kind !== kind) {
-    state.dataset.kind = kind;
-    state.textContent = STATES[kind];
-  }
-  if (current) {
-    drawPending();
-    drawPeople();
-  }
-  drawBanner();
-}
-
-let bannerAlert = "";
-
-function alertBanner(text) {
-  bannerAlert = text;
-  drawBanner();
-}
-
-function drawBanner() {
-  const { state } = link;
-  const show = (text, label, act) => {
-    if ($("banner-text").textContent !== text) $("banner-text").textContent = text;
-    $("banner-action").textContent = label;
-    $("banner-action").onclick = act;
-    $("banner").hidden = false;
-  };
-  if (state.kind === "ended") show(`The server ended the connection: ${state.reason}.`, "Connect again", () => link.open());
-  else if (bannerAlert) show(bannerAlert, "Dismiss", () => alertBanner(""));
-  else if (state.kind === "waiting" && state.until - Date.now() > 1_500) {
-    show("Connection lost. What you write is kept and sent later.", "Try now", () => link.hurry());
-  } else if (state.kind !== "connecting" || $("banner").hidden) $("banner").hidden = true;
+function showState() {
+  drawState(link);
+  if (!current) return;
+  drawPending();
+  showPeople();
 }
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden || !current) return;
-  current.unread = 0;
-  drawRooms();
-});
-
-function growText() {
-  const text = $("text");
-  text.style.height = "auto";
-  text.style.height = `${text.scrollHeight}px`;
-  const left = TEXT_BYTES - byteLength(tidy(text.value));
-  $("text-room").textContent = left < TEXT_BYTES - TELL_LEFT_FROM ? (left < 0 ? `${-left} bytes too long` : `${left} bytes left`) : "";
-  text.setAttribute("aria-invalid", String(left < 0));
-}
-
-$("text").addEventListener("input", () => {
-  growText();
-  const now = Date.now();
-  if (current?.joined && $("text").value && now - typingToldAt > TYPING_EVERY_MS) {
-    typingToldAt = now;
-    link.push({ t: "typing", room: current.name });
+  if (current.unread) {
+    current.setMark();
+    drawLog(current);
   }
+  readOn();
 });
 
-$("text").addEventListener("keydown", (event) => {
-  // While an input method composes, Enter belongs to it.
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-    event.preventDefault();
-    $("compose").requestSubmit();
-  }
-});
-
-$("compose").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const text = tidy($("text").value);
-  $("text").focus();
-  if (!text.trim() || byteLength(text) > TEXT_BYTES) return;
-  $("text").value = "";
-  typingToldAt = 0;
-  growText();
-  say(text);
+listenToWriter({
+  say,
+  writes() {
+    if (current?.joined) link.push({ t: "typing", room: current.name });
+  },
 });
 
 $("skip").addEventListener("click", () => $("text").focus());
 
-const narrow = matchMedia("(max-width: 760px)");
-
-function openSide() {
-  $("house").classList.add("side-open");
-  $("shade").hidden = false;
-  $("side").inert = false;
-  $("main").inert = true;
-  $("menu").setAttribute("aria-expanded", "true");
-  $("side-close").focus();
-}
-
-function closeSide() {
-  const wasOpen = $("house").classList.contains("side-open");
-  $("house").classList.remove("side-open");
-  $("shade").hidden = true;
-  $("side").inert = narrow.matches;
-  $("main").inert = false;
-  $("menu").setAttribute("aria-expanded", "false");
-  if (wasOpen) $("menu").focus();
-}
-
-narrow.addEventListener("change", closeSide);
-$("menu").addEventListener("click", openSide);
-$("side-close").addEventListener("click", closeSide);
-$("shade").addEventListener("click", closeSide);
-$("side").addEventListener("keydown", (event) => event.key === "Escape" && narrow.matches && closeSide());
-$("rooms").addEventListener("click", (event) => {
-  if (event.target.closest("[aria-current]")) {
-    event.preventDefault();
-    closeSide();
-  }
-});
 $("leave").addEventListener("click", () => current && leave(current));
 $("rename").addEventListener("click", () => toDoor(""));
+$("moderate").addEventListener("click", () => askForToken(joinAgain));
+$("rules").addEventListener("click", async () => {
+  const problem = await showRules(link, current);
+  if (problem) alertBanner(link, problem);
+});
+
+/** Comes in anew, under another rank. */
+function joinAgain() {
+  for (const room of rooms.values()) {
+    if (!room.joined) continue;
+    room.joined = false;
+    link.request({ t: "leave", room: room.name }).then(() => join(room), () => {});
+  }
+}
+
 $("enter").addEventListener("submit", (event) => {
   event.preventDefault();
   const name = roomNamed($("enter-room").value);
@@ -452,7 +411,7 @@ function toDoor(problem) {
   rooms.clear();
   keepRooms();
   current = null;
-  bannerAlert = "";
+  alertBanner(link, "");
   document.title = "Chat";
   $("house").hidden = true;
   $("door").hidden = false;

@@ -9,9 +9,14 @@ const GROUP_MS = 5 * 60_000;
 /** Closer to the end than this, in pixels, the reader follows the conversation. */
 const NEAR_END = 80;
 
-/** The screen keeps no more than this of a log, and of one author's run of messages. */
-const SHOWN_ENTRIES = 300;
+/** One author's run of messages under one name has no more than this. */
 const SHOWN_RUN = 20;
+
+/** So many entries more than twice the log may be on the screen. */
+const DRAWN_MORE = 100;
+
+/** Closer to the top than this, in pixels, older messages are asked for. */
+const NEAR_TOP = 400;
 
 export const $ = (id) => document.getElementById(id);
 
@@ -31,30 +36,51 @@ export function drawAvatar(node, person) {
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const calendar = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 
-/** Draws the whole log, which screen readers do not read out: it is not news. */
+/** Draws the whole log, which screen readers do not read out: it is not news. The reader is then at its end. */
 export function drawLog(room) {
+  drawAll(room);
+  toEnd();
+}
+
+/** Draws a log that has grown at its top; the reader stays where they are. */
+export function drawOlder(room) {
+  const { scrollHeight, scrollTop } = $("scroll");
+  drawAll(room);
+  $("scroll").scrollTop = $("scroll").scrollHeight - scrollHeight + scrollTop;
+}
+
+function drawAll(room) {
   const log = $("log");
   log.setAttribute("aria-live", "off");
   log.replaceChildren();
   nodes = new WeakMap();
-  if (room.joined && room.log.length === 0) log.append(element("p", "empty", "No messages yet. Say hello!"));
-  for (const entry of room.log) appendEntry(entry, room.me);
-  toEnd();
+  marked = false;
+  drawn = room.log.length;
+  if (room.more) log.append(element("p", "notice earlier", "Earlier messages…"));
+  else if (room.joined && room.first === 1) log.append(element("p", "notice", "This is where the room begins."));
+  if (room.joined && room.log.length === 0 && !room.more) log.append(element("p", "empty", "No messages yet. Say hello!"));
+  for (const entry of room.log) appendEntry(entry, room);
   setTimeout(() => log.setAttribute("aria-live", "polite"), 500);
 }
+
+/** Whether the line "New" is drawn, and how many entries are. */
+let marked = false;
+let drawn = 0;
 
 /** The nodes of drawn presence entries, which may still change. */
 let nodes = new WeakMap();
 
 /** Draws one entry at the end, or again where it stands. */
-export function drawEntry(entry, me) {
+export function drawEntry(entry, room) {
   $("log").querySelector(".empty")?.remove();
-  appendEntry(entry, me);
+  // The log lets its oldest entries go, and so does the screen, though not for each.
+  if (follows && ++drawn > 2 * room.log.length + DRAWN_MORE) drawAll(room);
+  else appendEntry(entry, room);
   if (follows) toEnd();
   else if (entry.kind === "message") offerEnd();
 }
 
-function appendEntry(entry, me) {
+function appendEntry(entry, room) {
   const log = $("log");
   if (entry.kind === "presence") {
     const node = nodes.get(entry) ?? element("p", "notice");
@@ -65,16 +91,19 @@ function appendEntry(entry, me) {
   } else if (entry.kind === "notice") {
     log.append(element("p", "notice", entry.text));
   } else {
-    appendMessage(log, entry.message, me);
+    if (!marked && room.mark !== null && entry.message.o > room.mark && entry.message.from.user !== room.me?.user) {
+      marked = true;
+      log.append(element("p", "new-mark", "New"));
+    }
+    appendMessage(log, entry.message, room.me);
   }
-  while (log.childElementCount > SHOWN_ENTRIES) log.firstElementChild.remove();
 }
 
 function appendMessage(log, { from, ts, text }, me) {
   const day = new Date(ts).toDateString();
   let group = log.lastElementChild;
   if (group?.hidden) group = group.previousElementSibling;
-  const sameDay = log.dataset.day === day && log.childElementCount > 0;
+  const sameDay = log.dataset.day === day && log.querySelector(".day") !== null;
   if (!sameDay) {
     log.append(element("p", "day", calendar.format(ts)));
     log.dataset.day = day;
@@ -118,7 +147,7 @@ export function drawDrafts(room, { retry, discard }) {
       const away = button("Discard", () => discard(draft));
       mark.append(`Not sent: ${draft.reason}. `, again, " ", away);
     } else {
-      mark.textContent = room.joined ? "Sending…" : "Waiting for the connection";
+      mark.textContent = !room.joined ? "Waiting for the connection" : draft.reason ? `Waiting: ${draft.reason}` : "Sending…";
     }
     item.append(mark);
     return item;
@@ -134,13 +163,22 @@ function button(text, act) {
   return node;
 }
 
+/** Called when the reader gets near the top, and when they come to the end or go from it. */
+let reader = { wantsOlder() {}, atEnd() {} };
+
+export function listenToReader(listener) {
+  reader = listener;
+}
+
 /** Whether the reader is at the end and wants to stay there, whatever grows or shrinks. */
 let follows = true;
 
 export function toEnd() {
+  const came = !follows;
   follows = true;
   $("scroll").scrollTop = $("scroll").scrollHeight;
   hideOffer();
+  if (came) reader.atEnd(true);
 }
 
 let unseenBelow = 0;
@@ -156,10 +194,15 @@ function hideOffer() {
   $("newest").hidden = true;
 }
 
+export const isAtEnd = () => follows;
+
 const readsOn = () => {
   const { scrollHeight, scrollTop, clientHeight } = $("scroll");
+  const before = follows;
   follows = scrollHeight - scrollTop - clientHeight < NEAR_END;
   if (follows) hideOffer();
+  if (follows !== before) reader.atEnd(follows);
+  if (scrollTop < NEAR_TOP) reader.wantsOlder();
 };
 $("scroll").addEventListener("scroll", readsOn, { passive: true });
 // A screen keyboard, a longer draft, a banner: none of them may hide the last message.

@@ -14,8 +14,11 @@ const GOOD_AFTER = 10_000;
 /** The server pings every 20 to 30 s; with its 10 s for the answer, longer silence is a dead link. */
 const LONGEST_SILENCE = 40_000;
 
+/** Time for the answer to our own ping. */
+const ANSWER_WITHIN = 5_000;
+
 /** Our own frames are at fault: the same would happen again. */
-const FINAL_CODES = new Set([1002, 1003, 1007, 1008, 1009, 1010]);
+const FINAL_CODES = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010]);
 
 /** Thrown by a request whose reply cannot come any more; whether it was carried out is unknown. */
 export class LinkLost extends Error {}
@@ -44,9 +47,9 @@ export class Link {
     this.#url = url;
     this.#onState = onState;
     this.#onFrame = onFrame;
-    addEventListener("online", () => this.hurry());
+    addEventListener("online", () => this.#wake());
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden) this.hurry();
+      if (!document.hidden) this.#wake();
     });
   }
 
@@ -71,6 +74,15 @@ export class Link {
   hurry() {
     if (this.state.kind !== "waiting" || Date.now() < this.#notBefore) return;
     this.open();
+  }
+
+  /** The device has slept, or has another network: the link may be dead without a sign of it. */
+  #wake() {
+    this.hurry();
+    if (this.state.kind !== "open") return;
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#lost(1006, ""), ANSWER_WITHIN);
+    this.request({ t: "ping" }).catch(() => {});
   }
 
   /** Disconnects for good. */

@@ -1,7 +1,8 @@
 // What the page knows of a room: its log, who is here, what is not sent yet. No DOM, no network.
 
-/** Entries that a log keeps; older ones are forgotten, as on the server. */
-const LOG_ENTRIES = 1_000;
+/** Entries that a log keeps while its end is read, and while older ones are: those that go come back by scrolling. */
+const LOG_ENTRIES = 300;
+const LONGEST_LOG = 5_000;
 
 /** How long somebody counts as writing after they said so. */
 const TYPING_MS = 4_000;
@@ -26,8 +27,15 @@ export class Room {
   named = true;
   typing = new Map();
   pending = [];
-  unread = 0;
   draft = "";
+  slow = 0;
+  /** Whether there are messages before the log's first. */
+  more = false;
+  /** Whether the reader is away from the end; then nothing is taken from the log. */
+  scrolled = false;
+  /** The last offset that was read, and the one after which the line "New" stands. */
+  read = 0;
+  mark = null;
 
   constructor(name) {
     this.name = name;
@@ -38,28 +46,69 @@ export class Room {
     return this.epoch === null ? undefined : { e: this.epoch, o: this.offset };
   }
 
-  /** Takes the reply to a join. Gives the entries that are new. */
-  welcome(reply, wish) {
+  /** The offset of the log's first message. */
+  get first() {
+    return this.log.find(({ kind }) => kind === "message")?.message.o;
+  }
+
+  /** How many messages of others were not read. */
+  get unread() {
+    const isNew = ({ kind, message }) => kind === "message" && message.o > this.read && message.from.user !== this.me?.user;
+    return this.log.filter(isNew).length;
+  }
+
+  /** Everything was read. */
+  readAll() {
+    this.read = this.offset;
+  }
+
+  /** The line "New" goes to where reading ended, or away. */
+  setMark() {
+    this.mark = this.unread ? this.read : null;
+  }
+
+  /**
+   * Takes the reply to a join. Gives the entries that are new, or `null` if the log has to be drawn anew. `wish` is the nickname
+   * asked for, `known` what an earlier page has read here.
+   */
+  welcome(reply, wish, known) {
     const added = [];
-    const known = new Set(this.log.filter((e) => e.kind === "message").map((e) => key(e.message)));
     const first = this.epoch === null;
-    const gap = !first && !reply.recovered && this.#missing(reply);
-    if (gap) added.push(this.#push({ kind: "notice", text: gap }));
-    if (!reply.recovered) this.offset = 0;
+    const again = reply.epoch === this.epoch;
+    // Whatever is missing in between comes by scrolling: so there is never a hole on the screen.
+    const anew = !first && !reply.recovered && !(again && this.offset + 1 >= (reply.messages[0]?.o ?? 1));
+    if (anew) {
+      this.log = [];
+      this.offset = 0;
+      if (!again) this.read = 0;
+    }
+    if (first) this.read = known?.e === reply.epoch ? known.o : reply.offset;
     this.epoch = reply.epoch;
     this.joined = true;
     this.me = reply.me;
-    for (const message of reply.messages) {
-      if (known.has(key(message))) this.#settle(message);
-      else added.push(...this.say(message));
-    }
+    this.slow = reply.slow_ms;
+    const fresh = reply.messages.filter(({ o }) => o > this.offset);
+    if (this.log.length === 0) this.more = (reply.messages[0]?.o ?? 1) > 1;
+    for (const message of reply.messages) this.#settle(message);
+    for (const message of fresh) added.push(...this.say(message));
     if (first && reply.me.nick !== wish) {
       added.push(this.#push({ kind: "notice", text: `The name ${wish} is taken here, so you are ${reply.me.nick}.` }));
     }
+    if (!first && !again) added.push(this.#push({ kind: "notice", text: "The history of this room has started afresh." }));
     this.offset = reply.offset;
+    if (first) this.setMark();
     this.typing.clear();
     this.presence(reply.presence);
-    return added;
+    return anew ? null : added;
+  }
+
+  /** Takes older messages, the oldest first. */
+  older({ epoch, messages, more }) {
+    if (epoch !== this.epoch) return;
+    const first = this.first ?? this.offset + 1;
+    const entries = messages.filter(({ o }) => o < first).map((message) => ({ kind: "message", message }));
+    this.log.unshift(...entries);
+    this.more = more && this.log.length < LONGEST_LOG;
   }
 
   /** Takes a message; gives its entry, or nothing if it is known already. */
@@ -108,14 +157,11 @@ export class Room {
     this.pending = this.pending.filter((draft) => draft.cid !== cid);
   }
 
-  #missing(reply) {
-    if (reply.epoch !== this.epoch) return "The server has started afresh. Messages may be missing here.";
-    const first = reply.messages[0];
-    return first && first.o > this.offset + 1 ? "You were away for long. Messages are missing here." : null;
-  }
-
   #arrived(person) {
+    const known = this.people.has(person.user);
     this.people.set(person.user, person);
+    // Only their rank is news.
+    if (known) return null;
     const entry = this.#presenceEntry();
     if (!entry.left.delete(person.user)) entry.came.set(person.user, person.nick);
     return entry;
@@ -137,9 +183,42 @@ export class Room {
 
   #push(entry) {
     this.log.push(entry);
-    if (this.log.length > LOG_ENTRIES) this.log.shift();
+    this.trim();
     return entry;
   }
+
+  /** Lets the oldest entries go; says whether some went. */
+  trim() {
+    const before = this.log.length;
+    const most = this.scrolled ? LONGEST_LOG : LOG_ENTRIES;
+    if (before <= most) return false;
+    this.log.splice(0, before - most);
+    this.more = true;
+    return true;
+  }
+}
+
+/** `5 minutes`, for people: the largest unit that fits. */
+export function duration(ms) {
+  const units = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["second", 1_000]];
+  const [name, length] = units.find(([, length]) => ms >= length) ?? units.at(-1);
+  const count = Math.max(1, Math.round(ms / length));
+  return `${count} ${name}${count === 1 ? "" : "s"}`;
+}
+
+/** What a moderator's ruling says in the log. */
+export function rulingText({ act, user, for_ms, every_ms, by, reason }) {
+  const who = user?.nick ?? "somebody";
+  const time = for_ms ? ` for ${duration(for_ms)}` : "";
+  const what = {
+    kick: `${by} sent ${who} out${time}`,
+    ban: `${by} banned ${who}${time}`,
+    unban: `${by} lets ${who} in again`,
+    mute: `${by} muted ${who}${time}`,
+    unmute: `${by} lets ${who} speak again`,
+    slow: every_ms ? `${by} turned on slow mode: one message in ${duration(every_ms)}` : `${by} turned off slow mode`,
+  }[act];
+  return reason ? `${what}: ${reason}` : `${what}.`;
 }
 
 /** What a text becomes before it is sent: line feeds alone, no control characters, no blank end. */
@@ -166,9 +245,4 @@ export function list(names) {
   if (names.length <= 1) return names.join("");
   if (names.length <= 3) return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
   return `${names.slice(0, 2).join(", ")} and ${names.length - 2} others`;
-}
-
-/** What tells a message from every other, also across epochs. */
-function key({ from, cid }) {
-  return `${from.user} ${cid}`;
 }

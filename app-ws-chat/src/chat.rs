@@ -8,7 +8,10 @@ use gateway_spec::{
 use http::StatusCode;
 use http::header::ORIGIN;
 
+use crate::admin;
+use crate::bus::{Bus, LocalBus};
 use crate::hub::Hub;
+use crate::key::Keys;
 use crate::page::Page;
 use crate::protocol::SUBPROTOCOL;
 use crate::session;
@@ -17,20 +20,20 @@ use crate::store::{MemoryStore, Store};
 /// Where the page finds the socket.
 const SOCKET_PATH: &str = "/ws";
 
-/// The chat: a page, and a socket at `/ws`.
+/// The chat: a page, a socket at `/ws`, and the host's routes below `/admin/`.
 ///
 /// # Examples
 ///
 /// ```
-/// use std::sync::Arc;
 /// use app_ws_chat::{Chat, store::MemoryStore};
 ///
-/// let chat = Chat::with_store(Arc::new(MemoryStore::default()));
+/// let chat = Chat::with_store(MemoryStore::default());
 /// # let _ = chat;
 /// ```
 #[derive(Debug)]
 pub struct Chat {
     hub: Arc<Hub>,
+    keys: Arc<Keys>,
     page: Page,
 }
 
@@ -38,16 +41,28 @@ impl Chat {
     /// A chat whose history lives as long as the process.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_store(Arc::new(MemoryStore::default()))
+        Self::with_store(MemoryStore::default())
     }
 
-    /// A chat whose history is in `store`.
-    #[must_use]
-    pub fn with_store(store: Arc<dyn Store>) -> Self {
+    /// A chat whose history is in `store`, and which is alone.
+    pub fn with_store(store: impl Store) -> Self {
+        Self::with_bus(Arc::new(LocalBus::new(store)))
+    }
+
+    /// A chat that shares its rooms with others on the same bus.
+    pub fn with_bus(bus: Arc<dyn Bus>) -> Self {
         Self {
-            hub: Arc::new(Hub::new(store)),
+            hub: Arc::new(Hub::new(bus)),
+            keys: Arc::default(),
             page: Page::new(),
         }
+    }
+
+    /// With moderators, or a host.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        let keys = Arc::new(keys);
+        Self { keys, ..self }
     }
 
     async fn socket(&self, socket: WebSocket) -> Result<Done, AppError> {
@@ -62,7 +77,7 @@ impl Chat {
         scope.label.set(SOCKET_PATH);
         let accept = Accept::new().subprotocol(SUBPROTOCOL);
         let socket = handshake.accept(accept).await?;
-        session::serve(&self.hub, socket, scope.drain()).await
+        session::serve(&self.hub, &self.keys, socket, scope.drain()).await
     }
 }
 
@@ -75,6 +90,9 @@ impl Default for Chat {
 impl Application for Chat {
     async fn call(&self, connection: Connection) -> Result<Done, AppError> {
         match connection {
+            Connection::Http(http) if admin::is_here(http.scope.path()) => {
+                admin::answer(&self.hub, &self.keys, http).await
+            }
             Connection::Http(http) => {
                 let response = self.page.answer(&http.scope);
                 http.responder.respond(response).await
@@ -84,6 +102,7 @@ impl Application for Chat {
                 // The hub is the application's own, so there is nothing to share; sessions end by the drain.
                 let running = lifespan.started(State::new());
                 running.shutdown_requested().await;
+                self.hub.shut_down();
                 Ok(running.stopped())
             }
             other => other.refuse().await,

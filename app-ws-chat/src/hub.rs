@@ -1,22 +1,30 @@
-//! The rooms that somebody is in, shared by all connections of the process.
+//! The rooms of this node that somebody is in, shared by all its connections.
 //!
-//! A room lives from its first visitor to its last; the store knows it before and after. Its lock is held for pure work
+//! A room lives from its first visitor to its last; the bus knows it before and after. Its lock is held for pure work
 //! alone, never over an await, and deliveries go to outboxes that never wait.
+
+mod house;
+mod live;
+mod seat;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gateway_spec::Text;
 use tokio::sync::OnceCell;
 
-use crate::message::{Position, Timestamp};
+use crate::bus::{Bus, Listener};
+use crate::message::{Present, Rank, Timestamp};
+use crate::metrics::{Gauges, Metrics};
+use crate::moderation::{Listing, Order, Ruling};
 use crate::name::{Nick, RoomName, UserId};
-use crate::outbox::{Lane, Outbox};
-use crate::protocol::{Draft, RequestId, ServerFrame};
 use crate::refusal::Refusal;
-use crate::room::{Audience, ConnectionId, Delivery, Notice, Receipt, Room, Sent};
-use crate::store::{Store, StoreError};
+use crate::room::ConnectionId;
+use crate::store::StoreError;
+use house::House;
+use live::LiveRoom;
+
+pub(crate) use seat::Seat;
 
 /// Rooms that may live at once: with [`RING_BYTES`](crate::ring::RING_BYTES), a gigabyte of messages at most.
 const ROOMS: usize = 4_096;
@@ -25,8 +33,11 @@ const ROOMS: usize = 4_096;
 #[derive(Debug)]
 pub(crate) struct Hub {
     rooms: Mutex<HashMap<RoomName, Place>>,
-    store: Arc<dyn Store>,
+    bus: Arc<dyn Bus>,
+    /// What is in force in all rooms. Read when the first visitor comes.
+    house: OnceCell<Arc<House>>,
     connections: AtomicU64,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 #[derive(Debug)]
@@ -36,25 +47,30 @@ struct Place {
     seats: usize,
 }
 
-#[derive(Debug)]
-struct LiveRoom {
-    name: RoomName,
-    // Filled by the first visitor; the others wait, so that nobody opens a past that is already moving on.
-    open: OnceCell<Mutex<Members>>,
+/// Who wants to come in.
+#[derive(Clone, Debug)]
+pub(crate) struct Newcomer {
+    pub(crate) user: UserId,
+    pub(crate) wish: Nick,
+    pub(crate) rank: Rank,
 }
 
-#[derive(Debug)]
-struct Members {
-    room: Room,
-    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+/// A room from outside, for the host.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct Glance {
+    pub(crate) room: RoomName,
+    pub(crate) users: usize,
+    pub(crate) connections: usize,
 }
 
 impl Hub {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(bus: Arc<dyn Bus>) -> Self {
         Self {
             rooms: Mutex::default(),
-            store,
+            bus,
+            house: OnceCell::new(),
             connections: AtomicU64::new(0),
+            metrics: Arc::default(),
         }
     }
 
@@ -68,37 +84,16 @@ impl Hub {
         self: &Arc<Self>,
         name: &RoomName,
         connection: ConnectionId,
+        user: UserId,
     ) -> Result<Seat, Refusal> {
-        let room = {
-            let mut rooms = self.lock();
-            if !rooms.contains_key(name) && rooms.len() >= ROOMS {
-                return Err(Refusal::Full);
-            }
-            let place = rooms.entry(name.clone()).or_insert_with(|| Place {
-                room: Arc::new(LiveRoom {
-                    name: name.clone(),
-                    open: OnceCell::new(),
-                }),
-                seats: 0,
-            });
-            place.seats += 1;
-            Arc::clone(&place.room)
-        };
+        self.house().await?.admits(user)?;
         let seat = Seat {
+            room: self.take_place(name)?,
             hub: Arc::clone(self),
-            room,
             connection,
         };
-        let opened = seat.room.open.get_or_try_init(|| async {
-            let past = self.store.open(name).await?;
-            let room = Room::new(name.clone(), past);
-            Ok(Mutex::new(Members {
-                room,
-                outboxes: HashMap::new(),
-            }))
-        });
-        match opened.await {
-            Ok(_) => Ok(seat),
+        match seat.room.open(&*self.bus).await {
+            Ok(()) => Ok(seat),
             Err(error) => {
                 report(name, "a room cannot open", &error);
                 Err(Refusal::Store)
@@ -106,125 +101,155 @@ impl Hub {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RoomName, Place>> {
-        // Nothing under this lock can panic half-way.
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    fn take_place(&self, name: &RoomName) -> Result<Arc<LiveRoom>, Refusal> {
+        let mut rooms = self.lock();
+        if rooms.get(name).is_some_and(|place| place.room.is_lost()) {
+            // Those who sit in it have been told to come again.
+            rooms.remove(name);
+        }
+        if !rooms.contains_key(name) && rooms.len() >= ROOMS {
+            return Err(Refusal::Full);
+        }
+        let place = rooms.entry(name.clone()).or_insert_with(|| Place {
+            room: Arc::new(LiveRoom::new(name.clone(), Arc::clone(&self.metrics))),
+            seats: 0,
+        });
+        place.seats += 1;
+        Ok(Arc::clone(&place.room))
     }
-}
 
-/// A connection's place in a room. Dropped, on whatever path, it leaves the room.
-#[derive(Debug)]
-pub(crate) struct Seat {
-    hub: Arc<Hub>,
-    room: Arc<LiveRoom>,
-    connection: ConnectionId,
-}
-
-impl Seat {
-    /// Becomes a member: the welcome goes to `outbox` before anything else of the room does.
-    pub(crate) fn join(
-        &self,
-        id: RequestId,
-        user: UserId,
-        wish: &Nick,
-        since: Option<&Position>,
-        outbox: &Arc<Outbox>,
+    /// What the host orders, in a room or in all of them.
+    pub(crate) async fn order(
+        self: &Arc<Self>,
+        room: Option<&RoomName>,
+        order: Order,
+        by: Box<str>,
     ) -> Result<(), Refusal> {
-        let mut members = self.members()?;
-        let (welcome, told) = members.room.join(self.connection, user, wish, since)?;
-        outbox.push(
-            Lane::Reliable,
-            ServerFrame::Joined(id, &welcome).encode().into(),
-        );
-        members.outboxes.insert(self.connection, Arc::clone(outbox));
-        members.deliver(told);
+        let now = Timestamp::now();
+        let ruling = match room {
+            Some(name) => {
+                // Without a seat the room would not be there, or not know who is in it.
+                let seat = self
+                    .visit(name, self.connection(), UserId::passing(fastrand::u64(..)))
+                    .await?;
+                let ruling = seat
+                    .room
+                    .with(|members| members.room.decide(order, by, None, now))??;
+                return self.rule(ruling).await;
+            }
+            None => Ruling {
+                ts: now,
+                room: None,
+                act: order.act,
+                user: order.user,
+                nick: None,
+                ms: order.time,
+                by,
+                by_user: None,
+                reason: order.reason,
+            },
+        };
+        self.house().await?.has_room(now)?;
+        self.rule(ruling).await
+    }
+
+    /// What is in force in a room, or in all of them.
+    pub(crate) async fn listing(
+        self: &Arc<Self>,
+        room: Option<&RoomName>,
+    ) -> Result<Listing, Refusal> {
+        let now = Timestamp::now();
+        match room {
+            Some(name) => {
+                let user = UserId::passing(fastrand::u64(..));
+                let seat = self.visit(name, self.connection(), user).await?;
+                seat.room.with(|members| members.room.rules().list(now))
+            }
+            None => Ok(self.house().await?.lock().list(now)),
+        }
+    }
+
+    /// The living rooms.
+    pub(crate) fn glance(&self) -> Vec<Glance> {
+        let rooms = self.live();
+        let glance = rooms.iter().filter_map(|room| {
+            let seen = room.with(|members| Glance {
+                room: members.room.name().clone(),
+                users: members.room.count(),
+                connections: members.outboxes.len(),
+            });
+            seen.ok()
+        });
+        glance.collect()
+    }
+
+    /// Who is in a room; `None`: nobody of this node.
+    pub(crate) fn people(&self, name: &RoomName) -> Option<Vec<Present>> {
+        let room = self.lock().get(name).map(|place| Arc::clone(&place.room))?;
+        room.with(|members| members.room.people()).ok()
+    }
+
+    pub(crate) async fn audit(&self, limit: usize) -> Result<Vec<Arc<Ruling>>, StoreError> {
+        self.bus.audit(limit).await
+    }
+
+    pub(crate) fn gauges(&self) -> Gauges {
+        let rooms = self.glance();
+        Gauges {
+            rooms: rooms.len(),
+            members: rooms.iter().map(|room| room.connections).sum(),
+        }
+    }
+
+    /// The node ends.
+    pub(crate) fn shut_down(&self) {
+        self.bus.shut_down();
+    }
+
+    async fn rule(&self, ruling: Ruling) -> Result<(), Refusal> {
+        let ruling = Arc::new(ruling);
+        let json = serde_json::to_string(&ruling).unwrap_or_default();
+        self.bus.rule(ruling).await.map_err(|error| {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "a ruling was not kept");
+            Refusal::Store
+        })?;
+        self.metrics.rulings.add(1);
+        tracing::info!(target: "chat::audit", "{json}");
         Ok(())
     }
 
-    /// Says something: delivered to everyone at once, and kept when this returns.
-    pub(crate) async fn send(&self, draft: Draft) -> Result<Receipt, Refusal> {
-        let sent = {
-            let mut members = self.members()?;
-            let sent = members
-                .room
-                .send(self.connection, draft, Timestamp::now())?;
-            if let Sent::New(message) = &sent {
-                let notice = Notice::Said(Arc::clone(message));
-                members.deliver(Some(Delivery {
-                    to: Audience::Everyone,
-                    notice,
-                }));
-            }
-            sent
-        };
-        let receipt = sent.receipt();
-        if let Sent::New(message) = sent
-            && let Err(error) = self.hub.store.append(&self.room.name, message).await
-        {
-            // Everyone has read it: the sender need not say it again.
-            report(&self.room.name, "a message was not kept", &error);
-        }
-        Ok(receipt)
-    }
-
-    /// Tells the others that this member is writing.
-    pub(crate) fn typing(&self) {
-        if let Ok(members) = self.members() {
-            members.deliver(members.room.typing(self.connection).ok());
-        }
-    }
-
-    /// Leaves the room without a word.
-    pub(crate) fn vanish(&self) {
-        if let Ok(mut members) = self.members() {
-            members.outboxes.remove(&self.connection);
-            members.room.leave(self.connection);
-        }
-    }
-
-    fn members(&self) -> Result<MutexGuard<'_, Members>, Refusal> {
-        // A seat is given out only after its room has opened.
-        let members = self.room.open.get().ok_or(Refusal::Store)?;
-        Ok(members.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        if let Ok(mut members) = self.members() {
-            members.outboxes.remove(&self.connection);
-            let told = members.room.leave(self.connection);
-            members.deliver(told);
-        }
-        let mut rooms = self.hub.lock();
-        if let Some(place) = rooms.get_mut(&self.room.name) {
-            place.seats -= 1;
-            if place.seats == 0 {
-                rooms.remove(&self.room.name);
+    async fn house(self: &Arc<Self>) -> Result<&House, Refusal> {
+        let house = self.house.get_or_try_init(|| async {
+            let house = Arc::new(House::new(Arc::downgrade(self)));
+            let rules = self
+                .bus
+                .open_house(Arc::clone(&house) as Arc<dyn Listener>)
+                .await?;
+            house.begin(rules);
+            Ok(house)
+        });
+        match house.await {
+            Ok(house) => Ok(house),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error as &StoreError;
+                tracing::error!(error, "the rules of the house cannot be read");
+                Err(Refusal::Store)
             }
         }
     }
-}
 
-impl Members {
-    /// Hands a notice out: one text, shared by all who get it.
-    fn deliver(&self, delivery: Option<Delivery>) {
-        let Some(Delivery { to, notice }) = delivery else {
-            return;
-        };
-        let lane = match notice {
-            Notice::Said(_) | Notice::Presence(_) => Lane::Reliable,
-            Notice::Typing(_) => Lane::Volatile,
-        };
-        let frame: Text = ServerFrame::Notice(self.room.name(), &notice)
-            .encode()
-            .into();
-        for (member, outbox) in &self.outboxes {
-            match to {
-                Audience::Others(but) if but == *member => {}
-                Audience::Everyone | Audience::Others(_) => outbox.push(lane, frame.clone()),
-            }
-        }
+    fn live(&self) -> Vec<Arc<LiveRoom>> {
+        let rooms = self.lock();
+        rooms
+            .values()
+            .map(|place| Arc::clone(&place.room))
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RoomName, Place>> {
+        // Nothing under this lock can panic half-way.
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -238,19 +263,27 @@ mod tests {
     use std::sync::Arc;
 
     use super::{Hub, ROOMS};
-    use crate::name::RoomName;
+    use crate::bus::LocalBus;
+    use crate::name::{RoomName, UserId};
     use crate::refusal::Refusal;
     use crate::store::MemoryStore;
+
+    const NOBODY: UserId = UserId::passing(0);
 
     fn name(number: usize) -> RoomName {
         RoomName::parse(&format!("r{number}")).unwrap()
     }
 
+    fn hub() -> Arc<Hub> {
+        let bus = LocalBus::new(MemoryStore::default());
+        Arc::new(Hub::new(Arc::new(bus)))
+    }
+
     #[tokio::test]
     async fn a_room_lives_as_long_as_somebody_sits_in_it() {
-        let hub = Arc::new(Hub::new(Arc::new(MemoryStore::default())));
-        let first = hub.visit(&name(1), hub.connection()).await.unwrap();
-        let second = hub.visit(&name(1), hub.connection()).await.unwrap();
+        let hub = hub();
+        let visit = async || hub.visit(&name(1), hub.connection(), NOBODY).await;
+        let (first, second) = (visit().await.unwrap(), visit().await.unwrap());
         drop(first);
         assert_eq!(hub.lock().len(), 1);
         drop(second);
@@ -259,17 +292,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_house_takes_no_further_room_but_visitors_to_the_others() {
-        let hub = Arc::new(Hub::new(Arc::new(MemoryStore::default())));
+        let hub = hub();
+        let visit = async |number| hub.visit(&name(number), hub.connection(), NOBODY).await;
         let mut seats = Vec::new();
         for number in 0..ROOMS {
-            seats.push(hub.visit(&name(number), hub.connection()).await.unwrap());
+            seats.push(visit(number).await.unwrap());
         }
-        assert_eq!(
-            hub.visit(&name(ROOMS), hub.connection()).await.unwrap_err(),
-            Refusal::Full
-        );
-        assert!(hub.visit(&name(0), hub.connection()).await.is_ok());
+        assert_eq!(visit(ROOMS).await.unwrap_err(), Refusal::Full);
+        assert!(visit(0).await.is_ok());
         seats.pop();
-        assert!(hub.visit(&name(ROOMS), hub.connection()).await.is_ok());
+        assert!(visit(ROOMS).await.is_ok());
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::name::{Cid, Nick, UserId};
 
@@ -12,7 +12,7 @@ use crate::name::{Cid, Nick, UserId};
 pub const TEXT_BYTES: usize = 4 * 1024;
 
 /// A message that a room has accepted. Never changes, so that all who hold it share it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Message {
     /// Its place in the room.
     #[serde(rename = "o")]
@@ -37,12 +37,64 @@ impl Message {
 }
 
 /// Somebody in a room.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Person {
     /// Who it is, whatever the nickname.
     pub user: UserId,
     /// What to call them in this room.
     pub nick: Nick,
+}
+
+/// Somebody who is in a room, and what they may do there.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Present {
+    /// Who.
+    #[serde(flatten)]
+    pub person: Person,
+    /// What they may do.
+    #[serde(
+        default,
+        rename = "mod",
+        skip_serializing_if = "Rank::is_guest",
+        with = "rank"
+    )]
+    pub rank: Rank,
+}
+
+/// What somebody may do in a room.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Rank {
+    /// Read and say.
+    #[default]
+    Guest,
+    /// Kick, ban, mute and slow down, too.
+    Moderator,
+}
+
+impl Rank {
+    const fn is_guest(&self) -> bool {
+        matches!(self, Self::Guest)
+    }
+}
+
+/// A [`Rank`] as the flag of the protocol.
+mod rank {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Rank;
+
+    pub(super) fn serialize<S: Serializer>(rank: &Rank, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bool(*rank == Rank::Moderator)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Rank, D::Error> {
+        let moderator = bool::deserialize(from)?;
+        Ok(if moderator {
+            Rank::Moderator
+        } else {
+            Rank::Guest
+        })
+    }
 }
 
 /// The place of a message in its room: 1 for the first, one more for each that follows, within
@@ -59,6 +111,12 @@ impl Offset {
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
+
+    /// The place before this one; 0 has none.
+    #[must_use]
+    pub const fn before(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
 }
 
 /// One life of a room's history. Offsets of different epochs cannot be compared: who comes back
@@ -72,6 +130,17 @@ impl Epoch {
     #[must_use]
     pub fn new(random: u64) -> Self {
         Self(format!("{random:016x}").into())
+    }
+
+    /// An epoch as a store has kept it.
+    pub(crate) fn stored(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The epoch as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -87,7 +156,7 @@ pub struct Position {
 }
 
 /// Wall-clock time in milliseconds since 1970, for people to read; nothing is ordered by it.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
 
@@ -105,6 +174,12 @@ impl Timestamp {
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The moment so many milliseconds later.
+    #[must_use]
+    pub const fn plus(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
     }
 }
 
@@ -140,6 +215,13 @@ impl Text {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        Self::parse(&text).map_err(de::Error::custom)
     }
 }
 

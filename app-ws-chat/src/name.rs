@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
 /// The longest room name or nickname, in characters: fits a phone's header in one line.
@@ -133,6 +133,31 @@ impl UserId {
     }
 }
 
+impl UserId {
+    /// The number, for stores.
+    pub(crate) const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// Reads what [`Display`](fmt::Display) writes: 16 hex digits.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] says which rule is broken.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let digits = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        match text.len() {
+            0 => Err(NameError::Empty),
+            1..16 => Err(NameError::TooShort),
+            16 if digits => u64::from_str_radix(text, 16)
+                .map(Self)
+                .map_err(|_| NameError::Unprintable),
+            16 => Err(NameError::Unprintable),
+            _ => Err(NameError::TooLong),
+        }
+    }
+}
+
 impl fmt::Display for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
@@ -164,6 +189,12 @@ impl Cid {
             _ => Err(NameError::TooLong),
         }
     }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Why a text cannot be a name. Exhaustive: a client is told which.
@@ -191,6 +222,20 @@ impl fmt::Display for NameError {
 }
 
 impl std::error::Error for NameError {}
+
+/// What was checked when it came in is checked again when it comes back from a store.
+macro_rules! read_by_parsing {
+    ($($name:ident)*) => {
+        $(impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+                Self::parse(&text).map_err(de::Error::custom)
+            }
+        })*
+    };
+}
+
+read_by_parsing!(RoomName Nick UserId Cid);
 
 fn tidy(text: &str) -> Result<String, NameError> {
     let name = text
@@ -278,7 +323,14 @@ mod tests {
         let key = UserKey::parse("0123456789abcdef").unwrap();
         assert_eq!(format!("{key:?}"), "UserKey(..)");
         // echo -n 0123456789abcdef | sha256sum
-        assert_eq!(UserId::of(&key).to_string(), "9f9f5111f7b27a78");
+        let user = UserId::of(&key);
+        assert_eq!(user.to_string(), "9f9f5111f7b27a78");
+        assert_eq!(UserId::parse("9f9f5111f7b27a78"), Ok(user));
+        assert_eq!(
+            UserId::parse("9F9F5111F7B27A78"),
+            Err(NameError::Unprintable)
+        );
+        assert_eq!(UserId::parse("9f9f5111f7b27a7"), Err(NameError::TooShort));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use gateway_spec::Text;
 use tokio::sync::Notify;
 
+use crate::protocol::Bye;
+
 /// Bytes that may wait for a reader: the last messages of a room in full, escaped, are half of it.
 pub(crate) const WAITING_BYTES: usize = 1024 * 1024;
 
@@ -23,7 +25,7 @@ const LOW_FRAMES: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     queue: Mutex<Queue>,
-    /// A frame came, or no more frames can come.
+    /// A frame came, or the connection has to end.
     filled: Notify,
     /// A frame was taken.
     taken: Notify,
@@ -34,15 +36,8 @@ struct Queue {
     frames: VecDeque<Text>,
     bytes: usize,
     volatile: VecDeque<Text>,
-    overflowed: Overflowed,
-}
-
-/// Whether the reader was too slow once: then frames are missing, and no more are taken.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-enum Overflowed {
-    #[default]
-    No,
-    Yes,
+    /// Why the connection has to end: the reader was too slow, or somebody ended it. Then no more frames are taken.
+    end: Option<Bye>,
 }
 
 /// How a frame is to be treated when the reader is slow.
@@ -59,7 +54,7 @@ impl Outbox {
     pub(crate) fn push(&self, lane: Lane, frame: Text) {
         let mut queue = self.lock();
         match lane {
-            _ if queue.overflowed == Overflowed::Yes => return,
+            _ if queue.end.is_some() => return,
             Lane::Volatile => {
                 queue.volatile.push_back(frame);
                 if queue.volatile.len() > WAITING_VOLATILE {
@@ -70,14 +65,21 @@ impl Outbox {
                 queue.bytes += frame.len();
                 queue.frames.push_back(frame);
                 if queue.bytes > WAITING_BYTES || queue.frames.len() > WAITING_FRAMES {
+                    // What is missing now is read when the client comes again.
                     *queue = Queue {
-                        overflowed: Overflowed::Yes,
+                        end: Some(Bye::Slow),
                         ..Queue::default()
                     };
                 }
             }
         }
         drop(queue);
+        self.filled.notify_one();
+    }
+
+    /// Ends the connection, after what waits now.
+    pub(crate) fn end(&self, bye: Bye) {
+        self.lock().end.get_or_insert(bye);
         self.filled.notify_one();
     }
 
@@ -106,17 +108,17 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// [`Overflow`], once and for ever.
+    /// Why the connection has to end, once and for ever.
     ///
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub(crate) async fn filled(&self) -> Result<(), Overflow> {
+    pub(crate) async fn filled(&self) -> Result<(), Bye> {
         loop {
             {
                 let queue = self.lock();
-                if queue.overflowed == Overflowed::Yes {
-                    return Err(Overflow);
+                if let Some(bye) = queue.end {
+                    return Err(bye);
                 }
                 if !queue.frames.is_empty() || !queue.volatile.is_empty() {
                     return Ok(());
@@ -126,16 +128,18 @@ impl Outbox {
         }
     }
 
-    /// Waits until the reader has fallen too far behind.
+    /// Waits until the connection has to end, and says why.
     ///
     /// # Cancel safety
     ///
     /// Nothing is lost.
-    pub(crate) async fn overflow(&self) -> Overflow {
-        while self.lock().overflowed == Overflowed::No {
+    pub(crate) async fn ended(&self) -> Bye {
+        loop {
+            if let Some(bye) = self.lock().end {
+                return bye;
+            }
             self.filled.notified().await;
         }
-        Overflow
     }
 
     /// Waits until so little is waiting that the largest reply fits.
@@ -161,13 +165,10 @@ impl Outbox {
     }
 }
 
-/// More was said to a connection than it has read.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Overflow;
-
 #[cfg(test)]
 mod tests {
-    use super::{Lane, Outbox, Overflow, WAITING_BYTES, WAITING_FRAMES, WAITING_VOLATILE};
+    use super::{Lane, Outbox, WAITING_BYTES, WAITING_FRAMES, WAITING_VOLATILE};
+    use crate::protocol::Bye;
 
     fn taken(outbox: &Outbox) -> Vec<String> {
         std::iter::from_fn(|| outbox.take())
@@ -200,6 +201,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_waits_when_the_connection_is_ended_is_still_sent_and_nothing_after_it() {
+        let outbox = Outbox::default();
+        outbox.push(Lane::Reliable, "1".into());
+        outbox.end(Bye::Banned);
+        outbox.end(Bye::Slow);
+        outbox.push(Lane::Reliable, "2".into());
+        assert_eq!(outbox.ended().await, Bye::Banned);
+        assert_eq!(taken(&outbox), ["1"]);
+    }
+
+    #[tokio::test]
     async fn too_many_bytes_or_frames_overflow_and_free_everything() {
         let many = (WAITING_FRAMES, "x".to_owned());
         let large = (4, "x".repeat(WAITING_BYTES / 4));
@@ -211,8 +223,8 @@ mod tests {
             assert_eq!(outbox.filled().await, Ok(()), "the bound itself still fits");
             assert!(!outbox.is_low());
             outbox.push(Lane::Reliable, "y".into());
-            assert_eq!(outbox.filled().await, Err(Overflow));
-            assert_eq!(outbox.overflow().await, Overflow);
+            assert_eq!(outbox.filled().await, Err(Bye::Slow));
+            assert_eq!(outbox.ended().await, Bye::Slow);
             outbox.push(Lane::Reliable, "z".into());
             assert_eq!(taken(&outbox), [""; 0]);
         }

@@ -17,7 +17,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The files, each with its path, content type and content.
-const FILES: [(&str, &str, &str); 8] = [
+const FILES: [(&str, &str, &str); 12] = [
     (
         "/",
         "text/html; charset=utf-8",
@@ -29,6 +29,7 @@ const FILES: [(&str, &str, &str); 8] = [
         include_str!("../assets/chat.css"),
     ),
     ("/chat.js", SCRIPT, include_str!("../assets/chat.js")),
+    ("/compose.js", SCRIPT, include_str!("../assets/compose.js")),
     (
         "/conversation.js",
         SCRIPT,
@@ -36,7 +37,14 @@ const FILES: [(&str, &str, &str); 8] = [
     ),
     ("/link.js", SCRIPT, include_str!("../assets/link.js")),
     ("/memory.js", SCRIPT, include_str!("../assets/memory.js")),
+    (
+        "/moderation.js",
+        SCRIPT,
+        include_str!("../assets/moderation.js"),
+    ),
     ("/rooms.js", SCRIPT, include_str!("../assets/rooms.js")),
+    ("/side.js", SCRIPT, include_str!("../assets/side.js")),
+    ("/state.js", SCRIPT, include_str!("../assets/state.js")),
     (
         "/favicon.svg",
         "image/svg+xml",

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use crate::message::Person;
+use crate::message::{Person, Present, Rank};
 use crate::name::{Nick, UserId};
 
 /// With more users than this a room is crowded: the list no longer helps a reader, and at 60 bytes
@@ -34,9 +34,9 @@ pub struct Presence {
 #[serde(rename_all = "lowercase")]
 pub enum Change {
     /// Everybody who is here; it replaces what was known.
-    Full(Vec<Person>),
+    Full(Vec<Present>),
     /// Somebody came.
-    Join(Person),
+    Join(Present),
     /// Somebody left.
     Leave(Person),
 }
@@ -53,7 +53,7 @@ pub(crate) struct People {
 #[derive(Debug)]
 struct Here {
     nick: Nick,
-    connections: usize,
+    rank: Rank,
 }
 
 /// How the room's members are told about each other.
@@ -67,43 +67,40 @@ enum Telling {
 }
 
 impl People {
-    /// One more connection of `user`. Their first one chooses the nickname; if another user has it,
-    /// it gets the lowest free number behind it.
-    pub(crate) fn enter(&mut self, user: UserId, wish: &Nick) -> (Person, Option<Presence>) {
-        if let Some(here) = self.users.get_mut(&user) {
-            here.connections += 1;
-            return (
-                Person {
-                    user,
-                    nick: here.nick.clone(),
-                },
-                None,
-            );
-        }
-        let nick = self.free(wish);
-        self.nicks.insert(nick.folded(), user);
-        self.users.insert(
-            user,
-            Here {
-                nick: nick.clone(),
-                connections: 1,
-            },
-        );
-        let person = Person { user, nick };
-        let change = self.tell(Change::Join(person.clone()));
-        (person, change)
-    }
-
-    /// One connection of `user` less.
-    pub(crate) fn exit(&mut self, user: UserId) -> Option<Presence> {
-        let here = self.users.get_mut(&user)?;
-        here.connections -= 1;
-        if here.connections > 0 {
+    /// Somebody is here, under this nickname; what the others hear of it, if it is news.
+    pub(crate) fn arrive(&mut self, present: &Present) -> Option<Presence> {
+        if !self.put(present) {
             return None;
         }
+        self.tell(Change::Join(present.clone()))
+    }
+
+    /// Somebody is here no longer.
+    pub(crate) fn depart(&mut self, user: UserId) -> Option<Presence> {
         let nick = self.users.remove(&user)?.nick;
-        self.nicks.remove(&nick.folded());
+        // Somebody else may have been given the nickname while this news was under way.
+        if self.nicks.get(&nick.folded()) == Some(&user) {
+            self.nicks.remove(&nick.folded());
+        }
         self.tell(Change::Leave(Person { user, nick }))
+    }
+
+    /// These are here and nobody else; what the others hear of it, if it is news.
+    pub(crate) fn replace(&mut self, present: &[Present]) -> Option<Presence> {
+        let before = std::mem::take(self);
+        for one in present {
+            self.put(one);
+        }
+        let same = before.users.len() == self.users.len()
+            && before
+                .users
+                .keys()
+                .all(|user| self.users.contains_key(user));
+        self.telling = match self.users.len() {
+            last if last > CROWDED_ABOVE => Telling::Number { last },
+            _ => Telling::Names,
+        };
+        (!same).then(|| self.snapshot())
     }
 
     /// What a newcomer is told.
@@ -118,14 +115,18 @@ impl People {
         }
     }
 
-    pub(crate) fn person(&self, user: UserId) -> Option<Person> {
-        self.users.get(&user).map(|here| Person {
-            user,
-            nick: here.nick.clone(),
+    pub(crate) fn find(&self, user: UserId) -> Option<Present> {
+        self.users.get(&user).map(|here| Present {
+            person: Person {
+                user,
+                nick: here.nick.clone(),
+            },
+            rank: here.rank,
         })
     }
 
-    fn free(&self, wish: &Nick) -> Nick {
+    /// The nickname that somebody new gets: the one wished for, or the lowest free number behind it.
+    pub(crate) fn free(&self, wish: &Nick) -> Nick {
         let is_free = |nick: &Nick| !self.nicks.contains_key(&nick.folded());
         let numbered = (2..).map(|number| wish.numbered(number));
         let mut wishes = std::iter::once(wish.clone()).chain(numbered);
@@ -134,11 +135,37 @@ impl People {
             .expect("a room has fewer users than there are numbers")
     }
 
-    fn list(&self) -> Vec<Person> {
+    /// Everybody, in the order of nicknames.
+    pub(crate) fn list(&self) -> Vec<Present> {
         self.nicks
             .values()
-            .filter_map(|&user| self.person(user))
+            .filter_map(|&user| self.find(user))
             .collect()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Whether that was news.
+    fn put(&mut self, present: &Present) -> bool {
+        let Present {
+            person: Person { user, nick },
+            rank,
+        } = present;
+        let here = Here {
+            nick: nick.clone(),
+            rank: *rank,
+        };
+        self.nicks.insert(nick.folded(), *user);
+        match self.users.insert(*user, here) {
+            Some(before) if before.nick != *nick => {
+                self.nicks.remove(&before.nick.folded());
+                true
+            }
+            Some(before) => before.rank != *rank,
+            None => true,
+        }
     }
 
     /// Decides what the others hear of `change`.
@@ -170,16 +197,25 @@ impl People {
 #[cfg(test)]
 mod tests {
     use super::{CROWDED_ABOVE, Change, NAMED_FROM, People, Presence};
-    use crate::message::Person;
+    use crate::message::{Person, Present, Rank};
     use crate::name::{Nick, UserId};
 
     fn user(number: u64) -> UserId {
         UserId::passing(number)
     }
 
-    fn enter(people: &mut People, number: u64, nick: &str) -> (String, Option<Presence>) {
-        let (person, told) = people.enter(user(number), &Nick::parse(nick).unwrap());
-        (person.nick.as_str().to_owned(), told)
+    fn present(number: u64, nick: &str, rank: Rank) -> Present {
+        let person = Person {
+            user: user(number),
+            nick: Nick::parse(nick).unwrap(),
+        };
+        Present { person, rank }
+    }
+
+    fn enter(people: &mut People, number: u64, wish: &str) -> (String, Option<Presence>) {
+        let nick = people.free(&Nick::parse(wish).unwrap());
+        let told = people.arrive(&present(number, nick.as_str(), Rank::Guest));
+        (nick.as_str().to_owned(), told)
     }
 
     #[test]
@@ -192,32 +228,32 @@ mod tests {
         check(2, "ada", "ada (2)");
         check(3, "ADA", "ADA (3)");
         check(4, "Ada (2)", "Ada (2) (2)");
-        people.exit(user(2));
+        people.depart(user(2));
         assert_eq!(enter(&mut people, 5, "Ada").0, "Ada (2)");
     }
 
     #[test]
-    fn a_user_with_three_tabs_comes_once_and_leaves_once() {
+    fn what_is_known_is_no_news() {
         let mut people = People::default();
-        let ada = Person {
-            user: user(1),
-            nick: Nick::parse("Ada").unwrap(),
+        let ada = present(1, "Ada", Rank::Guest);
+        let moderator = present(1, "Ada", Rank::Moderator);
+        let told = |who: &Present| {
+            Some(Presence {
+                count: 1,
+                change: Some(Change::Join(who.clone())),
+            })
         };
-        let came = Presence {
-            count: 1,
-            change: Some(Change::Join(ada.clone())),
-        };
-        assert_eq!(enter(&mut people, 1, "Ada"), ("Ada".to_owned(), Some(came)));
-        assert_eq!(enter(&mut people, 1, "Countess"), ("Ada".to_owned(), None));
-        assert_eq!(enter(&mut people, 1, "Ada"), ("Ada".to_owned(), None));
-        assert_eq!(people.exit(user(1)), None);
-        assert_eq!(people.exit(user(1)), None);
-        let left = Presence {
-            count: 0,
-            change: Some(Change::Leave(ada)),
-        };
-        assert_eq!(people.exit(user(1)), Some(left));
-        assert_eq!(people.exit(user(1)), None, "nobody is left to leave");
+        assert_eq!(people.arrive(&ada), told(&ada));
+        assert_eq!(people.arrive(&ada), None);
+        assert_eq!(people.arrive(&moderator), told(&moderator));
+        assert_eq!(people.replace(std::slice::from_ref(&moderator)), None);
+        let bea = present(2, "Bea", Rank::Guest);
+        let both = [moderator, bea];
+        let full = people.replace(&both).expect("Bea is new").change;
+        assert_eq!(full, Some(Change::Full(both.to_vec())));
+        let left = people.depart(user(1)).expect("Ada was there");
+        assert_eq!(left.change, Some(Change::Leave(ada.person)));
+        assert_eq!(people.depart(user(1)), None, "nobody is left to leave");
     }
 
     #[test]
@@ -226,10 +262,8 @@ mod tests {
         for (number, nick) in [(1, "Cy"), (2, "ada"), (3, "Bea")] {
             enter(&mut people, number, nick);
         }
-        let Some(Change::Full(list)) = people.snapshot().change else {
-            panic!("no list")
-        };
-        let nicks: Vec<_> = list.iter().map(|person| person.nick.as_str()).collect();
+        let list = people.list();
+        let nicks: Vec<_> = list.iter().map(|one| one.person.nick.as_str()).collect();
         assert_eq!(nicks, ["ada", "Bea", "Cy"]);
     }
 
@@ -259,7 +293,7 @@ mod tests {
         );
 
         let told: Vec<_> = (0..1000 - NAMED_FROM)
-            .filter_map(|n| people.exit(user(n as u64)))
+            .filter_map(|n| people.depart(user(n as u64)))
             .collect();
         let (last, before) = told.split_last().expect("somebody was told");
         assert!(before.iter().all(|presence| presence.change.is_none()));

@@ -2,16 +2,20 @@
 //!
 //! One JSON object a frame. Nothing here knows rooms or sockets.
 
+mod reader;
+mod writer;
+
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde::Serialize;
 
-use crate::message::{Message, Person, Position, Text};
-use crate::name::{Cid, NameError, Nick, RoomName, UserKey};
-use crate::presence::Presence;
+use crate::message::{Offset, Position, Text};
+use crate::moderation::{Bar, Listing, Order};
+use crate::name::{Cid, Nick, RoomName, UserKey};
 use crate::refusal::Refusal;
-use crate::room::{Notice, Receipt, Welcome};
+use crate::room::{Notice, Page, Receipt, Welcome};
+
+pub(crate) use reader::parse_order;
 
 /// The name to offer in `Sec-WebSocket-Protocol`. Another version would have another name.
 pub const SUBPROTOCOL: &str = "chat.v1";
@@ -48,8 +52,16 @@ pub enum Command {
     Join(Join),
     /// Say something in a room.
     Send(RoomName, Draft),
+    /// Show older messages: the room, an offset (else the end), and how many.
+    History(RoomName, Option<Offset>, usize),
     /// Leave a room.
     Leave(RoomName),
+    /// Say that the link is alive.
+    Ping,
+    /// Moderate.
+    Moderate(RoomName, Order),
+    /// Show what moderators have decided.
+    Listing(RoomName),
 }
 
 /// A wish to enter a room.
@@ -63,6 +75,18 @@ pub struct Join {
     pub key: Option<UserKey>,
     /// What the client has seen already.
     pub since: Option<Position>,
+    /// What makes the client a moderator.
+    pub token: Option<Token>,
+}
+
+/// What moderators have in common. Nobody reads it: it is compared, and not shown.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Token(pub(crate) Box<str>);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
 }
 
 /// A message before a room has accepted it.
@@ -83,90 +107,6 @@ pub enum BadFrame {
     Refused(Option<RequestId>, Refusal),
 }
 
-impl ClientFrame {
-    /// Reads one frame. Fields that a kind does not have are ignored, so that later versions may
-    /// add some.
-    ///
-    /// # Errors
-    ///
-    /// [`BadFrame`] tells a stranger from a mistake.
-    pub fn parse(text: &str) -> Result<Self, BadFrame> {
-        let fields = serde_json::from_str(text).map_err(|_| BadFrame::NotAnObject)?;
-        let fields = Fields(fields);
-        let id = fields.id();
-        fields
-            .frame(id)
-            .map_err(|refusal| BadFrame::Refused(id, refusal))
-    }
-}
-
-/// A client's JSON object, whatever is in it.
-struct Fields(Map<String, Value>);
-
-impl Fields {
-    fn frame(&self, id: Option<RequestId>) -> Result<ClientFrame, Refusal> {
-        let command = match self.text("t")? {
-            "join" => Command::Join(Join {
-                room: self.name("room", RoomName::parse)?,
-                nick: self.name("nick", Nick::parse)?,
-                key: self.optional("key", |field| self.name(field, UserKey::parse))?,
-                since: self.optional("since", |field| self.position(field))?,
-            }),
-            "send" => Command::Send(
-                self.name("room", RoomName::parse)?,
-                Draft {
-                    cid: self.name("cid", Cid::parse)?,
-                    text: Text::parse(self.text("text")?).map_err(Refusal::Text)?,
-                },
-            ),
-            "leave" => Command::Leave(self.name("room", RoomName::parse)?),
-            "typing" => return self.name("room", RoomName::parse).map(ClientFrame::Typing),
-            "pong" => return Ok(ClientFrame::Pong),
-            _ => return Err(Refusal::UnknownKind),
-        };
-        Ok(ClientFrame::Request(
-            id.ok_or(Refusal::Field("id"))?,
-            command,
-        ))
-    }
-
-    fn id(&self) -> Option<RequestId> {
-        let number = self.0.get("id")?.as_u64()?;
-        (number <= RequestId::MAX).then_some(RequestId(number))
-    }
-
-    fn text(&self, field: &'static str) -> Result<&str, Refusal> {
-        self.0
-            .get(field)
-            .and_then(Value::as_str)
-            .ok_or(Refusal::Field(field))
-    }
-
-    fn name<T>(
-        &self,
-        field: &'static str,
-        parse: impl Fn(&str) -> Result<T, NameError>,
-    ) -> Result<T, Refusal> {
-        parse(self.text(field)?).map_err(|error| Refusal::Name(field, error))
-    }
-
-    fn position(&self, field: &'static str) -> Result<Position, Refusal> {
-        let value = self.0.get(field).ok_or(Refusal::Field(field))?;
-        Position::deserialize(value).map_err(|_| Refusal::Field(field))
-    }
-
-    fn optional<T>(
-        &self,
-        field: &'static str,
-        read: impl Fn(&'static str) -> Result<T, Refusal>,
-    ) -> Result<Option<T>, Refusal> {
-        match self.0.get(field) {
-            None | Some(Value::Null) => Ok(None),
-            Some(_) => read(field).map(Some),
-        }
-    }
-}
-
 /// What the server says.
 #[derive(Clone, Debug)]
 pub enum ServerFrame<'a> {
@@ -174,120 +114,35 @@ pub enum ServerFrame<'a> {
     Joined(RequestId, &'a Welcome),
     /// The reply to a `send`.
     Sent(RequestId, Receipt),
-    /// The reply to a `leave`.
-    Left(RequestId),
+    /// The reply to a `history`.
+    Paged(RequestId, &'a Page),
+    /// The reply to a `leave`, a `ping`, a `mod`.
+    Done(RequestId),
+    /// The reply to a `mod` that asks what is in force.
+    Listed(RequestId, &'a Listing),
     /// The reply to a request that is refused, with its number if that could be read.
     Refused(Option<RequestId>, Refusal),
     /// News of a room.
     Notice(&'a RoomName, &'a Notice),
+    /// The receiver is no longer in a room.
+    Out(Out<'a>),
     /// Say `pong`.
     Ping,
     /// The connection closes now.
     Bye(Bye),
 }
 
-impl ServerFrame<'_> {
-    /// The frame's text.
-    #[must_use]
-    pub fn encode(&self) -> String {
-        serde_json::to_string(&self.wire()).expect("strings and numbers always serialise")
-    }
-
-    fn wire(&self) -> Wire<'_> {
-        match *self {
-            Self::Joined(id, welcome) => Wire::Ok {
-                id,
-                answer: Answer::Joined(welcome),
-            },
-            Self::Sent(id, receipt) => Wire::Ok {
-                id,
-                answer: Answer::Sent(receipt),
-            },
-            Self::Left(id) => Wire::Ok {
-                id,
-                answer: Answer::Left {},
-            },
-            Self::Refused(id, refusal) => Wire::Err {
-                id,
-                code: refusal.code(),
-                retry: refusal.retry_after().is_some(),
-                after_ms: refusal.retry_after(),
-                msg: refusal.to_string(),
-            },
-            Self::Notice(room, Notice::Said(message)) => Wire::Msg { room, message },
-            Self::Notice(room, Notice::Presence(presence)) => Wire::Presence { room, presence },
-            Self::Notice(room, Notice::Typing(from)) => Wire::Typing { room, from },
-            Self::Ping => Wire::Ping {},
-            Self::Bye(bye) => Wire::Bye {
-                code: bye.code(),
-                reconnect: bye.reconnect_after().is_some(),
-                after_ms: bye.reconnect_after(),
-                msg: bye.reason(),
-            },
-        }
-    }
-}
-
-/// The frames as they are written; the field `t` names the kind.
-#[derive(Serialize)]
-#[serde(tag = "t", rename_all = "lowercase")]
-enum Wire<'a> {
-    Ok {
-        id: RequestId,
-        #[serde(flatten)]
-        answer: Answer<'a>,
-    },
-    Err {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<RequestId>,
-        code: u16,
-        retry: bool,
-        #[serde(
-            skip_serializing_if = "Option::is_none",
-            serialize_with = "milliseconds"
-        )]
-        after_ms: Option<Duration>,
-        msg: String,
-    },
-    Msg {
-        room: &'a RoomName,
-        #[serde(flatten)]
-        message: &'a Message,
-    },
-    Presence {
-        room: &'a RoomName,
-        #[serde(flatten)]
-        presence: &'a Presence,
-    },
-    Typing {
-        room: &'a RoomName,
-        from: &'a Person,
-    },
-    Ping {},
-    Bye {
-        code: u16,
-        reconnect: bool,
-        #[serde(
-            skip_serializing_if = "Option::is_none",
-            serialize_with = "milliseconds"
-        )]
-        after_ms: Option<Duration>,
-        msg: &'static str,
-    },
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Answer<'a> {
-    Joined(&'a Welcome),
-    Sent(Receipt),
-    Left {},
-}
-
-fn milliseconds<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
-    // Rounded up: who waits as long as told must not be early.
-    let whole = |t: &Duration| t.as_nanos().div_ceil(1_000_000);
-    time.as_ref().map(whole).serialize(to)
+/// Why somebody is no longer in a room.
+#[derive(Clone, Copy, Debug)]
+pub struct Out<'a> {
+    /// The room.
+    pub room: &'a RoomName,
+    /// A kick or a ban.
+    pub why: Bar,
+    /// When they may come back; `None`: not by themselves.
+    pub after: Option<Duration>,
+    /// What the moderator said.
+    pub reason: &'a str,
 }
 
 /// Why the server ends a connection: a `bye` frame, then a close frame of the same code.
@@ -302,6 +157,11 @@ pub enum Bye {
     },
     /// The client did not read as fast as its rooms spoke.
     Slow,
+    /// The node has lost its place in a room.
+    Lost {
+        /// When to come back; random, because it concerns a whole room.
+        after: Duration,
+    },
     /// No answer to a ping.
     Silent,
     /// The client kept on sending although it was told to wait.
@@ -309,21 +169,34 @@ pub enum Bye {
         /// When to come back.
         after: Duration,
     },
+    /// The user is banned from all rooms.
+    Banned,
     /// The client does not speak `chat.v1`.
     Protocol,
     /// A frame above [`FRAME_BYTES`].
     TooBig,
 }
 
+/// The clients of a lost room come back within this time.
+const RESUME_WITHIN: Duration = Duration::from_secs(2);
+
 impl Bye {
+    /// For one of a room that is lost.
+    pub(crate) fn lost() -> Self {
+        let after = RESUME_WITHIN.mul_f64(fastrand::f64());
+        Self::Lost { after }
+    }
+
     /// The close code.
     #[must_use]
     pub const fn code(self) -> u16 {
         match self {
             Self::Drain { .. } => 4001,
             Self::Slow => 4008,
+            Self::Lost { .. } => 4009,
             Self::Silent => 4010,
             Self::Flooding { .. } => 4029,
+            Self::Banned => 4501,
             Self::Protocol => 4502,
             // The WebSocket's own code, because a server with a lower limit closes with it before the chat can.
             Self::TooBig => 1009,
@@ -336,8 +209,10 @@ impl Bye {
         match self {
             Self::Drain { .. } => "the server restarts",
             Self::Slow => "too slow to keep up",
+            Self::Lost { .. } => "the server has lost its place in a room",
             Self::Silent => "no answer to a ping",
             Self::Flooding { .. } => "too many messages",
+            Self::Banned => "you have been banned",
             Self::Protocol => "not a chat.v1 frame",
             Self::TooBig => "a frame of more than 64 KiB",
         }
@@ -347,9 +222,9 @@ impl Bye {
     #[must_use]
     pub const fn reconnect_after(self) -> Option<Duration> {
         match self {
-            Self::Drain { after } | Self::Flooding { after } => Some(after),
+            Self::Drain { after } | Self::Lost { after } | Self::Flooding { after } => Some(after),
             Self::Slow | Self::Silent => Some(Duration::ZERO),
-            Self::Protocol | Self::TooBig => None,
+            Self::Banned | Self::Protocol | Self::TooBig => None,
         }
     }
 }

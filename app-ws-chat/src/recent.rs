@@ -3,15 +3,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::message::{Message, Timestamp};
+use crate::message::Timestamp;
 use crate::name::{Cid, UserId};
 use crate::room::Receipt;
 
 /// How long a message may be sent again: longer than any reconnect that a person waits for.
-const WINDOW: Duration = Duration::from_secs(5 * 60);
+pub(crate) const WINDOW: Duration = Duration::from_secs(5 * 60);
 
 /// How many receipts a room keeps at most: about 2 MB, and five minutes of 33 messages a second.
-const RECEIPTS: usize = 10_000;
+pub(crate) const RECEIPTS: usize = 10_000;
 
 /// The receipts of the last five minutes.
 #[derive(Debug, Default)]
@@ -28,12 +28,8 @@ impl Recent {
     }
 
     /// Remembers an accepted message, and forgets those that are too old or too many.
-    pub(crate) fn note(&mut self, message: &Message, now: Timestamp) {
-        let key = (message.from.user, message.cid.clone());
-        let receipt = Receipt {
-            offset: message.offset,
-            at: message.at,
-        };
+    pub(crate) fn note(&mut self, user: UserId, cid: Cid, receipt: Receipt, now: Timestamp) {
+        let key = (user, cid);
         if self.receipts.insert(key.clone(), receipt).is_none() {
             self.order.push_back(key);
         }

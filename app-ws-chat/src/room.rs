@@ -1,21 +1,23 @@
-//! One room: members, ring, deliveries. Commands in, deliveries out; no channels, no clock, no
-//! async.
+//! One room on one node, pure: events and commands in, deliveries out. No channels, no clock, no async.
 //!
-//! The hub keeps a room behind a lock and carries its deliveries out; the store keeps what is to
-//! survive it.
+//! The [`Bus`](crate::bus::Bus) says what happens, in one order for all nodes; the room says what its members hear of it. The hub keeps it behind a
+//! lock and carries its deliveries out.
+
+mod news;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde::Serialize;
-
-use crate::message::{Epoch, Message, Offset, Person, Position, Timestamp};
-use crate::name::{Nick, RoomName, UserId};
-use crate::presence::{People, Presence};
-use crate::protocol::Draft;
-use crate::recent::Recent;
+use crate::bus::{Event, Opened};
+use crate::message::{Epoch, Person, Position, Present, Rank, Timestamp};
+use crate::moderation::{Act, Order, Rules, Ruling};
+use crate::name::{RoomName, UserId};
+use crate::presence::People;
 use crate::refusal::Refusal;
 use crate::ring::Ring;
+
+pub use news::{Audience, Delivery, Notice, Page, Reaction, Receipt, Step, Welcome};
 
 /// How many messages a newcomer is shown.
 pub const LAST_MESSAGES: usize = 50;
@@ -28,218 +30,267 @@ pub const MISSED_MESSAGES: usize = 300;
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ConnectionId(pub u64);
 
-/// What is known of a room before anybody is in it.
-#[derive(Clone, Debug)]
-pub struct Past {
-    /// The life of its history.
-    pub epoch: Epoch,
-    /// Its last messages.
-    pub ring: Ring,
-}
-
 /// A room and who is in it.
 #[derive(Debug)]
 pub struct Room {
     name: RoomName,
     epoch: Epoch,
-    members: HashMap<ConnectionId, UserId>,
+    members: HashMap<ConnectionId, Member>,
+    /// The users of this node's members, each with the number of their connections, also of those on their way in.
+    users: HashMap<UserId, usize>,
     people: People,
     ring: Ring,
-    recent: Recent,
+    rules: Rules,
 }
 
-/// What a newcomer is told.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Welcome {
-    /// The room, as it writes its name.
-    pub room: RoomName,
-    /// Who the newcomer is here; the nickname need not be the one wished for.
-    pub me: Person,
-    /// The life of the room's history.
-    pub epoch: Epoch,
-    /// The last offset of the room, also if it has no message to show.
-    pub offset: Offset,
-    /// Whether `messages` follow on what the newcomer has seen without a gap.
-    pub recovered: bool,
-    /// The missed messages, or the last ones.
-    pub messages: Vec<Arc<Message>>,
-    /// Who is here, the newcomer included.
-    pub presence: Presence,
-}
-
-/// That a message was accepted, and where it stands.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub struct Receipt {
-    /// Its place in the room.
-    #[serde(rename = "o")]
-    pub offset: Offset,
-    /// When it was accepted.
-    #[serde(rename = "ts")]
-    pub at: Timestamp,
-}
-
-/// News of a room.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Notice {
-    /// Somebody said something.
-    Said(Arc<Message>),
-    /// Somebody came or left.
-    Presence(Presence),
-    /// Somebody is writing.
-    Typing(Person),
-}
-
-/// A notice and those whom it is for.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Delivery {
-    /// Who gets it.
-    pub to: Audience,
-    /// What they get.
-    pub notice: Notice,
-}
-
-/// Those in a room whom a notice is for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Audience {
-    /// All.
-    Everyone,
-    /// All but one, who knows already.
-    Others(ConnectionId),
-}
-
-/// What became of a draft.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Sent {
-    /// It is a message now, to be delivered to everyone and kept.
-    New(Arc<Message>),
-    /// It was one already.
-    Again(Receipt),
-}
-
-impl Sent {
-    /// The answer to the sender.
-    #[must_use]
-    pub fn receipt(&self) -> Receipt {
-        match self {
-            Self::New(message) => Receipt {
-                offset: message.offset,
-                at: message.at,
-            },
-            Self::Again(receipt) => *receipt,
-        }
-    }
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    user: UserId,
+    rank: Rank,
 }
 
 impl Room {
-    /// A room with its past and nobody in it.
+    /// A room as the bus has found it, with nobody of this node in it.
     #[must_use]
-    pub fn new(name: RoomName, past: Past) -> Self {
-        let newest = past
-            .ring
-            .iter()
-            .next_back()
-            .map_or(Timestamp(0), |message| message.at);
-        let mut recent = Recent::default();
-        for message in past.ring.iter() {
-            recent.note(message, newest);
-        }
+    pub fn new(name: RoomName, opened: Opened) -> Self {
+        let mut people = People::default();
+        people.replace(&opened.here);
         Self {
             name,
-            epoch: past.epoch,
+            epoch: opened.epoch,
             members: HashMap::new(),
-            people: People::default(),
-            ring: past.ring,
-            recent,
+            users: HashMap::new(),
+            people,
+            ring: opened.ring,
+            rules: opened.rules,
         }
     }
 
-    /// Lets a connection in. `since` is what it has seen of this room before.
+    /// A connection of `user` is on its way in. It has to [`join`](Self::join), or to be
+    /// [called off](Self::call_off).
     ///
     /// # Errors
     ///
-    /// [`Refusal::AlreadyHere`].
+    /// [`Refusal::Barred`].
+    pub fn expect(&mut self, user: UserId, now: Timestamp) -> Result<Step, Refusal> {
+        self.rules.admits(user, now)?;
+        let connections = self.users.entry(user).or_default();
+        *connections += 1;
+        Ok(if *connections == 1 {
+            Step::Over
+        } else {
+            Step::Within
+        })
+    }
+
+    /// A connection that was expected does not come, or one that was here has gone.
+    pub fn call_off(&mut self, user: UserId) -> Step {
+        match self.users.get_mut(&user) {
+            Some(connections) if *connections > 1 => {
+                *connections -= 1;
+                Step::Within
+            }
+            Some(_) => {
+                self.users.remove(&user);
+                Step::Over
+            }
+            None => Step::Within,
+        }
+    }
+
+    /// How the bus knows this user, if it does.
+    #[must_use]
+    pub fn present(&self, user: UserId) -> Option<Present> {
+        self.people.find(user)
+    }
+
+    /// Lets an expected connection in, as the bus knows its user. `since` is what it has seen of this room before.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::AlreadyHere`]; [`Refusal::Barred`], if that was decided meanwhile.
     pub fn join(
         &mut self,
         connection: ConnectionId,
-        user: UserId,
-        wish: &Nick,
+        me: &Present,
+        rank: Rank,
         since: Option<&Position>,
+        now: Timestamp,
     ) -> Result<(Welcome, Option<Delivery>), Refusal> {
+        let user = me.person.user;
+        self.rules.admits(user, now)?;
         if self.members.contains_key(&connection) {
             return Err(Refusal::AlreadyHere);
         }
-        self.members.insert(connection, user);
-        let (me, told) = self.people.enter(user, wish);
+        // The bus may have answered before it tells everybody.
+        let told = self.people.arrive(me);
+        self.members.insert(connection, Member { user, rank });
         let missed = since
             .filter(|position| position.epoch == self.epoch)
             .and_then(|position| self.ring.after(position.offset, MISSED_MESSAGES));
         let welcome = Welcome {
             room: self.name.clone(),
-            me,
+            me: me.clone(),
             epoch: self.epoch.clone(),
             offset: self.ring.end(),
             recovered: missed.is_some(),
             messages: missed.unwrap_or_else(|| self.ring.last(LAST_MESSAGES)),
             presence: self.people.snapshot(),
+            slow_ms: u64::try_from(self.rules.pace().as_millis()).unwrap_or(u64::MAX),
         };
-        let to = Audience::Others(connection);
-        Ok((
-            welcome,
-            told.map(|presence| Delivery {
-                to,
-                notice: Notice::Presence(presence),
-            }),
-        ))
-    }
-
-    /// Lets a connection out; nothing if it is not in.
-    pub fn leave(&mut self, connection: ConnectionId) -> Option<Delivery> {
-        let user = self.members.remove(&connection)?;
-        let presence = self.people.exit(user)?;
-        Some(Delivery {
-            to: Audience::Everyone,
+        let delivery = told.map(|presence| Delivery {
+            to: Audience::Others(user),
             notice: Notice::Presence(presence),
-        })
-    }
-
-    /// Makes a draft the next message, unless it is one already.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::NotHere`].
-    pub fn send(
-        &mut self,
-        from: ConnectionId,
-        draft: Draft,
-        now: Timestamp,
-    ) -> Result<Sent, Refusal> {
-        let from = self.member(from)?;
-        if let Some(receipt) = self.recent.find(from.user, &draft.cid) {
-            return Ok(Sent::Again(receipt));
-        }
-        let message = Arc::new(Message {
-            offset: self.ring.end().next(),
-            from,
-            at: now,
-            text: draft.text,
-            cid: draft.cid,
         });
-        self.recent.note(&message, now);
-        self.ring.insert(Arc::clone(&message));
-        Ok(Sent::New(message))
+        Ok((welcome, delivery))
     }
 
-    /// Tells the others that a member is writing.
+    /// Lets a connection out; `None` if it is not in.
+    pub fn leave(&mut self, connection: ConnectionId) -> Option<(UserId, Step)> {
+        let Member { user, .. } = self.members.remove(&connection)?;
+        Some((user, self.call_off(user)))
+    }
+
+    /// Who speaks, and how long they have to wait between two messages.
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotHere`].
-    pub fn typing(&self, from: ConnectionId) -> Result<Delivery, Refusal> {
-        let notice = Notice::Typing(self.member(from)?);
-        Ok(Delivery {
-            to: Audience::Others(from),
-            notice,
+    /// [`Refusal::NotHere`], [`Refusal::Muted`].
+    pub fn speaker(
+        &self,
+        connection: ConnectionId,
+        now: Timestamp,
+    ) -> Result<(Person, Duration), Refusal> {
+        let member = self.member(connection)?;
+        let person = self.person(member.user)?;
+        match member.rank {
+            Rank::Moderator => Ok((person, Duration::ZERO)),
+            Rank::Guest => {
+                self.rules.hears(member.user, now)?;
+                Ok((person, self.rules.pace()))
+            }
+        }
+    }
+
+    /// A member who may moderate here.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotHere`], [`Refusal::ModeratorsOnly`].
+    pub fn moderator(&self, connection: ConnectionId) -> Result<Person, Refusal> {
+        let member = self.member(connection)?;
+        match member.rank {
+            Rank::Moderator => self.person(member.user),
+            Rank::Guest => Err(Refusal::ModeratorsOnly),
+        }
+    }
+
+    /// Makes a ruling of an order, by a moderator or by the host.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Nobody`], [`Refusal::Moderator`], [`Refusal::Full`].
+    pub fn decide(
+        &mut self,
+        order: Order,
+        by: Box<str>,
+        by_user: Option<UserId>,
+        now: Timestamp,
+    ) -> Result<Ruling, Refusal> {
+        let target = order.user.and_then(|user| self.people.find(user));
+        if order.act.is_against_somebody() {
+            if target
+                .as_ref()
+                .is_some_and(|one| one.rank == Rank::Moderator)
+            {
+                return Err(Refusal::Moderator);
+            }
+            self.rules.has_room(now)?;
+        }
+        if order.act == Act::Kick && target.is_none() {
+            return Err(Refusal::Nobody);
+        }
+        Ok(Ruling {
+            ts: now,
+            room: Some(self.name.clone()),
+            act: order.act,
+            user: order.user,
+            nick: target.map(|one| one.person.nick),
+            ms: order.time,
+            by,
+            by_user,
+            reason: order.reason,
         })
+    }
+
+    /// What is in force.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Takes news from the bus; says what the members hear of it.
+    pub fn hear(&mut self, event: Event) -> Reaction {
+        match event {
+            Event::Said(message) if message.offset == self.ring.end().next() => {
+                self.ring.insert(Arc::clone(&message));
+                Reaction::to_all(Notice::Said(message))
+            }
+            // It was in the past that the room was opened with.
+            Event::Said(message) if message.offset <= self.ring.end() => Reaction::None,
+            Event::Said(_) | Event::Lost => Reaction::Resume,
+            Event::Came(present) => Reaction::presence(self.people.arrive(&present)),
+            Event::Left(user) => Reaction::presence(self.people.depart(user)),
+            Event::Here(present) => Reaction::presence(self.people.replace(&present)),
+            Event::Typing(from) => Reaction::Tell(Delivery {
+                to: Audience::Others(from.user),
+                notice: Notice::Typing(from),
+            }),
+            Event::Ruled(ruling) => self.obey(ruling),
+        }
+    }
+
+    fn obey(&mut self, ruling: Arc<Ruling>) -> Reaction {
+        self.rules.apply(ruling.change());
+        let expelled = match ruling.act {
+            Act::Kick | Act::Ban => ruling.user,
+            Act::Unban | Act::Mute | Act::Unmute | Act::Slow => None,
+        };
+        let delivery = Delivery {
+            to: Audience::Everyone,
+            notice: Notice::Ruled(ruling),
+        };
+        let Some(user) = expelled else {
+            return Reaction::Tell(delivery);
+        };
+        let theirs = self.members.iter().filter(|(_, one)| one.user == user);
+        let theirs: Vec<_> = theirs.map(|(&connection, _)| connection).collect();
+        for connection in &theirs {
+            self.members.remove(connection);
+            self.call_off(user);
+        }
+        Reaction::TellAndExpel(delivery, theirs)
+    }
+
+    /// A member's name, to say that they are writing.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotHere`], [`Refusal::Muted`].
+    pub fn writer(&self, connection: ConnectionId, now: Timestamp) -> Result<Person, Refusal> {
+        self.speaker(connection, now).map(|(person, _)| person)
+    }
+
+    /// Whether a connection of this user is in, or on its way in.
+    #[must_use]
+    pub fn has_user(&self, user: UserId) -> bool {
+        self.users.contains_key(&user)
+    }
+
+    /// Whether this connection is in.
+    #[must_use]
+    pub fn has(&self, connection: ConnectionId) -> bool {
+        self.members.contains_key(&connection)
     }
 
     /// The name.
@@ -248,9 +299,32 @@ impl Room {
         &self.name
     }
 
-    fn member(&self, connection: ConnectionId) -> Result<Person, Refusal> {
-        let user = self.members.get(&connection).ok_or(Refusal::NotHere)?;
-        self.people.person(*user).ok_or(Refusal::NotHere)
+    /// The life of its history.
+    #[must_use]
+    pub const fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// How many users are here, on all nodes.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.people.count()
+    }
+
+    /// Who is here, on all nodes.
+    #[must_use]
+    pub fn people(&self) -> Vec<Present> {
+        self.people.list()
+    }
+
+    fn member(&self, connection: ConnectionId) -> Result<Member, Refusal> {
+        let member = self.members.get(&connection).copied();
+        member.ok_or(Refusal::NotHere)
+    }
+
+    fn person(&self, user: UserId) -> Result<Person, Refusal> {
+        let present = self.people.find(user).ok_or(Refusal::NotHere)?;
+        Ok(present.person)
     }
 }
 

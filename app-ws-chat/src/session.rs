@@ -17,9 +17,10 @@ use tokio::select;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::heartbeat::{Beat, Heartbeat, Reader};
-use crate::hub::{Hub, Seat};
+use crate::hub::{Hub, Newcomer, Seat};
+use crate::key::Keys;
 use crate::name::{RoomName, UserId};
-use crate::outbox::{Lane, Outbox, Overflow};
+use crate::outbox::{Lane, Outbox};
 use crate::protocol::{
     BadFrame, Bye, ClientFrame, Command, FRAME_BYTES, Join, RequestId, ServerFrame,
 };
@@ -39,6 +40,13 @@ const JOINS: TokenBucket = TokenBucket::new(20, Duration::from_secs(1));
 /// Typing notices: a page sends one in 3 s in each room that is typed in.
 const TYPING: TokenBucket = TokenBucket::new(5, Duration::from_secs(1));
 
+/// Pages of history, and a moderator's orders: as many as a hand asks for.
+const PAGES: TokenBucket = TokenBucket::new(20, Duration::from_secs(1));
+const ORDERS: TokenBucket = TokenBucket::new(20, Duration::from_secs(1));
+
+/// Pings, and frames without meaning: each costs an answer.
+const TRIFLES: TokenBucket = TokenBucket::new(20, Duration::from_millis(200));
+
 /// Refusals with 429 in a row before the connection is closed: more than were under way when the first one came.
 const STRIKES: u32 = 20;
 
@@ -54,12 +62,14 @@ const FAREWELL_WITHIN: Duration = Duration::from_secs(10);
 /// Serves a socket to its end.
 pub(crate) async fn serve(
     hub: &Arc<Hub>,
+    keys: &Arc<Keys>,
     socket: Socket,
     drain: DrainSignal,
 ) -> Result<Done, AppError> {
     let outbox = Arc::new(Outbox::default());
     let (mut sender, receiver) = socket.split();
-    let mut member = Member::new(Arc::clone(hub), Arc::clone(&outbox));
+    let _open = hub.metrics.connection();
+    let mut member = Member::new(Arc::clone(hub), Arc::clone(keys), Arc::clone(&outbox));
     let end = select! {
         end = member.listen(receiver, drain) => end,
         end = speak(&mut sender, &outbox) => end,
@@ -69,7 +79,10 @@ pub(crate) async fn serve(
     match end {
         End::Closed => sender.close(CloseCode::NORMAL, "").await,
         End::Failed(error) => Err(error.into()),
-        End::Bye(bye) => farewell(sender, &outbox, bye).await,
+        End::Bye(bye) => {
+            hub.metrics.bye(bye.code());
+            farewell(sender, &outbox, bye).await
+        }
     }
 }
 
@@ -86,12 +99,12 @@ enum End {
 /// Sends what comes into the outbox, as fast as the client reads.
 async fn speak(sender: &mut SocketSender, outbox: &Outbox) -> End {
     loop {
-        if outbox.filled().await == Err(Overflow) {
-            return End::Bye(Bye::Slow);
+        if let Err(bye) = outbox.filled().await {
+            return End::Bye(bye);
         }
         let sent = select! {
             sent = send_next(sender, outbox) => sent,
-            Overflow = outbox.overflow() => return End::Bye(Bye::Slow),
+            bye = outbox.ended() => return End::Bye(bye),
         };
         if let Err(error) = sent {
             return End::Failed(error);
@@ -138,6 +151,7 @@ async fn farewell(mut sender: SocketSender, outbox: &Outbox, bye: Bye) -> Result
 /// The listening half: what a connection is in, and how much of its allowance it has used.
 struct Member {
     hub: Arc<Hub>,
+    keys: Arc<Keys>,
     connection: ConnectionId,
     user: Option<UserId>,
     rooms: HashMap<RoomName, Seat>,
@@ -146,14 +160,18 @@ struct Member {
     messages: TokenBucket,
     joins: TokenBucket,
     typing: TokenBucket,
+    pages: TokenBucket,
+    orders: TokenBucket,
+    trifles: TokenBucket,
     strikes: u32,
 }
 
 impl Member {
-    fn new(hub: Arc<Hub>, outbox: Arc<Outbox>) -> Self {
+    fn new(hub: Arc<Hub>, keys: Arc<Keys>, outbox: Arc<Outbox>) -> Self {
         Self {
             connection: hub.connection(),
             hub,
+            keys,
             user: None,
             rooms: HashMap::new(),
             outbox,
@@ -161,6 +179,9 @@ impl Member {
             messages: MESSAGES,
             joins: JOINS,
             typing: TYPING,
+            pages: PAGES,
+            orders: ORDERS,
+            trifles: TRIFLES,
             strikes: 0,
         }
     }
@@ -232,7 +253,10 @@ impl Member {
                 None
             }
             Ok(ClientFrame::Pong) => None,
-            Err(BadFrame::Refused(id, refusal)) => self.refuse(id, refusal),
+            Err(BadFrame::Refused(id, refusal)) => {
+                let refusal = take(&mut self.trifles).err().unwrap_or(refusal);
+                self.refuse(id, refusal)
+            }
             Err(BadFrame::NotAnObject) => Some(Bye::Protocol),
         }
     }
@@ -241,43 +265,74 @@ impl Member {
         match command {
             Command::Join(join) => self.join(id, join).await,
             Command::Send(room, draft) => {
-                let seat = self.rooms.get(&room).ok_or(Refusal::NotHere)?;
+                let seat = seat(&self.rooms, &room)?;
                 take(&mut self.messages)?;
                 let receipt = seat.send(draft).await?;
                 self.say(&ServerFrame::Sent(id, receipt));
                 Ok(())
             }
+            Command::History(room, before, limit) => {
+                let seat = seat(&self.rooms, &room)?;
+                take(&mut self.pages)?;
+                let page = seat.history(before, limit).await?;
+                self.say(&ServerFrame::Paged(id, &page));
+                Ok(())
+            }
             Command::Leave(room) => {
-                drop(self.rooms.remove(&room).ok_or(Refusal::NotHere)?);
-                self.say(&ServerFrame::Left(id));
+                seat(&self.rooms, &room)?;
+                self.rooms.remove(&room);
+                self.done(id)
+            }
+            Command::Ping => {
+                take(&mut self.trifles)?;
+                self.done(id)
+            }
+            Command::Moderate(room, order) => {
+                let seat = seat(&self.rooms, &room)?;
+                take(&mut self.orders)?;
+                seat.order(order).await?;
+                self.done(id)
+            }
+            Command::Listing(room) => {
+                let seat = seat(&self.rooms, &room)?;
+                take(&mut self.orders)?;
+                let listing = seat.listing()?;
+                self.say(&ServerFrame::Listed(id, &listing));
                 Ok(())
             }
         }
     }
 
     async fn join(&mut self, id: RequestId, join: Join) -> Result<(), Refusal> {
-        let Join {
-            room,
-            nick,
-            key,
-            since,
-        } = join;
-        if self.rooms.contains_key(&room) {
+        // A moderator may have expelled us from some.
+        self.rooms.retain(|_, seat| seat.is_taken());
+        if self.rooms.contains_key(&join.room) {
             return Err(Refusal::AlreadyHere);
         }
         if self.rooms.len() >= ROOMS {
             return Err(Refusal::TooManyRooms);
         }
-        let user = match (self.user, key.as_ref().map(UserId::of)) {
+        let user = match (self.user, join.key.as_ref().map(UserId::of)) {
             (Some(known), Some(claimed)) if known != claimed => return Err(Refusal::OtherKey),
             (Some(user), _) | (None, Some(user)) => user,
             (None, None) => UserId::passing(fastrand::u64(..)),
         };
         take(&mut self.joins)?;
+        let newcomer = Newcomer {
+            user,
+            wish: join.nick,
+            rank: self.keys.rank(join.token.as_ref())?,
+        };
         self.user = Some(user);
-        let seat = self.hub.visit(&room, self.connection).await?;
-        seat.join(id, user, &nick, since.as_ref(), &self.outbox)?;
-        self.rooms.insert(room, seat);
+        let seat = self.hub.visit(&join.room, self.connection, user).await?;
+        seat.join(id, newcomer, join.since.as_ref(), &self.outbox)
+            .await?;
+        self.rooms.insert(join.room, seat);
+        Ok(())
+    }
+
+    fn done(&self, id: RequestId) -> Result<(), Refusal> {
+        self.say(&ServerFrame::Done(id));
         Ok(())
     }
 
@@ -291,6 +346,7 @@ impl Member {
     }
 
     fn refuse(&mut self, id: Option<RequestId>, refusal: Refusal) -> Option<Bye> {
+        self.hub.metrics.refused(refusal.why());
         self.say(&ServerFrame::Refused(id, refusal));
         if let Refusal::TooFast { .. } = refusal {
             self.strikes += 1;
@@ -301,6 +357,12 @@ impl Member {
     fn say(&self, frame: &ServerFrame<'_>) {
         self.outbox.push(Lane::Reliable, frame.encode().into());
     }
+}
+
+/// The place of a connection that is in this room.
+fn seat<'a>(rooms: &'a HashMap<RoomName, Seat>, room: &RoomName) -> Result<&'a Seat, Refusal> {
+    let seat = rooms.get(room).filter(|seat| seat.is_taken());
+    seat.ok_or(Refusal::NotHere)
 }
 
 /// The next thing the client sends, once it has read enough of what it was sent.

@@ -1,32 +1,67 @@
-//! History: what of a room survives it.
+//! History and rules: what of a room survives it.
 
-use std::collections::HashMap;
+mod memory;
+mod sqlite;
+
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::message::{Epoch, Message};
-use crate::name::RoomName;
+use crate::message::{Epoch, Message, Offset};
+use crate::moderation::{Rules, Ruling};
+use crate::name::{Cid, RoomName, UserId};
 use crate::ring::Ring;
-use crate::room::Past;
+use crate::room::Receipt;
 
-/// How many rooms a [`MemoryStore`] remembers: with [`RING_BYTES`](crate::ring::RING_BYTES), at most a gigabyte.
-const MEMORY_ROOMS: usize = 4_096;
+pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
 
-/// Keeps the messages of rooms while nobody is in them.
+/// Bytes of messages in one page of history: an eighth of what may wait for a reader, unescaped.
+pub(crate) const PAGE_BYTES: usize = 128 * 1024;
+
+/// Rulings that the audit log keeps: years of a quiet house, and 5 MB at most.
+pub(crate) const RULINGS: usize = 10_000;
+
+/// What is known of a room before anybody is in it.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// The life of its history.
+    pub epoch: Epoch,
+    /// Its last messages.
+    pub ring: Ring,
+    /// What was accepted in the last five minutes, so that it is not said twice: of the ring's messages at least.
+    pub receipts: Vec<(UserId, Cid, Receipt)>,
+    /// What is in force there.
+    pub rules: Rules,
+}
+
+/// Keeps what is said in rooms, and what is ruled there.
 ///
 /// # Contract
 ///
-/// - [`open`](Self::open) is called when a room comes to life, and not again before every
-///   [`append`](Self::append) of that life has returned.
-/// - Appends of one room may overlap and come out of order; the offset is the order.
+/// - What [`append`](Self::append) and [`rule`](Self::rule) have returned for is kept, whatever then happens to the
+///   process; with [`MemoryStore`] as long as that lives.
+/// - [`append`](Self::append) keeps all of its messages or none. It fails for an offset that is taken: somebody else
+///   writes there too, and the caller has to [`open`](Self::open) the room anew.
 /// - A store that has lost a room's past gives it another epoch.
-/// - What `append` has returned for is in every later `open`, within the bounds of a [`Ring`].
 ///
 /// # Cancel safety
 ///
-/// A dropped `append` may or may not have kept its message.
+/// A dropped `append` or `rule` may or may not have kept what it was given.
+///
+/// # Examples
+///
+/// ```
+/// use app_ws_chat::name::RoomName;
+/// use app_ws_chat::store::{MemoryStore, Store, StoreError};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store: Box<dyn Store> = Box::new(MemoryStore::default());
+/// let past = store.open(&RoomName::parse("lobby").unwrap()).await?;
+/// assert_eq!(past.ring.end().0, 0);
+/// # Ok::<(), StoreError>(()) }).unwrap();
+/// ```
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The past of a room: that of nobody's room is empty.
@@ -36,12 +71,46 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The store cannot be read now.
     async fn open(&self, room: &RoomName) -> Result<Past, StoreError>;
 
-    /// Keeps a message that the room has accepted.
+    /// Keeps messages of a room, whose offsets follow each other.
     ///
     /// # Errors
     ///
-    /// The store cannot be written now. The message was said all the same.
-    async fn append(&self, room: &RoomName, message: Arc<Message>) -> Result<(), StoreError>;
+    /// The store cannot be written now, or an offset is taken. Nothing was kept, unless the store died over it.
+    async fn append(&self, room: &RoomName, messages: Vec<Arc<Message>>) -> Result<(), StoreError>;
+
+    /// The last messages before an offset, the oldest first: at most `limit`, and fewer if they are long; none only if
+    /// there is none.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read now.
+    async fn history(
+        &self,
+        room: &RoomName,
+        before: Offset,
+        limit: usize,
+    ) -> Result<Vec<Arc<Message>>, StoreError>;
+
+    /// What is in force in all rooms.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read now.
+    async fn house(&self) -> Result<Rules, StoreError>;
+
+    /// Keeps a ruling: its change, and itself in the audit log.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be written now.
+    async fn rule(&self, ruling: Arc<Ruling>) -> Result<(), StoreError>;
+
+    /// The last rulings, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read now.
+    async fn audit(&self, limit: usize) -> Result<Vec<Arc<Ruling>>, StoreError>;
 }
 
 /// That a store cannot be read or written now; the cause is for the log, not for clients.
@@ -72,121 +141,18 @@ impl std::error::Error for StoreError {
     }
 }
 
-/// History in memory: it survives empty rooms, not the process. Of too many rooms it forgets the
-/// one that was silent for longest.
-#[derive(Debug, Default)]
-pub struct MemoryStore {
-    kept: Mutex<Kept>,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    rooms: HashMap<RoomName, Memory>,
-    uses: u64,
-}
-
-#[derive(Debug)]
-struct Memory {
-    epoch: Epoch,
-    ring: Ring,
-    used: u64,
-}
-
-impl Kept {
-    /// The memory of a room, which makes it the one used last.
-    fn memory(&mut self, room: &RoomName) -> &mut Memory {
-        if !self.rooms.contains_key(room) && self.rooms.len() >= MEMORY_ROOMS {
-            self.forget_one();
-        }
-        self.uses += 1;
-        let memory = self.rooms.entry(room.clone()).or_insert_with(|| Memory {
-            epoch: Epoch::new(fastrand::u64(..)),
-            ring: Ring::default(),
-            used: 0,
-        });
-        memory.used = self.uses;
-        memory
-    }
-
-    fn forget_one(&mut self) {
-        let oldest = self.rooms.iter().min_by_key(|(_, memory)| memory.used);
-        if let Some(room) = oldest.map(|(room, _)| room.clone()) {
-            self.rooms.remove(&room);
-        }
-    }
-}
-
-#[async_trait]
-impl Store for MemoryStore {
-    async fn open(&self, room: &RoomName) -> Result<Past, StoreError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let memory = kept.memory(room);
-        Ok(Past {
-            epoch: memory.epoch.clone(),
-            ring: memory.ring.clone(),
-        })
-    }
-
-    async fn append(&self, room: &RoomName, message: Arc<Message>) -> Result<(), StoreError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.memory(room).ring.insert(message);
-        Ok(())
-    }
+/// Takes messages, the newest first, until there are enough or they weigh too much; gives them the oldest first.
+fn page(messages: impl Iterator<Item = Arc<Message>>, limit: usize) -> Vec<Arc<Message>> {
+    let mut bytes = 0;
+    let fits = |message: &Arc<Message>| {
+        let first = bytes == 0;
+        bytes += message.weight();
+        first || bytes <= PAGE_BYTES
+    };
+    let mut page: Vec<_> = messages.take(limit).take_while(fits).collect();
+    page.reverse();
+    page
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::{MEMORY_ROOMS, MemoryStore, Store};
-    use crate::message::{Message, Offset, Person, Text, Timestamp};
-    use crate::name::{Cid, Nick, RoomName, UserId};
-
-    fn room(number: usize) -> RoomName {
-        RoomName::parse(&format!("r{number}")).unwrap()
-    }
-
-    fn message(offset: u64) -> Arc<Message> {
-        Arc::new(Message {
-            offset: Offset(offset),
-            from: Person {
-                user: UserId::passing(1),
-                nick: Nick::parse("Ada").unwrap(),
-            },
-            at: Timestamp(0),
-            text: Text::parse("hi").unwrap(),
-            cid: Cid::parse("c").unwrap(),
-        })
-    }
-
-    #[tokio::test]
-    async fn what_was_appended_is_in_the_past_in_order() {
-        let store = MemoryStore::default();
-        let epoch = store.open(&room(1)).await.unwrap().epoch;
-        for offset in [2, 1, 3] {
-            store.append(&room(1), message(offset)).await.unwrap();
-        }
-        let past = store.open(&room(1)).await.unwrap();
-        assert_eq!(past.epoch, epoch);
-        let offsets: Vec<_> = past.ring.iter().map(|message| message.offset.0).collect();
-        assert_eq!(offsets, [1, 2, 3]);
-        assert_ne!(
-            store.open(&room(2)).await.unwrap().epoch,
-            epoch,
-            "rooms have their own"
-        );
-    }
-
-    #[tokio::test]
-    async fn of_too_many_rooms_the_one_silent_for_longest_is_forgotten() {
-        let store = MemoryStore::default();
-        let mut epochs = Vec::new();
-        for number in 0..MEMORY_ROOMS {
-            epochs.push(store.open(&room(number)).await.unwrap().epoch);
-        }
-        store.append(&room(0), message(1)).await.unwrap();
-        store.open(&room(MEMORY_ROOMS)).await.unwrap();
-        assert_eq!(store.open(&room(0)).await.unwrap().epoch, epochs[0]);
-        assert_ne!(store.open(&room(1)).await.unwrap().epoch, epochs[1]);
-    }
-}
+mod tests;

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BadFrame, Bye, ClientFrame, Command, Draft, Join, RequestId, ServerFrame};
-use crate::message::{
-    Epoch, Message, Offset, Person, Position, TEXT_BYTES, Text, TextError, Timestamp,
+use super::{
+    BadFrame, Bye, ClientFrame, Command, Draft, Join, Out, RequestId, ServerFrame, Token,
+    parse_order,
 };
+use crate::message::{
+    Epoch, Message, Offset, Person, Position, Present, Rank, TEXT_BYTES, Text, TextError, Timestamp,
+};
+use crate::moderation::{Act, Bar, Order, Rules, Ruling};
 use crate::name::{Cid, NameError, Nick, RoomName, UserId, UserKey};
 use crate::presence::{Change, Presence};
 use crate::refusal::Refusal;
-use crate::room::{Notice, Receipt, Welcome};
+use crate::room::{Notice, Page, Receipt, Welcome};
 
 #[track_caller]
 fn check(text: &str, expected: Result<ClientFrame, BadFrame>) {
@@ -36,6 +40,13 @@ fn ada() -> Person {
     }
 }
 
+fn here(rank: Rank) -> Present {
+    Present {
+        person: ada(),
+        rank,
+    }
+}
+
 fn message() -> Arc<Message> {
     Arc::new(Message {
         offset: Offset(42),
@@ -55,6 +66,7 @@ fn every_kind_of_client_frame_is_read() {
             nick: nick(),
             key,
             since,
+            token: None,
         })
     };
     let key = UserKey::parse("0123456789abcdef").unwrap();
@@ -88,11 +100,104 @@ fn every_kind_of_client_frame_is_read() {
         r#"{"id":5,"t":"leave","room":"lobby"}"#,
         request(5, Command::Leave(room())),
     );
+    check(r#"{"id":6,"t":"ping"}"#, request(6, Command::Ping));
+    for (fields, before, limit) in [
+        ("", None, 50),
+        (r#","before":41,"limit":100"#, Some(Offset(41)), 100),
+    ] {
+        check(
+            &format!(r#"{{"id":7,"t":"history","room":"lobby"{fields}}}"#),
+            request(7, Command::History(room(), before, limit)),
+        );
+    }
     check(
         r#"{"t":"typing","room":"lobby"}"#,
         Ok(ClientFrame::Typing(room())),
     );
     check(r#"{"t":"pong"}"#, Ok(ClientFrame::Pong));
+}
+
+#[test]
+fn a_moderator_shows_a_token_and_orders() {
+    let text = r#"{"id":1,"t":"join","room":"lobby","nick":"Ada","token":"t"}"#;
+    let Ok(ClientFrame::Request(_, Command::Join(join))) = ClientFrame::parse(text) else {
+        panic!("no join: {text}")
+    };
+    assert_eq!(join.token, Some(Token("t".into())));
+    assert!(!format!("{join:?}").contains("\"t\""), "it is in no log");
+
+    let user = ada().user;
+    let order = |act, user, time, reason: &str| {
+        let reason = reason.into();
+        let order = Order {
+            act,
+            user,
+            time,
+            reason,
+        };
+        request(2, Command::Moderate(room(), order))
+    };
+    let ada = r#""user":"0000000000000ada""#;
+    for (fields, expected) in [
+        (
+            format!(r#""kick",{ada}"#),
+            order(Act::Kick, Some(user), None, ""),
+        ),
+        (
+            format!(r#""ban",{ada},"for_ms":1000,"reason":" spam ""#),
+            order(Act::Ban, Some(user), Some(1_000), "spam"),
+        ),
+        (
+            format!(r#""unban",{ada}"#),
+            order(Act::Unban, Some(user), None, ""),
+        ),
+        (
+            format!(r#""mute",{ada},"for_ms":31536000000"#),
+            order(Act::Mute, Some(user), Some(31_536_000_000), ""),
+        ),
+        (
+            format!(r#""unmute",{ada}"#),
+            order(Act::Unmute, Some(user), None, ""),
+        ),
+        (
+            r#""slow","every_ms":0"#.to_owned(),
+            order(Act::Slow, None, Some(0), ""),
+        ),
+        (r#""list""#.to_owned(), request(2, Command::Listing(room()))),
+        (
+            r#""dance""#.to_owned(),
+            refused(Some(2), Refusal::Field("act")),
+        ),
+        (
+            r#""ban""#.to_owned(),
+            refused(Some(2), Refusal::Field("user")),
+        ),
+        (
+            format!(r#""ban",{ada},"for_ms":999"#),
+            refused(Some(2), Refusal::Field("for_ms")),
+        ),
+        (
+            format!(r#""ban",{ada},"reason":"{}""#, "x".repeat(201)),
+            refused(Some(2), Refusal::Field("reason")),
+        ),
+        (
+            r#""slow","every_ms":3600001"#.to_owned(),
+            refused(Some(2), Refusal::Field("every_ms")),
+        ),
+    ] {
+        check(
+            &format!(r#"{{"id":2,"t":"mod","room":"lobby","act":{fields}}}"#),
+            expected,
+        );
+    }
+    // The host's orders are the same, and may leave the room out.
+    let everywhere = parse_order(&format!(r#"{{"act":"kick",{ada}}}"#));
+    assert_eq!(
+        everywhere.map(|(room, order)| (room, order.act)),
+        Ok((None, Act::Kick))
+    );
+    let slow = parse_order(r#"{"act":"slow","every_ms":1000}"#);
+    assert_eq!(slow, Err(Refusal::Field("room")));
 }
 
 #[test]
@@ -154,6 +259,17 @@ fn a_frame_that_asks_for_something_impossible_is_told_what_is_wrong() {
         let text = format!(r#"{{"id":7,"t":"join","room":"r","nick":"A","since":{since}}}"#);
         check(&text, refused(Some(7), field("since")));
     }
+    for (field, values) in [
+        ("limit", ["0", "101", "\"5\""]),
+        ("before", ["-1", "1.5", "[]"]),
+    ] {
+        for value in values {
+            check(
+                &format!(r#"{{"id":7,"t":"history","room":"r","{field}":{value}}}"#),
+                refused(Some(7), Refusal::Field(field)),
+            );
+        }
+    }
     check(
         r#"{"id":7,"t":"send","room":"lobby","cid":"c 1","text":"hi"}"#,
         refused(Some(7), Refusal::Name("cid", NameError::Unprintable)),
@@ -171,27 +287,29 @@ fn written(frame: &ServerFrame<'_>, expected: &str) {
 }
 
 const ADA: &str = r#"{"user":"0000000000000ada","nick":"Ada"}"#;
+const MODERATOR: &str = r#"{"user":"0000000000000ada","nick":"Ada","mod":true}"#;
 
 #[test]
 fn replies_carry_the_number_of_their_request() {
     let welcome = Welcome {
         room: room(),
-        me: ada(),
+        me: here(Rank::Moderator),
         epoch: Epoch::new(0xe),
         offset: Offset(42),
         recovered: true,
         messages: vec![message()],
         presence: Presence {
             count: 1,
-            change: Some(Change::Full(vec![ada()])),
+            change: Some(Change::Full(vec![here(Rank::Guest)])),
         },
+        slow_ms: 5_000,
     };
     let expected = format!(
-        r#"{{"t":"ok","id":1,"room":"lobby","me":{ADA},"epoch":"000000000000000e","offset":42,"#
+        r#"{{"t":"ok","id":1,"room":"lobby","me":{MODERATOR},"epoch":"000000000000000e","offset":42,"#
     ) + &format!(
         r#""recovered":true,"messages":[{{"o":42,"from":{ADA},"ts":1700000000000,"#
     ) + &format!(
-        r#""text":"<b>\"hi\"</b>","cid":"c1"}}],"presence":{{"count":1,"full":[{ADA}]}}}}"#
+        r#""text":"<b>\"hi\"</b>","cid":"c1"}}],"presence":{{"count":1,"full":[{ADA}]}},"slow_ms":5000}}"#
     );
     written(&ServerFrame::Joined(RequestId(1), &welcome), &expected);
 
@@ -203,16 +321,89 @@ fn replies_carry_the_number_of_their_request() {
         &ServerFrame::Sent(RequestId(2), receipt),
         r#"{"t":"ok","id":2,"o":42,"ts":7}"#,
     );
-    written(&ServerFrame::Left(RequestId(3)), r#"{"t":"ok","id":3}"#);
+    written(&ServerFrame::Done(RequestId(3)), r#"{"t":"ok","id":3}"#);
+    let page = Page {
+        epoch: Epoch::new(0xe),
+        messages: Vec::new(),
+        more: false,
+    };
+    written(
+        &ServerFrame::Paged(RequestId(5), &page),
+        r#"{"t":"ok","id":5,"epoch":"000000000000000e","messages":[],"more":false}"#,
+    );
+    let mut rules = Rules::default();
+    for (act, ms) in [(Act::Ban, Some(5)), (Act::Mute, None)] {
+        rules.apply(ruling(act, ms).change());
+    }
+    written(
+        &ServerFrame::Listed(RequestId(6), &rules.list(Timestamp(0))),
+        &(r#"{"t":"ok","id":6,"bans":[{"user":"0000000000000ada","nick":"Ada","until":6,"by":"Bea","reason":"spam","why":"banned"}],"#.to_owned()
+            + r#""mutes":[{"user":"0000000000000ada","nick":"Ada","by":"Bea","reason":"spam"}],"slow_ms":0}"#),
+    );
     written(
         &ServerFrame::Refused(Some(RequestId(4)), Refusal::NotHere),
-        r#"{"t":"err","id":4,"code":404,"retry":false,"msg":"you are not in this room"}"#,
+        r#"{"t":"err","id":4,"code":404,"why":"not-here","retry":false,"msg":"you are not in this room"}"#,
     );
     let retry_after = Duration::from_micros(150_001);
     written(
         &ServerFrame::Refused(None, Refusal::TooFast { retry_after }),
-        r#"{"t":"err","code":429,"retry":true,"after_ms":151,"msg":"too fast"}"#,
+        r#"{"t":"err","code":429,"why":"rate","retry":true,"after_ms":151,"msg":"too fast"}"#,
     );
+}
+
+fn ruling(act: Act, ms: Option<u64>) -> Ruling {
+    Ruling {
+        ts: Timestamp(1),
+        room: Some(room()),
+        act,
+        user: (act != Act::Slow).then(|| ada().user),
+        nick: (act != Act::Slow).then(|| ada().nick),
+        ms,
+        by: "Bea".into(),
+        by_user: None,
+        reason: "spam".into(),
+    }
+}
+
+#[test]
+fn rulings_are_told_to_all_and_to_those_who_are_out() {
+    let room = room();
+    for (ruling, expected) in [
+        (
+            ruling(Act::Mute, Some(60_000)),
+            format!(r#""act":"mute","user":{ADA},"for_ms":60000"#),
+        ),
+        (
+            ruling(Act::Ban, None),
+            format!(r#""act":"ban","user":{ADA}"#),
+        ),
+        (
+            ruling(Act::Slow, Some(5_000)),
+            r#""act":"slow","every_ms":5000"#.to_owned(),
+        ),
+    ] {
+        let notice = Notice::Ruled(Arc::new(ruling));
+        let expected =
+            format!(r#"{{"t":"mod","room":"lobby",{expected},"by":"Bea","reason":"spam"}}"#);
+        written(&ServerFrame::Notice(&room, &notice), &expected);
+    }
+    for (why, after, expected) in [
+        (
+            Bar::Kicked,
+            Some(60),
+            r#""why":"kicked","retry":true,"after_ms":60000"#,
+        ),
+        (Bar::Banned, None, r#""why":"banned","retry":false"#),
+    ] {
+        let out = Out {
+            room: &room,
+            why,
+            after: after.map(Duration::from_secs),
+            reason: "spam",
+        };
+        let expected = format!(r#"{{"t":"out","room":"lobby",{expected},"msg":"spam"}}"#);
+        written(&ServerFrame::Out(out), &expected);
+    }
 }
 
 #[test]
@@ -227,8 +418,14 @@ fn notices_name_their_room() {
             + r#""text":"<b>\"hi\"</b>","cid":"c1"}"#),
     );
     for (change, field) in [
-        (Change::Full(vec![ada()]), format!(r#","full":[{ADA}]"#)),
-        (Change::Join(ada()), format!(r#","join":{ADA}"#)),
+        (
+            Change::Full(vec![here(Rank::Guest)]),
+            format!(r#","full":[{ADA}]"#),
+        ),
+        (
+            Change::Join(here(Rank::Moderator)),
+            format!(r#","join":{MODERATOR}"#),
+        ),
         (Change::Leave(ada()), format!(r#","leave":{ADA}"#)),
     ] {
         notice(
@@ -272,6 +469,14 @@ fn a_bye_says_whether_and_when_to_come_back() {
         (
             Bye::Flooding { after },
             r#"4029,"reconnect":true,"after_ms":1234,"msg":"too many messages""#,
+        ),
+        (
+            Bye::Lost { after },
+            r#"4009,"reconnect":true,"after_ms":1234,"msg":"the server has lost its place in a room""#,
+        ),
+        (
+            Bye::Banned,
+            r#"4501,"reconnect":false,"msg":"you have been banned""#,
         ),
         (
             Bye::Protocol,

@@ -1,62 +1,101 @@
-//! Commands in, deliveries out: a room as tables.
+//! Events and commands in, deliveries out: a room as tables.
 
 use std::sync::Arc;
 
-use super::{Audience, ConnectionId, Delivery, Notice, Past, Receipt, Room, Sent, Welcome};
-use super::{LAST_MESSAGES, MISSED_MESSAGES};
-use crate::message::{Epoch, Message, Offset, Position, Text, Timestamp};
+use super::{Audience, ConnectionId, Delivery, LAST_MESSAGES, MISSED_MESSAGES, Notice};
+use super::{Reaction, Room, Step, Welcome};
+use crate::bus::{Event, Opened};
+use crate::message::{Epoch, Message, Offset, Person, Position, Present, Rank, Text, Timestamp};
+use crate::moderation::{Act, Bar, Order, Rules};
 use crate::name::{Cid, Nick, RoomName, UserId};
 use crate::presence::Change;
-use crate::protocol::Draft;
 use crate::refusal::Refusal;
 use crate::ring::Ring;
 
 const EPOCH: u64 = 0xe;
+const NOW: Timestamp = Timestamp(0);
 
 fn room() -> Room {
-    let past = Past {
+    let opened = Opened {
         epoch: Epoch::new(EPOCH),
         ring: Ring::default(),
+        here: Vec::new(),
+        rules: Rules::default(),
     };
-    Room::new(RoomName::parse("lobby").unwrap(), past)
+    Room::new(RoomName::parse("lobby").unwrap(), opened)
 }
 
-fn draft(cid: &str, text: &str) -> Draft {
-    Draft {
-        cid: Cid::parse(cid).unwrap(),
-        text: Text::parse(text).unwrap(),
+fn person(user: u64) -> Person {
+    Person {
+        user: UserId::passing(user),
+        nick: Nick::parse(&format!("n{user}")).unwrap(),
     }
 }
 
-/// Connection and user have the same number unless a test is about tabs.
-fn join(room: &mut Room, connection: u64, user: u64) -> Result<Welcome, Refusal> {
-    let nick = Nick::parse(&format!("n{user}")).unwrap();
-    room.join(ConnectionId(connection), UserId::passing(user), &nick, None)
-        .map(|(w, _)| w)
+fn present(user: u64, rank: Rank) -> Present {
+    let person = person(user);
+    Present { person, rank }
 }
 
-fn send(room: &mut Room, from: u64, cid: &str, at: u64) -> Result<Sent, Refusal> {
-    room.send(ConnectionId(from), draft(cid, "hi"), Timestamp(at))
+fn said(offset: u64) -> Event {
+    Event::Said(Arc::new(Message {
+        offset: Offset(offset),
+        from: person(1),
+        at: NOW,
+        text: Text::parse("hi").unwrap(),
+        cid: Cid::parse(&format!("c{offset}")).unwrap(),
+    }))
 }
 
-/// What a table row says of a delivery.
-fn told(delivery: Option<&Delivery>) -> String {
-    let Some(Delivery { to, notice }) = delivery else {
-        return "nothing".to_owned();
-    };
+/// As the hub does it: the bus has told everybody before it answers.
+fn join(room: &mut Room, connection: u64, user: u64, rank: Rank) -> Result<Welcome, Refusal> {
+    join_since(room, connection, user, rank, None)
+}
+
+fn join_since(
+    room: &mut Room,
+    connection: u64,
+    user: u64,
+    rank: Rank,
+    since: Option<&Position>,
+) -> Result<Welcome, Refusal> {
+    room.expect(UserId::passing(user), NOW)?;
+    let me = present(user, rank);
+    let joined = room.join(ConnectionId(connection), &me, rank, since, NOW);
+    joined.map(|(welcome, _)| welcome).inspect_err(|_| {
+        room.call_off(UserId::passing(user));
+    })
+}
+
+/// What a table row says of a reaction.
+fn told(reaction: &Reaction) -> String {
+    match reaction {
+        Reaction::None => "nothing".to_owned(),
+        Reaction::Resume => "resume".to_owned(),
+        Reaction::Tell(delivery) => heard(delivery),
+        Reaction::TellAndExpel(delivery, who) => {
+            let mut who: Vec<_> = who.iter().map(|connection| connection.0).collect();
+            who.sort_unstable();
+            format!("{}, without {who:?}", heard(delivery))
+        }
+    }
+}
+
+fn heard(Delivery { to, notice }: &Delivery) -> String {
     let to = match to {
         Audience::Everyone => "everyone".to_owned(),
-        Audience::Others(ConnectionId(but)) => format!("all but {but}"),
+        Audience::Others(but) => format!("all but {:x}", but.to_bits()),
     };
     let what = match notice {
-        Notice::Said(message) => format!(
-            "{} says {}",
-            message.from.nick.as_str(),
-            message.text.as_str()
-        ),
+        Notice::Said(message) => {
+            format!("{} says {}", message.from.nick.as_str(), message.offset.0)
+        }
         Notice::Typing(from) => format!("{} types", from.nick.as_str()),
+        Notice::Ruled(ruling) => format!("{:?}", ruling.act),
         Notice::Presence(presence) => match &presence.change {
-            Some(Change::Join(who)) => format!("{} came, {}", who.nick.as_str(), presence.count),
+            Some(Change::Join(who)) => {
+                format!("{} came, {}", who.person.nick.as_str(), presence.count)
+            }
             Some(Change::Leave(who)) => format!("{} left, {}", who.nick.as_str(), presence.count),
             Some(Change::Full(list)) => format!("list of {}", list.len()),
             None => format!("{} are here", presence.count),
@@ -66,53 +105,65 @@ fn told(delivery: Option<&Delivery>) -> String {
 }
 
 #[test]
-fn coming_and_going_is_told_to_the_others_once_per_user() {
-    enum Do {
-        Join(u64, u64),
-        Leave(u64),
-        Type(u64),
-    }
+fn what_the_bus_says_is_told_once_and_in_order() {
     let rows = [
-        (Do::Join(1, 1), "all but 1: n1 came, 1"),
-        (Do::Join(2, 2), "all but 2: n2 came, 2"),
-        (Do::Join(3, 2), "nothing"),
+        (Event::Came(present(1, Rank::Guest)), "everyone: n1 came, 1"),
+        (Event::Came(present(1, Rank::Guest)), "nothing"),
+        (Event::Came(present(2, Rank::Guest)), "everyone: n2 came, 2"),
+        (said(1), "everyone: n1 says 1"),
+        (said(1), "nothing"),
+        (said(2), "everyone: n1 says 2"),
+        (Event::Typing(person(2)), "all but 2: n2 types"),
+        (Event::Left(UserId::passing(2)), "everyone: n2 left, 1"),
+        (Event::Left(UserId::passing(2)), "nothing"),
+        (Event::Here(vec![present(1, Rank::Guest)]), "nothing"),
         (
-            Do::Join(3, 2),
-            "refused: this connection is already in this room",
+            Event::Here(vec![present(3, Rank::Guest)]),
+            "everyone: list of 1",
         ),
-        (Do::Type(3), "all but 3: n2 types"),
-        (Do::Leave(2), "nothing"),
-        (Do::Leave(2), "nothing"),
-        (Do::Type(2), "refused: you are not in this room"),
-        (Do::Leave(3), "everyone: n2 left, 1"),
-        (Do::Leave(1), "everyone: n1 left, 0"),
+        (said(4), "resume"),
+        (Event::Lost, "resume"),
     ];
     let mut room = room();
-    for (row, (command, expected)) in rows.into_iter().enumerate() {
-        let delivery = match command {
-            Do::Join(connection, user) => {
-                let nick = Nick::parse(&format!("n{user}")).unwrap();
-                let joined =
-                    room.join(ConnectionId(connection), UserId::passing(user), &nick, None);
-                joined.map(|(_, delivery)| delivery)
-            }
-            Do::Leave(connection) => Ok(room.leave(ConnectionId(connection))),
-            Do::Type(connection) => room.typing(ConnectionId(connection)).map(Some),
-        };
-        let got = delivery.map_or_else(|no| format!("refused: {no}"), |d| told(d.as_ref()));
-        assert_eq!(got, expected, "row {row}");
+    for (row, (event, expected)) in rows.into_iter().enumerate() {
+        assert_eq!(told(&room.hear(event)), expected, "row {row}");
     }
+}
+
+#[test]
+fn the_bus_hears_of_the_first_connection_of_a_user_and_of_the_last() {
+    let mut room = room();
+    let ada = UserId::passing(1);
+    assert_eq!(room.expect(ada, NOW), Ok(Step::Over));
+    assert_eq!(room.expect(ada, NOW), Ok(Step::Within));
+    let me = present(1, Rank::Guest);
+    let joined = room.join(ConnectionId(1), &me, Rank::Guest, None, NOW);
+    let told = joined.unwrap().1.map(|delivery| heard(&delivery));
+    assert_eq!(
+        told.as_deref(),
+        Some("all but 1: n1 came, 1"),
+        "the bus was slower"
+    );
+    let again = room.join(ConnectionId(1), &me, Rank::Guest, None, NOW);
+    assert_eq!(again.unwrap_err(), Refusal::AlreadyHere);
+    assert_eq!(room.call_off(ada), Step::Within);
+    assert!(room.has_user(ada));
+    assert_eq!(room.leave(ConnectionId(1)), Some((ada, Step::Over)));
+    assert_eq!(room.leave(ConnectionId(1)), None);
+    assert!(!room.has_user(ada));
+    assert_eq!(room.call_off(ada), Step::Within);
 }
 
 #[test]
 fn a_newcomer_sees_who_is_here_and_the_last_messages() {
     let mut room = room();
-    join(&mut room, 1, 1).unwrap();
-    for number in 1..=LAST_MESSAGES + 3 {
-        send(&mut room, 1, &format!("c{number}"), 0).unwrap();
+    let empty = join(&mut room, 1, 1, Rank::Guest).unwrap();
+    assert_eq!((empty.offset, empty.messages.len()), (Offset(0), 0));
+    for offset in 1..=LAST_MESSAGES as u64 + 3 {
+        room.hear(said(offset));
     }
-    let welcome = join(&mut room, 2, 2).unwrap();
-    assert_eq!(welcome.me.nick.as_str(), "n2");
+    let welcome = join(&mut room, 2, 2, Rank::Guest).unwrap();
+    assert_eq!(welcome.me.person.nick.as_str(), "n2");
     assert_eq!(welcome.epoch, Epoch::new(EPOCH));
     assert_eq!(welcome.offset, Offset(LAST_MESSAGES as u64 + 3));
     assert!(!welcome.recovered);
@@ -125,18 +176,11 @@ fn a_newcomer_sees_who_is_here_and_the_last_messages() {
 }
 
 #[test]
-fn an_empty_room_tells_its_position_too() {
-    let welcome = join(&mut room(), 1, 1).unwrap();
-    assert_eq!((welcome.offset, welcome.messages.len()), (Offset(0), 0));
-}
-
-#[test]
 fn who_comes_back_gets_exactly_what_they_missed_or_is_told_that_it_is_not_so() {
     let mut room = room();
-    join(&mut room, 1, 1).unwrap();
     let end = MISSED_MESSAGES as u64 + 100;
-    for number in 1..=end {
-        send(&mut room, 1, &format!("c{number}"), 0).unwrap();
+    for offset in 1..=end {
+        room.hear(said(offset));
     }
     let last = (false, end - LAST_MESSAGES as u64 + 1, LAST_MESSAGES);
     // Epoch and offset that were seen; recovered, first offset and number of messages.
@@ -153,15 +197,10 @@ fn who_comes_back_gets_exactly_what_they_missed_or_is_told_that_it_is_not_so() {
             epoch: Epoch::new(epoch),
             offset: Offset(offset),
         };
-        let nick = Nick::parse("Ada").unwrap();
-        let user = UserId::passing(connection);
-        let (welcome, _) = room
-            .join(ConnectionId(connection), user, &nick, Some(&since))
-            .unwrap();
-        let first = welcome
-            .messages
-            .first()
-            .map_or(0, |message| message.offset.0);
+        let rank = Rank::Guest;
+        let welcome = join_since(&mut room, connection, connection, rank, Some(&since)).unwrap();
+        let first = welcome.messages.first();
+        let first = first.map_or(0, |message| message.offset.0);
         assert_eq!(
             (welcome.recovered, first, welcome.messages.len()),
             expected,
@@ -170,81 +209,101 @@ fn who_comes_back_gets_exactly_what_they_missed_or_is_told_that_it_is_not_so() {
     }
 }
 
-#[test]
-fn messages_are_numbered_in_the_order_of_their_acceptance() {
-    let mut room = room();
-    join(&mut room, 1, 1).unwrap();
-    join(&mut room, 2, 2).unwrap();
-    for (offset, from) in [(1, 1), (2, 2), (3, 1)] {
-        let sent = send(&mut room, from, &format!("c{offset}"), 7).unwrap();
-        let Sent::New(message) = &sent else {
-            panic!("{sent:?}")
-        };
-        assert_eq!(message.from.user, UserId::passing(from));
-        assert_eq!(
-            sent.receipt(),
-            Receipt {
-                offset: Offset(offset),
-                at: Timestamp(7)
-            }
-        );
-    }
-    assert_eq!(send(&mut room, 3, "c", 7), Err(Refusal::NotHere));
-}
-
-#[test]
-fn a_message_sent_again_is_not_said_again() {
-    const MINUTE: u64 = 60_000;
-    let mut room = room();
-    join(&mut room, 1, 1).unwrap();
-    join(&mut room, 2, 1).unwrap();
-    join(&mut room, 3, 3).unwrap();
-    // Connection, id, time; whether it is new, and its place.
-    let rows = [
-        (1, "c1", 0, (true, 1)),
-        (1, "c1", 1, (false, 1)),
-        (2, "c1", 2, (false, 1)),
-        (3, "c1", 3, (true, 2)),
-        (1, "c2", 5 * MINUTE, (true, 3)),
-        (1, "c1", 5 * MINUTE, (false, 1)),
-        (1, "c3", 5 * MINUTE + 1, (true, 4)),
-        (1, "c1", 5 * MINUTE + 1, (true, 5)),
-        (1, "c2", 6 * MINUTE, (false, 3)),
-    ];
-    for (row, (from, cid, at, expected)) in rows.into_iter().enumerate() {
-        let sent = send(&mut room, from, cid, at).unwrap();
-        let got = (matches!(sent, Sent::New(_)), sent.receipt().offset.0);
-        assert_eq!(got, expected, "row {row}");
+fn order(act: Act, user: u64, time: Option<u64>) -> Order {
+    Order {
+        act,
+        user: (act != Act::Slow).then(|| UserId::passing(user)),
+        time,
+        reason: "".into(),
     }
 }
 
-#[test]
-fn a_room_that_comes_back_to_life_goes_on_where_it_was() {
-    let mut before = room();
-    join(&mut before, 1, 1).unwrap();
-    let said: Vec<Arc<Message>> = ["c1", "c2"]
-        .into_iter()
-        .map(|cid| match send(&mut before, 1, cid, 0) {
-            Ok(Sent::New(message)) => message,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    let mut ring = Ring::default();
-    said.into_iter().for_each(|message| ring.insert(message));
+/// A ruling that comes into force at once.
+fn rule(room: &mut Room, act: Act, user: u64, time: Option<u64>) -> Result<String, Refusal> {
+    let ruling = room.decide(order(act, user, time), "host".into(), None, NOW)?;
+    Ok(told(&room.hear(Event::Ruled(Arc::new(ruling)))))
+}
 
-    let past = Past {
-        epoch: Epoch::new(EPOCH),
-        ring,
+#[test]
+fn who_is_kicked_or_banned_is_out_with_all_connections_and_not_in_again() {
+    let mut room = room();
+    for (connection, user, rank) in [
+        (1, 1, Rank::Guest),
+        (2, 1, Rank::Guest),
+        (3, 2, Rank::Moderator),
+    ] {
+        join(&mut room, connection, user, rank).unwrap();
+    }
+    let kicked = rule(&mut room, Act::Kick, 1, Some(5_000));
+    assert_eq!(kicked.as_deref(), Ok("everyone: Kick, without [1, 2]"));
+    assert!(!room.has(ConnectionId(1)));
+    assert_eq!(room.speaker(ConnectionId(1), NOW), Err(Refusal::NotHere));
+    let barred = |why, ms: Option<u64>| {
+        let left = ms.map(std::time::Duration::from_millis);
+        Err(Refusal::Barred { why, left })
     };
-    let mut room = Room::new(RoomName::parse("lobby").unwrap(), past);
-    assert_eq!(join(&mut room, 2, 1).unwrap().offset, Offset(2));
     assert_eq!(
-        send(&mut room, 2, "c2", 1).unwrap().receipt().offset,
-        Offset(2),
-        "sent again"
+        room.expect(UserId::passing(1), NOW),
+        barred(Bar::Kicked, Some(5_000)).map(|()| Step::Over)
     );
     assert_eq!(
-        send(&mut room, 2, "c3", 1).unwrap().receipt().offset,
-        Offset(3)
+        room.expect(UserId::passing(1), Timestamp(5_000)),
+        Ok(Step::Over)
     );
+    room.call_off(UserId::passing(1));
+
+    room.hear(Event::Left(UserId::passing(1)));
+    assert_eq!(rule(&mut room, Act::Kick, 1, None), Err(Refusal::Nobody));
+    assert!(
+        rule(&mut room, Act::Ban, 1, None).is_ok(),
+        "also in absence"
+    );
+    assert_eq!(
+        join(&mut room, 4, 1, Rank::Guest).map(drop),
+        barred(Bar::Banned, None)
+    );
+    assert!(rule(&mut room, Act::Unban, 1, None).is_ok());
+    assert!(join(&mut room, 4, 1, Rank::Guest).is_ok());
+    for act in [Act::Kick, Act::Ban, Act::Mute] {
+        assert_eq!(rule(&mut room, act, 2, None), Err(Refusal::Moderator));
+    }
+}
+
+#[test]
+fn a_ban_that_comes_while_somebody_is_on_the_way_in_keeps_them_out() {
+    let mut room = room();
+    room.expect(UserId::passing(1), NOW).unwrap();
+    rule(&mut room, Act::Ban, 1, None).unwrap();
+    let me = present(1, Rank::Guest);
+    let joined = room.join(ConnectionId(1), &me, Rank::Guest, None, NOW);
+    assert!(matches!(joined, Err(Refusal::Barred { .. })));
+}
+
+#[test]
+fn the_muted_are_silent_and_slow_mode_is_for_guests() {
+    let mut room = room();
+    join(&mut room, 1, 1, Rank::Guest).unwrap();
+    join(&mut room, 2, 2, Rank::Moderator).unwrap();
+    let pace = |room: &Room, connection| {
+        let speaker = room.speaker(ConnectionId(connection), Timestamp(1));
+        speaker.map(|(_, pace)| pace.as_millis())
+    };
+    rule(&mut room, Act::Slow, 0, Some(5_000)).unwrap();
+    assert_eq!((pace(&room, 1), pace(&room, 2)), (Ok(5_000), Ok(0)));
+    assert_eq!(join(&mut room, 3, 3, Rank::Guest).unwrap().slow_ms, 5_000);
+    rule(&mut room, Act::Mute, 1, None).unwrap();
+    assert_eq!(pace(&room, 1), Err(Refusal::Muted { left: None }));
+    assert_eq!(
+        room.writer(ConnectionId(1), NOW).unwrap_err(),
+        Refusal::Muted { left: None },
+        "nor are they seen to write"
+    );
+    rule(&mut room, Act::Unmute, 1, None).unwrap();
+    assert_eq!(pace(&room, 1), Ok(5_000));
+    assert_eq!(
+        room.moderator(ConnectionId(1)),
+        Err(Refusal::ModeratorsOnly)
+    );
+    assert!(room.moderator(ConnectionId(2)).is_ok());
+    assert_eq!(room.moderator(ConnectionId(9)), Err(Refusal::NotHere));
 }

@@ -5,6 +5,9 @@
     reason = "a test that gets something else than it asked for has failed"
 )]
 
+mod admin;
+mod history;
+mod moderation;
 mod page;
 mod room;
 mod session;

@@ -12,10 +12,14 @@ async fn the_page_and_its_files_are_served_with_headers_that_keep_them_safe() {
         ("/?room=rust", "text/html; charset=utf-8"),
         ("/chat.css", "text/css; charset=utf-8"),
         ("/chat.js", "text/javascript; charset=utf-8"),
+        ("/compose.js", "text/javascript; charset=utf-8"),
         ("/conversation.js", "text/javascript; charset=utf-8"),
         ("/link.js", "text/javascript; charset=utf-8"),
         ("/memory.js", "text/javascript; charset=utf-8"),
+        ("/moderation.js", "text/javascript; charset=utf-8"),
         ("/rooms.js", "text/javascript; charset=utf-8"),
+        ("/side.js", "text/javascript; charset=utf-8"),
+        ("/state.js", "text/javascript; charset=utf-8"),
         ("/favicon.svg", "image/svg+xml"),
     ] {
         let reply = house.get(path).await;
@@ -73,10 +77,14 @@ async fn the_page_has_nothing_that_its_own_policy_forbids() {
     );
     for path in [
         "/chat.js",
+        "/compose.js",
         "/conversation.js",
         "/link.js",
         "/memory.js",
+        "/moderation.js",
         "/rooms.js",
+        "/side.js",
+        "/state.js",
     ] {
         let script = house.get(path).await;
         for forbidden in [

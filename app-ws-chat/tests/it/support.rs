@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app_ws_chat::Chat;
+use app_ws_chat::{Chat, Keys};
 use gateway_spec::{CloseCode, Message};
 use http::Method;
 use serde_json::{Value, json};
@@ -16,12 +16,21 @@ pub(crate) struct House {
 /// Fields of a request.
 pub(crate) type Fields<'a> = &'a [(&'static str, &'static str)];
 
+/// The tokens of every house.
+pub(crate) const MODERATORS: &str = "moderators-of-the-house";
+pub(crate) const HOST: &str = "host-of-the-house";
+
 impl House {
     pub(crate) fn new() -> Self {
+        let keys = Keys::default().with_moderators(MODERATORS).unwrap();
+        Self::of(Chat::new().with_keys(keys.with_host(HOST).unwrap()))
+    }
+
+    pub(crate) fn of(chat: Chat) -> Self {
         // Of the paused clock: longer than any wait of the chat, and over at once where nothing comes.
         let patience = Duration::from_secs(60);
         Self {
-            client: TestClient::new(Chat::new()).with_patience(patience),
+            client: TestClient::new(chat).with_patience(patience),
         }
     }
 
@@ -31,6 +40,17 @@ impl House {
         for (name, value) in fields {
             request = request.header(name, value);
         }
+        request.send().await.unwrap()
+    }
+
+    /// The answer to a request of the host.
+    pub(crate) async fn ask_as_host(&self, method: Method, path: &str, body: &Value) -> Reply {
+        let request = self.client.request(method, path);
+        let request = request.header("authorization", format!("Bearer {HOST}"));
+        let request = match body {
+            Value::Null => request,
+            body => request.body(body.to_string()),
+        };
         request.send().await.unwrap()
     }
 
@@ -76,6 +96,15 @@ impl House {
         let welcome = client
             .request(json!({ "t": "join", "room": "lobby", "nick": nick }))
             .await;
+        assert_eq!(welcome["t"], "ok", "{welcome}");
+        (client, welcome)
+    }
+
+    /// The same, as a moderator.
+    pub(crate) async fn join_as_moderator(&self, nick: &str) -> (Client, Value) {
+        let mut client = self.connect().await;
+        let join = json!({ "t": "join", "room": "lobby", "nick": nick, "token": MODERATORS });
+        let welcome = client.request(join).await;
         assert_eq!(welcome["t"], "ok", "{welcome}");
         (client, welcome)
     }

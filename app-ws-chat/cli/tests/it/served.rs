@@ -68,6 +68,16 @@ fn the_chat() {
         return;
     };
     let (server, bind) = how.split_once(' ').unwrap();
-    let flags = ["chat", "--server", server, "--bind", bind, "--workers", "2", "--access-log", "off"];
+    let flags = [
+        "chat",
+        "--server",
+        server,
+        "--bind",
+        bind,
+        "--workers",
+        "2",
+        "--access-log",
+        "off",
+    ];
     gateway::run_from(app_ws_chat::Chat::new(), flags);
 }

@@ -1,0 +1,71 @@
+//! What is in force in all rooms.
+
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+
+use super::Hub;
+use crate::bus::{Event, Listener};
+use crate::message::Timestamp;
+use crate::moderation::{Act, Rules};
+use crate::name::UserId;
+use crate::protocol::Bye;
+use crate::refusal::Refusal;
+
+/// What is in force in all rooms.
+#[derive(Debug)]
+pub(super) struct House {
+    hub: Weak<Hub>,
+    rules: Mutex<Rules>,
+}
+
+impl House {
+    pub(super) fn new(hub: Weak<Hub>) -> Self {
+        Self {
+            hub,
+            rules: Mutex::default(),
+        }
+    }
+
+    /// Takes the rules as they were read, and over them what was heard meanwhile.
+    pub(super) fn begin(&self, rules: Rules) {
+        let mut mine = self.lock();
+        let heard = std::mem::replace(&mut *mine, rules);
+        mine.absorb(heard);
+    }
+
+    pub(super) fn admits(&self, user: UserId) -> Result<(), Refusal> {
+        self.lock().admits(user, Timestamp::now())
+    }
+
+    pub(super) fn hears(&self, user: UserId) -> Result<(), Refusal> {
+        self.lock().hears(user, Timestamp::now())
+    }
+
+    pub(super) fn has_room(&self, now: Timestamp) -> Result<(), Refusal> {
+        self.lock().has_room(now)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Rules> {
+        // Nothing under this lock can panic half-way.
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listener for House {
+    fn hear(&self, event: Event) {
+        let Event::Ruled(ruling) = event else {
+            return;
+        };
+        self.lock().apply(ruling.change());
+        if let (Act::Kick | Act::Ban, Some(user), Some(hub)) =
+            (ruling.act, ruling.user, self.hub.upgrade())
+        {
+            hub.live()
+                .iter()
+                .for_each(|room| room.end(user, Bye::Banned));
+        }
+    }
+
+    fn has(&self, _: UserId) -> bool {
+        false
+    }
+}

@@ -1,0 +1,202 @@
+//! A connection's place in a room, from the visit to the leaving.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::live::LiveRoom;
+use super::{Hub, Newcomer, report};
+use crate::message::{Offset, Position, Rank, Timestamp};
+use crate::moderation::{Listing, Order};
+use crate::name::UserId;
+use crate::outbox::{Lane, Outbox};
+use crate::protocol::{Draft, RequestId, ServerFrame};
+use crate::refusal::Refusal;
+use crate::room::{ConnectionId, Page, Receipt, Step};
+
+/// A connection's place in a room. Dropped, on whatever path, it leaves the room.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(super) hub: Arc<Hub>,
+    pub(super) room: Arc<LiveRoom>,
+    pub(super) connection: ConnectionId,
+}
+
+impl Seat {
+    /// Becomes a member: the welcome goes to `outbox` before anything else of the room does.
+    pub(crate) async fn join(
+        &self,
+        id: RequestId,
+        newcomer: Newcomer,
+        since: Option<&Position>,
+        outbox: &Arc<Outbox>,
+    ) -> Result<(), Refusal> {
+        let Newcomer { user, wish, rank } = newcomer;
+        let now = Timestamp::now();
+        let (step, known) = self.room.with(|members| {
+            let step = members.room.expect(user, now)?;
+            Ok::<_, Refusal>((step, members.room.present(user)))
+        })??;
+        let expected = Expected { seat: self, user };
+        let me = match (step, known) {
+            (Step::Within, Some(known)) if rank == Rank::Guest || known.rank == rank => known,
+            _ => {
+                self.hub
+                    .bus
+                    .enter(&self.room.name, user, &wish, rank)
+                    .await?
+            }
+        };
+        let recovered = self.room.with(|members| {
+            let joined = members.room.join(self.connection, &me, rank, since, now);
+            let (welcome, told) = joined?;
+            outbox.push(
+                Lane::Reliable,
+                ServerFrame::Joined(id, &welcome).encode().into(),
+            );
+            members.deliver(told.as_ref());
+            members
+                .outboxes
+                .insert(self.connection, (user, Arc::clone(outbox)));
+            Ok::<_, Refusal>(welcome.recovered)
+        })??;
+        expected.came();
+        self.hub.metrics.joins.add(1);
+        self.hub.metrics.recovered.add(recovered.into());
+        Ok(())
+    }
+
+    /// Whether the connection is a member still; a moderator may have expelled it.
+    pub(crate) fn is_taken(&self) -> bool {
+        let has = self.room.with(|members| members.room.has(self.connection));
+        has.unwrap_or(false)
+    }
+
+    /// Says something. When this returns it is kept; everybody hears of it at the same time.
+    pub(crate) async fn send(&self, draft: Draft) -> Result<Receipt, Refusal> {
+        let begun = Instant::now();
+        let (from, pace) = self
+            .room
+            .with(|members| members.room.speaker(self.connection, Timestamp::now()))??;
+        if let Some(house) = self.hub.house.get() {
+            house.hears(from.user)?;
+        }
+        let receipt = self
+            .hub
+            .bus
+            .publish(&self.room.name, from, draft, pace)
+            .await?;
+        self.hub.metrics.messages.add(1);
+        self.hub.metrics.acknowledged(begun.elapsed());
+        Ok(receipt)
+    }
+
+    /// Older messages, the oldest first.
+    pub(crate) async fn history(
+        &self,
+        before: Option<Offset>,
+        limit: usize,
+    ) -> Result<Page, Refusal> {
+        let epoch = self.room.with(|members| members.room.epoch().clone())?;
+        let before = before.unwrap_or(Offset(u64::MAX));
+        let messages = self.hub.bus.history(&self.room.name, before, limit).await;
+        match messages {
+            Ok(messages) => Ok(Page {
+                more: messages
+                    .first()
+                    .is_some_and(|first| first.offset > Offset(1)),
+                epoch,
+                messages,
+            }),
+            Err(error) => {
+                report(&self.room.name, "history cannot be read", &error);
+                Err(Refusal::Store)
+            }
+        }
+    }
+
+    /// Carries out what this member orders, if they may.
+    pub(crate) async fn order(&self, order: Order) -> Result<(), Refusal> {
+        let ruling = self.room.with(|members| {
+            let by = members.room.moderator(self.connection)?;
+            let (nick, user) = (by.nick.as_str().into(), Some(by.user));
+            members.room.decide(order, nick, user, Timestamp::now())
+        })??;
+        self.hub.rule(ruling).await
+    }
+
+    /// What is in force here, for a moderator.
+    pub(crate) fn listing(&self) -> Result<Listing, Refusal> {
+        self.room.with(|members| {
+            members.room.moderator(self.connection)?;
+            Ok(members.room.rules().list(Timestamp::now()))
+        })?
+    }
+
+    /// Tells the others that this member is writing.
+    pub(crate) fn typing(&self) {
+        let writer = self
+            .room
+            .with(|members| members.room.writer(self.connection, Timestamp::now()));
+        if let Ok(Ok(writer)) = writer {
+            self.hub.bus.typing(&self.room.name, &writer);
+        }
+    }
+
+    /// Leaves the room without a word.
+    pub(crate) fn vanish(&self) {
+        let _ = self.room.with(|members| {
+            members.outboxes.remove(&self.connection);
+            members.room.leave(self.connection)
+        });
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let left = self.room.with(|members| {
+            members.outboxes.remove(&self.connection);
+            members.room.leave(self.connection)
+        });
+        if let Ok(Some((user, Step::Over))) = left {
+            self.hub.bus.exit(&self.room.name, user);
+        }
+        let mut rooms = self.hub.lock();
+        let Some(place) = rooms.get_mut(&self.room.name) else {
+            return;
+        };
+        // A lost room's place may be another one's by now.
+        if Arc::ptr_eq(&place.room, &self.room) {
+            place.seats -= 1;
+            if place.seats == 0 {
+                rooms.remove(&self.room.name);
+                // Under the lock, so that who opens it anew comes after this.
+                self.hub.bus.close(&self.room.name);
+            }
+        }
+    }
+}
+
+/// That a room expects a connection. Dropped before it came, it is called off.
+struct Expected<'a> {
+    seat: &'a Seat,
+    user: UserId,
+}
+
+impl Expected<'_> {
+    fn came(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        let step = self
+            .seat
+            .room
+            .with(|members| members.room.call_off(self.user));
+        if let Ok(Step::Over) = step {
+            self.seat.hub.bus.exit(&self.seat.room.name, self.user);
+        }
+    }
+}
