@@ -229,14 +229,12 @@ impl<'a> Rows<'a> {
             NoteText::Presence { came, went } => words::presence(came, went),
             NoteText::Plain(text) => text.clone(),
         };
+        let width = self.width.saturating_sub(2);
         let lines = text.split('\n').flat_map(|line| {
-            wrap(
-                line,
-                self.width.saturating_sub(2),
-                self.width.saturating_sub(2),
-            )
+            let rows = wrap(line, width, width).into_iter().enumerate();
+            rows.map(|(row, text)| format!("{}{text}", if row == 0 { "* " } else { "  " }))
         });
-        lines.map(|line| self.dim(&format!("* {line}"))).collect()
+        lines.map(|line| self.dim(&line)).collect()
     }
 
     fn person(&self, user: &str) -> Style {

@@ -37,7 +37,7 @@
 //!
 //! - [`Client`] joins the parts. [`Event`] and [`Fault`] are what it tells.
 //! - [`Room`] is one room as the client knows it, [`Log`] what was said there.
-//! - [`ServerFrame`] is the wire; [`verdict`] is what a close code means, [`Backoff`] how long to wait.
+//! - [`ServerFrame`] is what the server says, [`Act`] the longest of what a client says; [`verdict`] is what a close code means, [`Backoff`] how long to wait.
 #![forbid(unsafe_code)]
 
 mod backoff;
@@ -46,6 +46,7 @@ mod ending;
 mod event;
 mod frame;
 mod log;
+mod request;
 mod room;
 mod text;
 
@@ -54,9 +55,10 @@ pub use client::{Client, Link, Settings, Watch};
 pub use ending::{Close, Reason, Verdict, verdict};
 pub use event::{Arrival, Event, Fault, Recovery, Wanted};
 pub use frame::{
-    Act, BadFrame, Bye, Message, Moderated, Penalty, Person, Position, Presence, Refusal, Reply,
+    BadFrame, Bye, Message, Moderated, Penalty, Person, Position, Presence, Refusal, Reply,
     SUBPROTOCOL, ServerFrame,
 };
 pub use log::{Entry, Hole, HoleState, Log, Past};
+pub use request::Act;
 pub use room::{Draft, Progress, Room, Standing};
 pub use text::{TEXT_BYTES, TextError, tidy};

@@ -3,6 +3,11 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use app_ws_chat::{Chat, Keys};
+
+/// Makes a moderator.
+pub(crate) const TOKEN: &str = "0123456789abcdef";
+
 /// Says to the process that it is the chat.
 const SERVES: &str = "CHAT_CLI_TEST_SERVES";
 
@@ -79,5 +84,6 @@ fn the_chat() {
         "--access-log",
         "off",
     ];
-    gateway::run_from(app_ws_chat::Chat::new(), flags);
+    let keys = Keys::default().with_moderators(TOKEN).unwrap();
+    gateway::run_from(Chat::new().with_keys(keys), flags);
 }

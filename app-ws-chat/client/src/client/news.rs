@@ -6,7 +6,8 @@ use std::time::Instant;
 use super::{Asked, Client, Link, Watch};
 use crate::ending::{Close, Reason};
 use crate::event::{Arrival, Event, Fault};
-use crate::frame::{ClientFrame, Message, Moderated, Person, Presence, Refusal, ServerFrame};
+use crate::frame::{Message, Moderated, Person, Presence, Refusal, ServerFrame};
+use crate::request::ClientFrame;
 use crate::room::{Room, Standing};
 
 impl Client {

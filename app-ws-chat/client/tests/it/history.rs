@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Scene, message};
 
-fn page(id: u64, offsets: std::ops::RangeInclusive<u64>, more: bool) -> Value {
-    let messages: Vec<_> = offsets.map(message).collect();
+fn page(id: u64, offsets: impl IntoIterator<Item = u64>, more: bool) -> Value {
+    let messages: Vec<_> = offsets.into_iter().map(message).collect();
     json!({ "t": "ok", "id": id, "epoch": "e1", "messages": messages, "more": more })
 }
 
@@ -74,7 +74,7 @@ fn a_hole_is_filled_page_by_page() {
 
 #[test]
 fn a_hole_whose_messages_are_gone_stays_and_is_not_asked_for_again() {
-    for reply in [page(3, 340..=350, false), page(3, 351..=350, true)] {
+    for reply in [page(3, 340..=350, false), page(3, [], true)] {
         let mut scene = late();
         scene.close(Close::Lost);
         scene.open();
