@@ -1,0 +1,221 @@
+//! Entering, resuming, leaving; who is here.
+
+use chat_client::{Close, Event, Recovery, Standing};
+use serde_json::json;
+
+use crate::support::{Scene, welcome};
+
+#[test]
+fn a_room_is_entered_with_all_that_the_server_has_to_know() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.frames().len(), 0, "there is no link");
+    scene.open();
+    let join =
+        json!({ "id": 1, "t": "join", "room": "lobby", "nick": "Ada", "key": "0123456789abcdef" });
+    assert_eq!(scene.frames(), [join]);
+    scene.welcome(1, 2, false, &[1, 2]);
+    assert_eq!(scene.news(), (vec![1, 2], vec![]));
+    let room = scene.client.room("lobby").unwrap();
+    assert_eq!(room.standing(), &Standing::Here);
+    assert_eq!(room.unread(), 0, "what was said before is not news");
+    assert_eq!(room.people().unwrap().len(), 1);
+}
+
+#[test]
+fn after_a_break_only_what_was_missed_is_shown() {
+    let mut scene = Scene::in_lobby();
+    scene.say(1);
+    scene.close(Close::Lost);
+    scene.open();
+    let join = &scene.frames()[0];
+    assert_eq!(join["since"], json!({ "e": "e1", "o": 1 }));
+    scene.welcome(2, 3, true, &[2, 3]);
+    assert_eq!(scene.news(), (vec![1, 2, 3], vec![]));
+    assert_eq!(scene.log(), [1, 2, 3]);
+}
+
+#[test]
+fn a_position_without_a_message_is_one_too() {
+    let mut scene = Scene::new();
+    scene.open();
+    scene.frames();
+    scene.welcome(1, 7, true, &[]);
+    scene.close(Close::Code(4009));
+    scene.open();
+    assert_eq!(scene.frames()[0]["since"], json!({ "e": "e1", "o": 7 }));
+    scene.welcome(2, 8, true, &[8]);
+    assert_eq!(scene.news(), (vec![8], vec![]));
+}
+
+#[test]
+fn messages_that_come_with_a_reply_again_are_shown_once() {
+    let mut scene = Scene::in_lobby();
+    for offset in 1..=3 {
+        scene.say(offset);
+    }
+    scene.close(Close::Lost);
+    scene.open();
+    scene.welcome(2, 4, false, &[2, 3, 4]);
+    assert_eq!(scene.news(), (vec![1, 2, 3, 4], vec![]));
+}
+
+#[test]
+fn another_epoch_is_another_story() {
+    let mut scene = Scene::in_lobby();
+    scene.say(1);
+    scene.say(2);
+    scene.close(Close::Lost);
+    scene.open();
+    scene.events();
+    scene.tell(welcome(2, "e2", 1, false, &[1]));
+    let events = scene.events();
+    assert!(events.contains(&Event::Joined {
+        room: "lobby".into(),
+        past: Recovery::Afresh
+    }));
+    assert_eq!(scene.log(), [1]);
+    assert_eq!(scene.client.room("lobby").unwrap().unread(), 1);
+}
+
+#[test]
+fn a_refusal_that_may_end_is_tried_again_and_a_moderators_word_is_not() {
+    for (why, retry, again) in [
+        ("full", true, true),
+        ("unavailable", true, true),
+        ("banned", true, false),
+        ("kicked", true, false),
+        ("token", false, false),
+    ] {
+        let mut scene = Scene::new();
+        scene.open();
+        scene.frames();
+        scene.tell(json!({
+            "t": "err", "id": 1, "code": 503, "why": why, "retry": retry, "after_ms": 2_000, "msg": "no"
+        }));
+        scene.pass(1_999);
+        assert_eq!(scene.frames().len(), 0, "{why}");
+        scene.pass(1);
+        assert_eq!(scene.frames().len(), usize::from(again), "{why}");
+        if !again {
+            scene.client.enter("lobby", None, scene.now);
+            assert_eq!(scene.frames()[0]["t"], "join", "who wants to may try");
+        }
+    }
+}
+
+#[test]
+fn who_is_put_out_stays_out_until_they_want_in() {
+    let mut scene = Scene::in_lobby();
+    scene.say(1);
+    scene.tell(json!({
+        "t": "out", "room": "lobby", "why": "kicked", "retry": true, "after_ms": 60_000, "msg": "calm down"
+    }));
+    let standing = scene.client.room("lobby").unwrap().standing().clone();
+    let Standing::Out(refusal) = standing else {
+        panic!("{standing:?}");
+    };
+    assert_eq!(refusal.to_string(), "calm down");
+    scene.pass(30_000);
+    assert_eq!(scene.frames().len(), 0);
+    scene.client.enter("lobby", Some("secret"), scene.now);
+    let join = &scene.frames()[0];
+    assert_eq!(
+        (&join["token"], &join["since"]["o"]),
+        (&json!("secret"), &json!(1))
+    );
+}
+
+#[test]
+fn a_room_that_is_left_is_heard_no_more() {
+    let mut scene = Scene::in_lobby();
+    scene.client.leave("lobby");
+    assert_eq!(
+        scene.frames(),
+        [json!({ "id": 2, "t": "leave", "room": "lobby" })]
+    );
+    scene.say(1);
+    scene.tell(json!({ "t": "ok", "id": 2 }));
+    assert_eq!(scene.news(), (vec![], vec![]), "it was on its way");
+    scene.say(2);
+    assert_eq!(scene.news(), (vec![], vec!["stray"]));
+}
+
+#[test]
+fn a_new_nickname_is_told_by_leaving_and_entering_again() {
+    let mut scene = Scene::in_lobby();
+    scene.client.rename("Lovelace", scene.now);
+    let frames = scene.frames();
+    assert_eq!(
+        (&frames[0]["t"], &frames[1]["t"]),
+        (&json!("leave"), &json!("join"))
+    );
+    assert_eq!(frames[1]["nick"], "Lovelace");
+    scene.say(1);
+    scene.tell(json!({ "t": "ok", "id": 2 }));
+    scene.welcome(3, 2, true, &[2]);
+    assert_eq!(scene.news(), (vec![1, 2], vec![]));
+}
+
+#[test]
+fn the_list_follows_the_news() {
+    let mut scene = Scene::in_lobby();
+    let person = |name: &str| json!({ "user": name, "nick": name });
+    let presence = |count: u64, change: &str, value| json!({ "t": "presence", "room": "lobby", "count": count, change: value });
+    scene.tell(presence(2, "join", person("bea")));
+    scene.tell(json!({ "t": "typing", "room": "lobby", "from": person("bea") }));
+    let room = scene.client.room("lobby").unwrap();
+    assert_eq!((room.count(), room.people().unwrap().len()), (2, 2));
+    assert_eq!(room.writers().count(), 1);
+    scene.tell(presence(1, "leave", person("bea")));
+    let room = scene.client.room("lobby").unwrap();
+    assert_eq!(
+        (room.people().unwrap().len(), room.writers().count()),
+        (1, 0)
+    );
+    scene.tell(json!({ "t": "presence", "room": "lobby", "count": 201 }));
+    assert!(scene.client.room("lobby").unwrap().people().is_none());
+    scene.tell(presence(2, "full", json!([person("ada"), person("cyd")])));
+    assert_eq!(
+        scene.client.room("lobby").unwrap().people().unwrap().len(),
+        2
+    );
+    assert_eq!(scene.news().1.len(), 0);
+}
+
+#[test]
+fn writing_is_forgotten_after_four_seconds_or_with_the_message() {
+    let mut scene = Scene::in_lobby();
+    let typing =
+        json!({ "t": "typing", "room": "lobby", "from": { "user": "bea", "nick": "Bea" } });
+    scene.tell(typing.clone());
+    scene.pass(3_999);
+    assert_eq!(scene.client.room("lobby").unwrap().writers().count(), 1);
+    scene.pass(1);
+    assert_eq!(scene.client.room("lobby").unwrap().writers().count(), 0);
+    scene.tell(typing);
+    scene.say(1);
+    assert_eq!(scene.client.room("lobby").unwrap().writers().count(), 0);
+}
+
+#[test]
+fn what_others_say_is_unread_until_it_is_read() {
+    let mut scene = Scene::in_lobby();
+    scene.say(1);
+    scene.say(2);
+    assert_eq!(scene.client.room("lobby").unwrap().unread(), 2);
+    scene.client.read("lobby");
+    scene.say(3);
+    let room = scene.client.room("lobby").unwrap();
+    assert_eq!((room.unread(), room.mark().unwrap().offset), (1, 2));
+}
+
+#[test]
+fn what_an_earlier_run_has_read_is_remembered() {
+    let mut scene = Scene::new();
+    let mark = serde_json::from_value(json!({ "e": "e1", "o": 1 })).unwrap();
+    scene.client.remember("lobby", mark);
+    scene.open();
+    scene.frames();
+    scene.welcome(1, 3, false, &[1, 2, 3]);
+    assert_eq!(scene.client.room("lobby").unwrap().unread(), 2);
+}
