@@ -26,25 +26,48 @@
 //! - [`demo`] is the sample application.
 #![forbid(unsafe_code)]
 
+mod after;
 mod blocking;
+mod call;
 pub mod demo;
+mod depends;
 mod error;
+mod extract;
 mod handler;
 mod lifespan;
+mod openapi;
+mod operation;
 mod params;
 mod pattern;
+mod problem;
 mod reply;
+mod request;
+mod route;
 mod router;
 mod routes;
+mod schema;
 mod sse;
+mod urls;
 
-pub use error::{Rejection, RouterError, RouterErrorKind};
-pub use handler::{Endpoint, Handler, Request, SocketEndpoint, SocketHandler, shape};
+pub use after::{Background, Ending, Teardown};
+pub use depends::{Depends, Made, Provider, ProviderEndpoint};
+pub use error::{RouterError, RouterErrorKind};
+pub use extract::{
+    Body, Client, Cookies, Extract, Form, FromState, HeaderFields, LastEventId, Multipart, Path,
+    Query, Upload,
+};
+pub use handler::{Checked, Endpoint, Handler, SocketEndpoint, SocketHandler, check, shape};
+pub use openapi::OpenApi;
+pub use operation::Operation;
 pub use params::{ParamIter, Params};
-pub use reply::{Html, IntoReply, Json, Redirect, Reply};
-pub use router::Router;
+pub use problem::{Issue, Part, Rejection, Step};
+pub use reply::{Html, IntoReply, Json, Redirect, Reply, Status};
+pub use request::{Request, RequestParts};
+pub use route::{Route, route};
+pub use router::{Router, Slashes};
 pub use routes::Routes;
 pub use sse::{Event, EventSender, Sse};
+pub use urls::{UrlError, Urls};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -8,9 +8,11 @@ use bytes::Bytes;
 use gateway_spec::{AppError, Done, DrainSignal, Responder, Response, ResponseHead, Scope, Writer};
 use http::header::LOCATION;
 use http::{HeaderValue, Method, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::Rejection;
+use crate::operation::reason;
+use crate::{Operation, Rejection};
 
 /// What turns into a [`Reply`]: the return type of a handler.
 ///
@@ -22,7 +24,7 @@ use crate::Rejection;
 /// | [`Redirect`], [`Sse`](crate::Sse), [`Reply`] | as they say |
 /// | `StatusCode`, `ResponseHead` | no body |
 /// | `Response` | itself |
-/// | `(StatusCode, T)` | that of `T` with another status |
+/// | `(StatusCode, T)`, [`Status<201, T>`](Status) | that of `T` with another status |
 /// | `Result<T, E>` with `E: Into<AppError>` | that of `T`; an error is answered with its status (500 unless it has one) |
 ///
 /// # Examples
@@ -53,6 +55,14 @@ pub trait IntoReply {
     ///
     /// If there is none: the value cannot be written, or it was an error in the first place.
     fn into_reply(self) -> Result<Reply, AppError>;
+
+    /// Says what it answers, for the router's OpenAPI document. Nothing by default, which stands for a 200 of any kind.
+    fn describe(operation: &mut Operation)
+    where
+        Self: Sized,
+    {
+        let _ = operation;
+    }
 }
 
 /// A response, whole or streamed.
@@ -165,18 +175,22 @@ impl fmt::Debug for Body {
     }
 }
 
-/// A value as JSON.
+/// A value as JSON: as a reply, and [as an argument](crate::Extract) that is read from the body.
+///
+/// The type has a schema, of which the router's document is made and all mistakes in a body are told.
 ///
 /// # Errors
 ///
-/// A value that JSON cannot hold, such as a map whose keys are no text, is a 500.
+/// - A value that JSON cannot hold, such as a map whose keys are no text, is a 500.
+/// - A body of another content type is a 415, one that is no JSON a 400, one that is too large a 413, and one that does not
+///   fit the type a 422 with the place of each mistake.
 ///
 /// # Examples
 ///
 /// ```
 /// use app_router::Json;
 ///
-/// #[derive(serde::Serialize)]
+/// #[derive(serde::Serialize, schemars::JsonSchema)]
 /// struct User {
 ///     id: u64,
 /// }
@@ -192,6 +206,30 @@ pub struct Json<T>(pub T);
 /// A page: `text/html; charset=utf-8`.
 #[derive(Debug, Clone, Copy)]
 pub struct Html<T>(pub T);
+
+/// A reply with a status that its type says, so that the router's document says it too: `Status<201, Json<Item>>`.
+///
+/// A number that is no status does not compile.
+///
+/// # Examples
+///
+/// ```
+/// use app_router::{Json, Status};
+///
+/// async fn create() -> Status<201, Json<u64>> {
+///     Status(Json(7))
+/// }
+/// # let _ = app_router::Router::new().post("/", create);
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Status<const CODE: u16, T>(pub T);
+
+impl<const CODE: u16, T> Status<CODE, T> {
+    const STATUS: StatusCode = match StatusCode::from_u16(CODE) {
+        Ok(status) => status,
+        Err(_) => panic!("a status is a number from 100 to 999"),
+    };
+}
 
 /// A redirect to another address (RFC 9110 section 15.4).
 ///
@@ -251,17 +289,32 @@ impl IntoReply for Redirect {
             .with_header(LOCATION, target)
             .into_reply()
     }
+
+    fn describe(operation: &mut Operation) {
+        operation.response(
+            StatusCode::SEE_OTHER,
+            "the client is sent to another address",
+        );
+    }
 }
 
-impl<T: Serialize> IntoReply for Json<T> {
+impl<T: Serialize + JsonSchema> IntoReply for Json<T> {
     fn into_reply(self) -> Result<Reply, AppError> {
         Ok(Response::typed("application/json", serde_json::to_vec(&self.0)?).into())
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.response_of::<T>(StatusCode::OK, "application/json", reason(StatusCode::OK));
     }
 }
 
 impl<T: Into<Bytes>> IntoReply for Html<T> {
     fn into_reply(self) -> Result<Reply, AppError> {
         Ok(Response::html(self.0).into())
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.response_of_bytes(StatusCode::OK, "text/html", reason(StatusCode::OK));
     }
 }
 
@@ -285,29 +338,51 @@ impl<T: IntoReply> IntoReply for (StatusCode, T) {
     }
 }
 
+impl<const CODE: u16, T: IntoReply> IntoReply for Status<CODE, T> {
+    fn into_reply(self) -> Result<Reply, AppError> {
+        (Self::STATUS, self.0).into_reply()
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.with_status(Self::STATUS, T::describe);
+    }
+}
+
 impl<T: IntoReply, E: Into<AppError>> IntoReply for Result<T, E> {
     fn into_reply(self) -> Result<Reply, AppError> {
         self.map_err(Into::into)?.into_reply()
     }
+
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+    }
 }
 
 macro_rules! replies {
-    ($($type:ty),*) => {$(
+    ($($type:ty as $media_type:expr),*) => {$(
         impl IntoReply for $type {
             fn into_reply(self) -> Result<Reply, AppError> {
                 Ok(Response::from(self).into())
+            }
+
+            fn describe(operation: &mut Operation) {
+                let media_type: Option<&'static str> = $media_type;
+                if let Some(media_type) = media_type {
+                    let reason = reason(StatusCode::OK);
+                    operation.response_of_bytes(StatusCode::OK, media_type, reason);
+                }
             }
         }
     )*};
 }
 replies!(
-    &'static str,
-    String,
-    Bytes,
-    Vec<u8>,
-    StatusCode,
-    ResponseHead,
-    Response
+    &'static str as Some("text/plain"),
+    String as Some("text/plain"),
+    Bytes as Some("application/octet-stream"),
+    Vec<u8> as Some("application/octet-stream"),
+    StatusCode as None,
+    ResponseHead as None,
+    Response as None
 );
 
 #[cfg(test)]
@@ -361,8 +436,8 @@ mod tests {
         check(
             Rejection::new(StatusCode::CONFLICT, "no"),
             409,
-            kind(Some("text/plain; charset=utf-8")),
-            "no",
+            kind(Some("application/problem+json")),
+            "{\"detail\":\"no\",\"status\":409,\"title\":\"Conflict\"}",
         );
     }
 

@@ -11,6 +11,18 @@ mod routing;
 
 mod handlers;
 
+mod extractors;
+
+mod bodies;
+
+mod depends;
+
+mod after;
+
+mod nesting;
+
+mod openapi;
+
 mod blocking;
 
 mod events;
