@@ -33,7 +33,9 @@ pub mod demo;
 mod depends;
 mod error;
 mod extract;
+mod file;
 mod handler;
+mod json_lines;
 mod lifespan;
 mod openapi;
 mod operation;
@@ -47,6 +49,7 @@ mod router;
 mod routes;
 mod schema;
 mod sse;
+mod stream;
 mod urls;
 
 pub use after::{Background, Ending, Teardown};
@@ -56,7 +59,9 @@ pub use extract::{
     Body, Client, Cookies, Extract, Form, FromState, HeaderFields, LastEventId, Multipart, Path,
     Query, Upload,
 };
+pub use file::FileReply;
 pub use handler::{Checked, Endpoint, Handler, SocketEndpoint, SocketHandler, check, shape};
+pub use json_lines::{JsonLines, LineSender};
 pub use openapi::OpenApi;
 pub use operation::Operation;
 pub use params::{ParamIter, Params};

@@ -5,9 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use gateway_spec::{AppError, Done, DrainSignal, Responder, Response, ResponseHead, Scope, Writer};
+use gateway_spec::{
+    AppError, Done, DrainSignal, Responder, Response, ResponseHead, Scope, Trailing, Writer,
+};
 use http::header::LOCATION;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -21,7 +23,7 @@ use crate::{Operation, Rejection};
 /// | `&'static str`, `String` | 200, `text/plain; charset=utf-8` |
 /// | `Bytes`, `Vec<u8>` | 200, no content type |
 /// | [`Json<T>`], [`Html<T>`] | 200, `application/json`, `text/html; charset=utf-8` |
-/// | [`Redirect`], [`Sse`](crate::Sse), [`Reply`] | as they say |
+/// | [`Redirect`], [`Sse`](crate::Sse), [`JsonLines`](crate::JsonLines), [`FileReply`](crate::FileReply), [`Reply`] | as they say |
 /// | `StatusCode`, `ResponseHead` | no body |
 /// | `Response` | itself |
 /// | `(StatusCode, T)`, [`Status<201, T>`](Status) | that of `T` with another status |
@@ -76,9 +78,12 @@ pub struct Reply {
 enum Body {
     Whole(Bytes),
     Stream(Box<WriteBody>),
+    /// With what the trailers are announced as.
+    Trailing(Option<Vec<HeaderName>>, Box<WriteTrailing>),
 }
 
 type WriteBody = dyn FnOnce(Writer, DrainSignal) -> Writing + Send;
+type WriteTrailing = dyn FnOnce(Writer<Trailing>, DrainSignal) -> Writing + Send;
 type Writing = Pin<Box<dyn Future<Output = Result<Done, AppError>> + Send>>;
 
 impl Reply {
@@ -115,11 +120,58 @@ impl Reply {
         }
     }
 
+    /// The same with trailers after the body. Those that are announced by name are told to the client before; with `None`
+    /// any may come. A client that takes none gets the body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use app_router::Reply;
+    /// use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+    ///
+    /// const SUM: HeaderName = HeaderName::from_static("x-sum");
+    ///
+    /// async fn count() -> Reply {
+    ///     Reply::stream_with_trailers(StatusCode::OK, Some(vec![SUM]), async |mut writer, _drain| {
+    ///         let mut sum = 0_u32;
+    ///         for n in 0..3 {
+    ///             writer.write(format!("{n}\n")).await?;
+    ///             sum += n;
+    ///         }
+    ///         let trailers = HeaderMap::from_iter([(SUM, HeaderValue::from(sum))]);
+    ///         writer.finish_with_trailers(trailers).await
+    ///     })
+    /// }
+    /// # let _ = app_router::Router::new().get("/count", count);
+    /// ```
+    pub fn stream_with_trailers<F, Fut>(
+        head: impl Into<ResponseHead>,
+        names: Option<Vec<HeaderName>>,
+        write: F,
+    ) -> Self
+    where
+        F: FnOnce(Writer<Trailing>, DrainSignal) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Done, AppError>> + Send + 'static,
+    {
+        let write = |writer, drain| -> Writing { Box::pin(write(writer, drain)) };
+        Self {
+            head: head.into(),
+            body: Body::Trailing(names, Box::new(write)),
+        }
+    }
+
+    /// Adds a field; one of the same name stays beside it.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.head.headers.append(name, value);
+        self
+    }
+
     /// The response, if it is whole.
     pub(crate) fn into_whole(self) -> Option<Response> {
         match self.body {
             Body::Whole(body) => Some(whole(self.head, body)),
-            Body::Stream(_) => None,
+            Body::Stream(_) | Body::Trailing(..) => None,
         }
     }
 
@@ -127,7 +179,13 @@ impl Reply {
         match self.body {
             Body::Whole(body) => responder.respond(whole(self.head, body)).await,
             // Nobody reads the body, so an endless one would be written until the client leaves.
-            Body::Stream(_) if scope.method == Method::HEAD => responder.respond(self.head).await,
+            Body::Stream(_) | Body::Trailing(..) if scope.method == Method::HEAD => {
+                responder.respond(self.head).await
+            }
+            Body::Trailing(names, write) => {
+                let started = responder.start_with_trailers(self.head, names.as_deref());
+                write(started.await?, scope.drain()).await
+            }
             Body::Stream(write) => {
                 let writer = responder.start(self.head).await?;
                 write(writer, scope.drain()).await
@@ -171,6 +229,10 @@ impl fmt::Debug for Body {
         match self {
             Self::Whole(body) => f.debug_tuple("Whole").field(body).finish(),
             Self::Stream(_) => f.debug_tuple("Stream").finish_non_exhaustive(),
+            Self::Trailing(names, _) => f
+                .debug_tuple("Trailing")
+                .field(names)
+                .finish_non_exhaustive(),
         }
     }
 }

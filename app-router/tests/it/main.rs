@@ -19,6 +19,8 @@ mod depends;
 
 mod after;
 
+mod answers;
+
 mod nesting;
 
 mod openapi;
