@@ -8,6 +8,7 @@ mod text;
 mod values;
 
 pub(crate) use self::text::boolean;
+pub(crate) use self::values::cookies;
 
 use std::future::Future;
 

@@ -37,6 +37,7 @@ mod file;
 mod handler;
 mod json_lines;
 mod lifespan;
+pub mod middleware;
 mod openapi;
 mod operation;
 mod params;
@@ -50,6 +51,8 @@ mod routes;
 mod schema;
 mod sse;
 mod stream;
+#[cfg(feature = "templates")]
+mod template;
 mod urls;
 
 pub use after::{Background, Ending, Teardown};
@@ -72,6 +75,8 @@ pub use route::{Route, route};
 pub use router::{Router, Slashes};
 pub use routes::Routes;
 pub use sse::{Event, EventSender, Sse};
+#[cfg(feature = "templates")]
+pub use template::{TemplateError, Templates};
 pub use urls::{UrlError, Urls};
 
 #[cfg(doctest)]

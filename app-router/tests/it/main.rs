@@ -23,6 +23,11 @@ mod answers;
 
 mod nesting;
 
+mod middleware;
+
+#[cfg(feature = "templates")]
+mod templates;
+
 mod openapi;
 
 mod blocking;
