@@ -41,6 +41,9 @@ use crate::{Operation, Rejection, RequestParts};
 /// | `Result<T, Rejection>` | that of `T`, its failure left to the handler | - |
 /// | a tuple of up to ten of these | all of them | all failures in one |
 ///
+/// Values that serde reads keep the bounds that their type's schema has: `#[schemars(range(min = 1))]`,
+/// `#[schemars(length(max = 80))]`. Only a `pattern` is in the document alone.
+///
 /// All arguments of a handler are read, and the failures of all are answered in one [`Rejection`], each with its place
 /// in the request. The body can be read once, so at most one argument may; a router with a handler that takes it twice is
 /// not built. FastAPI: the annotations of a path operation's parameters.

@@ -1,12 +1,16 @@
-//! A router for gateway applications: paths and methods to plain functions, on any server.
+//! A router for gateway applications: typed functions, on any server.
 //!
 //! ```
-//! use app_router::{Json, Request, Router, RouterError, Routes};
-//! use gateway_spec::AppError;
+//! use app_router::{Json, Path, Query, Router, RouterError, Routes};
 //!
-//! async fn greet(request: Request) -> Result<Json<String>, AppError> {
-//!     let name: String = request.params.get("name")?;
-//!     Ok(Json(format!("Hello, {name}!")))
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Manner {
+//!     #[serde(default)]
+//!     loud: bool,
+//! }
+//!
+//! async fn greet(Path(name): Path<String>, Query(manner): Query<Manner>) -> Json<String> {
+//!     Json(format!("Hello, {name}{}", if manner.loud { "!" } else { "." }))
 //! }
 //!
 //! fn app() -> Result<Routes, RouterError> {
@@ -21,9 +25,15 @@
 //! # Where to read
 //!
 //! - [`Router`] collects routes and refuses those that conflict; [`Routes`] is the application it builds.
-//! - [`Handler`] says which functions can serve a route, [`IntoReply`] what they may return.
-//! - [`Sse`] streams events; [`Reply::stream`] any other body.
+//! - [`Handler`] says which functions can serve a route, [`Extract`] what they may take, [`IntoReply`] what they may
+//!   return; [`Rejection`] is what a client is told that asked for what it cannot have.
+//! - [`Depends`]: values that providers make for a request, and [`Teardown`]; [`Background`]: work after the answer.
+//! - [`OpenApi`]: the document of the routes, and a page to try them; [`route()`]: what is said of one.
+//! - [`Sse`] streams events, [`JsonLines`] values; [`Reply::stream`] any other body.
+//! - [`middleware`]: sessions, and protection from other sites and from too many requests.
 //! - [`demo`] is the sample application.
+//!
+//! The README says how it is made, and what each thing of FastAPI is here.
 #![forbid(unsafe_code)]
 
 mod after;

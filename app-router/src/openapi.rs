@@ -21,7 +21,7 @@ use crate::{Handler, Routes, route};
 /// it needs are part of the program: no other host is asked, and its content security policy allows none.
 ///
 /// What a document can say beyond what the types say: [`route`](crate::route()), doc comments of types (their
-/// descriptions), `#[schemars(..)]` attributes (examples, bounds, which are also checked for the text of a 422).
+/// descriptions), `#[schemars(..)]` attributes (examples, and bounds, which are also checked).
 ///
 /// # Examples
 ///

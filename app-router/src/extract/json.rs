@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::body::collect;
-use super::values::rejection;
+use super::values::{refuse_any, rejection};
 use crate::schema::{self, Written};
 use crate::{Extract, Issue, Json, Operation, Part, Rejection, RequestParts};
 
@@ -20,7 +20,7 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Json<T> {
         }
         let body = collect(request).await?;
         match serde_json::from_slice(&body) {
-            Ok(value) => Ok(Self(value)),
+            Ok(value) => within_bounds::<T>(&body).map(|()| Self(value)),
             Err(error) => Err(refuse::<T>(&body, &error)),
         }
     }
@@ -29,6 +29,13 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Json<T> {
         operation.takes_body("Json");
         operation.body_of::<T>("application/json");
     }
+}
+
+/// That the body keeps the bounds of its type's schema.
+fn within_bounds<T: JsonSchema + 'static>(body: &[u8]) -> Result<(), AppError> {
+    let value = |_: &_| serde_json::from_slice(body).unwrap_or_default();
+    let found = schema::out_of_bounds::<T>(Part::Body, Written::Json, value);
+    refuse_any(found)
 }
 
 /// `application/json`, or another type whose suffix says that it is JSON (RFC 6839).

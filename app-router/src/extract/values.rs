@@ -1,15 +1,16 @@
 //! Extractors of the head: path, query, fields, cookies.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use gateway_spec::AppError;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::text::{self, Pairs};
 use crate::schema::{self, Written};
-use crate::{Extract, Issue, Operation, Part, Rejection, RequestParts};
+use crate::{Extract, Issue, Operation, Params, Part, Rejection, RequestParts, Step};
 
 /// The parameters of the path: one value, a tuple in their order, or a struct or a map by their names.
 ///
@@ -118,7 +119,11 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Path<T> {
             .map(|(name, value)| (name.into(), value))
             .collect();
         match text::positional(pairs) {
-            Ok(value) => Ok(Self(value)),
+            Ok(value) => {
+                let as_json = |schema: &Schema| path_of(&params, schema.as_value());
+                let found = schema::out_of_bounds::<T>(Part::Path, Written::Text, as_json);
+                refuse_any(by_name(found, &params)).map(|()| Self(value))
+            }
             Err(error) => Err(refuse_path::<T>(&params, &error)),
         }
     }
@@ -128,41 +133,46 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Path<T> {
     }
 }
 
-/// What is wrong with a path. One value and tuples are named as the pattern names them.
-#[cold]
-fn refuse_path<T: JsonSchema + 'static>(
-    params: &crate::Params,
-    error: &serde::de::value::Error,
-) -> AppError {
-    let pairs = || params.iter().map(|(name, value)| (Cow::from(name), value));
-    let schema = schema::of::<T>();
+/// The parameters as JSON: an object, a list or one value, as the schema has it.
+fn path_of(params: &Params, schema: &Value) -> Value {
+    let mut values = params.iter().map(|(_, value)| Value::from(value));
     if schema.get("properties").is_some() {
-        return refuse::<T>(Part::Path, pairs(), error);
+        let pairs = params.iter().map(|(name, value)| (name.into(), value));
+        return value_of(pairs, schema);
     }
-    let places: Vec<(Cow<'_, str>, Value)> =
-        pairs().map(|(name, value)| (name, value.into())).collect();
-    let value = match &places[..] {
-        [(_, value)] if schema.get("prefixItems").is_none() => value.clone(),
-        places => places.iter().map(|(_, value)| value.clone()).collect(),
+    match values.next() {
+        Some(value) if schema.get("prefixItems").is_none() => value,
+        first => first.into_iter().chain(values).collect(),
+    }
+}
+
+/// The issues with the names that the pattern has for the places of a tuple, and for one value.
+fn by_name(found: Vec<Issue>, params: &Params) -> Vec<Issue> {
+    let named = |issue: Issue| {
+        let place = match issue.path().first() {
+            Some(Step::Name(_)) => return issue,
+            Some(Step::Index(index)) => *index,
+            None => 0,
+        };
+        let name = params.iter().nth(place).map_or("", |(name, _)| name);
+        let detail = issue.detail().to_owned();
+        Issue::new(Part::Path, name, detail).with_kind(issue.kind().to_owned())
     };
-    let name_of = |issue: &Issue| match issue.path().first() {
-        Some(crate::Step::Index(index)) => places.get(*index),
-        _ => places.first(),
-    };
-    let mut found = schema::issues(&schema, &value, Part::Path, Written::Text)
-        .into_iter()
-        .map(|issue| {
-            let name = name_of(&issue).map_or("", |(name, _)| name);
-            Issue::new(Part::Path, name, issue.detail().to_owned())
-                .with_kind(issue.kind().to_owned())
-        });
-    let Some(first) = found.next() else {
-        let name = places.first().map_or("", |(name, _)| name);
-        return Issue::new(Part::Path, name, error.to_string()).into();
-    };
-    found
-        .fold(Rejection::invalid(first), Rejection::with_issue)
-        .into()
+    found.into_iter().map(named).collect()
+}
+
+/// What is wrong with a path.
+#[cold]
+fn refuse_path<T: JsonSchema + 'static>(params: &Params, error: &dyn Display) -> AppError {
+    let schema = schema::of::<T>();
+    let value = path_of(params, schema.as_value());
+    let found = schema::issues(&schema, &value, Part::Path, Written::Text);
+    let mut found = by_name(found, params);
+    if found.is_empty() {
+        let unknown = Issue::at(Part::Path, Vec::new(), "value", error.to_string());
+        found = by_name(vec![unknown], params);
+    }
+    rejection(found, Part::Path, error)
 }
 
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Query<T> {
@@ -248,8 +258,22 @@ where
     I: Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
 {
     match text::named(pairs().collect()) {
-        Ok(value) => Ok(value),
+        Ok(value) => {
+            let as_json = |schema: &Schema| value_of(pairs(), schema.as_value());
+            refuse_any(schema::out_of_bounds::<T>(part, Written::Text, as_json)).map(|()| value)
+        }
         Err(error) => Err(refuse::<T>(part, pairs(), &error)),
+    }
+}
+
+/// The issues as one rejection, if there are any.
+pub(super) fn refuse_any(found: Vec<Issue>) -> Result<(), AppError> {
+    let mut found = found.into_iter();
+    match found.next() {
+        None => Ok(()),
+        Some(first) => Err(found
+            .fold(Rejection::invalid(first), Rejection::with_issue)
+            .into()),
     }
 }
 
@@ -291,7 +315,7 @@ fn value_of<'a>(
 
 /// The issues as one rejection; if there is none, because the type reads itself in a way that its schema does not tell,
 /// the error of serde.
-pub(super) fn rejection(found: Vec<Issue>, part: Part, error: &dyn std::fmt::Display) -> AppError {
+pub(super) fn rejection(found: Vec<Issue>, part: Part, error: &dyn Display) -> AppError {
     let mut found = found.into_iter();
     let first = found
         .next()

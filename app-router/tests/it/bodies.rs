@@ -150,6 +150,35 @@ async fn each_mistake_in_json_has_its_place() {
 }
 
 #[tokio::test]
+async fn bounds_of_a_schema_are_kept_where_serde_is_content() {
+    let app = app();
+    let json = |body: &'static str| {
+        app.post("/items")
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+    };
+    let wrong = json(r#"{"name":"toolong","price":-1}"#).await.unwrap();
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        issues(&wrong),
+        [
+            "body.name: has more than 5 characters (maxLength)",
+            "body.price: is less than 0.0 (minimum)",
+        ]
+    );
+    let wrong = json(r#"{"name":"","price":0}"#).await.unwrap();
+    assert_eq!(
+        issues(&wrong),
+        ["body.name: has less than 1 characters (minLength)"]
+    );
+    assert_eq!(
+        json(r#"{"name":"fives","price":0}"#).await.unwrap().status,
+        201
+    );
+}
+
+#[tokio::test]
 async fn what_is_no_json_at_all_is_refused_with_its_line_and_column() {
     let app = app();
     for (body, expected) in [

@@ -143,6 +143,11 @@ async fn all_that_is_wrong_with_a_query_is_told_at_once() {
             ],
         ),
         ("?q=a&q=b", &["query.q: is not a string (type)"]),
+        ("?q=a&page=0", &["query.page: is less than 1 (minimum)"]),
+        (
+            "?q=a&page=101",
+            &["query.page: is greater than 100 (maximum)"],
+        ),
         (
             "?q=a&page=-1",
             &["query.page: is not within 0 and 4294967295 (range)"],
