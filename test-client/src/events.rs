@@ -99,7 +99,6 @@ impl EventReader {
     }
 
     /// The exchange, for what is not events: to leave, or to ask for the [outcome](Exchange::outcome).
-    #[must_use]
     pub const fn exchange(&self) -> &Exchange {
         &self.exchange
     }

@@ -1,5 +1,6 @@
 //! Routers within routers, slashes at the end, names and addresses.
 
+use adapters::middleware::Hosts;
 use app_router::{
     Depends, Path, Redirect, Router, RouterErrorKind, Slashes, UrlError, Urls, route,
 };
@@ -244,4 +245,30 @@ async fn names_make_paths() {
         twice.to_string().contains("cannot be named `home`"),
         "{twice}"
     );
+}
+
+#[tokio::test]
+async fn each_host_has_a_router_of_its_own() {
+    let api = Router::new().get("/", async || "api").build().unwrap();
+    let site = Router::new().get("/", async || "site").build().unwrap();
+    let hosts = Hosts::new()
+        .host("api.example", api)
+        .otherwise(site)
+        .build()
+        .unwrap();
+    let app = Router::new()
+        .get("/health", async || "well")
+        .mount("/", hosts)
+        .build()
+        .unwrap();
+    let app = test_client::TestClient::new(app);
+    for (host, path, expected) in [
+        ("api.example", "/", "api"),
+        ("API.example:8080", "/", "api"),
+        ("shop.example", "/", "site"),
+        ("api.example", "/health", "well"),
+    ] {
+        let request = app.get(path).without_header("host").header("host", host);
+        request.send().await.unwrap().check(200, expected);
+    }
 }
