@@ -188,11 +188,7 @@ impl CpuPool {
         T: Send + 'static,
         W: FnOnce(&Cancelled) -> T + Send + 'static,
     {
-        let gone = gone.into();
-        let retry_after = self.settings().retry_after();
-        let work = Arc::new(Work::new(Box::new(work), gone.clone(), retry_after));
-        let ticket = self.pool.submit(Arc::clone(&work) as _);
-        RunCpu { work, ticket, gone }
+        self.pool.submit_work(gone.into(), Box::new(work))
     }
 
     /// Stops the pool, for all clones: what is queued gives [`CpuError::Stopped`], as everything does that comes from now on, and what
@@ -214,6 +210,52 @@ impl CpuPool {
     }
 }
 
+impl Pool {
+    /// Has a function that may block called on a thread, and gives what it returns: for code that has no exchange of its
+    /// own, such as a part of a handler. It is queued at once, before the future is polled. A whole application belongs in a
+    /// [`SyncAdapter`](crate::SyncAdapter).
+    ///
+    /// `gone` is the client that the value is for; `None` if it is for nobody in particular.
+    ///
+    /// # Errors
+    ///
+    /// [`CpuError`], of the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while the call is queued, the call is dropped too. Dropped while it runs, its value is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use adapters::Pool;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let files = Pool::default();
+    /// let read = files.run(None, || std::fs::read("no such file")).await?;
+    /// assert!(read.is_err());
+    /// # Ok::<(), adapters::cpu::CpuError>(()) }).unwrap();
+    /// ```
+    pub fn run<T, W>(&self, gone: impl Into<Option<GoneSignal>>, work: W) -> RunCpu<T>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        self.submit_work(gone.into(), Box::new(move |_cancelled: &Cancelled| work()))
+    }
+
+    fn submit_work<T: Send + 'static>(
+        &self,
+        gone: Option<GoneSignal>,
+        work: Box<dyn FnOnce(&Cancelled) -> T + Send>,
+    ) -> RunCpu<T> {
+        let retry_after = self.settings().retry_after();
+        let work = Arc::new(Work::new(work, gone.clone(), retry_after));
+        let ticket = self.submit(Arc::clone(&work) as _);
+        RunCpu { work, ticket, gone }
+    }
+}
+
 impl Default for CpuPool {
     /// A pool called `cpu` with [`PoolSettings::for_cores`].
     fn default() -> Self {
@@ -221,7 +263,7 @@ impl Default for CpuPool {
     }
 }
 
-/// The future of [`run_cpu`] and [`CpuPool::run`].
+/// The future of [`run_cpu`], [`CpuPool::run`] and [`Pool::run`].
 ///
 /// # Examples
 ///

@@ -21,6 +21,7 @@ use gateway_spec::{
 };
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Event, Json, Request, Router, Routes, Sse};
@@ -72,7 +73,7 @@ async fn page() -> Response {
     Response::html(PAGE).with_header(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct User {
     id: u64,
     name: String,

@@ -1,11 +1,8 @@
-//! What can be wrong with a router, and what a handler tells a client whose request it cannot serve.
+//! What can be wrong with a router.
 
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
-
-use gateway_spec::{AppError, Response};
-use http::StatusCode;
 
 /// Why [`Router::build`](crate::Router::build) refused. Its text names the routes and where they were added.
 ///
@@ -36,6 +33,12 @@ pub enum RouterErrorKind {
     Conflict,
     /// A pattern is not one.
     Pattern,
+    /// A handler or a provider reads what it cannot: the body twice, or a parameter that the path does not have.
+    Arguments,
+    /// Something is needed that nothing provides, or that needs itself.
+    Dependency,
+    /// A router cannot be nested, because it has what only a whole application can.
+    Nested,
 }
 
 /// A route as errors name it.
@@ -85,6 +88,90 @@ impl RouterError {
         }
     }
 
+    /// Two patterns of one name.
+    pub(crate) fn named_twice(route: Name<'_>, name: &str, earlier: &str) -> Self {
+        Self {
+            kind: RouterErrorKind::Conflict,
+            text: format!("{route} cannot be named `{name}`: `{earlier}` is"),
+        }
+    }
+
+    /// Two providers of one type.
+    pub(crate) fn provided_twice(provider: Name<'_>, earlier: Name<'_>) -> Self {
+        Self {
+            kind: RouterErrorKind::Conflict,
+            text: format!(
+                "{provider} conflicts with {earlier}: both make the same type (give one a type of its own)"
+            ),
+        }
+    }
+
+    /// Something that nothing provides.
+    pub(crate) fn not_provided(by: Name<'_>, what: &str) -> Self {
+        Self {
+            kind: RouterErrorKind::Dependency,
+            text: format!(
+                "{by} needs `Depends<{what}>`, and nothing provides it: add a function that returns it by `provide`"
+            ),
+        }
+    }
+
+    /// A provider in the place of none.
+    pub(crate) fn not_overridden(provider: Name<'_>) -> Self {
+        Self {
+            kind: RouterErrorKind::Dependency,
+            text: format!(
+                "{provider} is in the place of none: no provider of the router makes this type"
+            ),
+        }
+    }
+
+    /// Providers that need each other.
+    pub(crate) fn circle(provider: Name<'_>, circle: &[&str]) -> Self {
+        let circle = circle.join("`, which needs `");
+        let first = provider.pattern;
+        Self {
+            kind: RouterErrorKind::Dependency,
+            text: format!("{provider} needs itself: `{circle}`, which needs `{first}`"),
+        }
+    }
+
+    /// Two arguments that take the body.
+    pub(crate) fn body_taken_twice(route: Name<'_>, first: &str, second: &str) -> Self {
+        Self {
+            kind: RouterErrorKind::Arguments,
+            text: format!(
+                "{route} takes the body twice, by `{first}` and by `{second}`: it can be read once"
+            ),
+        }
+    }
+
+    /// An argument that takes the body of a handshake.
+    pub(crate) fn socket_has_no_body(route: Name<'_>, taker: &str) -> Self {
+        Self {
+            kind: RouterErrorKind::Arguments,
+            text: format!("{route} takes a body by `{taker}`, and a WebSocket has none"),
+        }
+    }
+
+    /// Arguments that are not the path's.
+    pub(crate) fn path(route: Name<'_>, wants: impl fmt::Display) -> Self {
+        Self {
+            kind: RouterErrorKind::Arguments,
+            text: format!("the handler of {route} reads {wants}"),
+        }
+    }
+
+    /// A router that has to be mounted.
+    pub(crate) fn nested(router: Name<'_>) -> Self {
+        Self {
+            kind: RouterErrorKind::Nested,
+            text: format!(
+                "{router} has a lifespan or a document of its own: build it, and mount it"
+            ),
+        }
+    }
+
     pub(crate) fn pattern(route: Name<'_>, why: impl fmt::Display) -> Self {
         Self {
             kind: RouterErrorKind::Pattern,
@@ -100,70 +187,3 @@ impl fmt::Display for RouterError {
 }
 
 impl Error for RouterError {}
-
-/// A request that a handler cannot serve, through the client's fault: a status and a text that the client sees.
-///
-/// It turns into an [`AppError`] by `?`, and the router answers it as `text/plain`. An error without one is answered
-/// by the server, which tells the client its status and nothing else.
-///
-/// # Examples
-///
-/// ```
-/// use app_router::{Rejection, Request};
-/// use gateway_spec::AppError;
-/// use http::StatusCode;
-///
-/// async fn buy(request: Request) -> Result<&'static str, AppError> {
-///     let count: u32 = request.params.get("count")?;
-///     if count > 12 {
-///         return Err(Rejection::new(StatusCode::CONFLICT, "only twelve are left").into());
-///     }
-///     Ok("bought")
-/// }
-/// # let _ = app_router::Router::new().post("/buy/{count}", buy);
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection {
-    status: StatusCode,
-    text: String,
-}
-
-impl Rejection {
-    /// A rejection with this status and this text.
-    #[must_use]
-    pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self {
-            status,
-            text: text.into(),
-        }
-    }
-
-    pub(crate) fn into_response(self) -> Response {
-        Response::from(self.text).with_status(self.status)
-    }
-
-    /// The response that an error stands for, if it is a rejection.
-    pub(crate) fn response_of(error: &AppError) -> Option<Response> {
-        let cause = error.source()?.downcast_ref::<Cause>()?;
-        Some(cause.0.clone().into_response())
-    }
-}
-
-// `Rejection` itself is no `Error`, so that this conversion can keep its status.
-impl From<Rejection> for AppError {
-    fn from(rejection: Rejection) -> Self {
-        Self::status(rejection.status).with_source(Cause(rejection))
-    }
-}
-
-/// A rejection as the cause of an [`AppError`].
-#[derive(Debug)]
-struct Cause(Rejection);
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.text)
-    }
-}
-
-impl Error for Cause {}

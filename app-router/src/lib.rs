@@ -1,12 +1,16 @@
-//! A router for gateway applications: paths and methods to plain functions, on any server.
+//! A router for gateway applications: typed functions, on any server.
 //!
 //! ```
-//! use app_router::{Json, Request, Router, RouterError, Routes};
-//! use gateway_spec::AppError;
+//! use app_router::{Json, Path, Query, Router, RouterError, Routes};
 //!
-//! async fn greet(request: Request) -> Result<Json<String>, AppError> {
-//!     let name: String = request.params.get("name")?;
-//!     Ok(Json(format!("Hello, {name}!")))
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Manner {
+//!     #[serde(default)]
+//!     loud: bool,
+//! }
+//!
+//! async fn greet(Path(name): Path<String>, Query(manner): Query<Manner>) -> Json<String> {
+//!     Json(format!("Hello, {name}{}", if manner.loud { "!" } else { "." }))
 //! }
 //!
 //! fn app() -> Result<Routes, RouterError> {
@@ -21,30 +25,71 @@
 //! # Where to read
 //!
 //! - [`Router`] collects routes and refuses those that conflict; [`Routes`] is the application it builds.
-//! - [`Handler`] says which functions can serve a route, [`IntoReply`] what they may return.
-//! - [`Sse`] streams events; [`Reply::stream`] any other body.
+//! - [`Handler`] says which functions can serve a route, [`Extract`] what they may take, [`IntoReply`] what they may
+//!   return; [`Rejection`] is what a client is told that asked for what it cannot have.
+//! - [`Depends`]: values that providers make for a request, and [`Teardown`]; [`Background`]: work after the answer.
+//! - [`OpenApi`]: the document of the routes, and a page to try them; [`route()`]: what is said of one.
+//! - [`Sse`] streams events, [`JsonLines`] values; [`Reply::stream`] any other body.
+//! - [`middleware`]: sessions, and protection from other sites and from too many requests.
 //! - [`demo`] is the sample application.
+//!
+//! The README says how it is made, and what each thing of FastAPI is here.
 #![forbid(unsafe_code)]
 
+mod after;
 mod blocking;
+mod call;
 pub mod demo;
+mod depends;
 mod error;
+mod extract;
+mod file;
 mod handler;
+mod issue;
+mod json_lines;
 mod lifespan;
+pub mod middleware;
+mod openapi;
+mod operation;
 mod params;
 mod pattern;
+mod problem;
 mod reply;
+mod request;
+mod route;
 mod router;
 mod routes;
+mod schema;
 mod sse;
+mod stream;
+#[cfg(feature = "templates")]
+mod template;
+mod urls;
 
-pub use error::{Rejection, RouterError, RouterErrorKind};
-pub use handler::{Endpoint, Handler, Request, SocketEndpoint, SocketHandler, shape};
+pub use after::{Background, Ending, Teardown};
+pub use depends::{Depends, Made, Provider, ProviderEndpoint};
+pub use error::{RouterError, RouterErrorKind};
+pub use extract::{
+    Body, Client, Cookies, Extract, Form, FromState, HeaderFields, LastEventId, Multipart, Path,
+    Query, Upload,
+};
+pub use file::FileReply;
+pub use handler::{Checked, Endpoint, Handler, SocketEndpoint, SocketHandler, check, shape};
+pub use issue::{Issue, Part, Step};
+pub use json_lines::{JsonLines, LineSender};
+pub use openapi::OpenApi;
+pub use operation::Operation;
 pub use params::{ParamIter, Params};
-pub use reply::{Html, IntoReply, Json, Redirect, Reply};
-pub use router::Router;
+pub use problem::Rejection;
+pub use reply::{Html, IntoReply, Json, Redirect, Reply, Status};
+pub use request::{Request, RequestParts};
+pub use route::{Route, route};
+pub use router::{Router, Slashes};
 pub use routes::Routes;
 pub use sse::{Event, EventSender, Sse};
+#[cfg(feature = "templates")]
+pub use template::{TemplateError, Templates};
+pub use urls::{UrlError, Urls};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

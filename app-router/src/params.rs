@@ -104,7 +104,7 @@ impl Params {
             )));
         };
         value.parse().map_err(|error| {
-            let text = format!("Not Found: the path's `{name}` is not valid: {error}");
+            let text = format!("the path's `{name}` is not valid: {error}");
             Rejection::new(StatusCode::NOT_FOUND, text).into()
         })
     }
@@ -133,10 +133,9 @@ impl Params {
 
     fn value(&self, n: usize) -> Option<Cow<'_, str>> {
         let span = self.matched.spans.get(n)?;
-        let raw = self
-            .scope
-            .path()
-            .get(span.start as usize..span.end as usize)?;
+        let path = self.scope.path();
+        // A path without the slash of its pattern is shorter than what was matched.
+        let raw = path.get(span.start as usize..(span.end as usize).min(path.len()))?;
         percent_decode_str(raw).decode_utf8().ok()
     }
 }

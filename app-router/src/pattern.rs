@@ -3,7 +3,11 @@
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::Value;
 
+use crate::RouterError;
+use crate::error::Name;
+use crate::operation::fields;
 use crate::params::MAX_PARAMS;
 
 /// What no client sends as it is. Braces are the pattern's own.
@@ -72,6 +76,85 @@ pub(crate) fn names(pattern: &'static str) -> impl Iterator<Item = &'static str>
     })
 }
 
+/// A part of a pattern.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// Text, as clients send it.
+    Text(String),
+    Param(&'static str),
+    CatchAll(&'static str),
+}
+
+/// The parts of a pattern, in order.
+pub(crate) fn pieces(pattern: &'static str) -> Vec<Piece> {
+    let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+    let mut pieces = Vec::new();
+    let (mut text, mut rest) = (String::new(), pattern);
+    while let Some(next) = rest.find(['{', '}']) {
+        text.push_str(&rest[..next]);
+        let brace = &rest[next..next + 1];
+        rest = &rest[next + 1..];
+        // A doubled brace stands for itself.
+        if let Some(after) = rest.strip_prefix(brace) {
+            text.push_str(brace);
+            rest = after;
+            continue;
+        }
+        let Some((name, after)) = rest.split_once('}') else {
+            break;
+        };
+        pieces.push(Piece::Text(encoded(&std::mem::take(&mut text))));
+        pieces.push(match name.strip_prefix('*') {
+            Some(name) => Piece::CatchAll(name),
+            None => Piece::Param(name),
+        });
+        rest = after;
+    }
+    text.push_str(rest);
+    pieces.push(Piece::Text(encoded(&text)));
+    pieces
+}
+
+/// A pattern below a prefix. It is leaked once, as patterns live as long as the process.
+pub(crate) fn joined(prefix: &'static str, pattern: &'static str) -> &'static str {
+    match (prefix, pattern) {
+        ("/", pattern) => pattern,
+        (prefix, "/") => prefix,
+        (prefix, pattern) => format!("{prefix}{pattern}").leak(),
+    }
+}
+
+/// That what reads the path asks for what the pattern has.
+pub(crate) fn check(name: Name<'_>, schema: &Value) -> Result<(), RouterError> {
+    let has: Vec<&str> = names(name.pattern).collect();
+    if schema.get("properties").is_some() {
+        let missing = fields(schema).find(|(field, _, required)| *required && !has.contains(field));
+        return match missing {
+            Some((field, ..)) => Err(RouterError::path(
+                name,
+                format_args!("`{field}`, which is none of its parameters"),
+            )),
+            None => Ok(()),
+        };
+    }
+    let wants = match schema.get("prefixItems").and_then(Value::as_array) {
+        Some(places) => places.len(),
+        // A list or a map takes any number.
+        None if ["array", "object"]
+            .iter()
+            .any(|kind| schema.get("type") == Some(&(*kind).into())) =>
+        {
+            return Ok(());
+        }
+        None => 1,
+    };
+    if wants == has.len() {
+        return Ok(());
+    }
+    let wants = format_args!("{wants} of its parameters, and there are {}", has.len()).to_string();
+    Err(RouterError::path(name, wants))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +168,31 @@ mod tests {
             ("/{{a}}/{b}", &["b"]),
         ] {
             assert_eq!(names(pattern).collect::<Vec<_>>(), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn patterns_fall_into_pieces_and_join_below_prefixes() {
+        let text = |text: &str| Piece::Text(text.to_owned());
+        assert_eq!(
+            pieces("/é/{a}/x-{b}.png/{{c}}/{*rest}"),
+            [
+                text("/%C3%A9/"),
+                Piece::Param("a"),
+                text("/x-"),
+                Piece::Param("b"),
+                text(".png/{c}/"),
+                Piece::CatchAll("rest"),
+                text(""),
+            ]
+        );
+        for (prefix, pattern, whole) in [
+            ("/", "/", "/"),
+            ("/", "/a", "/a"),
+            ("/a", "/", "/a"),
+            ("/a/{b}", "/c", "/a/{b}/c"),
+        ] {
+            assert_eq!(joined(prefix, pattern), whole);
         }
     }
 

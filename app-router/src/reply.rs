@@ -1,16 +1,20 @@
 //! What a handler may return: text, bytes, JSON, pages, redirects, a status, a stream, or an error.
 
+mod kinds;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use gateway_spec::{AppError, Done, DrainSignal, Responder, Response, ResponseHead, Scope, Writer};
-use http::header::LOCATION;
-use http::{HeaderValue, Method, StatusCode};
-use serde::Serialize;
+use gateway_spec::{
+    AppError, Done, DrainSignal, Responder, Response, ResponseHead, Scope, Trailing, Writer,
+};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use crate::Rejection;
+pub use self::kinds::{Html, Json, Redirect, Status};
+use crate::operation::reason;
+use crate::{Operation, Rejection};
 
 /// What turns into a [`Reply`]: the return type of a handler.
 ///
@@ -19,10 +23,10 @@ use crate::Rejection;
 /// | `&'static str`, `String` | 200, `text/plain; charset=utf-8` |
 /// | `Bytes`, `Vec<u8>` | 200, no content type |
 /// | [`Json<T>`], [`Html<T>`] | 200, `application/json`, `text/html; charset=utf-8` |
-/// | [`Redirect`], [`Sse`](crate::Sse), [`Reply`] | as they say |
+/// | [`Redirect`], [`Sse`](crate::Sse), [`JsonLines`](crate::JsonLines), [`FileReply`](crate::FileReply), [`Reply`] | as they say |
 /// | `StatusCode`, `ResponseHead` | no body |
 /// | `Response` | itself |
-/// | `(StatusCode, T)` | that of `T` with another status |
+/// | `(StatusCode, T)`, [`Status<201, T>`](Status) | that of `T` with another status |
 /// | `Result<T, E>` with `E: Into<AppError>` | that of `T`; an error is answered with its status (500 unless it has one) |
 ///
 /// # Examples
@@ -53,6 +57,14 @@ pub trait IntoReply {
     ///
     /// If there is none: the value cannot be written, or it was an error in the first place.
     fn into_reply(self) -> Result<Reply, AppError>;
+
+    /// Says what it answers, for the router's OpenAPI document. Nothing by default, which stands for a 200 of any kind.
+    fn describe(operation: &mut Operation)
+    where
+        Self: Sized,
+    {
+        let _ = operation;
+    }
 }
 
 /// A response, whole or streamed.
@@ -66,9 +78,12 @@ pub struct Reply {
 enum Body {
     Whole(Bytes),
     Stream(Box<WriteBody>),
+    /// With what the trailers are announced as.
+    Trailing(Option<Vec<HeaderName>>, Box<WriteTrailing>),
 }
 
 type WriteBody = dyn FnOnce(Writer, DrainSignal) -> Writing + Send;
+type WriteTrailing = dyn FnOnce(Writer<Trailing>, DrainSignal) -> Writing + Send;
 type Writing = Pin<Box<dyn Future<Output = Result<Done, AppError>> + Send>>;
 
 impl Reply {
@@ -105,11 +120,58 @@ impl Reply {
         }
     }
 
+    /// The same with trailers after the body. Those that are announced by name are told to the client before; with `None`
+    /// any may come. A client that takes none gets the body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use app_router::Reply;
+    /// use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+    ///
+    /// const SUM: HeaderName = HeaderName::from_static("x-sum");
+    ///
+    /// async fn count() -> Reply {
+    ///     Reply::stream_with_trailers(StatusCode::OK, Some(vec![SUM]), async |mut writer, _drain| {
+    ///         let mut sum = 0_u32;
+    ///         for n in 0..3 {
+    ///             writer.write(format!("{n}\n")).await?;
+    ///             sum += n;
+    ///         }
+    ///         let trailers = HeaderMap::from_iter([(SUM, HeaderValue::from(sum))]);
+    ///         writer.finish_with_trailers(trailers).await
+    ///     })
+    /// }
+    /// # let _ = app_router::Router::new().get("/count", count);
+    /// ```
+    pub fn stream_with_trailers<F, Fut>(
+        head: impl Into<ResponseHead>,
+        names: Option<Vec<HeaderName>>,
+        write: F,
+    ) -> Self
+    where
+        F: FnOnce(Writer<Trailing>, DrainSignal) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Done, AppError>> + Send + 'static,
+    {
+        let write = |writer, drain| -> Writing { Box::pin(write(writer, drain)) };
+        Self {
+            head: head.into(),
+            body: Body::Trailing(names, Box::new(write)),
+        }
+    }
+
+    /// Adds a field; one of the same name stays beside it.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.head.headers.append(name, value);
+        self
+    }
+
     /// The response, if it is whole.
     pub(crate) fn into_whole(self) -> Option<Response> {
         match self.body {
             Body::Whole(body) => Some(whole(self.head, body)),
-            Body::Stream(_) => None,
+            Body::Stream(_) | Body::Trailing(..) => None,
         }
     }
 
@@ -117,7 +179,13 @@ impl Reply {
         match self.body {
             Body::Whole(body) => responder.respond(whole(self.head, body)).await,
             // Nobody reads the body, so an endless one would be written until the client leaves.
-            Body::Stream(_) if scope.method == Method::HEAD => responder.respond(self.head).await,
+            Body::Stream(_) | Body::Trailing(..) if scope.method == Method::HEAD => {
+                responder.respond(self.head).await
+            }
+            Body::Trailing(names, write) => {
+                let started = responder.start_with_trailers(self.head, names.as_deref());
+                write(started.await?, scope.drain()).await
+            }
             Body::Stream(write) => {
                 let writer = responder.start(self.head).await?;
                 write(writer, scope.drain()).await
@@ -161,107 +229,11 @@ impl fmt::Debug for Body {
         match self {
             Self::Whole(body) => f.debug_tuple("Whole").field(body).finish(),
             Self::Stream(_) => f.debug_tuple("Stream").finish_non_exhaustive(),
+            Self::Trailing(names, _) => f
+                .debug_tuple("Trailing")
+                .field(names)
+                .finish_non_exhaustive(),
         }
-    }
-}
-
-/// A value as JSON.
-///
-/// # Errors
-///
-/// A value that JSON cannot hold, such as a map whose keys are no text, is a 500.
-///
-/// # Examples
-///
-/// ```
-/// use app_router::Json;
-///
-/// #[derive(serde::Serialize)]
-/// struct User {
-///     id: u64,
-/// }
-///
-/// async fn user() -> Json<User> {
-///     Json(User { id: 7 })
-/// }
-/// # let _ = app_router::Router::new().get("/", user);
-/// ```
-#[derive(Debug, Clone, Copy)]
-pub struct Json<T>(pub T);
-
-/// A page: `text/html; charset=utf-8`.
-#[derive(Debug, Clone, Copy)]
-pub struct Html<T>(pub T);
-
-/// A redirect to another address (RFC 9110 section 15.4).
-///
-/// # Errors
-///
-/// A target that is no header value, such as one with a line end, is a 500: never pass a client's text unencoded.
-///
-/// # Examples
-///
-/// ```
-/// use app_router::Redirect;
-///
-/// async fn old() -> Redirect {
-///     Redirect::permanent("/new")
-/// }
-/// # let _ = app_router::Router::new().get("/old", old);
-/// ```
-#[derive(Debug, Clone)]
-pub struct Redirect {
-    status: StatusCode,
-    target: String,
-}
-
-impl Redirect {
-    /// "See the other page" by `GET`, as after a form: 303.
-    #[must_use]
-    pub fn to(target: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::SEE_OTHER,
-            target: target.into(),
-        }
-    }
-
-    /// The same request at another place, this time: 307.
-    #[must_use]
-    pub fn temporary(target: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::TEMPORARY_REDIRECT,
-            target: target.into(),
-        }
-    }
-
-    /// The same request at another place, for good: 308.
-    #[must_use]
-    pub fn permanent(target: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::PERMANENT_REDIRECT,
-            target: target.into(),
-        }
-    }
-}
-
-impl IntoReply for Redirect {
-    fn into_reply(self) -> Result<Reply, AppError> {
-        let target = HeaderValue::try_from(self.target)?;
-        ResponseHead::new(self.status)
-            .with_header(LOCATION, target)
-            .into_reply()
-    }
-}
-
-impl<T: Serialize> IntoReply for Json<T> {
-    fn into_reply(self) -> Result<Reply, AppError> {
-        Ok(Response::typed("application/json", serde_json::to_vec(&self.0)?).into())
-    }
-}
-
-impl<T: Into<Bytes>> IntoReply for Html<T> {
-    fn into_reply(self) -> Result<Reply, AppError> {
-        Ok(Response::html(self.0).into())
     }
 }
 
@@ -289,25 +261,37 @@ impl<T: IntoReply, E: Into<AppError>> IntoReply for Result<T, E> {
     fn into_reply(self) -> Result<Reply, AppError> {
         self.map_err(Into::into)?.into_reply()
     }
+
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+    }
 }
 
 macro_rules! replies {
-    ($($type:ty),*) => {$(
+    ($($type:ty as $media_type:expr),*) => {$(
         impl IntoReply for $type {
             fn into_reply(self) -> Result<Reply, AppError> {
                 Ok(Response::from(self).into())
+            }
+
+            fn describe(operation: &mut Operation) {
+                let media_type: Option<&'static str> = $media_type;
+                if let Some(media_type) = media_type {
+                    let reason = reason(StatusCode::OK);
+                    operation.response_of_bytes(StatusCode::OK, media_type, reason);
+                }
             }
         }
     )*};
 }
 replies!(
-    &'static str,
-    String,
-    Bytes,
-    Vec<u8>,
-    StatusCode,
-    ResponseHead,
-    Response
+    &'static str as Some("text/plain"),
+    String as Some("text/plain"),
+    Bytes as Some("application/octet-stream"),
+    Vec<u8> as Some("application/octet-stream"),
+    StatusCode as None,
+    ResponseHead as None,
+    Response as None
 );
 
 #[cfg(test)]
@@ -361,8 +345,8 @@ mod tests {
         check(
             Rejection::new(StatusCode::CONFLICT, "no"),
             409,
-            kind(Some("text/plain; charset=utf-8")),
-            "no",
+            kind(Some("application/problem+json")),
+            "{\"detail\":\"no\",\"status\":409,\"title\":\"Conflict\"}",
         );
     }
 

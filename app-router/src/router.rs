@@ -1,5 +1,7 @@
 //! Collects routes, and refuses those that could not all be served.
 
+mod table;
+
 use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
@@ -9,12 +11,13 @@ use std::panic::Location;
 use adapters::Pool;
 use gateway_spec::{AppError, Application, BoxApplication, Connection, Done, Lifespan};
 use http::Method;
-use matchit::InsertError;
 
+use self::table::Table;
+use crate::depends::Graph;
 use crate::error::Name;
 use crate::handler::{Endpoint, SocketEndpoint};
-use crate::routes::{Mount, Route};
-use crate::{Handler, RouterError, Routes, SocketHandler, pattern};
+use crate::routes::{Mount, Parts};
+use crate::{Handler, OpenApi, Provider, RouterError, Routes, SocketHandler, pattern};
 
 /// Collects routes; [`build`](Self::build) makes the application of them.
 ///
@@ -27,7 +30,8 @@ use crate::{Handler, RouterError, Routes, SocketHandler, pattern};
 ///   encoded when the router is built.
 /// - Static text wins over a parameter. Parameters that could stand for the same segment are refused, a catch-all
 ///   included, unless text before or after one of them (`/{id}.png`) tells them apart.
-/// - A trailing slash counts: `/user` and `/user/` are two paths, and neither is redirected to the other.
+/// - A trailing slash counts: `/user` and `/user/` are two paths. What becomes of the one that has no route,
+///   [`Slashes`] says.
 /// - A pattern is `&'static str`: it is the label of its exchanges in logs and metrics for as long as the process
 ///   lives. One made at run time is leaked once, by `String::leak`.
 ///
@@ -35,6 +39,7 @@ use crate::{Handler, RouterError, Routes, SocketHandler, pattern};
 ///
 /// - A path that no pattern matches: 404. A parameter that is not UTF-8 once decoded: 400.
 /// - A method that the path's routes do not have: 405 with `Allow`.
+/// - Arguments of a handler that cannot be read: what [`Extract`](crate::Extract) says.
 /// - `HEAD`, by the handler of `GET`. `OPTIONS`: 204 with `Allow`. Both may have handlers of their own.
 /// - A plain `GET` of a path that has only a WebSocket: 400. A WebSocket to a path that has none: 404.
 ///
@@ -52,18 +57,55 @@ use crate::{Handler, RouterError, Routes, SocketHandler, pattern};
 /// }
 /// # app().unwrap();
 /// ```
+///
+/// All answers that the router makes are [`Rejection`](crate::Rejection)s.
 #[derive(Default)]
 pub struct Router {
     entries: Vec<Entry>,
     mounts: Vec<Mount>,
+    nested: Vec<Nested>,
     own_life: Option<BoxApplication>,
     pool: Option<Pool>,
+    providers: Graph,
+    /// The first provider that could not be added.
+    refused: Option<RouterError>,
+    slashes: Slashes,
+    body_limit: Option<usize>,
+    openapi: Option<(OpenApi, &'static Location<'static>)>,
+}
+
+/// What becomes of a path that has no route, when the same with a slash more or less at its end has one.
+///
+/// # Examples
+///
+/// ```
+/// use app_router::{Router, Slashes};
+///
+/// let app = Router::new().slashes(Slashes::Redirect).get("/items", async || "items").build();
+/// # app.unwrap();
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Slashes {
+    /// It is another path: 404.
+    #[default]
+    Strict,
+    /// The client is sent to the one that there is: 307, which keeps method and body. As Starlette.
+    Redirect,
+    /// It is served as if it were the one that there is.
+    Ignore,
 }
 
 struct Entry {
     pattern: &'static str,
     added: &'static Location<'static>,
     serves: Serves,
+}
+
+/// A router whose routes are added to another's.
+struct Nested {
+    prefix: &'static str,
+    added: &'static Location<'static>,
+    router: Router,
 }
 
 enum Serves {
@@ -192,6 +234,70 @@ impl Router {
         self
     }
 
+    /// Adds the routes, mounts and providers of another router below a prefix, which may have parameters. Its `/` is the
+    /// prefix itself, without a slash at the end; with `/` as the prefix the routes are added as they are.
+    ///
+    /// Unlike what is [mounted](Self::mount) they are this router's own: one table, one document, one set of providers. FastAPI:
+    /// `include_router`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use app_router::{Path, Router};
+    ///
+    /// let posts = Router::new()
+    ///     .get("/", async |Path(user): Path<u32>| format!("posts of {user}"))
+    ///     .get("/{post}", async |Path((user, post)): Path<(u32, u32)>| format!("post {post} of {user}"));
+    /// let app = Router::new().nest("/user/{user}/post", posts).build();
+    /// # app.unwrap();
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn nest(mut self, prefix: &'static str, router: Self) -> Self {
+        self.nested.push(Nested {
+            prefix,
+            added: Location::caller(),
+            router,
+        });
+        self
+    }
+
+    /// Adds a function that makes values for [`Depends`](crate::Depends).
+    #[must_use]
+    #[track_caller]
+    pub fn provide<S>(mut self, provider: impl Provider<S>) -> Self {
+        let added = self
+            .providers
+            .add(provider.into_provider(), Location::caller());
+        if let Err(error) = added {
+            self.refused.get_or_insert(error);
+        }
+        self
+    }
+
+    /// Says what becomes of a path that has a slash too many or too few.
+    #[must_use]
+    pub const fn slashes(mut self, slashes: Slashes) -> Self {
+        self.slashes = slashes;
+        self
+    }
+
+    /// Sets how many bytes extractors may collect of a body: 1 MiB otherwise, which holds any form that people fill in, and
+    /// a thousand of which fit into a small machine. [`Route::body_limit`](crate::Route::body_limit) sets it for one route.
+    #[must_use]
+    pub const fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = Some(bytes);
+        self
+    }
+
+    /// Serves a description of the routes, and a page to try them: see [`OpenApi`].
+    #[must_use]
+    #[track_caller]
+    pub fn openapi(mut self, openapi: OpenApi) -> Self {
+        self.openapi = Some((openapi, Location::caller()));
+        self
+    }
+
     #[track_caller]
     fn with(mut self, pattern: &'static str, serves: Serves) -> Self {
         self.entries.push(Entry {
@@ -206,26 +312,92 @@ impl Router {
     ///
     /// # Errors
     ///
-    /// If two routes would serve the same requests, or a pattern is not one. The text names the routes, and where they
-    /// were added.
+    /// If two routes would serve the same requests, a pattern is not one, a handler reads what cannot be read or needs
+    /// what nothing provides. The text names the routes, and where they were added.
     pub fn build(self) -> Result<Routes, RouterError> {
-        let mut table = Table::default();
-        for entry in self.entries {
-            table.add_route(entry)?;
+        let mut router = self.flattened()?;
+        let openapi = router.openapi.take();
+        let served = openapi.as_ref().map(|(openapi, added)| {
+            let (entries, cell) = openapi.entries(added);
+            router
+                .entries
+                .extend(entries.into_iter().map(|(pattern, endpoint)| Entry {
+                    pattern,
+                    added,
+                    serves: Serves::Method(Method::GET, endpoint),
+                }));
+            cell
+        });
+        router.providers.check()?;
+        let body_limit = router.body_limit.unwrap_or(BODY_LIMIT);
+        let mut table = Table::new(body_limit);
+        for entry in router.entries {
+            table.add_route(entry, &router.providers)?;
         }
-        let mut mounts: Vec<Mount> = Vec::with_capacity(self.mounts.len());
-        for mount in self.mounts {
+        let mut mounts: Vec<Mount> = Vec::with_capacity(router.mounts.len());
+        for mount in router.mounts {
             mounts.push(checked(mount, &mounts)?);
         }
-        Ok(Routes::new(
-            table.tree,
-            table.routes,
+        let routes = Routes::new(Parts {
+            tree: table.tree,
+            routes: table.routes,
+            names: table.names,
             mounts,
-            self.own_life,
-            self.pool,
-        ))
+            own_life: router.own_life,
+            pool: router.pool,
+            providers: router.providers,
+            slashes: router.slashes,
+        });
+        if let (Some((openapi, _)), Some(cell)) = (openapi, served) {
+            openapi.fill(&routes, &cell);
+        }
+        Ok(routes)
+    }
+
+    /// The router with all that is nested in it, and nothing nested any more.
+    fn flattened(mut self) -> Result<Self, RouterError> {
+        if let Some(error) = self.refused.take() {
+            return Err(error);
+        }
+        for nested in std::mem::take(&mut self.nested) {
+            let Nested {
+                prefix,
+                added,
+                router,
+            } = nested;
+            let name = Name {
+                what: "nested",
+                pattern: prefix,
+                added,
+            };
+            if !prefix.starts_with('/') || (prefix.len() > 1 && prefix.ends_with('/')) {
+                return Err(RouterError::pattern(
+                    name,
+                    "a prefix begins with `/` and does not end with it",
+                ));
+            }
+            let router = router.flattened()?;
+            if router.own_life.is_some() || router.openapi.is_some() {
+                return Err(RouterError::nested(name));
+            }
+            self.providers.merge(router.providers)?;
+            self.pool = self.pool.or(router.pool);
+            for mut entry in router.entries {
+                entry.pattern = pattern::joined(prefix, entry.pattern);
+                entry.limit(router.body_limit);
+                self.entries.push(entry);
+            }
+            for mut mount in router.mounts {
+                mount.prefix = pattern::joined(prefix, mount.prefix);
+                self.mounts.push(mount);
+            }
+        }
+        Ok(self)
     }
 }
+
+/// See [`Router::body_limit`].
+const BODY_LIMIT: usize = 1024 * 1024;
 
 impl fmt::Debug for Router {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -249,84 +421,12 @@ impl Entry {
             added: self.added,
         }
     }
-}
 
-/// The routes added so far.
-#[derive(Default)]
-struct Table {
-    tree: matchit::Router<usize>,
-    routes: Vec<Route>,
-    /// For each of the routes, its pattern as it is in the tree, and what errors call it.
-    known: Vec<(String, String)>,
-}
-
-impl Table {
-    fn add_route(&mut self, entry: Entry) -> Result<(), RouterError> {
-        let name = entry.name();
-        let pattern =
-            pattern::on_the_wire(entry.pattern).map_err(|why| RouterError::pattern(name, why))?;
-        let index = match self.known.iter().position(|(known, _)| *known == pattern) {
-            Some(index) => index,
-            None => {
-                let index = self.insert(&pattern, name)?;
-                self.routes.push(Route::new(entry.pattern));
-                index
-            }
-        };
-        let route = &mut self.routes[index];
-        let (what, result) = match entry.serves {
-            Serves::Method(method, endpoint) => (
-                method.to_string(),
-                route.add_method(method, endpoint, entry.added),
-            ),
-            Serves::WebSocket(endpoint) => {
-                (SOCKET.to_owned(), route.add_socket(endpoint, entry.added))
-            }
-        };
-        result.map_err(|earlier| {
-            let name = |added| Name {
-                what: &what,
-                pattern: entry.pattern,
-                added,
-            };
-            RouterError::twice(name(entry.added), name(earlier))
-        })
-    }
-
-    fn insert(&mut self, pattern: &str, name: Name<'_>) -> Result<usize, RouterError> {
-        let index = self.routes.len();
-        self.tree
-            .insert(pattern, index)
-            .map_err(|error| match error {
-                InsertError::Conflict { with } => match self.rival(pattern) {
-                    Some(rival) => RouterError::ambiguous(name, rival),
-                    None => RouterError::ambiguous(name, format_args!("`{with}`")),
-                },
-                InsertError::InvalidParamSegment => {
-                    RouterError::pattern(name, "a segment has at most one parameter")
-                }
-                InsertError::InvalidParam => RouterError::pattern(
-                    name,
-                    "a parameter is a name in braces; braces themselves are doubled",
-                ),
-                InsertError::InvalidCatchAll => {
-                    RouterError::pattern(name, "a catch-all is the whole of the last segment")
-                }
-                _ => RouterError::pattern(name, error),
-            })?;
-        self.known.push((pattern.to_owned(), name.to_string()));
-        Ok(index)
-    }
-
-    /// The first route that conflicts with a pattern. The tree names one that need not be it, as it sees no more than a
-    /// common part.
-    fn rival(&self, pattern: &str) -> Option<&str> {
-        let conflicts = |known: &str| {
-            let mut pair = matchit::Router::new();
-            pair.insert(known, ()).is_ok() && pair.insert(pattern, ()).is_err()
-        };
-        let rival = self.known.iter().find(|(known, _)| conflicts(known));
-        rival.map(|(_, name)| &**name)
+    /// Sets the limit of bodies, unless the route has one.
+    fn limit(&mut self, limit: Option<usize>) {
+        if let Serves::Method(_, endpoint) = &mut self.serves {
+            endpoint.docs.body_limit = endpoint.docs.body_limit.or(limit);
+        }
     }
 }
 

@@ -3,24 +3,29 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 
 use adapters::{ChildStates, Pool};
 use gateway_spec::{
-    AppError, Application, BoxApplication, Connection, Done, Http, Response, Scope, WebSocket,
+    AppError, Application, BoxApplication, Connection, Done, Http, Response, ResponseHead, Scope,
+    WebSocket,
 };
-use http::header::ALLOW;
+use http::header::{ALLOW, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
 
-use crate::blocking;
+use crate::call::{About, Env};
+use crate::depends::Graph;
 use crate::error::Name;
-use crate::handler::{Endpoint, EndpointKind, SocketEndpoint};
-use crate::lifespan;
+use crate::handler::{Endpoint, SocketEndpoint};
 use crate::params::Matched;
+use crate::urls::Names;
+use crate::{Operation, Provider, Rejection, RouterError, Slashes, UrlError, blocking, lifespan};
 
 /// The application that a [`Router`](crate::Router) builds.
 ///
 /// A request costs one look-up in a radix tree and one allocation, the handler's future (two where a path has more than
-/// three parameters). Its label is the route's pattern, behind the path that the router itself is mounted at.
+/// three parameters, and what its arguments need). Its label is the route's pattern, behind the path that the router
+/// itself is mounted at.
 ///
 /// A lifespan is refused if there is nothing to start: no mount, no handler that blocks, and no function of the
 /// router's own.
@@ -29,73 +34,174 @@ pub struct Routes {
     routes: Vec<Route>,
     mounts: Vec<Mount>,
     own_life: Option<BoxApplication>,
-    /// What runs the handlers that block, if there are any.
-    blocking: Option<BoxApplication>,
+    env: Arc<Env>,
+    blocks: bool,
+    providers: Graph,
+    slashes: Slashes,
+}
+
+/// What a router was built of.
+pub(crate) struct Parts {
+    pub(crate) tree: matchit::Router<usize>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) names: Names,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) own_life: Option<BoxApplication>,
+    pub(crate) pool: Option<Pool>,
+    pub(crate) providers: Graph,
+    pub(crate) slashes: Slashes,
 }
 
 enum Found<'a> {
     Route(&'a Route, Matched),
     Mount(usize, &'a Mount),
+    /// There is a route at the path with a slash more or less.
+    Elsewhere,
     NotUtf8,
     Nothing,
 }
 
 impl Routes {
-    pub(crate) fn new(
-        tree: matchit::Router<usize>,
-        routes: Vec<Route>,
-        mounts: Vec<Mount>,
-        own_life: Option<BoxApplication>,
-        pool: Option<Pool>,
-    ) -> Self {
-        let blocks = routes.iter().any(Route::blocks);
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts {
+            tree,
+            routes,
+            names,
+            mounts,
+            own_life,
+            pool,
+            providers,
+            slashes,
+        } = parts;
+        let pool = pool.unwrap_or_else(|| Pool::new("router", adapters::PoolSettings::default()));
+        let env = Env {
+            sync: blocking::application(pool.clone()),
+            pool,
+            names,
+        };
         Self {
             tree,
+            blocks: routes.iter().any(|route| route.blocks),
             routes,
             mounts,
             own_life,
-            blocking: blocks.then(|| blocking::application(pool)),
+            env: Arc::new(env),
+            providers,
+            slashes,
         }
     }
 
+    /// The path of a named route, percent-encoded; [`Urls`](crate::Urls) is the same for handlers.
+    ///
+    /// # Errors
+    ///
+    /// If no route has the name, or the parameters are not those of its pattern.
+    pub fn path_of(&self, name: &str, params: &[(&str, &str)]) -> Result<String, UrlError> {
+        self.env.names.path(name, params)
+    }
+
+    /// The same application with another provider in the place of the one that makes the same type: for tests. What is
+    /// mounted keeps its own. FastAPI: `dependency_overrides`.
+    ///
+    /// # Errors
+    ///
+    /// If nothing makes the type, or the new provider cannot stand where the old one did.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use app_router::{Depends, Router, RouterError, Routes};
+    ///
+    /// struct Clock(u64);
+    ///
+    /// fn app() -> Result<Routes, RouterError> {
+    ///     Router::new()
+    ///         .provide(async || Depends::new(Clock(1_700_000_000)))
+    ///         .get("/now", async |clock: Depends<Clock>| clock.0.to_string())
+    ///         .build()
+    /// }
+    ///
+    /// // In a test:
+    /// let app = app()?.with_override(async || Depends::new(Clock(0)))?;
+    /// # let _ = app;
+    /// # Ok::<(), RouterError>(())
+    /// ```
+    #[track_caller]
+    pub fn with_override<S>(mut self, provider: impl Provider<S>) -> Result<Self, RouterError> {
+        self.providers
+            .replace(provider.into_provider(), Location::caller())?;
+        self.providers.check()?;
+        for route in &mut self.routes {
+            route.learn(&self.providers)?;
+        }
+        self.blocks = self.routes.iter().any(|route| route.blocks);
+        Ok(self)
+    }
+
+    pub(crate) fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    pub(crate) const fn providers(&self) -> &Graph {
+        &self.providers
+    }
+
     fn find(&self, scope: &Scope) -> Found<'_> {
-        match self.tree.at(scope.path()) {
-            Ok(found) => {
-                let route = &self.routes[*found.value];
-                set_label(scope, route.pattern);
-                match Matched::new(scope.path(), route.pattern, &found.params) {
-                    Ok(matched) => Found::Route(route, matched),
-                    Err(_) => Found::NotUtf8,
-                }
-            }
-            Err(_) => {
-                let mounts = self.mounts.iter().enumerate();
-                let matching = mounts.filter(|(_, mount)| mount.has(scope.path()));
-                match matching.max_by_key(|(_, mount)| mount.on_the_wire.len()) {
-                    Some((index, mount)) => Found::Mount(index, mount),
-                    None => Found::Nothing,
-                }
-            }
+        if let Some(found) = self.at(scope, scope.path()) {
+            return found;
+        }
+        let mounts = self.mounts.iter().enumerate();
+        let matching = mounts.filter(|(_, mount)| mount.has(scope.path()));
+        match matching.max_by_key(|(_, mount)| mount.on_the_wire.len()) {
+            Some((index, mount)) => Found::Mount(index, mount),
+            None => self.near(scope),
+        }
+    }
+
+    fn at(&self, scope: &Scope, path: &str) -> Option<Found<'_>> {
+        let found = self.tree.at(path).ok()?;
+        let route = &self.routes[*found.value];
+        set_label(scope, route.pattern);
+        Some(match Matched::new(path, route.pattern, &found.params) {
+            Ok(matched) => Found::Route(route, matched),
+            Err(_) => Found::NotUtf8,
+        })
+    }
+
+    /// What is at the path with a slash more or less at its end.
+    fn near(&self, scope: &Scope) -> Found<'_> {
+        let path = scope.path();
+        if self.slashes == Slashes::Strict || path == "/" || path == "*" {
+            return Found::Nothing;
+        }
+        let other: Cow<'_, str> = match path.strip_suffix('/') {
+            Some(shorter) => shorter.into(),
+            None => format!("{path}/").into(),
+        };
+        match self.slashes {
+            Slashes::Ignore => self.at(scope, &other).unwrap_or(Found::Nothing),
+            // As an address, a path that begins with two slashes is another host's.
+            _ if scope.uri.path().starts_with("//") => Found::Nothing,
+            _ if self.tree.at(&other).is_ok() => Found::Elsewhere,
+            _ => Found::Nothing,
         }
     }
 
     async fn http(&self, mut http: Http) -> Result<Done, AppError> {
         let respond = match self.find(&http.scope) {
             Found::Route(route, matched) => match route.handler(&http.scope.method) {
-                Some(EndpointKind::Async(handler)) => {
-                    let params = matched.of(&http.scope);
-                    return handler.call(http, params).await;
-                }
-                Some(EndpointKind::Blocking(handler)) => {
-                    let app = self.blocking.as_ref().expect("made if one handler blocks");
-                    blocking::direct(&mut http.scope, handler, matched);
-                    return app.call(Connection::Http(http)).await;
+                Some(served) => {
+                    let Served {
+                        endpoint, about, ..
+                    } = served;
+                    return endpoint.call.call(http, matched, about, &self.env).await;
                 }
                 None => {
                     let response = route.without_handler(&http.scope.method);
                     http.responder.respond(response)
                 }
             },
+            Found::Elsewhere => http.responder.respond(elsewhere(&http.scope)),
             Found::Mount(index, mount) => {
                 mount.enter(index, &mut http.scope);
                 return mount.app.call(Connection::Http(http)).await;
@@ -113,9 +219,11 @@ impl Routes {
     async fn socket(&self, mut socket: WebSocket) -> Result<Done, AppError> {
         let status = match self.find(&socket.scope) {
             Found::Route(route, matched) => match &route.socket {
-                Some((endpoint, _)) => {
-                    let params = matched.of(&socket.scope);
-                    return endpoint.call.call(socket, params).await;
+                Some(served) => {
+                    let Served {
+                        endpoint, about, ..
+                    } = served;
+                    return endpoint.call.call(socket, matched, about, &self.env).await;
                 }
                 None => StatusCode::NOT_FOUND,
             },
@@ -124,7 +232,8 @@ impl Routes {
                 return mount.app.call(Connection::WebSocket(socket)).await;
             }
             Found::NotUtf8 => StatusCode::BAD_REQUEST,
-            Found::Nothing => StatusCode::NOT_FOUND,
+            // Clients of WebSockets follow no redirects.
+            Found::Elsewhere | Found::Nothing => StatusCode::NOT_FOUND,
         };
         socket.handshake.deny(refusal(status)).await
     }
@@ -138,8 +247,14 @@ impl Application for Routes {
             Connection::WebSocket(socket) => Box::pin(self.socket(socket)).await,
             Connection::Lifespan(lifespan) => {
                 let mounts = self.mounts.iter().map(|mount| &mount.app);
-                let (own, pool) = (self.own_life.as_ref(), self.blocking.as_ref());
-                Box::pin(lifespan::run(lifespan, own, pool, mounts)).await
+                let pool = self.blocks.then_some(&self.env.sync);
+                Box::pin(lifespan::run(
+                    lifespan,
+                    self.own_life.as_ref(),
+                    pool,
+                    mounts,
+                ))
+                .await
             }
             other => other.refuse().await,
         }
@@ -163,16 +278,45 @@ fn set_label(scope: &Scope, pattern: &'static str) {
 }
 
 fn refusal(status: StatusCode) -> Response {
-    Response::from(status.canonical_reason().unwrap_or_default()).with_status(status)
+    Rejection::of(status).into_response()
+}
+
+/// Sends the client to the path with a slash more or less at its end.
+fn elsewhere(scope: &Scope) -> Response {
+    let path = scope.uri.path();
+    let path: Cow<'_, str> = match path.strip_suffix('/') {
+        Some(shorter) => shorter.into(),
+        None => format!("{path}/").into(),
+    };
+    let target = match scope.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.into_owned(),
+    };
+    match HeaderValue::try_from(target) {
+        Ok(target) => ResponseHead::new(StatusCode::TEMPORARY_REDIRECT)
+            .with_header(LOCATION, target)
+            .into(),
+        // No target that a client sent.
+        Err(_) => refusal(StatusCode::NOT_FOUND),
+    }
 }
 
 /// All that is served under one pattern.
 pub(crate) struct Route {
-    pattern: &'static str,
-    methods: Vec<(Method, Endpoint, Added)>,
-    socket: Option<(SocketEndpoint, Added)>,
+    pub(crate) pattern: &'static str,
+    pub(crate) methods: Vec<(Method, Served<Endpoint>)>,
+    pub(crate) socket: Option<Served<SocketEndpoint>>,
+    /// Whether a thread of the pool may be needed.
+    pub(crate) blocks: bool,
     /// What `Allow` says; kept up to date by whatever adds a method.
     allow: HeaderValue,
+}
+
+/// A function, and what its route needs.
+pub(crate) struct Served<E> {
+    pub(crate) endpoint: E,
+    pub(crate) about: About,
+    pub(crate) added: Added,
 }
 
 /// Where the application's code added it.
@@ -184,6 +328,7 @@ impl Route {
             pattern,
             methods: Vec::new(),
             socket: None,
+            blocks: false,
             allow: HeaderValue::from_static(""),
         }
     }
@@ -192,49 +337,72 @@ impl Route {
     pub(crate) fn add_method(
         &mut self,
         method: Method,
-        endpoint: Endpoint,
-        added: Added,
+        served: Served<Endpoint>,
     ) -> Result<(), Added> {
-        if let Some((_, _, earlier)) = self.methods.iter().find(|(known, ..)| *known == method) {
-            return Err(earlier);
+        if let Some(earlier) = self.served(&method) {
+            return Err(earlier.added);
         }
-        self.methods.push((method, endpoint, added));
+        self.methods.push((method, served));
         self.allow = self.allowed();
         Ok(())
     }
 
     /// Adds a handler of WebSockets, or gives the place where there is one already.
-    pub(crate) fn add_socket(
-        &mut self,
-        endpoint: SocketEndpoint,
-        added: Added,
-    ) -> Result<(), Added> {
-        if let Some((_, earlier)) = &self.socket {
-            return Err(earlier);
+    pub(crate) fn add_socket(&mut self, served: Served<SocketEndpoint>) -> Result<(), Added> {
+        if let Some(earlier) = &self.socket {
+            return Err(earlier.added);
         }
-        self.socket = Some((endpoint, added));
+        self.socket = Some(served);
         self.allow = self.allowed();
         Ok(())
     }
 
-    /// Whether a handler needs the pool.
-    fn blocks(&self) -> bool {
-        let mut kinds = self.methods.iter().map(|(_, endpoint, _)| &endpoint.kind);
-        kinds.any(|kind| matches!(kind, EndpointKind::Blocking(_)))
+    /// Plans anew what has to be made for its handlers.
+    fn learn(&mut self, providers: &Graph) -> Result<(), RouterError> {
+        let pattern = self.pattern;
+        let mut blocks = false;
+        let mut learn = |what: &str, added, describe: fn(&mut Operation), about: &mut About| {
+            let name = Name {
+                what,
+                pattern,
+                added,
+            };
+            let learnt = About::learn(name, describe, about.body_limit, providers)?;
+            blocks |= learnt.blocks;
+            *about = learnt;
+            Ok(())
+        };
+        for (method, served) in &mut self.methods {
+            learn(
+                method.as_str(),
+                served.added,
+                served.endpoint.describe,
+                &mut served.about,
+            )?;
+        }
+        if let Some(served) = &mut self.socket {
+            learn(
+                "WebSocket",
+                served.added,
+                served.endpoint.describe,
+                &mut served.about,
+            )?;
+        }
+        self.blocks = blocks;
+        Ok(())
     }
 
     /// What serves a method; `HEAD` by what serves `GET`.
-    fn handler(&self, method: &Method) -> Option<&EndpointKind> {
-        let endpoint = match self.endpoint(method) {
-            None if *method == Method::HEAD => self.endpoint(&Method::GET),
+    fn handler(&self, method: &Method) -> Option<&Served<Endpoint>> {
+        match self.served(method) {
+            None if *method == Method::HEAD => self.served(&Method::GET),
             found => found,
-        };
-        endpoint.map(|endpoint| &endpoint.kind)
+        }
     }
 
-    fn endpoint(&self, method: &Method) -> Option<&Endpoint> {
-        let found = self.methods.iter().find(|(known, ..)| known == method);
-        found.map(|(_, endpoint, _)| endpoint)
+    fn served(&self, method: &Method) -> Option<&Served<Endpoint>> {
+        let found = self.methods.iter().find(|(known, _)| known == method);
+        found.map(|(_, served)| served)
     }
 
     fn without_handler(&self, method: &Method) -> Response {
@@ -244,8 +412,8 @@ impl Route {
             // Only a path with a WebSocket allows GET and has no handler for it. Not 426, which must carry `Upgrade`
             // (RFC 9110 section 15.5.22): that field is the server's (HTTP-23).
             Method::GET | Method::HEAD if self.socket.is_some() => {
-                Response::from("Bad Request: a WebSocket handshake is expected here")
-                    .with_status(StatusCode::BAD_REQUEST)
+                let detail = "a WebSocket handshake is expected here";
+                Rejection::new(StatusCode::BAD_REQUEST, detail).into_response()
             }
             _ => allow(refusal(StatusCode::METHOD_NOT_ALLOWED)),
         }
@@ -256,14 +424,14 @@ impl Route {
         let mut methods: Vec<&str> = self
             .methods
             .iter()
-            .map(|(method, ..)| method.as_str())
+            .map(|(method, _)| method.as_str())
             .collect();
         let mut add = |method| {
             if !methods.contains(&method) {
                 methods.push(method);
             }
         };
-        if self.endpoint(&Method::GET).is_some() {
+        if self.served(&Method::GET).is_some() {
             add("HEAD");
         }
         if self.socket.is_some() {

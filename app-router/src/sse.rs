@@ -1,21 +1,20 @@
 //! Server-sent events: the format (WHATWG HTML, section 9.2) and the stream that carries them.
 
 use std::fmt::{self, Write as _};
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use gateway_spec::{AppError, Done, DrainSignal, Gone, ResponseHead, Writer};
+use gateway_spec::{AppError, Gone, ResponseHead};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
-use crate::{IntoReply, Reply};
+use crate::operation::reason;
+use crate::stream::{self, Source};
+use crate::{IntoReply, Operation, Reply};
 
 /// One event: the fields that a client dispatches together.
 ///
@@ -148,11 +147,9 @@ impl fmt::Display for Event {
 /// # let _ = app_router::Router::new().get("/ticks", ticks);
 /// ```
 pub struct Sse {
-    source: Source,
+    source: Source<Event>,
     keep_alive: Duration,
 }
-
-type Source = Pin<Box<dyn Stream<Item = Result<Event, AppError>> + Send>>;
 
 /// Proxies close idle connections after 30 to 60 seconds; the WHATWG text advises "every 15 seconds or so".
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -161,7 +158,7 @@ impl Sse {
     /// The events of a stream.
     pub fn new(events: impl Stream<Item = Event> + Send + 'static) -> Self {
         Self {
-            source: Box::pin(Infallible(Box::pin(events))),
+            source: stream::of(events),
             keep_alive: KEEP_ALIVE,
         }
     }
@@ -173,15 +170,8 @@ impl Sse {
         F: FnOnce(EventSender) -> Fut,
         Fut: Future<Output = Result<(), AppError>> + Send + 'static,
     {
-        let (sender, events) = mpsc::channel(1);
-        let producer = Box::pin(produce(EventSender { events: sender }));
-        let source = Produced {
-            producer: Some(producer),
-            failed: None,
-            events,
-        };
         Self {
-            source: Box::pin(source),
+            source: stream::produced(|events| produce(EventSender { events })),
             keep_alive: KEEP_ALIVE,
         }
     }
@@ -204,9 +194,16 @@ impl IntoReply for Sse {
                 HeaderName::from_static("x-accel-buffering"),
                 HeaderValue::from_static("no"),
             );
-        Ok(Reply::stream(head, |writer, drain| {
-            pump(self, writer, drain)
+        let Self { source, keep_alive } = self;
+        let keep_alive = (keep_alive, Event::comment("keep-alive").into_bytes());
+        let write = |event: Event| Ok(event.into_bytes());
+        Ok(Reply::stream(head, move |writer, drain| {
+            stream::pump(source, write, Some(keep_alive), writer, drain)
         }))
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.response_of_bytes(StatusCode::OK, "text/event-stream", reason(StatusCode::OK));
     }
 }
 
@@ -215,52 +212,6 @@ impl fmt::Debug for Sse {
         f.debug_struct("Sse")
             .field("keep_alive", &self.keep_alive)
             .finish_non_exhaustive()
-    }
-}
-
-/// What happens next to an open stream.
-enum Next {
-    Event(Event),
-    Silence,
-    End,
-    Failed(AppError),
-    Gone(Gone),
-}
-
-async fn pump(sse: Sse, mut writer: Writer, mut drain: DrainSignal) -> Result<Done, AppError> {
-    let Sse {
-        mut source,
-        keep_alive,
-    } = sse;
-    let mut gone = writer.gone();
-    let mut silence = pin!(tokio::time::sleep(keep_alive));
-    // The client's `open` comes with the head, not with the first event.
-    writer.flush().await?;
-    loop {
-        let next = poll_fn(|cx| {
-            if let Poll::Ready(gone) = Pin::new(&mut gone).poll(cx) {
-                return Poll::Ready(Next::Gone(gone));
-            }
-            if Pin::new(&mut drain).poll(cx).is_ready() {
-                return Poll::Ready(Next::End);
-            }
-            match source.as_mut().poll_next(cx) {
-                Poll::Ready(Some(Ok(event))) => Poll::Ready(Next::Event(event)),
-                Poll::Ready(Some(Err(error))) => Poll::Ready(Next::Failed(error)),
-                Poll::Ready(None) => Poll::Ready(Next::End),
-                Poll::Pending => silence.as_mut().poll(cx).map(|()| Next::Silence),
-            }
-        });
-        let event = match next.await {
-            Next::Event(event) => event,
-            Next::Silence => Event::comment("keep-alive"),
-            Next::End | Next::Gone(Gone::HalfClosed) => return writer.finish().await,
-            Next::Failed(error) => return Err(error),
-            Next::Gone(gone) => return Err(gone.into()),
-        };
-        writer.write(event.into_bytes()).await?;
-        writer.flush().await?;
-        silence.as_mut().reset(Instant::now() + keep_alive);
     }
 }
 
@@ -282,42 +233,6 @@ impl EventSender {
     /// Dropped before it resolved, nothing was sent and the event is lost.
     pub async fn send(&self, event: Event) -> Result<(), Gone> {
         self.events.send(event).await.map_err(|_| Gone::Finished)
-    }
-}
-
-struct Produced<Fut> {
-    /// Until it has returned.
-    producer: Option<Pin<Box<Fut>>>,
-    /// Its error, which waits for the events that were sent before it.
-    failed: Option<AppError>,
-    events: mpsc::Receiver<Event>,
-}
-
-impl<Fut: Future<Output = Result<(), AppError>>> Stream for Produced<Fut> {
-    type Item = Result<Event, AppError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let me = &mut *self;
-        if let Some(producer) = &mut me.producer
-            && let Poll::Ready(result) = producer.as_mut().poll(cx)
-        {
-            me.producer = None;
-            me.failed = result.err();
-        }
-        match me.events.poll_recv(cx) {
-            Poll::Ready(None) => Poll::Ready(me.failed.take().map(Err)),
-            other => other.map(|event| event.map(Ok)),
-        }
-    }
-}
-
-struct Infallible<S>(Pin<Box<S>>);
-
-impl<S: Stream<Item = Event>> Stream for Infallible<S> {
-    type Item = Result<Event, AppError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(cx).map(|event| event.map(Ok))
     }
 }
 

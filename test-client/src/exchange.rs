@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use gateway_spec::{BodyError, Gone, Label, ResponseHead};
 use http::{HeaderMap, StatusCode};
 
+use crate::events::EventReader;
 use crate::outcome::Outcome;
 use crate::peer::{Peer, Reading, Sending};
 use crate::reply::{Broken, Reply, Why};
@@ -138,6 +139,11 @@ impl Exchange {
                 Err(why) => return Err(self.broken(why, BytesMut::new())),
             }
         }
+    }
+
+    /// Reads the answer as server-sent events from here on.
+    pub fn events(self) -> EventReader {
+        EventReader::new(self)
     }
 
     /// The trailers, once [`chunk`](Self::chunk) gave `None`.

@@ -23,6 +23,7 @@
 //!
 //! - [`TestClient`]: the application, its state and its lifespan.
 //! - [`Request`], [`Reply`], [`Exchange`]: one request whole, or step by step.
+//! - [`EventReader`]: server-sent events.
 //! - [`Handshake`], [`Socket`]: a WebSocket.
 //! - [`Peer`]: clients that are slow, stop, or leave at a given byte.
 //! - [`Outcome`]: what the application's call came to.
@@ -54,6 +55,7 @@
 
 mod call;
 mod client;
+mod events;
 mod exchange;
 mod lifespan;
 mod outcome;
@@ -67,6 +69,7 @@ mod upload;
 mod wire;
 
 pub use client::TestClient;
+pub use events::{EventReader, ServerEvent};
 pub use exchange::{Exchange, Left};
 pub use outcome::Outcome;
 pub use peer::Peer;

@@ -35,8 +35,8 @@ pub enum CpuError {
 impl fmt::Display for CpuError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy(_) => f.write_str("every core is busy"),
-            Self::Stopped(_) => f.write_str("the pool for computations has stopped"),
+            Self::Busy(_) => f.write_str("every thread is busy"),
+            Self::Stopped(_) => f.write_str("the pool has stopped"),
             Self::Gone(_) => f.write_str("nobody waits for the computation"),
             Self::Panicked(text) => write!(f, "the computation panicked: {text}"),
         }

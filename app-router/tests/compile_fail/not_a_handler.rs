@@ -1,15 +1,12 @@
-//! A handler takes a `Request`, and one that blocks a `Request<SyncBody>`.
+//! A handler takes what can be read from a request; `check` names the argument that cannot.
 
-use app_router::{Request, Router};
+use app_router::{Path, Router, check};
 
-async fn number(_: u32) -> &'static str {
-    "a number is no request"
-}
-
-fn blocks(_: Request) -> &'static str {
-    "neither async, nor on a thread of its own"
+async fn number(_: Path<u32>, _: u32) -> &'static str {
+    "a number is no part of a request"
 }
 
 fn main() {
-    let _ = Router::new().get("/number", number).get("/blocks", blocks);
+    let _ = Router::new().get("/number/{n}", number);
+    let _ = check(number);
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::thread;
 
 use adapters::{Pool, PoolSettings};
-use app_router::{Rejection, Reply, Request, Router, Sse};
+use app_router::{Event, Rejection, Reply, Request, Router, Sse};
 use gateway_spec::{AppError, Done, SyncBody, SyncHttp};
 use http::StatusCode;
 use test_client::TestClient;
@@ -74,13 +74,21 @@ async fn errors_of_functions_that_block_are_answered_alike() {
             .get("/broken", || {
                 Err::<&str, _>(AppError::status(StatusCode::BAD_GATEWAY))
             })
-            .get("/stream", || -> Sse { Sse::produce(async |_| Ok(())) }),
+            .get("/events", || -> Sse {
+                Sse::produce(async |events| Ok(events.send(Event::data(thread_name())).await?))
+            })
+            .get("/stream", |_: Request<SyncBody>| -> Sse {
+                Sse::produce(async |_| Ok(()))
+            }),
     );
     app.get("/n/7").send().await.unwrap().check(200, "7");
     assert_eq!(app.get("/n/x").send().await.unwrap().status, 404);
     app.get("/taken").send().await.unwrap().check(409, "taken");
     let broken = app.get("/broken").send().await.unwrap();
     assert_eq!(broken.status, StatusCode::BAD_GATEWAY);
+    // Made on a thread, and written by the worker.
+    let here = format!("data: {}\n\n", thread_name());
+    app.get("/events").send().await.unwrap().check(200, &here);
     let stream = app.get("/stream").send().await.unwrap().outcome().await;
     assert!(
         stream.to_string().contains("cannot return a stream"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use app_router::{Event, Router, Sse};
+use app_router::{Event, LastEventId, Router, Sse};
 use gateway_spec::{AppError, Gone};
 use test_client::{Exchange, Peer, TestClient, Why};
 
@@ -136,4 +136,46 @@ async fn head_gets_the_head_of_a_stream_and_no_stream() {
     let answer = app.head("/").send().await.unwrap();
     answer.check(200, "");
     assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_comes_back_goes_on_after_the_last_event_that_it_has() {
+    async fn counted(LastEventId(last): LastEventId) -> Sse {
+        let first = last
+            .and_then(|id| id.parse::<u64>().ok())
+            .map_or(0, |id| id + 1);
+        Sse::produce(async move |events| {
+            for n in first.. {
+                let event = Event::json(&n)?.with_id(n).with_name("n");
+                events
+                    .send(event.with_retry(Duration::from_secs(3)))
+                    .await?;
+                if n % 3 == 2 {
+                    tokio::time::sleep(Duration::from_secs(40)).await;
+                }
+            }
+            Ok(())
+        })
+    }
+    let app = client(Router::new().get("/", counted));
+    let mut events = app.get("/").stream().await.unwrap().events();
+    for n in 0..3 {
+        let event = events.next().await.unwrap().unwrap();
+        assert_eq!(
+            (event.name, event.data, event.id),
+            (String::from("n"), format!("{n}"), format!("{n}"))
+        );
+    }
+    assert_eq!(events.retry(), Some(Duration::from_secs(3)));
+    let last = events.last_event_id().to_owned();
+    drop(events.into_exchange());
+    let again = app.get("/").header("last-event-id", last);
+    let mut events = again.stream().await.unwrap().events();
+    assert_eq!(events.next().await.unwrap().unwrap().data, "3");
+    assert_eq!(events.comments(), 0);
+    for expected in ["4", "5", "6"] {
+        assert_eq!(events.next().await.unwrap().unwrap().data, expected);
+    }
+    // Forty seconds of silence, with a comment each fifteen.
+    assert_eq!(events.comments(), 2);
 }

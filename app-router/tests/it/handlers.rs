@@ -88,7 +88,7 @@ async fn a_parameter_that_does_not_parse_is_404_and_says_why() {
     );
     app.get("/user/7").send().await.unwrap().check(200, "7");
     app.get("/user/%37").send().await.unwrap().check(200, "7");
-    let text = "Not Found: the path's `id` is not valid: number too large to fit in target type";
+    let text = "the path's `id` is not valid: number too large to fit in target type";
     app.get("/user/256").send().await.unwrap().check(404, text);
     let typo = app.get("/typo/7").send().await.unwrap();
     assert_eq!(typo.status, StatusCode::INTERNAL_SERVER_ERROR);

@@ -11,6 +11,25 @@ mod routing;
 
 mod handlers;
 
+mod extractors;
+
+mod bodies;
+
+mod depends;
+
+mod after;
+
+mod answers;
+
+mod nesting;
+
+mod middleware;
+
+#[cfg(feature = "templates")]
+mod templates;
+
+mod openapi;
+
 mod blocking;
 
 mod events;

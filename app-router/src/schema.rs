@@ -1,0 +1,137 @@
+//! JSON Schemas of types (2020-12, by schemars), and what in a value does not fit one.
+//!
+//! Serde stops at the first mistake, which is what a request that is right costs. Of one that is not, all mistakes are
+//! told: the value is held against the schema of its type.
+
+mod check;
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::Value;
+
+use self::check::Check;
+use crate::{Issue, Part};
+
+/// The schema of a type as it is read, made once.
+pub(crate) fn of<T: JsonSchema + 'static>() -> Arc<Schema> {
+    Arc::clone(&known::<T>().schema)
+}
+
+/// What a value breaks of the bounds that its type's schema has beyond what serde checks: lengths, ranges, sizes. `value`
+/// is asked for only if it has any.
+pub(crate) fn out_of_bounds<T: JsonSchema + 'static>(
+    part: Part,
+    written: Written,
+    value: impl FnOnce(&Schema) -> Value,
+) -> Vec<Issue> {
+    let known = known::<T>();
+    if !known.has_bounds {
+        return Vec::new();
+    }
+    let mut found = issues(&known.schema, &value(&known.schema), part, written);
+    // Serde took the value. What else a schema says, such as the name of a field that has another beside it, is not the
+    // whole truth.
+    found.retain(|issue| BOUNDS.contains(&issue.kind()));
+    found
+}
+
+/// The keywords that serde does not look at. A `pattern` is not looked at here either: it would take an engine for regular
+/// expressions.
+const BOUNDS: [&str; 12] = [
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minProperties",
+    "maxProperties",
+];
+
+struct Known {
+    schema: Arc<Schema>,
+    has_bounds: bool,
+}
+
+/// What is known of a type. As many are kept as the program has types that requests are read into.
+fn known<T: JsonSchema + 'static>() -> Arc<Known> {
+    static KNOWN: OnceLock<RwLock<HashMap<TypeId, Arc<Known>>>> = OnceLock::new();
+    let all = KNOWN.get_or_init(RwLock::default);
+    let id = TypeId::of::<T>();
+    if let Some(known) = all.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
+        return Arc::clone(known);
+    }
+    let schema = SchemaGenerator::default().into_root_schema_for::<T>();
+    let known = Arc::new(Known {
+        has_bounds: has_bounds(schema.as_value()),
+        schema: Arc::new(schema),
+    });
+    let mut all = all.write().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(all.entry(id).or_insert(known))
+}
+
+/// Whether a schema has bounds that are not those of a type of integers.
+fn has_bounds(schema: &Value) -> bool {
+    match schema {
+        Value::Object(members) => {
+            let format = members.get("format").and_then(Value::as_str);
+            let natural = format.and_then(range_of);
+            let is_bound = |(name, bound): (&String, &Value)| {
+                let is_natural = natural.as_ref().is_some_and(|range| match &**name {
+                    "minimum" => integer(bound) == Some(*range.start()),
+                    "maximum" => integer(bound) == Some(*range.end()),
+                    _ => false,
+                });
+                BOUNDS.contains(&&**name) && !is_natural
+            };
+            members.iter().any(is_bound) || members.values().any(has_bounds)
+        }
+        Value::Array(items) => items.iter().any(has_bounds),
+        _ => false,
+    }
+}
+
+/// How the values of a part are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// As JSON: a number is a number.
+    Json,
+    /// As text: a number is digits, and a list may have one member or none.
+    Text,
+}
+
+/// Everything in a value that does not fit the schema, at most [`check::MAX_ISSUES`].
+pub(crate) fn issues(schema: &Schema, value: &Value, part: Part, written: Written) -> Vec<Issue> {
+    Check::new(schema.as_value(), part, written).run(value)
+}
+
+/// The numbers that a format of integers has.
+fn range_of(format: &str) -> Option<RangeInclusive<i128>> {
+    Some(match format {
+        "int8" => i8::MIN.into()..=i8::MAX.into(),
+        "int16" => i16::MIN.into()..=i16::MAX.into(),
+        "int32" => i32::MIN.into()..=i32::MAX.into(),
+        "int64" | "int" => i64::MIN.into()..=i64::MAX.into(),
+        "uint8" => 0..=u8::MAX.into(),
+        "uint16" => 0..=u16::MAX.into(),
+        "uint32" => 0..=u32::MAX.into(),
+        "uint64" | "uint" => 0..=u64::MAX.into(),
+        _ => return None,
+    })
+}
+
+fn integer(value: &Value) -> Option<i128> {
+    match value {
+        Value::Number(number) => number.as_i128(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}

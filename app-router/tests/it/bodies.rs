@@ -1,0 +1,433 @@
+//! Bodies as handlers read them, and each way in which one can be wrong.
+
+use app_router::{Body, Form, Json, Multipart, Query, Router, Status, route};
+use bytes::Bytes;
+use gateway_spec::{AppError, BodyError};
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use test_client::TestClient;
+
+use crate::support::{Check, client, issues};
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Item {
+    #[schemars(length(min = 1, max = 5))]
+    name: String,
+    #[schemars(range(min = 0.0))]
+    price: f64,
+    #[serde(default)]
+    sizes: Vec<u8>,
+    seller: Option<Seller>,
+    #[serde(default)]
+    kind: Kind,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Seller {
+    id: u32,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", tag = "is")]
+enum Kind {
+    #[default]
+    New,
+    Used {
+        years: u8,
+    },
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Dry {
+    dry: Option<bool>,
+}
+
+fn app() -> TestClient {
+    async fn create(Query(dry): Query<Dry>, Json(item): Json<Item>) -> Status<201, Json<Item>> {
+        assert!(dry.dry.is_none_or(|dry| !dry));
+        Status(Json(item))
+    }
+    async fn login(Form(login): Form<Login>) -> String {
+        format!("{login:?}")
+    }
+    async fn count(Body(mut body): Body) -> Result<String, BodyError> {
+        let mut bytes = 0;
+        while let Some(chunk) = body.chunk().await? {
+            bytes += chunk.len();
+        }
+        Ok(format!("{bytes}"))
+    }
+    client(
+        Router::new()
+            .body_limit(200)
+            .post("/items", create)
+            .post("/login", login)
+            .post("/text", async |text: String| text)
+            .post("/bytes", async |bytes: Bytes| bytes)
+            .post(
+                "/large",
+                route(async |bytes: Bytes| format!("{}", bytes.len())).body_limit(1000),
+            )
+            .post("/count", count),
+    )
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Login {
+    user: String,
+    #[serde(default)]
+    role: Vec<String>,
+}
+
+#[tokio::test]
+async fn json_is_read_and_written() {
+    let app = app();
+    let body =
+        br#"{"name":"tea","price":3,"sizes":[1],"seller":{"id":7},"kind":{"is":"used","years":2}}"#;
+    for content_type in [
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/vnd.shop+json",
+    ] {
+        let answer = app
+            .post("/items")
+            .header("content-type", content_type)
+            .body(&body[..])
+            .send()
+            .await
+            .unwrap();
+        answer.check(
+            201,
+            r#"{"name":"tea","price":3.0,"sizes":[1],"seller":{"id":7},"kind":{"is":"used","years":2}}"#,
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_mistake_in_json_has_its_place() {
+    let app = app();
+    for (body, expected) in [
+        (
+            r#"{}"#,
+            &[
+                "body.name: is missing (missing)",
+                "body.price: is missing (missing)",
+            ][..],
+        ),
+        (
+            r#"{"name":7,"price":"x","sizes":[1,300,"x"],"seller":{"id":-1},"extra":1}"#,
+            &[
+                "body.extra: is not known (unknown)",
+                "body.name: is not a string (type)",
+                "body.price: is not a number (type)",
+                "body.seller.id: is not within 0 and 4294967295 (range)",
+                "body.sizes.1: is not within 0 and 255 (range)",
+                "body.sizes.2: is not an integer (type)",
+            ],
+        ),
+        (r#"[]"#, &["body: is not an object (type)"]),
+        (
+            r#"{"name":"a","price":1,"seller":3}"#,
+            &["body.seller: fits none of the forms that it may have (choice)"],
+        ),
+        (
+            r#"{"name":"a","price":1,"kind":{"is":"used"}}"#,
+            &["body.kind.years: is missing (missing)"],
+        ),
+    ] {
+        let answer = app
+            .post("/items")
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert_eq!(issues(&answer), expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn bounds_of_a_schema_are_kept_where_serde_is_content() {
+    let app = app();
+    let json = |body: &'static str| {
+        app.post("/items")
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+    };
+    let wrong = json(r#"{"name":"toolong","price":-1}"#).await.unwrap();
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        issues(&wrong),
+        [
+            "body.name: has more than 5 characters (maxLength)",
+            "body.price: is less than 0.0 (minimum)",
+        ]
+    );
+    let wrong = json(r#"{"name":"","price":0}"#).await.unwrap();
+    assert_eq!(
+        issues(&wrong),
+        ["body.name: has less than 1 characters (minLength)"]
+    );
+    assert_eq!(
+        json(r#"{"name":"fives","price":0}"#).await.unwrap().status,
+        201
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_json_at_all_is_refused_with_its_line_and_column() {
+    let app = app();
+    for (body, expected) in [
+        (
+            "",
+            "body: EOF while parsing a value at line 1 column 0 (syntax)",
+        ),
+        (
+            "{\n \"name\": }",
+            "body: expected value at line 2 column 10 (syntax)",
+        ),
+        (
+            "{} x",
+            "body: trailing characters at line 1 column 4 (syntax)",
+        ),
+    ] {
+        let answer = app
+            .post("/items?dry=x")
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        // Of the query the mistakes are told too, and the status is that of the body.
+        answer.check(400, "the body is not JSON");
+        assert_eq!(
+            issues(&answer),
+            ["query.dry: is not a boolean or null (type)", expected]
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_wrong_type_and_the_wrong_size_have_their_own_statuses() {
+    let app = app();
+    for (path, content_type) in [
+        ("/items", "text/plain"),
+        ("/items", ""),
+        ("/login", "application/json"),
+    ] {
+        let answer = app
+            .post(path)
+            .header("content-type", content_type)
+            .body("{}")
+            .send()
+            .await
+            .unwrap();
+        answer.check(415, "the body is of a type that is not read here");
+        assert!(issues(&answer)[0].starts_with("header.content-type: is not application/"));
+    }
+    for (path, size, status) in [
+        ("/bytes", 200, 200),
+        ("/bytes", 201, 413),
+        ("/large", 1000, 200),
+        ("/large", 1001, 413),
+        ("/count", 5000, 200),
+    ] {
+        let answer = app.post(path).body(vec![b'x'; size]).send().await.unwrap();
+        assert_eq!(answer.status.as_u16(), status, "{path} {size}");
+        if status == 413 {
+            let limit = size - 1;
+            assert_eq!(
+                issues(&answer),
+                [format!(
+                    "body: the body is larger than {limit} bytes (size)"
+                )]
+            );
+        }
+    }
+    let announced = app
+        .post("/bytes")
+        .body_to_come_of(10_000)
+        .open()
+        .reply()
+        .await
+        .unwrap();
+    assert_eq!(announced.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn forms_and_texts_are_read() {
+    let app = app();
+    let form = |body: &'static str| {
+        app.post("/login")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+            .send()
+    };
+    form("user=J%C3%B6rg+B&role=a&role=b")
+        .await
+        .unwrap()
+        .check(200, "Login { user: \"Jörg B\", role: [\"a\", \"b\"] }");
+    assert_eq!(
+        issues(&form("role=a").await.unwrap()),
+        ["body.user: is missing (missing)"]
+    );
+    app.post("/text")
+        .body("hé")
+        .send()
+        .await
+        .unwrap()
+        .check(200, "hé");
+    let broken = app.post("/text").body(&b"ab\xff"[..]).send().await.unwrap();
+    broken.check(400, "the body is not text");
+    assert_eq!(issues(&broken), ["body: is not UTF-8 at byte 2 (encoding)"]);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_or_is_late_is_told_so() {
+    let app = app();
+    for (error, status, expected) in [
+        (
+            BodyError::Malformed,
+            400,
+            "body: the request body is malformed or cut off (framing)",
+        ),
+        (
+            BodyError::Timeout,
+            408,
+            "body: the request body did not arrive in time (timeout)",
+        ),
+    ] {
+        let mut exchange = app.post("/bytes").body_to_come().open();
+        exchange.send("abc").await.unwrap();
+        exchange.fail(error);
+        let answer = exchange.reply().await.unwrap();
+        assert_eq!(answer.status.as_u16(), status);
+        assert_eq!(issues(&answer), [expected]);
+    }
+}
+
+async fn upload(mut form: Multipart) -> Result<String, AppError> {
+    let mut said = String::new();
+    while let Some(part) = form.next().await? {
+        let head = format!(
+            "{} {:?} {:?}",
+            part.name(),
+            part.file_name(),
+            part.content_type()
+        );
+        let text = part.text(20).await?;
+        said += &format!("{head}: {text}\n");
+    }
+    Ok(said)
+}
+
+const FORM: &str = "--XX\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\none\r\n--XX\r\n\
+    content-disposition: form-data; name=\"f\"; filename=\"n.txt\"\r\ncontent-type: text/plain\r\n\r\ntwo\r\n--XX--\r\n";
+
+fn uploads() -> TestClient {
+    client(Router::new().post("/", route(upload).body_limit(300)))
+}
+
+#[tokio::test]
+async fn forms_with_files_are_read_part_by_part_however_they_are_cut() {
+    let app = uploads();
+    for size in [1, 7, 64, FORM.len()] {
+        let pieces: Vec<Bytes> = FORM
+            .as_bytes()
+            .chunks(size)
+            .map(Bytes::copy_from_slice)
+            .collect();
+        app.post("/")
+            .header("content-type", "multipart/form-data; boundary=XX")
+            .body_chunks(pieces)
+            .send()
+            .await
+            .unwrap()
+            .check(
+                200,
+                "a None None: one\nf Some(\"n.txt\") Some(\"text/plain\"): two\n",
+            );
+    }
+}
+
+#[tokio::test]
+async fn broken_forms_with_files_have_their_4xx() {
+    let app = uploads();
+    let long = FORM.replace("two", &"x".repeat(21));
+    let endless = format!("--XX\r\nx-long: {}", "x".repeat(1000));
+    let binary = FORM.replace("one", "\u{1}").into_bytes();
+    let binary: Vec<u8> = binary
+        .into_iter()
+        .map(|byte| if byte == 1 { 0xff } else { byte })
+        .collect();
+    for (content_type, body, status, expected) in [
+        (
+            "text/plain",
+            FORM.as_bytes(),
+            415,
+            "header.content-type: is not multipart/form-data (content-type)",
+        ),
+        (
+            "multipart/form-data",
+            FORM.as_bytes(),
+            400,
+            "body: its content type has no boundary (multipart)",
+        ),
+        (
+            "multipart/form-data; boundary=XX",
+            &FORM.as_bytes()[..FORM.len() - 10],
+            400,
+            "body: field \"f\" received with incomplete data (multipart)",
+        ),
+        (
+            "multipart/form-data; boundary=XX",
+            b"hello",
+            400,
+            "body: incomplete multipart stream (multipart)",
+        ),
+        (
+            "multipart/form-data; boundary=XX",
+            long.as_bytes(),
+            413,
+            "body.f: is larger than 20 bytes (size)",
+        ),
+        (
+            "multipart/form-data; boundary=XX",
+            &binary,
+            422,
+            "body.a: is not UTF-8 (encoding)",
+        ),
+    ] {
+        let answer = app
+            .post("/")
+            .header("content-type", content_type)
+            .body(body.to_vec())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(issues(&answer), [expected]);
+        assert_eq!(answer.status.as_u16(), status, "{expected}");
+    }
+    // A head without an end is not collected for ever.
+    let pieces: Vec<Bytes> = endless
+        .as_bytes()
+        .chunks(50)
+        .map(Bytes::copy_from_slice)
+        .collect();
+    let answer = app
+        .post("/")
+        .header("content-type", "multipart/form-data; boundary=XX")
+        .body_chunks(pieces)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(
+        issues(&answer),
+        ["body: the body is larger than 300 bytes (size)"]
+    );
+}

@@ -1,0 +1,314 @@
+//! The document that a router makes of itself, and the page that shows it.
+
+use app_router::{
+    Cookies, Depends, Form, HeaderFields, Html, Json, Multipart, OpenApi, Operation, Params, Path,
+    Query, Router, Routes, Status, route,
+};
+use gateway_spec::{AppError, Done, WebSocket};
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use test_client::TestClient;
+
+use crate::support::Check;
+
+/// Something for sale.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Item {
+    /// What it is called.
+    #[schemars(length(min = 1))]
+    name: String,
+    #[serde(default)]
+    tags: Vec<Tag>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Tag {
+    text: String,
+    parent: Option<Box<Self>>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Page {
+    /// From one on.
+    page: Option<u32>,
+    tag: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Key {
+    x_key: String,
+    authorization: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Session {
+    sid: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Place {
+    b: u8,
+    a: String,
+}
+
+struct User;
+
+async fn user(_: HeaderFields<Key>) -> Depends<User> {
+    Depends::new(User)
+}
+
+fn router() -> Router {
+    async fn list(_: Query<Page>) -> Json<Vec<Item>> {
+        Json(Vec::new())
+    }
+    async fn create(_: Depends<User>, Json(item): Json<Item>) -> Status<201, Json<Item>> {
+        Status(Json(item))
+    }
+    async fn delete(_: Path<u64>, _: Cookies<Session>) -> StatusCode {
+        StatusCode::NO_CONTENT
+    }
+    async fn socket(socket: WebSocket, _: Params) -> Result<Done, AppError> {
+        socket.handshake.deny(StatusCode::GONE).await
+    }
+    let gone = |operation: &mut Operation| {
+        operation.response(StatusCode::NO_CONTENT, "it is no more");
+        operation.rejects(StatusCode::NOT_FOUND, "there was none");
+    };
+    Router::new()
+        .openapi(OpenApi::new("Shop", "1.2").description("Buy things."))
+        .provide(user)
+        .get("/items", route(list).summary("All items").tag("items"))
+        .post(
+            "/items",
+            route(create).name("create_item").description("Adds *one*."),
+        )
+        .delete("/items/{id}", route(delete).deprecated().describe(gone))
+        .get("/at/{a}/{b}", async |_: Path<Place>| "at")
+        .get("/files/{*rest}", async || Html(""))
+        .post("/form", async |_: Form<Tag>| "")
+        .post("/upload", async |_: Multipart| "")
+        .websocket("/ws/{room}", socket)
+        .get("/secret", route(async || "").hidden())
+        .route("REPORT".parse().unwrap(), "/items", async || "")
+}
+
+fn routes() -> Routes {
+    router().build().unwrap()
+}
+
+async fn document() -> Value {
+    let app = TestClient::new(routes());
+    let reply = app.get("/openapi.json").send().await.unwrap();
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    reply.json()
+}
+
+#[tokio::test]
+async fn paths_methods_and_what_is_said_of_them_are_in_the_document() {
+    let document = document().await;
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(
+        document["info"],
+        json!({"title": "Shop", "version": "1.2", "description": "Buy things."})
+    );
+    let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
+    assert_eq!(
+        paths,
+        [
+            "/at/{a}/{b}",
+            "/files/{rest}",
+            "/form",
+            "/items",
+            "/items/{id}",
+            "/upload",
+            "/ws/{room}"
+        ]
+    );
+    let items = document["paths"]["/items"].as_object().unwrap();
+    assert_eq!(items.keys().collect::<Vec<_>>(), ["get", "post"]);
+    assert_eq!(items["get"]["summary"], "All items");
+    assert_eq!(items["get"]["tags"], json!(["items"]));
+    assert_eq!(items["get"]["operationId"], "get_items");
+    assert_eq!(items["post"]["operationId"], "create_item");
+    assert_eq!(items["post"]["description"], "Adds *one*.");
+    let delete = &document["paths"]["/items/{id}"]["delete"];
+    assert_eq!(delete["deprecated"], true);
+    assert_eq!(
+        delete["responses"]["204"],
+        json!({"description": "it is no more"})
+    );
+    assert_eq!(delete["responses"]["404"]["description"], "there was none");
+    let socket = &document["paths"]["/ws/{room}"]["get"];
+    assert_eq!(socket["x-websocket"], true);
+    assert_eq!(
+        socket["responses"]["101"]["description"],
+        "a WebSocket is open"
+    );
+}
+
+#[tokio::test]
+async fn parameters_come_from_the_types_of_handlers_and_providers() {
+    let document = document().await;
+    let parameters = |path: &str, method: &str| -> Vec<String> {
+        let list = document["paths"][path][method]["parameters"]
+            .as_array()
+            .unwrap();
+        let text = |parameter: &Value| {
+            let kind = parameter["schema"]["type"].to_string();
+            format!(
+                "{} {} {} {kind}",
+                parameter["in"].as_str().unwrap(),
+                parameter["name"].as_str().unwrap(),
+                parameter.get("required").is_some()
+            )
+        };
+        list.iter().map(text).collect()
+    };
+    assert_eq!(
+        parameters("/items", "get"),
+        [
+            "query page false [\"integer\",\"null\"]",
+            "query tag true \"array\""
+        ]
+    );
+    let page = &document["paths"]["/items"]["get"]["parameters"][0];
+    assert_eq!(page["description"], "From one on.");
+    // Authorization is described otherwise.
+    assert_eq!(
+        parameters("/items", "post"),
+        ["header x-key true \"string\""]
+    );
+    assert_eq!(
+        parameters("/items/{id}", "delete"),
+        ["path id true \"integer\"", "cookie sid true \"string\""]
+    );
+    assert_eq!(
+        parameters("/at/{a}/{b}", "get"),
+        ["path a true \"string\"", "path b true \"integer\""]
+    );
+    assert_eq!(
+        parameters("/files/{rest}", "get"),
+        ["path rest true \"string\""]
+    );
+}
+
+#[tokio::test]
+async fn bodies_refer_to_their_schemas_and_only_what_is_used_is_defined() {
+    let document = document().await;
+    let create = &document["paths"]["/items"]["post"];
+    assert_eq!(
+        create["requestBody"],
+        json!({"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Item"}}}})
+    );
+    // What is written always has the list, which may be left out of what is read.
+    assert_eq!(
+        create["responses"]["201"]["content"]["application/json"]["schema"]["$ref"],
+        "#/components/schemas/ItemWritten"
+    );
+    assert_eq!(
+        create["responses"]["422"]["content"]["application/problem+json"]["schema"]["$ref"],
+        "#/components/schemas/Problem"
+    );
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    assert_eq!(
+        schemas.keys().collect::<Vec<_>>(),
+        [
+            "Item",
+            "ItemWritten",
+            "Problem",
+            "Step",
+            "Tag",
+            "TagWritten"
+        ]
+    );
+    assert_eq!(schemas["Item"]["description"], "Something for sale.");
+    assert_eq!(schemas["Item"]["required"], json!(["name"]));
+    assert_eq!(schemas["ItemWritten"]["required"], json!(["name", "tags"]));
+    let page = &document["paths"]["/files/{rest}"]["get"]["responses"]["200"];
+    assert_eq!(page["content"], json!({"text/html": {"schema": {}}}));
+    let upload = &document["paths"]["/upload"]["post"]["requestBody"]["content"];
+    assert!(upload.get("multipart/form-data").is_some());
+}
+
+#[tokio::test]
+async fn every_reference_has_its_target() {
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str));
+                members.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let document = document().await;
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 5);
+    for reference in found {
+        assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_and_its_files_are_served_with_a_policy_wherever_it_is_mounted() {
+    let app = TestClient::new(Router::new().mount("/v1", routes()).build().unwrap());
+    let page = app.get("/v1/docs").send().await.unwrap();
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    assert!(
+        page.header("content-security-policy")
+            .unwrap()
+            .starts_with("default-src 'none'")
+    );
+    assert!(page.text().contains("data-document=\"openapi.json\""));
+    assert!(!page.text().contains("http:") && !page.text().contains("https:"));
+    for (file, kind) in [
+        ("page.js", "text/javascript; charset=utf-8"),
+        ("page.css", "text/css; charset=utf-8"),
+    ] {
+        assert!(page.text().contains(&format!("\"docs/{file}\"")));
+        let file = app.get(&format!("/v1/docs/{file}")).send().await.unwrap();
+        assert_eq!(file.header("content-type"), Some(kind));
+        assert!(!file.text().is_empty());
+    }
+    let elsewhere = Router::new()
+        .openapi(
+            OpenApi::new("Shop", "1")
+                .document_at("/api/spec.json")
+                .page_at("/help/api"),
+        )
+        .build()
+        .unwrap();
+    let elsewhere = TestClient::new(elsewhere);
+    let page = elsewhere.get("/help/api").send().await.unwrap();
+    assert!(page.text().contains("data-document=\"../api/spec.json\""));
+    assert!(page.text().contains("\"api/page.js\""));
+    assert_eq!(
+        elsewhere.get("/api/spec.json").send().await.unwrap().status,
+        StatusCode::OK
+    );
+    let bare = Router::new()
+        .openapi(OpenApi::new("Shop", "1").without_page())
+        .build()
+        .unwrap();
+    let bare = TestClient::new(bare);
+    bare.get("/docs")
+        .send()
+        .await
+        .unwrap()
+        .check(404, "Not Found");
+    let document: Value = bare.get("/openapi.json").send().await.unwrap().json();
+    assert_eq!(
+        document,
+        json!({"openapi": "3.1.0", "info": {"title": "Shop", "version": "1"}, "paths": {}})
+    );
+    // A route of the application's own is not hidden by the page.
+    let twice = router().get("/docs", async || "").build().unwrap_err();
+    assert!(twice.to_string().contains("`GET /docs`"), "{twice}");
+}
