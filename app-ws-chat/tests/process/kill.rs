@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use crate::client::Client;
-use crate::program::{Program, Scratch};
+use crate::program::{Program, Scratch, wait_for};
 
 const SPEAKERS: usize = 8;
 const LIVES: u64 = 4;
@@ -29,9 +29,7 @@ fn nothing_that_was_acknowledged_is_lost_and_nothing_is_said_twice() {
                 let answered = &answered;
                 scope.spawn(move || speak(speaker, left, address, (life, number), answered));
             }
-            while answered.load(Ordering::Relaxed) < 60 {
-                thread::yield_now();
-            }
+            wait_for(&answered, 60);
             program.kill();
         });
     }

@@ -4,6 +4,20 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Waits for traffic, and not for ever: who speaks may have failed.
+pub(crate) fn wait_for(count: &AtomicU64, least: u64) {
+    let start = Instant::now();
+    while count.load(Ordering::Relaxed) < least {
+        assert!(start.elapsed() < PATIENCE, "{count:?} of {least}");
+        std::thread::yield_now();
+    }
+}
+
+/// What must happen does so within this time.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running chat. Dropped, it is killed.
 pub(crate) struct Program {

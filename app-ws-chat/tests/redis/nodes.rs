@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::client::Client;
 use crate::engine::Engine;
-use crate::program::Program;
+use crate::program::{Program, wait_for};
 
 const SPEAKERS: usize = 6;
 
@@ -66,9 +66,7 @@ fn check(fault: Fault) {
                 scope.spawn(move || speak(speaker, number, &nodes, said))
             })
             .collect();
-        while said.load(Ordering::Relaxed) < BEFORE {
-            thread::yield_now();
-        }
+        wait_for(&said, BEFORE);
         match fault {
             Fault::Node => raw.kill(),
             Fault::Engine => {
