@@ -55,7 +55,12 @@ impl Target {
             .parse()
             .map_err(|_| malformed())?;
         let authority = uri.authority().ok_or_else(malformed)?;
-        if authority.as_str().contains('@') {
+        // A port that is no number of a port is not the default one.
+        let whole = match authority.port_u16() {
+            Some(port) => authority.as_str() == format!("{}:{port}", authority.host()),
+            None => authority.as_str() == authority.host(),
+        };
+        if !whole {
             return Err(malformed());
         }
         let host = authority.host().trim_matches(['[', ']']).to_owned();

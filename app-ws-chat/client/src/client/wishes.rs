@@ -141,7 +141,7 @@ impl Client {
     }
 
     /// Asks for messages older than those in the log. Does nothing if there are none, the log is full, or it was asked
-    /// already; [`Event::History`] says when they are there.
+    /// already; [`Event::History`](crate::Event::History) says when they are there.
     pub fn older(&mut self, name: &str, now: Instant) {
         let Some(room) = self.rooms.get_mut(name) else {
             return;
