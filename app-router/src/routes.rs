@@ -180,8 +180,8 @@ impl Routes {
         };
         match self.slashes {
             Slashes::Ignore => self.at(scope, &other).unwrap_or(Found::Nothing),
-            // As an address, a path that begins with two slashes is another host's.
-            _ if scope.uri.path().starts_with("//") => Found::Nothing,
+            // As an address, a path that begins with two slashes is another host's; browsers take `\` for one.
+            _ if is_another_hosts(scope.uri.path()) => Found::Nothing,
             _ if self.tree.at(&other).is_ok() => Found::Elsewhere,
             _ => Found::Nothing,
         }
@@ -279,6 +279,12 @@ fn set_label(scope: &Scope, pattern: &'static str) {
 
 fn refusal(status: StatusCode) -> Response {
     Rejection::of(status).into_response()
+}
+
+/// Whether a browser would read a path as the address of another host.
+fn is_another_hosts(path: &str) -> bool {
+    path.get(1..)
+        .is_some_and(|rest| rest.starts_with(['/', '\\']))
 }
 
 /// Sends the client to the path with a slash more or less at its end.
