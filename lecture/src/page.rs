@@ -1,6 +1,6 @@
 //! The page, what it asks for and what it is told: an application over `app-router`.
 
-use app_router::{Event as SentEvent, Json, Request, Router, Routes, Sse};
+use app_router::{Event as SentEvent, Request, Router, Routes, Sse};
 use gateway_spec::{AppError, Response, Scope};
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
@@ -119,12 +119,12 @@ struct Most {
     workers: u32,
 }
 
-async fn offer(ground: Ground) -> Json<Offer> {
+async fn offer(ground: Ground) -> Result<Response, AppError> {
     let works = Work::ALL.map(|work| WorkOffer {
         name: work.name(),
         code: work.code(),
     });
-    Json(Offer {
+    let offer = Offer {
         ground,
         experiments: Experiment::all(ground),
         works: works.into(),
@@ -133,7 +133,9 @@ async fn offer(ground: Ground) -> Json<Offer> {
             milliseconds: MOST_MILLISECONDS,
             workers: MOST_WORKERS,
         },
-    })
+    };
+    let json = serde_json::to_vec(&offer)?;
+    Ok(Response::typed("application/json", json))
 }
 
 #[derive(Deserialize)]
