@@ -122,6 +122,7 @@ impl Params {
         ParamIter {
             params: self,
             next: 0,
+            names: self.pattern(),
         }
     }
 
@@ -160,13 +161,15 @@ impl<'a> IntoIterator for &'a Params {
 pub struct ParamIter<'a> {
     params: &'a Params,
     next: usize,
+    /// What is left of the pattern.
+    names: &'static str,
 }
 
 impl<'a> Iterator for ParamIter<'a> {
     type Item = (&'static str, Cow<'a, str>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let name = pattern::names(self.params.pattern()).nth(self.next)?;
+        let name = pattern::next_name(&mut self.names)?;
         let value = self.params.value(self.next)?;
         self.next += 1;
         Some((name, value))

@@ -61,19 +61,25 @@ pub(crate) fn prefix_on_the_wire(prefix: &'static str) -> Result<Cow<'static, st
 /// The names of a pattern's parameters, in order; that of a catch-all without its `*`.
 pub(crate) fn names(pattern: &'static str) -> impl Iterator<Item = &'static str> {
     let mut rest = pattern;
-    std::iter::from_fn(move || {
-        loop {
-            rest = &rest[rest.find('{')? + 1..];
-            // A doubled brace stands for itself.
-            if let Some(after) = rest.strip_prefix('{') {
-                rest = after;
-                continue;
-            }
-            let name;
-            (name, rest) = rest.split_once('}')?;
-            return Some(name.strip_prefix('*').unwrap_or(name));
+    std::iter::from_fn(move || next_name(&mut rest))
+}
+
+/// The next parameter's name in the rest of a pattern, which becomes what follows it.
+pub(crate) fn next_name(rest: &mut &'static str) -> Option<&'static str> {
+    loop {
+        // Patterns are short: a plain loop is less than what a searcher needs to begin.
+        let open = rest.bytes().position(|byte| byte == b'{')?;
+        *rest = &rest[open + 1..];
+        // A doubled brace stands for itself.
+        if let Some(after) = rest.strip_prefix('{') {
+            *rest = after;
+            continue;
         }
-    })
+        let close = rest.bytes().position(|byte| byte == b'}')?;
+        let name = &rest[..close];
+        *rest = &rest[close + 1..];
+        return Some(name.strip_prefix('*').unwrap_or(name));
+    }
 }
 
 /// A part of a pattern.
