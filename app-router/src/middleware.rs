@@ -1,7 +1,7 @@
 //! Middleware for browsers' sessions and against misuse. Each is a function that wraps any application, as those of
 //! `adapters::middleware` are: CORS, timeouts, limits, compression and request ids are there.
 //!
-//! The order from the outside in: `request_id`, `cors`, `catch_panic`, [`rate_limit`], `timeout`, [`csrf`], [`sessions`].
+//! The order from the outside in: `request_id`, `cors`, `catch_panic`, [`rate_limit()`], `timeout`, [`csrf()`], [`sessions()`].
 //!
 //! ```
 //! use std::time::Duration;

@@ -80,7 +80,7 @@ pub fn panic_text(payload: &(dyn Any + Send)) -> String {
 }
 
 /// Logs what a call failed with, with its label (APP-6): a leaving client is not the application's error (APP-5); neither is a status
-/// that it chose, unless it is a server's. However much it says, it is a line ([`printable`]).
+/// that it chose, unless it is a server's. However much it says, it is a line ([`printable()`]).
 pub fn report(scope: &HttpScope, error: &AppError) {
     report_of(&scope.method, scope.uri.path(), scope.label.get(), error);
 }

@@ -7,7 +7,7 @@
 //! - [`local`]: an exchange whose client is in the process too.
 //! - [`lifespan`]: starts the application, and stops it.
 //! - [`poll_confined`], [`report`], [`Exchange::settle`]: what becomes of panics, errors and forgotten answers.
-//! - [`printable`]: what others say, as a line of a log may show it.
+//! - [`printable()`]: what others say, as a line of a log may show it.
 #![forbid(unsafe_code)]
 
 mod call;

@@ -14,7 +14,7 @@ use crate::{Extract, Issue, Operation, Params, Part, Rejection, RequestParts, St
 
 /// The parameters of the path: one value, a tuple in their order, or a struct or a map by their names.
 ///
-/// Values are percent-decoded. [`Params`](crate::Params) has them as text. A value that does not parse is a 422, as in
+/// Values are percent-decoded. [`Params`] has them as text. A value that does not parse is a 422, as in
 /// FastAPI.
 ///
 /// # Examples
