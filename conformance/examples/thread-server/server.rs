@@ -124,7 +124,9 @@ impl Call {
         // Both are free of control bytes: http1 has checked them.
         let (method, path) = (&self.scope.method, self.scope.uri.path());
         let label = self.scope.label.get().unwrap_or(path);
-        eprintln!("ERROR {method} {label}: {what}");
+        // What the application says need not be, and a failure is one line.
+        let what = what.to_string();
+        eprintln!("ERROR {method} {label}: {}", what.escape_debug());
     }
 }
 
