@@ -210,12 +210,15 @@ impl Room {
         if order.act == Act::Kick && target.is_none() {
             return Err(Refusal::Nobody);
         }
+        // Who is pardoned is seldom here.
+        let before = || self.rules.nick_of(order.user?).cloned();
+        let nick = target.map(|one| one.person.nick).or_else(before);
         Ok(Ruling {
             ts: now,
             room: Some(self.name.clone()),
             act: order.act,
             user: order.user,
-            nick: target.map(|one| one.person.nick),
+            nick,
             ms: order.time,
             by,
             by_user,

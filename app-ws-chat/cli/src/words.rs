@@ -87,10 +87,10 @@ pub(crate) fn moderated(what: &Moderated) -> String {
         .by
         .as_deref()
         .map_or_else(|| "The host".to_owned(), harmless);
-    let whom = what
-        .user
-        .as_ref()
-        .map_or_else(|| "somebody".to_owned(), |user| harmless(&user.nick));
+    let whom = what.user.as_ref().map_or_else(
+        || "somebody".to_owned(),
+        |one| harmless(one.nick.as_ref().unwrap_or(&one.user)),
+    );
     let time = |else_what: &str| match what.for_ms {
         Some(ms) => format!(" for {}", span(Duration::from_millis(ms))),
         None => else_what.to_owned(),
@@ -155,7 +155,7 @@ pub(crate) fn penalties(bans: &[Penalty], mutes: &[Penalty], zone: &TimeZone) ->
 mod tests {
     use std::time::Duration;
 
-    use chat_client::Moderated;
+    use chat_client::{Moderated, Target};
     use jiff::tz::{TimeZone, offset};
 
     use super::{day, harmless, moderated, names, span, time_of_day};
@@ -219,5 +219,16 @@ mod tests {
             ..what
         };
         assert_eq!(moderated(&kick), "Bea put somebody out for 60 s: too loud");
+        let of_one = |nick: Option<&str>| Moderated {
+            act: "unban".into(),
+            user: Some(Target {
+                user: "9f9f".into(),
+                nick: nick.map(Into::into),
+            }),
+            reason: None,
+            ..kick.clone()
+        };
+        assert_eq!(moderated(&of_one(Some("Cyd"))), "Bea lets Cyd in again.");
+        assert_eq!(moderated(&of_one(None)), "Bea lets 9f9f in again.");
     }
 }

@@ -117,13 +117,22 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// Whom a moderator did something to.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+pub struct Target {
+    /// Who it is, whatever the nickname.
+    pub user: Arc<str>,
+    /// What they are called, if the server knows: whom it concerns need not be here.
+    pub nick: Option<Arc<str>>,
+}
+
 /// What a moderator did.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Moderated {
     /// The act: `kick`, `ban`, `mute`, `slow` and their likes.
     pub act: Box<str>,
     /// To whom.
-    pub user: Option<Person>,
+    pub user: Option<Target>,
     /// For how long, in milliseconds; without it, for ever, or the question does not arise.
     pub for_ms: Option<u64>,
     /// The room's slow mode, if that is it, in milliseconds.
@@ -262,7 +271,7 @@ struct Fields<'a> {
     after_ms: Option<u64>,
     msg: Option<Box<str>>,
     act: Option<Box<str>>,
-    user: Option<Person>,
+    user: Option<Target>,
     for_ms: Option<u64>,
     every_ms: Option<u64>,
     by: Option<Box<str>>,

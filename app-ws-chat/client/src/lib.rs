@@ -56,7 +56,7 @@ pub use ending::{Close, Reason, Verdict, verdict};
 pub use event::{Arrival, Event, Fault, Recovery, Wanted};
 pub use frame::{
     BadFrame, Bye, Message, Moderated, Penalty, Person, Position, Presence, Refusal, Reply,
-    SUBPROTOCOL, ServerFrame,
+    SUBPROTOCOL, ServerFrame, Target,
 };
 pub use log::{Entry, Hole, HoleState, Log, Past};
 pub use request::Act;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Bar, Change, Kind, SANCTIONS, Sanction};
 use crate::message::Timestamp;
-use crate::name::UserId;
+use crate::name::{Nick, UserId};
 use crate::refusal::Refusal;
 
 /// What is in force in a room, or in all of them.
@@ -82,6 +82,13 @@ impl Rules {
             None => Ok(()),
             Some(left) => Err(Refusal::Muted { left }),
         }
+    }
+
+    /// What somebody was called who is under a sanction.
+    #[must_use]
+    pub fn nick_of(&self, user: UserId) -> Option<&Nick> {
+        let sanction = self.bans.get(&user).or_else(|| self.mutes.get(&user));
+        sanction.and_then(|sanction| sanction.nick.as_ref())
     }
 
     /// How long each user has to wait between two messages; zero: not at all.

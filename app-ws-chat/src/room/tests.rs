@@ -262,6 +262,8 @@ fn who_is_kicked_or_banned_is_out_with_all_connections_and_not_in_again() {
         join(&mut room, 4, 1, Rank::Guest).map(drop),
         barred(Bar::Banned, None)
     );
+    let pardon = room.decide(order(Act::Unban, 1, None), "host".into(), None, NOW);
+    assert!(pardon.unwrap().nick.is_some(), "a name is remembered");
     assert!(rule(&mut room, Act::Unban, 1, None).is_ok());
     assert!(join(&mut room, 4, 1, Rank::Guest).is_ok());
     for act in [Act::Kick, Act::Ban, Act::Mute] {

@@ -244,7 +244,7 @@ async fn a_moderator_is_obeyed_and_everybody_is_told() {
     .await;
     people[0].say(&format!("/unban {id}"));
     until(&mut people, "all know", |people| {
-        people[0].screen().contains("Ada lets ")
+        people[0].screen().contains("* Ada lets Bea in again.")
     })
     .await;
     people[1].say("/again");
