@@ -20,6 +20,7 @@ use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, pidfd_open, pidfd_send_
 use crate::client::{Client, PATIENCE, patience};
 use crate::evidence::{self, needs_its_own};
 use crate::peer::RESET;
+use crate::process::Process;
 
 pub use rustix::process::Signal;
 
@@ -211,7 +212,7 @@ impl Subject {
         Server {
             name: self.name.clone(),
             address: None,
-            process: Some(Process {
+            process: Some(Running {
                 output: Lines::collect(child.stdout.take().expect("it is piped")),
                 log: match child.stderr.take() {
                     Some(log) => Lines::collect(log),
@@ -266,12 +267,12 @@ impl Options {
 pub struct Server {
     name: String,
     address: Option<SocketAddr>,
-    process: Option<Process>,
+    process: Option<Running>,
 }
 
 /// The child process of a server.
 #[derive(Debug)]
-struct Process {
+struct Running {
     output: Lines,
     log: Lines,
     handle: OwnedFd,
@@ -290,7 +291,7 @@ impl Server {
 
     /// What can only be done to a child of ours.
     #[track_caller]
-    fn process(&self) -> &Process {
+    fn process(&self) -> &Running {
         match &self.process {
             Some(process) => process,
             None => needs_its_own("sends it signals, reads its log, or watches its end"),
@@ -462,6 +463,17 @@ impl Server {
         }
     }
 
+    /// Waits until it says that another process has taken over, and gives that one.
+    ///
+    /// # Panics
+    ///
+    /// If none does in time.
+    #[track_caller]
+    #[must_use]
+    pub fn successor(&self) -> Process {
+        Process::named_in(&self.wait_for_log("another process has taken over"))
+    }
+
     /// All that it has logged so far; after [`wait`](Self::wait), everything.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
@@ -475,7 +487,7 @@ impl Server {
     }
 }
 
-impl Process {
+impl Running {
     fn wait_for_url(&self) -> Option<String> {
         let said = self.output.wait_for(PATIENCE, |line| url(line).is_some());
         url(&said?)

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conformance::{Client, Options, PATIENCE, Server, Signal, Subject};
+use conformance::{Client, Options, PATIENCE, Process, Server, Signal, Subject};
 
 use nginx::nginx_stands_before_it;
 use relay::{Relay, Seen};
@@ -231,27 +231,14 @@ fn wrk_sees_no_error_when_it_pipelines(subject: &Subject) {
 }
 
 /// Restarts a server once so many answers were seen; where that is counted, and who it is now.
-fn restart_at(server: &Server, answered: impl Fn() -> usize) -> rustix::process::Pid {
+fn restart_at(server: &Server, answered: impl Fn() -> usize) -> Process {
     let begun = Instant::now();
     while answered() < 200 {
         assert!(begun.elapsed() < PATIENCE, "nobody asks");
         thread::park_timeout(Duration::from_millis(1));
     }
     server.signal(Signal::USR2);
-    let line = server.wait_for_log("another process has taken over");
-    let id = line
-        .split("pid=")
-        .nth(1)
-        .and_then(|rest| rest.split(' ').next());
-    let id = id
-        .and_then(|id| id.parse().ok())
-        .and_then(rustix::process::Pid::from_raw);
-    id.expect("it names the new process")
-}
-
-/// Ends the process that has taken over.
-fn end(new: rustix::process::Pid) {
-    rustix::process::kill_process(new, Signal::TERM).expect("it is running");
+    server.successor()
 }
 
 fn wrk_sees_no_error_at_a_restart(subject: &Subject) {
@@ -278,7 +265,7 @@ fn wrk_sees_no_error_at_a_restart(subject: &Subject) {
         let load = scope.spawn(|| wrk(&server, &[]));
         let new = restart_at(&server, answered);
         load.join().expect("wrk sees no error");
-        end(new);
+        new.signal(Signal::TERM);
     });
     assert_eq!(server.wait_for_process().code(), Some(0));
 }
@@ -349,7 +336,7 @@ fn h2load_loses_nothing_that_it_sent_at_a_restart(subject: &Subject) {
         new
     });
     assert_eq!(server.wait_for_process().code(), Some(0));
-    end(new);
+    new.signal(Signal::TERM);
     let seen = relay.seen();
     let Seen { asked, goaways, .. } = seen;
     // Each connection is told twice, and the client may leave before it is told again.

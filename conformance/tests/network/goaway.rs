@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::chapter;
-use super::processes::{taken_over, wait_until};
+use super::processes::wait_until;
 
 chapter! {
     a_restart_under_streams_loses_none,
@@ -110,7 +110,7 @@ fn a_restart_under_streams_loses_none(subject: &Subject) {
     };
     more(300);
     server.signal(Signal::USR2);
-    let new = taken_over(&server);
+    let new = server.successor();
     more(300);
     // Clients that ask without pause are told with the next answer, so the old one has nobody left.
     assert_eq!(server.wait_for_process().code(), Some(0));

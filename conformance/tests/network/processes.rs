@@ -1,51 +1,15 @@
 //! Servers that follow one another, and clients that ask meanwhile.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use conformance::{Client, PATIENCE, Server, Signal, Subject};
-use rustix::process::{Pid, kill_process, test_kill_process};
+use conformance::{Client, PATIENCE, Subject};
 
 use super::{PROGRAM, text};
-
-/// A process that nobody else ends.
-pub(super) struct Process(pub(super) Pid);
-
-impl Process {
-    /// The one that a line of the log names last.
-    pub(super) fn named_in(line: &str) -> Self {
-        let id = line.split("pid=").nth(1).expect("it names a process");
-        let id = id.split(' ').next().and_then(|id| id.parse().ok());
-        Self(id.and_then(Pid::from_raw).expect("an id"))
-    }
-
-    pub(super) fn signal(&self, signal: Signal) {
-        kill_process(self.0, signal).expect("it is running");
-    }
-
-    /// The file of its program.
-    pub(super) fn program(&self) -> PathBuf {
-        let link = format!("/proc/{}/exe", self.0.as_raw_nonzero());
-        std::fs::read_link(link).expect("it is running")
-    }
-
-    /// Waits until it is gone.
-    #[track_caller]
-    pub(super) fn wait(&self) {
-        // It is no child of ours, so there is nothing to wait on.
-        wait_until("its end", || test_kill_process(self.0).is_err());
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = kill_process(self.0, Signal::KILL);
-    }
-}
 
 /// Clients that ask as long as they are let.
 pub(super) struct Load {
@@ -120,11 +84,6 @@ impl Load {
         }
         self.answered.load(Ordering::Relaxed)
     }
-}
-
-/// Waits for the process that takes over.
-pub(super) fn taken_over(server: &Server) -> Process {
-    Process::named_in(&server.wait_for_log("another process has taken over"))
 }
 
 /// Asks until an answer says that it is the last: workers learn one after the other that they are to leave. Each is answered.

@@ -7,12 +7,12 @@ use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use conformance::{Client, Method, Options, PATIENCE, Signal, Subject};
+use conformance::{Client, Method, Options, PATIENCE, Process, Signal, Subject};
 use tungstenite::Message;
 
 use super::certificates::Authority;
 use super::http2::{self, Asked};
-use super::processes::{Load, Process, ask_until_told, configured, taken_over, unix, wait_until};
+use super::processes::{Load, ask_until_told, configured, unix, wait_until};
 use super::{Folder, chapter, text};
 
 chapter! {
@@ -114,7 +114,7 @@ fn no_client_is_refused_and_no_request_is_cut(subject: &Subject) {
     load.wait_for(50);
 
     server.signal(Signal::USR2);
-    let new = taken_over(&server);
+    let new = server.successor();
     load.wait_for(50);
     // The old one still serves those that it has, and tells them to come back elsewhere.
     socket
@@ -167,7 +167,7 @@ fn listeners_go_on_whoever_accepts(subject: &Subject) {
     // Fewer workers than listeners, and then more.
     let _ = folder.write("gateway.toml", "workers = 1\n");
     server.signal(Signal::USR2);
-    let one = taken_over(&server);
+    let one = server.successor();
     assert_eq!(server.wait_for_process().code(), Some(0));
     load.wait_for(20);
     let _ = folder.write("gateway.toml", "workers = 5\naccept = \"hand-off\"\n");
@@ -203,7 +203,7 @@ fn the_program_of_now_is_started(subject: &Subject) {
     std::fs::copy(super::PROGRAM, &next).expect("it can be copied");
     std::fs::rename(&next, &file).expect("it can be replaced");
     server.signal(Signal::USR2);
-    let new = taken_over(&server);
+    let new = server.successor();
     assert_eq!(new.program(), file, "and not one that is gone");
     assert_eq!(server.wait_for_process().code(), Some(0));
     assert_eq!(server.ask("/conformance/hello"), "Hello, world!");
@@ -227,7 +227,7 @@ fn the_program_that_a_link_leads_to_is_started(subject: &Subject) {
     let mut server = Subject::new(subject.name(), &link, &arguments).start();
     lead_to(&releases[1]);
     server.signal(Signal::USR2);
-    let second = taken_over(&server);
+    let second = server.successor();
     assert_eq!(second.program(), releases[1]);
     assert_eq!(server.wait_for_process().code(), Some(0));
     // A name is passed on from one to the next.
@@ -258,7 +258,7 @@ fn sockets_are_as_the_settings_of_now_say(subject: &Subject) {
     let now = format!("bind = {:?}\nunix-mode = \"640\"\n", [unix(&kept)]);
     let _ = folder.write("gateway.toml", &now);
     server.signal(Signal::USR2);
-    let new = taken_over(&server);
+    let new = server.successor();
     assert_eq!(server.wait_for_process().code(), Some(0));
     let mode = std::fs::metadata(&kept).expect("it is there").permissions();
     assert_eq!(mode.mode() & 0o777, 0o640);
@@ -314,11 +314,14 @@ fn systemd_is_told(subject: &Subject) {
     );
     assert_eq!(told.next(), "READY=1");
     server.signal(Signal::USR2);
-    let new = taken_over(&server);
+    let new = server.successor();
     // Which of the two processes is faster does not matter.
     let mut both = [told.next(), told.next()];
     both.sort();
-    assert_eq!(both, [format!("MAINPID={}", new.0), "READY=1".to_owned()]);
+    assert_eq!(
+        both,
+        [format!("MAINPID={}", new.id()), "READY=1".to_owned()]
+    );
     assert_eq!(server.wait_for_process().code(), Some(0));
     new.signal(Signal::TERM);
     assert_eq!(told.next(), "STOPPING=1");

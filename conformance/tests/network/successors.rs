@@ -4,12 +4,11 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::process::Command;
 
-use conformance::{Client, Options, Server, Signal, Subject};
+use conformance::{Client, Options, Process, Server, Signal, Subject};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::Pid;
 
 use super::certificates::Authority;
-use super::processes::{Load, Process, ask_until_told, configured, taken_over, unix, wait_until};
+use super::processes::{Load, ask_until_told, configured, unix, wait_until};
 use super::{Folder, chapter, text};
 
 chapter! {
@@ -48,7 +47,7 @@ fn a_new_process_that_cannot_start_changes_nothing(subject: &Subject) {
     // Mended, it works.
     let _ = folder.write("gateway.toml", "workers = 1\n");
     server.signal(Signal::USR2);
-    let _new = taken_over(&server);
+    let _new = server.successor();
     ask_until_told(&mut kept, "/conformance/hello");
     assert_eq!(server.wait_for_process().code(), Some(0));
     assert_eq!(server.ask("/conformance/hello"), "Hello, world!");
@@ -206,7 +205,7 @@ fn the_first_process_of_a_container_is_not_restarted(subject: &Subject) {
     let id = server.id();
     let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
     let first = children.expect("it is running").trim().parse().ok();
-    let first = Process(first.and_then(Pid::from_raw).expect("one process"));
+    let first = Process::with_id(first.expect("one process"));
     first.signal(Signal::USR2);
     let _ = server.wait_for_log("no restart");
     assert_eq!(server.ask("/conformance/hello"), "Hello, world!");

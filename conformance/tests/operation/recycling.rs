@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use conformance::{Client, Options, PATIENCE, Signal, Subject};
-use rustix::process::{Pid, kill_process};
+use conformance::{Client, Options, PATIENCE, Subject};
 
 use super::chapter;
 
@@ -12,26 +11,6 @@ chapter! {
     it_is_replaced_after_its_lifetime,
     it_is_replaced_for_its_memory,
     workers_are_as_many_as_the_cores_it_may_use,
-}
-
-/// The process that follows, which is no child of ours.
-struct Successor(Pid);
-
-impl Successor {
-    fn named_in(line: &str) -> Self {
-        let id = line
-            .split("pid=")
-            .nth(1)
-            .and_then(|rest| rest.split(' ').next());
-        let id = id.and_then(|id| id.parse().ok()).and_then(Pid::from_raw);
-        Self(id.expect("the line names a process"))
-    }
-}
-
-impl Drop for Successor {
-    fn drop(&mut self) {
-        let _ = kill_process(self.0, Signal::KILL);
-    }
 }
 
 /// Starts a server, and asks until it has been replaced, which is for this reason.
@@ -51,7 +30,7 @@ fn is_replaced(subject: &Subject, flags: &[&str], path: &str, reason: &str) {
     }
     let line = server.wait_for_log("recycling");
     assert!(line.contains(reason), "{line}");
-    let _successor = Successor::named_in(&server.wait_for_log("another process has taken over"));
+    let _successor = server.successor();
     // Whichever of them accepts: nobody is refused.
     assert_eq!(
         Client::connect(address).get("/conformance/hello").status,
