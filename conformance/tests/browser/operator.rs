@@ -50,6 +50,9 @@ pub(crate) async fn an_operator_sees_the_server(name: &'static str) {
         "off",
         "--grace",
         "60s",
+        // A head stays begun while browsers are looked at, which takes its time on a busy machine.
+        "--head-timeout",
+        "120s",
     ]);
     let mut server = peer(name).start_with(options);
     let driver = Driver::start();
