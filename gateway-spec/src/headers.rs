@@ -169,7 +169,12 @@ impl Headers {
             (_, Some(block)) => {
                 // In place: a copy of all that `Self` has room for costs more than what there is to be copied.
                 self.map.take();
-                self.form = Form::Block(Arc::clone(block));
+                let before = std::mem::replace(&mut self.form, Form::Block(Arc::clone(block)));
+                match before {
+                    // Places without anything: their drop would look into each.
+                    Form::List(List::Short([None, None])) => std::mem::forget(before),
+                    before => drop(before),
+                }
             }
             (_, None) => *self = Self::new(),
         }

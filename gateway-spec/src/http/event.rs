@@ -116,7 +116,7 @@ pub enum TrailersPlan {
     #[default]
     None,
     /// These names and no others; the server sends them as the `Trailer` field.
-    Announced(Box<[HeaderName]>),
+    Announced(Arc<[HeaderName]>),
     /// Unknown until the end, as gRPC's and http-body's are. Where the client cannot take them they are dropped.
     Maybe,
 }

@@ -85,8 +85,7 @@ impl Responder {
             trailers: TrailersPlan::None,
         };
         Respond {
-            side: Some(self.side),
-            event: Some(event),
+            owed: Some((self.side, event)),
         }
     }
 
@@ -298,20 +297,24 @@ pub(crate) fn poll_send(
 /// ```
 #[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Respond {
-    side: Option<SendSide>,
-    event: Option<HttpSend>,
+    /// Together, so that there is one thing to look for when it is dropped.
+    owed: Option<(SendSide, HttpSend)>,
 }
 
 impl Future for Respond {
     type Output = Result<Done, AppError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let me = &mut *self;
-        let Some(side) = &me.side else {
+        let Some((side, _)) = &self.owed else {
             return Poll::Ready(Err(Gone::Finished.into()));
         };
-        ready!(side.poll_send(cx, &mut me.event))?;
-        drop(me.side.take().map(SendSide::release));
+        if let Err(gone) = ready!(side.get().poll_ready(cx)) {
+            return Poll::Ready(Err(gone.into()));
+        }
+        if let Some((side, event)) = self.owed.take() {
+            side.get().send(event)?;
+            drop(side.release());
+        }
         Poll::Ready(Ok(done()))
     }
 }
@@ -413,4 +416,13 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Respond, Start<K>, Upgrading);
+opaque_debug!(Start<K>, Upgrading);
+
+impl fmt::Debug for Respond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let event = self.owed.as_ref().map(|(_, event)| event);
+        f.debug_struct("Respond")
+            .field("event", &event)
+            .finish_non_exhaustive()
+    }
+}

@@ -43,7 +43,7 @@ fn what_every_request_moves_stays_small() {
 #[cfg(target_pointer_width = "64")]
 fn what_an_application_waits_for_stays_small() {
     check! {
-        Respond = 264,
+        Respond = 256,
         Start<Plain> = 264,
         Sending<'_> = 56,
         Finish = 32,

@@ -279,7 +279,7 @@ impl Event {
             Start => start(head(200, &[]), "", true, TrailersPlan::None),
             StartMaybe => start(head(200, &[]), "", true, TrailersPlan::Maybe),
             StartAnnounced => {
-                let names = Box::new([HeaderName::from_static(ANNOUNCED)]);
+                let names = [HeaderName::from_static(ANNOUNCED)].into();
                 start(head(200, &[]), "", true, TrailersPlan::Announced(names))
             }
             StartOfTwo => start(head(200, &["2"]), "", true, TrailersPlan::None),
