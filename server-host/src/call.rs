@@ -364,9 +364,9 @@ impl Call {
 
     /// Both at once, of a request that is read or served: the answer to what is in the scope comes from the exchange.
     #[inline]
-    pub fn exchange_and_scope(&mut self) -> Option<(&Arc<Exchange>, &mut Scope)> {
+    pub fn exchange_and_scope(&mut self) -> Option<(&mut Arc<Exchange>, &mut Scope)> {
         let kit = self.kit.as_deref_mut()?;
-        Some((&kit.exchange, &mut kit.scope))
+        Some((&mut kit.exchange, &mut kit.scope))
     }
 
     /// Whether a call is under way: begun and not ended.

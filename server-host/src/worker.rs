@@ -5,11 +5,12 @@ mod seat;
 
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gateway_spec::{Capabilities, ConnectionInfo, HttpScope, Scope, Signal, State, WorkerThread};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
@@ -315,7 +316,7 @@ impl Worker {
 
     #[inline]
     fn lock_kits(&self) -> MutexGuard<'_, Kits> {
-        self.kits.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kits.lock()
     }
 
     /// A call that was counted has returned, or was dropped.

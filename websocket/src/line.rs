@@ -12,16 +12,13 @@
 mod transport;
 mod wire;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Waker,
-};
+use std::{fmt, sync::Arc, task::Waker};
 
 use bytes::Bytes;
 use gateway_spec::{
     Abort, ConnectionInfo, Gone, HttpSend, HttpTransport, Scope, Signal, WebSocketReceive,
 };
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     frame::Frame,
@@ -158,8 +155,8 @@ impl<O: Outbox> Line<O> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<O>> {
-        // No code of others runs under this lock, so a poisoned one is still whole.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        // No code of others runs under it.
+        self.inner.lock()
     }
 }
 

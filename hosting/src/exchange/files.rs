@@ -6,10 +6,11 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use gateway_spec::{FileRegion, Gone};
+use parking_lot::MutexGuard;
 
 use super::{Exchange, FilesTaken, Outgoing, Queued, State, wake};
 

@@ -20,7 +20,7 @@ mod reply;
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -29,6 +29,7 @@ use gateway_spec::{
     HttpTransport, Response, ResponseHead, SendError, Signal, TrailersPlan,
 };
 use http::{HeaderMap, StatusCode};
+use parking_lot::{Mutex, MutexGuard};
 
 use inbound::{Inbound, Unread};
 use reply::Reply;
@@ -170,7 +171,7 @@ impl Exchange {
 
     /// Makes it the exchange of the next request. `&mut` is the proof that no handle of the last one lives (SRV-9).
     pub fn begin(&mut self, facts: Facts, body: BodyLength, body_limit: u64) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.get_mut();
         // Raised with the end: by `finish`, or before it where a handle of the last one still lived then.
         debug_assert!(state.signal.is_none() || state.gone.is_some());
         state.inbound.begin(body, body_limit);
@@ -296,6 +297,31 @@ impl Exchange {
         Some(write(head, body))
     }
 
+    /// As [`write_whole`](Self::write_whole), without the lock and from where it lies if nobody else has the exchange any more: so it is
+    /// where the application has returned.
+    #[inline]
+    pub fn write_whole_in_place<R>(
+        self: &mut Arc<Self>,
+        write: impl FnOnce(&mut ResponseHead, Bytes) -> R,
+    ) -> Option<R> {
+        let Some(exchange) = Arc::get_mut(self) else {
+            return self.write_whole(write);
+        };
+        let state = exchange.state.get_mut();
+        if !state.output.is_empty() {
+            return None;
+        }
+        let Some(HttpSend::Start { head, body, .. }) = &mut state.whole else {
+            return None;
+        };
+        let body = std::mem::take(body);
+        state.queued -= body.len();
+        state.unsent += body.len();
+        let written = write(head, body);
+        state.whole = None;
+        Some(written)
+    }
+
     /// An exchange that is over, for where there must be one: nothing changes it.
     #[must_use]
     pub fn over() -> Self {
@@ -311,7 +337,6 @@ impl Exchange {
             return self.set_gone(gone);
         };
         let state = exchange.state.get_mut();
-        let state = state.unwrap_or_else(PoisonError::into_inner);
         state.drop_output();
         state.inbound.release();
         if let Some(signal) = state.signal.take() {
@@ -470,8 +495,8 @@ impl Exchange {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code of others runs under this lock, so a poisoned one is still whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        // No code of others runs under it.
+        self.state.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The application's side of a line.
 
 use std::{
-    sync::{Arc, MutexGuard},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -9,6 +9,7 @@ use gateway_spec::{
     Abort, Accept, Cause, Gone, GoneSignal, Http, HttpSend, SendError, Signal, WebSocketReceive,
     WebSocketSend, WebSocketTransport,
 };
+use parking_lot::MutexGuard;
 
 use super::{Inner, Line, Outbox, keep, wake};
 

@@ -1,12 +1,13 @@
 //! The server's side of a line.
 
 use std::{
-    sync::{Arc, MutexGuard},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use bytes::BytesMut;
 use gateway_spec::{Done, Gone, HttpTransport, Signal, WebSocketSend, WebSocketTransport};
+use parking_lot::MutexGuard;
 
 use super::{At, Inner, Input, Line, Outbox, keep, transport::tell, wake};
 use crate::{
