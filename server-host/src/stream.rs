@@ -70,6 +70,28 @@ impl Stream {
         }
     }
 
+    /// As its [`AsyncRead`], but without a look at the task's budget: for a connection that has one of its own. How many bytes came; 0
+    /// is the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_read_into`](Self::poll_read_into).
+    #[inline]
+    pub fn poll_read_unbudgeted(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.kind {
+            Kind::ClearText(socket) => socket.poll_read_unbudgeted(cx, into),
+            Kind::Tls(tls) => {
+                let before = into.filled().len();
+                let read = tls.poll_read(cx, into);
+                read.map_ok(|()| into.filled().len() - before)
+            }
+        }
+    }
+
     /// Waits until there may be something to read: no system call.
     ///
     /// # Errors

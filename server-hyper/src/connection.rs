@@ -186,7 +186,7 @@ impl Open {
         let mut io = self.io.lock();
         let context = &self.waits.context;
         let received = io.poll_read(task, context)?;
-        let hyper = TokioIo::new(HyperIo::new(self.io.clone()));
+        let hyper = TokioIo::new(HyperIo::new(self.io.clone(), self.serving.clone()));
         self.phase = match (context.opening(&io.input), received) {
             (Opening::Undecided, Received::Nothing) => return Ok(Turn::Rest),
             (Opening::Undecided, Received::Bytes) => return Ok(Turn::Again),
@@ -473,7 +473,7 @@ impl Waits {
             Phase::Http1(_) if serving.is_discarding() => self.context.expect(Reading::Body),
             Phase::Http1(_) if !io.output.is_empty() => self.context.expect_nothing(),
             Phase::Http1(_) => {
-                serving.call.rest();
+                serving.rest();
                 self.expect_request(io);
             }
             Phase::Http2(http2)

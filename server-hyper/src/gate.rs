@@ -7,15 +7,15 @@
 //! is the connection's end, so it finishes what was before; then the connection's task answers in its place.
 
 use std::io;
-use std::pin::{Pin, pin};
-use std::task::{Context as Task, Poll};
+use std::pin::pin;
+use std::task::{Context as Task, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use http1::{Check, Passed, PeerError, Persistence, RequestHead, Verdict};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use http1::{Check, Passed, PeerError, Persistence, Verdict};
+use tokio::io::{AsyncReadExt, ReadBuf};
 
-use crate::io::{Io, News, READ_ROOM, ReadSide};
-use crate::request;
+use crate::io::{Io, News, READ_ROOM, ReadSide, Shared};
+use crate::service::Serving;
 
 /// Stands before hyper's end of a connection.
 #[derive(Debug)]
@@ -28,8 +28,6 @@ pub(crate) enum Gate {
 #[derive(Debug)]
 pub(crate) struct Checking {
     check: Check,
-    /// The one that hyper was told of last.
-    head: RequestHead,
     /// So many bytes of what was read are hyper's to take.
     passed: usize,
     /// What was said of those behind them.
@@ -59,19 +57,15 @@ impl Gate {
     pub(crate) fn checking(limits: http1::Limits) -> Self {
         Self::Checking(Box::new(Checking {
             check: Check::new(limits),
-            head: RequestHead::default(),
             passed: 0,
             verdict: Verdict::Right,
             told: Told::No,
         }))
     }
 
-    /// The head that hyper has just been told of.
-    pub(crate) fn head(&self) -> Option<&RequestHead> {
-        match self {
-            Self::Checking(checking) => Some(&checking.head),
-            Self::Open => None,
-        }
+    /// Whether what passes is HTTP/1.1.
+    pub(crate) const fn is_checking(&self) -> bool {
+        matches!(self, Self::Checking(_))
     }
 
     /// The head that hyper was not given, but its end, if there is one; and who answers it.
@@ -98,15 +92,15 @@ impl Gate {
 }
 
 impl Checking {
-    /// What `read` begins with, none of which hyper has.
-    #[inline]
-    fn next(&mut self, read: &[u8]) -> Next {
+    /// What `read` begins with, none of which hyper has. A head goes to where `serving` has room for it.
+    #[inline(always)]
+    fn next(&mut self, read: &[u8], serving: &mut Serving) -> Next {
         if self.passed == 0 && self.verdict == Verdict::Right && !read.is_empty() {
-            let mut passed = self.check.pass(read, &mut self.head);
+            let mut passed = serving.pass(&mut self.check, read);
             if passed.verdict == Verdict::Paused && passed.bytes == 0 {
                 // Hyper reads a head, so the connection has become no tunnel.
                 self.check.go_on();
-                passed = self.check.pass(read, &mut self.head);
+                passed = serving.pass(&mut self.check, read);
             }
             let Passed { bytes, verdict } = passed;
             match verdict {
@@ -129,51 +123,38 @@ impl Checking {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
+impl Io {
     /// Reads for hyper, as far as the check lets it: straight into its buffer, but for what may not pass yet.
+    #[inline]
     pub(crate) fn poll_checked(
         &mut self,
+        serving: &Shared<Serving>,
         task: &mut Task<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let holds_back = self.holds_back();
-        let Gate::Checking(checking) = &mut self.gate else {
-            return self.poll_unchecked(task, into);
-        };
         loop {
-            let taken = match checking.next(&self.input) {
-                Next::Head(length, persistence) => {
-                    request::restate(&checking.head, persistence, into)?;
-                    Some(length)
-                }
-                Next::Bytes(passed) => {
-                    let length = passed.min(into.remaining());
-                    into.put_slice(&self.input[..length]);
-                    checking.passed -= length;
-                    Some(length)
-                }
-                Next::TheEnd => return Poll::Ready(Ok(())),
-                Next::Failed(error) => {
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
-                }
-                Next::Nothing if self.read == ReadSide::Ended => return Poll::Ready(Ok(())),
-                Next::Nothing => None,
-            };
-            if let Some(length) = taken {
-                self.input.advance(length);
-                if self.input.is_empty() && !self.holds_buffer {
-                    self.input = BytesMut::new();
-                }
-                return Poll::Ready(Ok(()));
+            if let Gate::Checking(checking) = &mut self.gate
+                && (!self.input.is_empty()
+                    || checking.verdict != Verdict::Right
+                    || self.read == ReadSide::Ended)
+                && let Some(given) = self.give_withheld(&mut serving.lock(), into)
+            {
+                return Poll::Ready(given);
             }
             // The task asks hyper again when its answers are written.
             if holds_back {
                 return Poll::Pending;
             }
-            let (before, withheld) = (into.filled().len(), self.input.len());
-            let read = if withheld == 0 {
-                let read = Pin::new(&mut self.stream).poll_read(task, into);
-                read.map_ok(|()| into.filled().len() - before)
+            if std::mem::take(&mut self.is_drained) {
+                ready!(self.stream.poll_readable(task))?;
+            }
+            let before = into.filled().len();
+            let read = if self.input.is_empty() {
+                let room = into.remaining();
+                let read = self.stream.poll_read_unbudgeted(task, into);
+                self.is_drained = matches!(read, Poll::Ready(Ok(length)) if length < room);
+                read
             } else {
                 self.input.reserve(READ_ROOM);
                 pin!(self.stream.read_buf(&mut self.input)).poll(task)
@@ -184,38 +165,99 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
                     self.read = ReadSide::Failed;
                     return Poll::Ready(Err(error));
                 }
-                Poll::Ready(Ok(0)) => {
-                    self.read = ReadSide::Ended;
-                    checking.verdict = checking.check.end_of_input(&self.input);
-                    continue;
+                Poll::Ready(Ok(0)) => self.end_input(),
+                Poll::Ready(Ok(_)) => {
+                    self.received = News::Bytes;
+                    if into.filled().len() > before
+                        && let Some(given) = self.judge(before, &mut serving.lock(), into)
+                    {
+                        return Poll::Ready(given);
+                    }
                 }
-                Poll::Ready(Ok(_)) => self.received = News::Bytes,
             }
-            if withheld > 0 {
-                continue;
+        }
+    }
+
+    /// Gives hyper of what was read before, or tells it why it gets nothing. `None`: more must be read.
+    fn give_withheld(
+        &mut self,
+        serving: &mut Serving,
+        into: &mut ReadBuf<'_>,
+    ) -> Option<io::Result<()>> {
+        let Gate::Checking(checking) = &mut self.gate else {
+            return None;
+        };
+        let length = match checking.next(&self.input, serving) {
+            Next::Head(length, persistence) => {
+                if let Err(error) = serving.tell(persistence, into) {
+                    return Some(Err(error));
+                }
+                length
             }
-            let read = &into.filled()[before..];
-            let (taken, length) = match checking.next(read) {
-                Next::Head(length, persistence) => (Taken::Head(persistence), length),
-                Next::Bytes(length) => {
-                    checking.passed = 0;
-                    (Taken::Bytes, length)
-                }
-                Next::TheEnd | Next::Failed(_) | Next::Nothing => (Taken::Nothing, 0),
-            };
-            if length < read.len() {
-                self.input.extend_from_slice(&read[length..]);
+            Next::Bytes(passed) => {
+                let length = passed.min(into.remaining());
+                into.put_slice(&self.input[..length]);
+                checking.passed -= length;
+                length
             }
-            match taken {
-                Taken::Head(persistence) => {
-                    into.set_filled(before);
-                    return Poll::Ready(request::restate(&checking.head, persistence, into));
-                }
-                Taken::Bytes => {
-                    into.set_filled(before + length);
-                    return Poll::Ready(Ok(()));
-                }
-                Taken::Nothing => into.set_filled(before),
+            Next::TheEnd => return Some(Ok(())),
+            Next::Failed(error) => {
+                return Some(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
+            }
+            Next::Nothing if self.read == ReadSide::Ended => return Some(Ok(())),
+            Next::Nothing => return None,
+        };
+        self.input.advance(length);
+        if self.input.is_empty() && !self.holds_buffer {
+            self.input = BytesMut::new();
+        }
+        Some(Ok(()))
+    }
+
+    /// The peer will send no more.
+    #[cold]
+    fn end_input(&mut self) {
+        self.read = ReadSide::Ended;
+        if let Gate::Checking(checking) = &mut self.gate {
+            checking.verdict = checking.check.end_of_input(&self.input);
+        }
+    }
+
+    /// Looks at what was read straight into hyper's buffer, and takes out what may not pass yet. `None`: nothing of it may.
+    #[inline]
+    fn judge(
+        &mut self,
+        before: usize,
+        serving: &mut Serving,
+        into: &mut ReadBuf<'_>,
+    ) -> Option<io::Result<()>> {
+        let Gate::Checking(checking) = &mut self.gate else {
+            return None;
+        };
+        let read = &into.filled()[before..];
+        let (taken, length) = match checking.next(read, serving) {
+            Next::Head(length, persistence) => (Taken::Head(persistence), length),
+            Next::Bytes(length) => {
+                checking.passed = 0;
+                (Taken::Bytes, length)
+            }
+            Next::TheEnd | Next::Failed(_) | Next::Nothing => (Taken::Nothing, 0),
+        };
+        if length < read.len() {
+            self.input.extend_from_slice(&read[length..]);
+        }
+        match taken {
+            Taken::Head(persistence) => {
+                into.set_filled(before);
+                Some(serving.tell(persistence, into))
+            }
+            Taken::Bytes => {
+                into.set_filled(before + length);
+                Some(Ok(()))
+            }
+            Taken::Nothing => {
+                into.set_filled(before);
+                None
             }
         }
     }

@@ -1,19 +1,22 @@
 //! Moves bytes: hyper's end of a connection, and the connection's own.
 //!
 //! Hyper reads through [`HyperIo`] straight from the socket, as far as its [`Gate`] lets it, and writes into [`Output`]. The socket gets that from the
-//! connection's task after hyper had its turn: one write for all the answers that one read brought. A body is given to
-//! hyper only as far as [`Io::room`] goes, so hyper never waits for a socket, and holds nothing back.
+//! connection's task after hyper had its turn: one write for all the answers that one read brought. An answer that is the only one goes to
+//! the socket from where hyper has it. A body is given to hyper only as far as [`Io::room`] goes, so hyper never waits for a socket, and holds
+//! nothing back.
 
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context as Task, Poll};
 
 use bytes::{Buf, BytesMut};
+use parking_lot::{Mutex, MutexGuard};
 use server_host::{BY_REFERENCE, Context, OUTBOUND_BYTES, Output, PeerState, Stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use crate::gate::Gate;
+use crate::service::Serving;
 
 /// Room that a read must find, at the least.
 pub(crate) const READ_ROOM: usize = 4 * 1024;
@@ -30,6 +33,8 @@ pub(crate) struct Io<S = Stream> {
     pub(crate) output: Output,
     pub(crate) gate: Gate,
     pub(crate) read: ReadSide,
+    /// The last read took all that had come: the next one waits first, and asks the socket then.
+    pub(crate) is_drained: bool,
     write: WriteSide,
     /// Bytes of a body that hyper holds.
     in_hyper: usize,
@@ -88,6 +93,7 @@ impl<S> Io<S> {
             output: Output::default(),
             gate: Gate::Open,
             read: ReadSide::Open,
+            is_drained: false,
             write: WriteSide::Open,
             in_hyper: 0,
             received: News::None,
@@ -292,13 +298,12 @@ impl<T> Shared<T> {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// What is shared, if nobody else has it any more.
     pub(crate) fn into_inner(self) -> Option<T> {
-        let shared = Arc::into_inner(self.0)?;
-        Some(shared.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Arc::into_inner(self.0).map(Mutex::into_inner)
     }
 }
 
@@ -309,14 +314,15 @@ impl<T> Clone for Shared<T> {
 }
 
 /// Hyper's end of the connection's bytes.
-#[derive(Debug)]
 pub(crate) struct HyperIo {
     io: Shared<Io>,
+    /// Which has the places that heads are read into.
+    serving: Shared<Serving>,
 }
 
 impl HyperIo {
-    pub(crate) fn new(io: Shared<Io>) -> Self {
-        Self { io }
+    pub(crate) fn new(io: Shared<Io>, serving: Shared<Serving>) -> Self {
+        Self { io, serving }
     }
 }
 
@@ -326,7 +332,12 @@ impl AsyncRead for HyperIo {
         task: &mut Task<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.io.lock().poll_checked(task, into)
+        let io = &mut *self.io.lock();
+        if io.gate.is_checking() {
+            io.poll_checked(&self.serving, task, into)
+        } else {
+            io.poll_unchecked(task, into)
+        }
     }
 }
 
@@ -337,9 +348,11 @@ impl AsyncWrite for HyperIo {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let io = &mut *self.io.lock();
-        if io.output.is_empty() && bytes.len() >= BY_REFERENCE {
-            // What the socket takes at once need not be copied.
-            if let Poll::Ready(written) = Pin::new(&mut io.stream).poll_write(task, bytes)? {
+        let is_all = io.input.is_empty() && io.gate.is_checking();
+        if io.output.is_empty() && (is_all || bytes.len() >= BY_REFERENCE) {
+            // What nothing follows, or is much, need not be copied. If it fails, the task finds out when it writes.
+            let written = Pin::new(&mut io.stream).poll_write(task, bytes);
+            if let Poll::Ready(Ok(written)) = written {
                 io.sent += written;
                 io.in_hyper = bytes.len() - written;
                 return Poll::Ready(Ok(written));

@@ -161,11 +161,13 @@ pub(crate) fn take_connection(response: &mut Response<ReplyBody>) -> bool {
     closes
 }
 
-/// The response that makes the connection, or the stream, a tunnel.
-pub(crate) fn switch(mut head: ResponseHead) -> Result<Response<ReplyBody>, CutOff> {
+/// Makes a response the one that makes the connection, or the stream, a tunnel.
+pub(crate) fn switch(
+    response: &mut Response<ReplyBody>,
+    mut head: ResponseHead,
+) -> Result<(), CutOff> {
     let protocol = head.headers.get(UPGRADE).map(HeaderValue::from_bytes);
-    let mut response = Response::new(ReplyBody::Empty);
-    fill_head(&mut response, &mut head);
+    fill_head(response, &mut head);
     response.headers_mut().remove(CONTENT_LENGTH);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let Some(Ok(protocol)) = protocol else {
@@ -175,7 +177,7 @@ pub(crate) fn switch(mut head: ResponseHead) -> Result<Response<ReplyBody>, CutO
         let upgrade = HeaderValue::from_static("upgrade");
         response.headers_mut().insert(CONNECTION, upgrade);
     }
-    Ok(response)
+    Ok(())
 }
 
 /// The answer to a request of HTTP/2 that is none.
@@ -335,14 +337,16 @@ mod tests {
     #[test]
     fn a_switch_says_to_which_protocol() {
         let head = || ResponseHead::new(StatusCode::SWITCHING_PROTOCOLS);
-        assert!(switch(head()).is_err());
+        let mut response = Response::new(ReplyBody::Empty);
+        assert!(switch(&mut response, head()).is_err());
         let named = head().with_header(UPGRADE, HeaderValue::from_static("echo"));
-        let response = switch(named).expect("it is named");
+        switch(&mut response, named).expect("it is named");
         assert_eq!(response.headers()[UPGRADE], "echo");
         assert_eq!(response.headers()[CONNECTION], "upgrade");
+        let mut response = Response::new(ReplyBody::Empty);
         let connected = ResponseHead::new(StatusCode::OK)
             .with_header(CONTENT_LENGTH, HeaderValue::from_static("5"));
-        let response = switch(connected).expect("a CONNECT names none");
+        switch(&mut response, connected).expect("a CONNECT names none");
         assert!(response.headers().is_empty());
     }
 

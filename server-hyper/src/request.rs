@@ -33,17 +33,23 @@ const RESTATED: usize = 512;
 /// # Errors
 ///
 /// If there is no room, which hyper always has.
+#[inline]
 pub(crate) fn restate(
-    head: &RequestHead,
+    method: &Method,
+    facts: HeadFacts,
     persistence: Persistence,
     into: &mut ReadBuf<'_>,
 ) -> io::Result<()> {
     if into.remaining() < RESTATED {
         return Err(io::ErrorKind::OutOfMemory.into());
     }
-    into.put_slice(head.method.as_str().as_bytes());
-    let facts = head.facts;
-    if facts == PLAIN && persistence == Persistence::KeepOpen {
+    let is_plain = facts == PLAIN && persistence == Persistence::KeepOpen;
+    if is_plain && *method == Method::GET {
+        into.put_slice(b"GET / HTTP/1.1\r\n\r\n");
+        return Ok(());
+    }
+    into.put_slice(method.as_str().as_bytes());
+    if is_plain {
         into.put_slice(b" / HTTP/1.1\r\n\r\n");
         return Ok(());
     }
@@ -93,23 +99,23 @@ const PLAIN: HeadFacts = HeadFacts {
 };
 
 /// What of a request decides about its reply.
-pub(crate) fn facts(head: &RequestHead) -> Facts {
+pub(crate) fn facts(method: &Method, head: HeadFacts) -> Facts {
     let HeadFacts {
         version,
         framing,
         upgrade,
         trailers,
         ..
-    } = head.facts;
+    } = head;
     Facts {
-        body: if head.method == Method::HEAD {
+        body: if *method == Method::HEAD {
             BodyAllowed::Head
         } else {
             BodyAllowed::Yes
         },
         upgrade: match (upgrade, framing) {
             (Upgrade::Offered, BodyFraming::Empty) => UpgradeAsked::Yes,
-            _ if head.method == Method::CONNECT => UpgradeAsked::Yes,
+            _ if *method == Method::CONNECT => UpgradeAsked::Yes,
             (Upgrade::Unlisted, BodyFraming::Empty) => UpgradeAsked::Unlisted,
             _ => UpgradeAsked::No,
         },
@@ -121,13 +127,19 @@ pub(crate) fn facts(head: &RequestHead) -> Facts {
     }
 }
 
-/// Puts a head of HTTP/1 into a scope; where it was read it stays, for the next that is alike.
-pub(crate) fn show(head: &RequestHead, scope: &mut HttpScope) {
-    scope.method = head.method.clone();
-    scope.uri = head.uri.clone();
-    scope.headers.clone_from(&head.headers);
-    scope.version = head.facts.version;
-    scope.body = match head.facts.framing {
+/// Puts a head of HTTP/1 that was read elsewhere into a scope.
+pub(crate) fn show(head: RequestHead, scope: &mut HttpScope) {
+    scope.method = head.method;
+    scope.uri = head.uri;
+    scope.headers = head.headers;
+    note(head.facts, scope);
+}
+
+/// Notes what a head of HTTP/1 says beside its method, its target and its fields.
+#[inline]
+pub(crate) fn note(head: HeadFacts, scope: &mut HttpScope) {
+    scope.version = head.version;
+    scope.body = match head.framing {
         BodyFraming::Empty => BodyLength::Empty,
         BodyFraming::Sized(length) => BodyLength::Known(length),
         BodyFraming::Chunked => BodyLength::Unknown,
@@ -185,7 +197,7 @@ mod tests {
         };
         let mut room = [0; RESTATED];
         let mut into = ReadBuf::new(&mut room);
-        restate(&read, persistence, &mut into).expect("there is room");
+        restate(&read.method, read.facts, persistence, &mut into).expect("there is room");
         assert_eq!(
             into.filled().escape_ascii().to_string(),
             restated.escape_default().to_string()

@@ -6,15 +6,17 @@
 
 mod answer;
 
+use std::io;
 use std::task::Context as Task;
 
 use bytes::Bytes;
 use gateway_spec::{BodyError, BodyLength, Gone};
 use http::{HeaderMap, Request, Uri};
-use http1::PeerError;
+use http1::{Check, HeadFacts, HeadParts, Passed, PeerError, Persistence, RequestHead, Verdict};
 use hyper::body::Incoming;
 use server_host::http2::{self, Expectation};
 use server_host::{BodyAllowed, Call, Context, Informational, Limits, Wanted};
+use tokio::io::ReadBuf;
 
 use crate::body::{Brought, Continue, RequestBody};
 use crate::io::{Io, Shared};
@@ -35,7 +37,13 @@ pub(crate) struct Serving {
     app: App,
     hyper: Hyper,
     refused: Option<Refused>,
-    /// A request that came while the application is still at the one before, whose response hyper has already.
+    /// What the head says that hyper was told of last.
+    head: HeadFacts,
+    /// Whether hyper was told of a head whose request it has not brought yet.
+    told: Told,
+    /// The head of a request that came while the application is still at the one before.
+    early: Option<Box<RequestHead>>,
+    /// That request, when hyper has the whole response to the one before.
     held: Option<Request<Incoming>>,
     /// The map that came with the last request: memory for the response's fields.
     spare: Option<HeaderMap>,
@@ -132,6 +140,13 @@ pub(crate) enum Served {
     Request,
 }
 
+/// Whether hyper is about to bring a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Head,
+}
+
 /// Whether another request may follow on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
@@ -174,6 +189,9 @@ impl Serving {
             app: App::Waiting,
             hyper: Hyper::Nothing,
             refused: None,
+            head: HeadFacts::default(),
+            told: Told::Nothing,
+            early: None,
             held: None,
             spare: None,
             served: Served::Nothing,
@@ -204,15 +222,67 @@ impl Serving {
         self.app = App::Waiting;
     }
 
-    /// What hyper has of a head is what it was told; the head itself is where hyper reads.
-    fn begin_http1(&mut self, request: Request<Incoming>) -> Option<RequestBody> {
-        let Outlet::Socket(io) = &self.outlet else {
-            return None;
+    /// Has bytes of HTTP/1 checked. A head is put where its application sees it, unless that of the one before is still at it.
+    #[inline(always)]
+    pub(crate) fn pass(&mut self, check: &mut Check, bytes: &[u8]) -> Passed {
+        if self.call.is_active() {
+            return self.pass_early(check, bytes);
+        }
+        let scope = self.call.vacant();
+        let place = HeadParts {
+            method: &mut scope.method,
+            uri: &mut scope.uri,
+            headers: &mut scope.headers,
+            facts: &mut self.head,
         };
-        let io = io.lock();
-        let head = io.gate.head().expect("what hyper reads here is HTTP/1");
-        let (facts, waits) = (request::facts(head), request::waits(head.facts));
-        request::show(head, self.call.vacant());
+        let passed = check.pass(bytes, place);
+        if let Verdict::Head(_) = passed.verdict {
+            request::note(self.head, scope);
+        }
+        passed
+    }
+
+    /// The same while the place of a head is taken, or bytes of a body come.
+    #[inline(never)]
+    fn pass_early(&mut self, check: &mut Check, bytes: &[u8]) -> Passed {
+        let mut head = RequestHead::default();
+        let passed = check.pass(bytes, &mut head);
+        if let Verdict::Head(_) = passed.verdict {
+            self.early = Some(Box::new(head));
+        }
+        passed
+    }
+
+    /// Tells hyper of the head that was read.
+    #[inline]
+    pub(crate) fn tell(
+        &mut self,
+        persistence: Persistence,
+        into: &mut ReadBuf<'_>,
+    ) -> io::Result<()> {
+        self.told = Told::Head;
+        match &self.early {
+            None => request::restate(&self.call.scope().method, self.head, persistence, into),
+            Some(head) => request::restate(&head.method, head.facts, persistence, into),
+        }
+    }
+
+    /// No request is here, and hyper is not about to bring one: gives back what only a request needs.
+    pub(crate) fn rest(&mut self) {
+        if self.told == Told::Nothing {
+            self.call.rest();
+        }
+    }
+
+    /// What hyper has of a head is what it was told; the head itself is in its place.
+    fn begin_http1(&mut self, request: Request<Incoming>) -> Option<RequestBody> {
+        self.told = Told::Nothing;
+        if let Some(head) = self.early.take() {
+            self.head = head.facts;
+            request::show(*head, self.call.vacant());
+        }
+        let facts = request::facts(&self.call.scope().method, self.head);
+        let waits = request::waits(self.head);
         self.call.begin(facts);
         let (told, body) = request.into_parts();
         self.spare = Some(told.headers);

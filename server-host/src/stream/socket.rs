@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -54,6 +54,28 @@ impl Socket {
         buffer: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
         let room = buffer.capacity() - buffer.len();
+        self.poll_read_room(cx, buffer, room)
+    }
+
+    /// As [`Stream::poll_read_unbudgeted`](crate::Stream::poll_read_unbudgeted).
+    #[inline]
+    pub(crate) fn poll_read_unbudgeted(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let room = into.remaining();
+        self.poll_read_room(cx, into, room)
+    }
+
+    /// Reads into a buffer that has so much room.
+    #[inline]
+    fn poll_read_room(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut impl BufMut,
+        room: usize,
+    ) -> Poll<io::Result<usize>> {
         // Without a look at the task's budget, which a connection has of its own: it reads so many times a poll.
         loop {
             match either!(self, socket => socket.try_read_buf(buffer)) {

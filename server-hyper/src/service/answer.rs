@@ -51,7 +51,12 @@ impl Future for Answer {
     type Output = Result<Response<ReplyBody>, CutOff>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        self.serving.lock().poll_answer(&self.serving, task)
+        let mut response = Response::new(ReplyBody::Empty);
+        let polled = self
+            .serving
+            .lock()
+            .poll_answer(&self.serving, &mut response, task);
+        polled.map_ok(|()| response)
     }
 }
 
@@ -68,12 +73,14 @@ fn is_taken(head: &ResponseHead, request: &HttpScope) -> bool {
 }
 
 impl Serving {
-    /// Hyper asks for the response.
+    /// Hyper asks for the response, which is made where it is: it is large, and each move of it a copy.
+    #[inline]
     fn poll_answer(
         &mut self,
         this: &Shared<Self>,
+        response: &mut Response<ReplyBody>,
         task: &mut Task<'_>,
-    ) -> Poll<Result<Response<ReplyBody>, CutOff>> {
+    ) -> Poll<Result<(), CutOff>> {
         self.hyper = Hyper::Output;
         if let Some(request) = self.held.take() {
             if self.reply == Reply::Cut {
@@ -86,7 +93,8 @@ impl Serving {
             self.begin(request);
         }
         if let Some(error) = self.refused {
-            return Poll::Ready(Ok(reply::refusal(error)));
+            *response = reply::refusal(error);
+            return Poll::Ready(Ok(()));
         }
         if self.app == App::Waiting && !self.poll(task) {
             return Poll::Pending;
@@ -95,8 +103,8 @@ impl Serving {
             self.hyper = Hyper::Room;
             return Poll::Pending;
         }
-        if let Some(answer) = self.answer_whole(this) {
-            return Poll::Ready(answer);
+        if let Some(answered) = self.answer_whole(this, response) {
+            return Poll::Ready(answered);
         }
         while let Some(outgoing) = self.call.exchange().next_output() {
             self.hyper = Hyper::Nothing;
@@ -106,7 +114,7 @@ impl Serving {
                     head,
                     length,
                     first,
-                } => return Poll::Ready(self.answer(head, length, first, this)),
+                } => return Poll::Ready(self.answer(head, length, first, this, response)),
                 Outgoing::Upgrade(mut head) => {
                     if matches!(self.outlet, Outlet::Stream)
                         && head.status == StatusCode::SWITCHING_PROTOCOLS
@@ -115,12 +123,12 @@ impl Serving {
                         // asked.
                         head.status = StatusCode::OK;
                     }
-                    let response = reply::switch(head);
-                    self.reply = match response {
-                        Ok(_) => Reply::Switched,
+                    let switched = reply::switch(response, head);
+                    self.reply = match switched {
+                        Ok(()) => Reply::Switched,
                         Err(CutOff) => Reply::Cut,
                     };
-                    return Poll::Ready(response);
+                    return Poll::Ready(switched);
                 }
                 Outgoing::Abort
                 | Outgoing::Close
@@ -138,19 +146,21 @@ impl Serving {
 
     /// The response, if it is one event: what nearly all are.
     #[inline]
-    fn answer_whole(&mut self, this: &Shared<Self>) -> Option<Result<Response<ReplyBody>, CutOff>> {
+    fn answer_whole(
+        &mut self,
+        this: &Shared<Self>,
+        response: &mut Response<ReplyBody>,
+    ) -> Option<Result<(), CutOff>> {
         let (exchange, scope) = self.call.exchange_and_scope()?;
         let spare = &mut self.spare;
-        let mut response = Response::new(ReplyBody::Empty);
-        let framing = exchange.write_whole(|head, body| {
+        let framing = exchange.write_whole_in_place(|head, body| {
             is_taken(head, scope).then(|| {
-                reply::use_again(spare, scope, &mut response);
-                reply::fill(&mut response, head, ReplyLength::Whole, body, scope, this)
+                reply::use_again(spare, scope, response);
+                reply::fill(response, head, ReplyLength::Whole, body, scope, this)
             })
         })?;
         self.hyper = Hyper::Nothing;
-        let answered = self.answered(&mut response, framing, ReplyLength::Whole);
-        Some(answered.map(|()| response))
+        Some(self.answered(response, framing, ReplyLength::Whole))
     }
 
     /// The response that begins with this head.
@@ -160,18 +170,17 @@ impl Serving {
         length: ReplyLength,
         first: Bytes,
         this: &Shared<Self>,
-    ) -> Result<Response<ReplyBody>, CutOff> {
-        let mut response = Response::new(ReplyBody::Empty);
+        response: &mut Response<ReplyBody>,
+    ) -> Result<(), CutOff> {
         let framing = self
             .call
             .exchange_and_scope()
             .filter(|(_, scope)| is_taken(&head, scope))
             .map(|(_, scope)| {
-                reply::use_again(&mut self.spare, scope, &mut response);
-                reply::fill(&mut response, &mut head, length, first, scope, this)
+                reply::use_again(&mut self.spare, scope, response);
+                reply::fill(response, &mut head, length, first, scope, this)
             });
-        self.answered(&mut response, framing, length)?;
-        Ok(response)
+        self.answered(response, framing, length)
     }
 
     /// Whether hyper can keep the connection, as far as this side is concerned.
