@@ -171,13 +171,35 @@ impl Headers {
                 self.map.take();
                 let before = std::mem::replace(&mut self.form, Form::Block(Arc::clone(block)));
                 match before {
-                    // Places without anything: their drop would look into each.
+                    // As of `is_blank`: a drop would look into each place.
                     Form::List(List::Short([None, None])) => std::mem::forget(before),
                     before => drop(before),
                 }
             }
             (_, None) => *self = Self::new(),
         }
+    }
+
+    /// Whether there is neither a field nor memory for any: nothing that a drop would have to look for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::Headers;
+    /// use http::{HeaderMap, HeaderValue, header};
+    ///
+    /// let mut headers = Headers::new();
+    /// assert!(headers.is_blank());
+    /// headers.append(header::VARY, HeaderValue::from_static("*"));
+    /// assert!(!headers.is_blank());
+    /// headers.move_into(&mut HeaderMap::new());
+    /// assert!(headers.is_blank());
+    /// assert!(!Headers::from(HeaderMap::new()).is_blank());
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn is_blank(&self) -> bool {
+        matches!(self.form, Form::List(List::Short([None, None]))) && self.map.get().is_none()
     }
 
     /// The first value of `name`.

@@ -33,7 +33,7 @@ const RESTATED: usize = 512;
 /// # Errors
 ///
 /// If there is no room, which hyper always has.
-#[inline]
+#[inline(always)]
 pub(crate) fn restate(
     method: &Method,
     facts: HeadFacts,

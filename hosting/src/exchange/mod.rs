@@ -311,14 +311,25 @@ impl Exchange {
         if !state.output.is_empty() {
             return None;
         }
-        let Some(HttpSend::Start { head, body, .. }) = &mut state.whole else {
+        let Some(HttpSend::Start {
+            head,
+            body,
+            trailers,
+            ..
+        }) = &mut state.whole
+        else {
             return None;
         };
         let body = std::mem::take(body);
         state.queued -= body.len();
         state.unsent += body.len();
         let written = write(head, body);
-        state.whole = None;
+        if head.headers.is_blank() && *trailers == TrailersPlan::None {
+            // All was taken out of it: its drop would look into each place.
+            std::mem::forget(state.whole.take());
+        } else {
+            state.whole = None;
+        }
         Some(written)
     }
 
