@@ -156,8 +156,7 @@ impl Io {
                 self.is_drained = matches!(read, Poll::Ready(Ok(length)) if length < room);
                 read
             } else {
-                self.input.reserve(READ_ROOM);
-                pin!(self.stream.read_buf(&mut self.input)).poll(task)
+                self.poll_read_behind(task)
             };
             match read {
                 Poll::Pending => return Poll::Pending,
@@ -178,7 +177,15 @@ impl Io {
         }
     }
 
+    /// Reads behind what may not pass yet.
+    #[inline(never)]
+    fn poll_read_behind(&mut self, task: &mut Task<'_>) -> Poll<io::Result<usize>> {
+        self.input.reserve(READ_ROOM);
+        pin!(self.stream.read_buf(&mut self.input)).poll(task)
+    }
+
     /// Gives hyper of what was read before, or tells it why it gets nothing. `None`: more must be read.
+    #[inline(never)]
     fn give_withheld(
         &mut self,
         serving: &mut Serving,

@@ -43,16 +43,22 @@ pub(crate) fn restate(
     if into.remaining() < RESTATED {
         return Err(io::ErrorKind::OutOfMemory.into());
     }
-    let is_plain = facts == PLAIN && persistence == Persistence::KeepOpen;
-    if is_plain && *method == Method::GET {
+    if *method == Method::GET && facts == PLAIN && persistence == Persistence::KeepOpen {
         into.put_slice(b"GET / HTTP/1.1\r\n\r\n");
-        return Ok(());
+    } else {
+        restate_in_full(method, facts, persistence, into);
     }
+    Ok(())
+}
+
+#[inline(never)]
+fn restate_in_full(
+    method: &Method,
+    facts: HeadFacts,
+    persistence: Persistence,
+    into: &mut ReadBuf<'_>,
+) {
     into.put_slice(method.as_str().as_bytes());
-    if is_plain {
-        into.put_slice(b" / HTTP/1.1\r\n\r\n");
-        return Ok(());
-    }
     into.put_slice(match facts.version {
         Version::HTTP_10 => b" / HTTP/1.0\r\n",
         _ => b" / HTTP/1.1\r\n",
@@ -83,7 +89,6 @@ pub(crate) fn restate(
         into.put_slice(b"te: trailers\r\n");
     }
     into.put_slice(b"\r\n");
-    Ok(())
 }
 
 /// The longest body that hyper can tell from one without a length; nobody sends as much.
