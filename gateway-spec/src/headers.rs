@@ -217,6 +217,29 @@ impl Headers {
         }
     }
 
+    /// The only field, of an answer that has no more: for servers, whose answers mostly have a content type alone. `None` also where it would have to
+    /// be looked for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::Headers;
+    /// use http::header::{HeaderValue, VARY};
+    ///
+    /// let mut headers = Headers::new();
+    /// headers.append(VARY, HeaderValue::from_static("accept"));
+    /// assert_eq!(headers.only(), Some((&VARY, &HeaderValue::from_static("accept"))));
+    /// headers.append(VARY, HeaderValue::from_static("origin"));
+    /// assert_eq!(headers.only(), None);
+    /// ```
+    #[inline]
+    pub const fn only(&self) -> Option<(&HeaderName, &HeaderValue)> {
+        match &self.form {
+            Form::List(list) => list.only(),
+            Form::Block(_) | Form::Map(_) => None,
+        }
+    }
+
     /// Whether `token` stands in the comma-separated list that the values of `name` make together, in any case (RFC 9110
     /// section 5.6.1). For fields whose members are plain tokens, such as `Connection`.
     ///

@@ -250,15 +250,6 @@ impl SendSide {
             .take()
             .expect("only `release` empties it, and it takes `self`")
     }
-
-    #[inline]
-    pub(crate) fn poll_send(
-        &self,
-        cx: &mut Context<'_>,
-        event: &mut Option<HttpSend>,
-    ) -> Poll<Result<(), SendError>> {
-        poll_send(self.get(), cx, event)
-    }
 }
 
 impl Drop for SendSide {
@@ -268,21 +259,6 @@ impl Drop for SendSide {
             transport.abort(Abort::Dropped);
         }
     }
-}
-
-/// Waits for credit, then sends: the event is handed over once.
-pub(crate) fn poll_send(
-    transport: &dyn HttpTransport,
-    cx: &mut Context<'_>,
-    event: &mut Option<HttpSend>,
-) -> Poll<Result<(), SendError>> {
-    if let Err(gone) = ready!(transport.poll_ready(cx)) {
-        return Poll::Ready(Err(SendError::Gone(gone)));
-    }
-    Poll::Ready(match event.take() {
-        Some(event) => transport.send(event),
-        None => Err(SendError::Gone(Gone::Finished)),
-    })
 }
 
 /// The future of [`Responder::respond`].
@@ -310,7 +286,7 @@ impl Future for Respond {
         let Some(side) = &me.side else {
             return Poll::Ready(Err(Gone::Finished.into()));
         };
-        ready!(side.poll_send(cx, &mut me.event))?;
+        ready!(side.get().poll_send(cx, &mut me.event))?;
         drop(me.side.take().map(SendSide::release));
         Poll::Ready(Ok(done()))
     }
@@ -366,7 +342,7 @@ impl<K> Future for Start<K> {
         let Some(side) = &me.side else {
             return Poll::Ready(Err(Gone::Finished.into()));
         };
-        ready!(side.poll_send(cx, &mut me.event))?;
+        ready!(side.get().poll_send(cx, &mut me.event))?;
         let side = me.side.take().expect("looked at above");
         Poll::Ready(Ok(Writer::new(side)))
     }
@@ -398,7 +374,7 @@ impl Future for Upgrading {
         let Some(side) = &me.side else {
             return Poll::Ready(Err(Gone::Finished.into()));
         };
-        ready!(side.poll_send(cx, &mut me.event))?;
+        ready!(side.get().poll_send(cx, &mut me.event))?;
         let side = me.side.take().expect("looked at above");
         Poll::Ready(Ok(Tunnel::new(side.release())))
     }

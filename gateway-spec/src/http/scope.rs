@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -41,6 +42,7 @@ impl Scope {
     }
 
     /// The scope for changing; copied first if another handle shares it.
+    #[inline]
     pub fn edit(&mut self) -> &mut HttpScope {
         Arc::make_mut(&mut self.shared)
     }
@@ -187,6 +189,7 @@ impl HttpScope {
 
     /// Forgets the mounts and what else was particular to one request, keeping what is the connection's: for servers
     /// that fill a scope anew. The method, target, version, headers and body are the server's to set.
+    #[inline]
     pub fn clear(&mut self) {
         self.mounted = 0;
         self.protocol = None;
@@ -270,7 +273,19 @@ impl Label {
         self.text.get().map(|text| &**text)
     }
 
+    #[inline]
     fn clear(&mut self) {
+        if Arc::strong_count(&self.text) == 1 {
+            // What somebody has set who had it too, and has let go of it, is seen.
+            fence(Ordering::Acquire);
+            if self.text.get().is_none() {
+                return;
+            }
+        }
+        self.clear_what_was_set();
+    }
+
+    fn clear_what_was_set(&mut self) {
         match (Arc::get_mut(&mut self.text), &self.board) {
             (Some(text), board) => {
                 if text.take().is_some()
