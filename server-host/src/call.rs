@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use gateway_spec::{
@@ -72,6 +72,21 @@ impl Kit {
             began: None,
             socket: None,
         }
+    }
+
+    /// Polls the call under the eyes of who looks for calls that hold their worker.
+    #[inline(always)]
+    fn turn(
+        &mut self,
+        worker: &Worker,
+        poll: impl FnOnce(&mut dyn Slot) -> Poll<Result<Done, AppError>>,
+    ) -> Poll<Result<Done, AppError>> {
+        self.mark.begin();
+        let polled = poll(&mut *self.slot);
+        if let Some(since) = self.mark.end() {
+            worker.was_held(&self.scope, since);
+        }
+        polled
     }
 
     /// Somebody wants to know of the exchange.
@@ -148,6 +163,15 @@ fn fate_of(error: &AppError) -> Fate {
     }
 }
 
+/// What has become of a call that was begun and polled at once.
+#[derive(Debug)]
+pub enum Served<E> {
+    /// All is over: the application has returned, and its answer was written, or not.
+    Whole(Result<(), E>),
+    /// The call goes on, or its answer is to be written piece by piece: this is to do for the wire.
+    Goes(Progress),
+}
+
 /// Seconds after which a refused client may ask again: exchanges end all the time.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
@@ -203,6 +227,60 @@ impl Call {
     ///
     /// If no scope was vacant since the connection had its last [rest](Self::rest).
     pub fn begin(&mut self, facts: Facts) {
+        let Some(http) = self.prepare(facts, None) else {
+            return;
+        };
+        match facts.upgrade {
+            UpgradeAsked::No => {
+                if let Some(kit) = &mut self.kit {
+                    kit.slot.start(http);
+                }
+            }
+            asked => self.begin_upgrade(http, asked),
+        }
+    }
+
+    /// [`begin`](Self::begin) and the first [`poll`](Self::poll) at once, and the [`end`](Self::end) too where the application has answered in one event
+    /// and returned, as nearly all do: that is given to `write` from where it lies. With what `write` fails the call is still to be ended.
+    ///
+    /// # Panics
+    ///
+    /// As `begin`.
+    #[inline]
+    pub fn serve<E>(
+        &mut self,
+        facts: Facts,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(&mut ResponseHead, Bytes) -> Result<(), E>,
+    ) -> Served<E> {
+        if facts.upgrade != UpgradeAsked::No {
+            self.begin(facts);
+            return Served::Goes(self.poll(cx));
+        }
+        let http = self.prepare(facts, Some(cx.waker()));
+        let (Some(http), Some(kit)) = (http, self.kit.as_deref_mut()) else {
+            return Served::Goes(self.poll(cx));
+        };
+        let polled = kit.turn(&self.worker, |slot| slot.call(http, cx));
+        if matches!(polled, Poll::Ready(Ok(_)))
+            && kit.began.is_none()
+            && let Some(exchange) = Arc::get_mut(&mut kit.exchange)
+            && let Some(written) = exchange.finish_whole(write)
+        {
+            self.worker.call_ended();
+            self.phase = match written {
+                Ok(()) => Phase::Idle,
+                Err(_) => Phase::Returned,
+            };
+            return Served::Whole(written);
+        }
+        Served::Goes(self.settle(&polled))
+    }
+
+    /// Makes an exchange of the request, or answers in the application's place. `entered` is the waker of a task that polls the call at
+    /// once.
+    #[inline(always)]
+    fn prepare(&mut self, facts: Facts, entered: Option<&Waker>) -> Option<Http> {
         debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
         let kit = self.kit.as_mut().expect("a request lies in its scope");
         if let Some(rewriting) = &self.rewriting {
@@ -213,11 +291,15 @@ impl Call {
         }
         let body = kit.scope.body;
         let limit = self.worker.settings.limits.body_bytes;
+        let begin = |exchange: &mut Exchange| match entered {
+            Some(waker) => exchange.begin_entered(facts, body, limit, waker),
+            None => exchange.begin(facts, body, limit),
+        };
         match Arc::get_mut(&mut kit.exchange) {
-            Some(exchange) => exchange.begin(facts, body, limit),
+            Some(exchange) => begin(exchange),
             None => {
                 let mut exchange = Exchange::new();
-                exchange.begin(facts, body, limit);
+                begin(&mut exchange);
                 kit.exchange = Arc::new(exchange);
             }
         }
@@ -225,18 +307,17 @@ impl Call {
             && length > limit
         {
             self.note_limit(Limit::BodyBytes);
-            return self.refuse(BodyError::TooLarge { limit });
+            self.refuse(BodyError::TooLarge { limit });
+            return None;
         }
         if !self.worker.call_begins() {
             self.note_limit(Limit::Exchanges);
-            return self.refuse_for_now();
+            self.refuse_for_now();
+            return None;
         }
         let http = Http::new(kit.scope.clone(), Arc::clone(&kit.exchange) as _);
         self.phase = Phase::Running;
-        match facts.upgrade {
-            UpgradeAsked::No => kit.slot.start(http),
-            asked => self.begin_upgrade(http, asked),
-        }
+        Some(http)
     }
 
     /// Starts the call in a slot of its own: such a future is larger than others, and rare.
@@ -384,22 +465,26 @@ impl Call {
         if self.phase != Phase::Running {
             return kit.exchange.leave(Turn::Over).0;
         }
-        kit.mark.begin();
-        let polled = kit.slot.poll(cx);
-        if let Some(since) = kit.mark.end() {
-            self.worker.was_held(&kit.scope, since);
-        }
+        let polled = kit.turn(&self.worker, |slot| slot.poll(cx));
+        self.settle(&polled)
+    }
+
+    /// After a poll of the application: what there is to do for the wire.
+    fn settle(&mut self, polled: &Poll<Result<Done, AppError>>) -> Progress {
+        let Some(kit) = self.kit.as_deref_mut() else {
+            return self.exchange().leave(Turn::Over).0;
+        };
         if polled.is_ready() {
             self.worker.call_ended();
-            kit.note_panic(&polled);
+            kit.note_panic(polled);
             self.phase = Phase::Returned;
-            if let (Some(socket), Poll::Ready(result)) = (&mut kit.socket, &polled) {
+            if let (Some(socket), Poll::Ready(result)) = (&mut kit.socket, polled) {
                 socket.returned = SocketTurn::of(result);
             }
         } else if self.forced {
             return kit.exchange.leave(Turn::Forced).0;
         }
-        kit.exchange.settle(&polled, &kit.scope)
+        kit.exchange.settle(polled, &kit.scope)
     }
 
     /// Gives the exchange up because the grace period is over: at the next poll the application learns it, and what
