@@ -18,7 +18,8 @@ pub(crate) fn limits(limits: &Limits) -> http1::Limits {
 }
 
 /// What of a request decides about its reply.
-pub(crate) fn facts(method: &Method, head: HeadFacts) -> Facts {
+#[inline]
+fn facts(method: &Method, head: HeadFacts) -> Facts {
     Facts {
         body: if *method == Method::HEAD {
             BodyAllowed::Head
@@ -50,13 +51,14 @@ pub(crate) fn parts<'a>(scope: &'a mut HttpScope, facts: &'a mut HeadFacts) -> H
     }
 }
 
-/// Says in a scope what its parts do not.
+/// Says in a scope what its parts do not, and what of it decides about the reply.
 #[inline]
-pub(crate) fn complete(scope: &mut HttpScope, head: HeadFacts) {
+pub(crate) fn complete(scope: &mut HttpScope, head: HeadFacts) -> Facts {
     scope.version = head.version;
     scope.body = match head.framing {
         BodyFraming::Empty => BodyLength::Empty,
         BodyFraming::Sized(length) => BodyLength::Known(length),
         BodyFraming::Chunked => BodyLength::Unknown,
     };
+    facts(&scope.method, head)
 }

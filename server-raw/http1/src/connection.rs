@@ -9,7 +9,9 @@ use crate::body_writer::BodyWriter;
 use crate::error::{PeerError, UsageError};
 use crate::event::{AfterReply, Event, Payload, Step};
 use crate::framing::{BodyFraming, ReplyBody, ReplyFraming};
-use crate::head::{self, Expectation, Finished, HeadParts, Last, Persistence, Upgrade};
+use crate::head::{
+    self, Expectation, Finished, HeadFacts, HeadParts, Last, Persistence, Progress, Upgrade,
+};
 use crate::limits::Limits;
 use crate::reply_head::{self, ReplyHead};
 use crate::state::{Exchange, Input, MethodKind, Reading, Request, State, Writing};
@@ -43,7 +45,7 @@ impl Connection {
     /// A connection on which nothing was read.
     pub const fn new(limits: Limits) -> Self {
         Self {
-            state: State::Head(head::Progress::START),
+            state: State::Head(Progress::START),
             limits,
             persistence: Persistence::KeepOpen,
             peer: Peer::Sending,
@@ -77,6 +79,41 @@ impl Connection {
             self.fail(error, input);
         }
         found
+    }
+
+    /// Whether `input` begins with a head that is as the one before it: a GET, by HTTP/1.1, of the target that `head` has, with the same fields, which
+    /// say nothing special. It is then in `head`, no body follows, and all that is left to do is to take so many bytes out of the input. `None` is no
+    /// verdict: [`next_event`](Self::next_event) has one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use http1::{Connection, Event, Limits, RequestHead, Step};
+    ///
+    /// let mut connection = Connection::new(Limits::default());
+    /// let mut head = RequestHead::default();
+    /// let again = b"GET /a HTTP/1.1\r\nHost: b\r\n\r\n";
+    /// assert_eq!(connection.next_repeated(again, &mut head), None);
+    /// assert_eq!(connection.next_event(&mut BytesMut::from(&again[..]), &mut head)?, Step::Event(Event::Head));
+    /// # let (status, fields, date) = (http::StatusCode::OK, Default::default(), b"Sun, 06 Nov 1994 08:49:37 GMT");
+    /// # connection.send_whole(status, &fields, b"", date, &mut Vec::new())?;
+    /// # connection.start_next()?;
+    /// assert_eq!(connection.next_repeated(again, &mut head), Some(again.len()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn next_repeated<'a>(
+        &mut self,
+        input: &[u8],
+        head: impl Into<HeadParts<'a>>,
+    ) -> Option<usize> {
+        if self.state != State::Head(Progress::START) {
+            return None;
+        }
+        let length = head::read_repeated(input, &self.last, &self.limits, &mut head.into())?;
+        self.begin_request(MethodKind::Other, HeadFacts::PLAIN);
+        Some(length)
     }
 
     /// As [`next_event`](Self::next_event), for a caller who has no place for a head because a request is being read: where it is not,
@@ -164,21 +201,27 @@ impl Connection {
         if finished.persistence == Persistence::Close {
             self.persistence = Persistence::Close;
         }
+        self.begin_request(finished.method, finished.facts);
+        Step::Event(Event::Head)
+    }
+
+    #[inline]
+    fn begin_request(&mut self, method: MethodKind, facts: HeadFacts) {
         let request = Request {
-            method: finished.method,
-            version: finished.facts.version,
-            upgrade: finished.facts.upgrade,
-            expectation: finished.facts.expectation,
+            method,
+            version: facts.version,
+            upgrade: facts.upgrade,
+            expectation: facts.expectation,
         };
-        let reading = match finished.facts.framing {
+        let reading = match facts.framing {
             BodyFraming::Empty => Reading::Done,
             BodyFraming::Sized(left) => Reading::Body(BodyReader::Sized { left }),
             BodyFraming::Chunked => Reading::Body(BodyReader::chunked()),
         };
         self.advance(Input::Request(request, reading));
-        Step::Event(Event::Head)
     }
 
+    #[inline]
     fn advance(&mut self, input: Input) {
         self.state
             .on(input)
