@@ -74,15 +74,21 @@ impl Kit {
         }
     }
 
+    /// The exchange as the application has it.
+    #[inline(always)]
+    fn http(&self) -> Http {
+        Http::new(self.scope.clone(), Arc::clone(&self.exchange) as _)
+    }
+
     /// Polls the call under the eyes of who looks for calls that hold their worker.
     #[inline(always)]
     fn turn(
         &mut self,
         worker: &Worker,
-        poll: impl FnOnce(&mut dyn Slot) -> Poll<Result<Done, AppError>>,
+        poll: impl FnOnce(&mut Self) -> Poll<Result<Done, AppError>>,
     ) -> Poll<Result<Done, AppError>> {
         self.mark.begin();
-        let polled = poll(&mut *self.slot);
+        let polled = poll(self);
         if let Some(since) = self.mark.end() {
             worker.was_held(&self.scope, since);
         }
@@ -227,15 +233,15 @@ impl Call {
     ///
     /// If no scope was vacant since the connection had its last [rest](Self::rest).
     pub fn begin(&mut self, facts: Facts) {
-        let Some(http) = self.prepare(facts, None) else {
+        if !self.prepare(facts, None) {
+            return;
+        }
+        let Some(kit) = self.kit.as_deref_mut() else {
             return;
         };
+        let http = kit.http();
         match facts.upgrade {
-            UpgradeAsked::No => {
-                if let Some(kit) = &mut self.kit {
-                    kit.slot.start(http);
-                }
-            }
+            UpgradeAsked::No => kit.slot.start(http),
             asked => self.begin_upgrade(http, asked),
         }
     }
@@ -257,13 +263,17 @@ impl Call {
             self.begin(facts);
             return Served::Goes(self.poll(cx));
         }
-        let http = self.prepare(facts, Some(cx.waker()));
-        let (Some(http), Some(kit)) = (http, self.kit.as_deref_mut()) else {
+        if !self.prepare(facts, Some(cx.waker())) {
+            return Served::Goes(self.poll(cx));
+        }
+        let Some(kit) = self.kit.as_deref_mut() else {
             return Served::Goes(self.poll(cx));
         };
-        let polled = kit.turn(&self.worker, |slot| slot.call(http, cx));
-        if matches!(polled, Poll::Ready(Ok(_)))
-            && kit.began.is_none()
+        let polled = kit.turn(&self.worker, |kit| kit.slot.call(kit.http(), cx));
+        let Poll::Ready(Ok(done)) = polled else {
+            return Served::Goes(self.settle(&polled));
+        };
+        if kit.began.is_none()
             && let Some(exchange) = Arc::get_mut(&mut kit.exchange)
             && let Some(written) = exchange.finish_whole(write)
         {
@@ -274,13 +284,13 @@ impl Call {
             };
             return Served::Whole(written);
         }
-        Served::Goes(self.settle(&polled))
+        Served::Goes(self.settle(&Poll::Ready(Ok(done))))
     }
 
-    /// Makes an exchange of the request, or answers in the application's place. `entered` is the waker of a task that polls the call at
-    /// once.
+    /// Makes an exchange of the request, or answers in the application's place: whether that is to be called. `entered` is the waker of a task
+    /// that polls the call at once.
     #[inline(always)]
-    fn prepare(&mut self, facts: Facts, entered: Option<&Waker>) -> Option<Http> {
+    fn prepare(&mut self, facts: Facts, entered: Option<&Waker>) -> bool {
         debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
         let kit = self.kit.as_mut().expect("a request lies in its scope");
         if let Some(rewriting) = &self.rewriting {
@@ -308,16 +318,15 @@ impl Call {
         {
             self.note_limit(Limit::BodyBytes);
             self.refuse(BodyError::TooLarge { limit });
-            return None;
+            return false;
         }
         if !self.worker.call_begins() {
             self.note_limit(Limit::Exchanges);
             self.refuse_for_now();
-            return None;
+            return false;
         }
-        let http = Http::new(kit.scope.clone(), Arc::clone(&kit.exchange) as _);
         self.phase = Phase::Running;
-        Some(http)
+        true
     }
 
     /// Starts the call in a slot of its own: such a future is larger than others, and rare.
@@ -465,7 +474,7 @@ impl Call {
         if self.phase != Phase::Running {
             return kit.exchange.leave(Turn::Over).0;
         }
-        let polled = kit.turn(&self.worker, |slot| slot.poll(cx));
+        let polled = kit.turn(&self.worker, |kit| kit.slot.poll(cx));
         self.settle(&polled)
     }
 

@@ -294,7 +294,7 @@ impl Http1 {
                 break;
             };
             used += length;
-            let facts = request::complete(scope, self.head);
+            let facts = request::complete_plain(scope);
             self.count_request();
             served = self.serve(facts, task);
             if self.phase != Phase::Http || self.call.is_active() {
@@ -338,10 +338,16 @@ impl Http1 {
             context,
             ..
         } = self;
+        let mut goes_on = false;
         let served = call.serve(facts, task, |head, body| {
+            goes_on = reply::write_usual(head, &body, http1, context, &mut io.output);
+            if goes_on {
+                return Ok(());
+            }
             reply::write_whole(head, body, http1, context, &mut io.output)
         });
         match served {
+            Served::Whole(Ok(())) if goes_on => self.after_reply(true, true),
             Served::Whole(Ok(())) => {
                 let goes_on = self.start_next()?;
                 self.after_reply(true, goes_on)

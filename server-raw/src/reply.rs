@@ -91,6 +91,26 @@ fn try_write(
     }
 }
 
+/// Writes a reply that is one event and goes on to the next request, if both are as usual; else nothing is done.
+#[inline]
+pub(crate) fn write_usual(
+    head: &ResponseHead,
+    body: &Bytes,
+    http1: &mut http1::Connection,
+    context: &Context,
+    output: &mut Output,
+) -> bool {
+    body.len() < BY_REFERENCE
+        && output.with(|out| {
+            let (status, headers, date) = (head.status, &head.headers, context.date());
+            let is_usual = http1.send_usual_frame(status, headers, body.len(), &date, out);
+            if is_usual {
+                out.extend_from_slice(body);
+            }
+            is_usual
+        })
+}
+
 /// Writes a reply that is one event.
 #[inline]
 pub(crate) fn write_whole(

@@ -17,6 +17,19 @@ pub(crate) fn limits(limits: &Limits) -> http1::Limits {
         .with_chunked_body_bytes(limits.body_bytes)
 }
 
+/// The same for a GET by HTTP/1.1 of which there is nothing to be said.
+#[inline]
+pub(crate) fn complete_plain(scope: &mut HttpScope) -> Facts {
+    scope.version = Version::HTTP_11;
+    scope.body = BodyLength::Empty;
+    Facts {
+        body: BodyAllowed::Yes,
+        upgrade: UpgradeAsked::No,
+        informational: Informational::Sent,
+        trailers: TrailersTaken::None,
+    }
+}
+
 /// What of a request decides about its reply.
 #[inline]
 fn facts(method: &Method, head: HeadFacts) -> Facts {

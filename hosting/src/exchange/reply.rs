@@ -130,7 +130,7 @@ impl Reply {
     }
 
     /// Takes a response that is one event, if it fits.
-    #[inline]
+    #[inline(always)]
     pub(super) fn whole(
         &mut self,
         head: &mut ResponseHead,

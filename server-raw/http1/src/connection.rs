@@ -262,6 +262,7 @@ impl Connection {
     }
 
     /// What to do with the connection when the reply is written; known when its head was sent.
+    #[inline]
     pub const fn after_reply(&self) -> AfterReply {
         match (&self.state, self.persistence) {
             (_, Persistence::Close) | (State::Tunnel | State::Closed | State::Failed(_), _) => {
@@ -282,6 +283,7 @@ impl Connection {
     ///
     /// [`UsageError::OutOfOrder`] when the reply is not written, or when the request is not read to its end and the
     /// connection is to be kept.
+    #[inline]
     pub fn start_next(&mut self) -> Result<(), UsageError> {
         self.state.on(Input::Next(self.persistence))
     }
@@ -468,6 +470,61 @@ impl Connection {
                 unreachable!("the length of a whole reply is known")
             }
         })
+    }
+
+    /// [`send_whole_frame`](Self::send_whole_frame) and [`start_next`](Self::start_next) at once, if both are as usual: a 200 whose only field is its content
+    /// type, to a request that was read to its end and is none of those whose replies are different, on a connection that is kept. Whether they are;
+    /// if not, nothing was done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use gateway_spec::Headers;
+    /// use http::{HeaderValue, StatusCode, header};
+    /// use http1::{Connection, Limits, RequestHead};
+    ///
+    /// let mut connection = Connection::new(Limits::default());
+    /// let mut input = BytesMut::from("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// connection.next_event(&mut input, &mut RequestHead::default())?;
+    /// let (mut headers, mut out) = (Headers::new(), Vec::new());
+    /// let date = b"Sun, 06 Nov 1994 08:49:37 GMT";
+    /// assert!(!connection.send_usual_frame(StatusCode::OK, &headers, 2, date, &mut out));
+    /// headers.append(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    /// assert!(connection.send_usual_frame(StatusCode::OK, &headers, 2, date, &mut out));
+    /// assert!(out.ends_with(b"\r\n\r\n"));
+    /// // The next head may come.
+    /// assert!(connection.start_next().is_err());
+    /// # Ok::<(), http1::PeerError>(())
+    /// ```
+    #[inline]
+    pub fn send_usual_frame(
+        &mut self,
+        status: StatusCode,
+        headers: &Headers,
+        length: usize,
+        date: &[u8; 29],
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let State::Exchange(Exchange {
+            request,
+            reading: Reading::Done,
+            writing: Writing::Head,
+        }) = &self.state
+        else {
+            return false;
+        };
+        if self.persistence != Persistence::KeepOpen || *request != Request::PLAIN {
+            return false;
+        }
+        let Some(content_type) = reply_head::usual(status, headers) else {
+            return false;
+        };
+        reply_head::write_usual(content_type, length as u64, date, out);
+        // Each is what the state allows, as was seen above.
+        self.advance(Input::WholeSent);
+        self.advance(Input::Next(Persistence::KeepOpen));
+        true
     }
 
     /// Makes the connection a tunnel: writes a 101 whose `headers` have an Upgrade, or the 2xx to a CONNECT.
