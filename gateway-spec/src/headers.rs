@@ -175,6 +175,29 @@ impl Headers {
         }
     }
 
+    /// Whether these are the fields of this block, and not only equal ones: as after [`set_block`](Self::set_block).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::{Field, FieldBlock, Headers};
+    ///
+    /// let mut block = FieldBlock::new();
+    /// block.refill_validated(b"Host: a\r\n", &mut Vec::from_iter(Field::new(0..4, 6..7)));
+    /// let mut headers = Headers::new();
+    /// assert!(!headers.is_block(&block));
+    /// headers.set_block(&block);
+    /// assert!(headers.is_block(&block));
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn is_block(&self, block: &FieldBlock) -> bool {
+        match (&self.form, block.shared()) {
+            (Form::Block(mine), Some(block)) => Arc::ptr_eq(mine, block),
+            _ => false,
+        }
+    }
+
     /// The first value of `name`.
     pub fn get(&self, name: impl HeaderKey) -> Option<&[u8]> {
         match &self.form {

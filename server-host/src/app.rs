@@ -218,7 +218,7 @@ where
     M: Fn(Http, Arc<S>) -> F + Send + 'static,
     F: Future<Output = (Result<Done, AppError>, Arc<S>)> + Send + 'static,
 {
-    #[inline]
+    #[inline(always)]
     fn start(&mut self, http: Http) {
         let shared = self.lent.take();
         let shared = shared.unwrap_or_else(|| Arc::clone(&self.shared));
@@ -226,7 +226,7 @@ where
         self.future.set(Some(future));
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Done, AppError>> {
         let Self { lent, future, .. } = self;
         let polled = confine(|polled| {

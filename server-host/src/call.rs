@@ -49,6 +49,8 @@ pub(crate) struct Kit {
     mark: Mark,
     /// If somebody wants to know of the exchange.
     began: Option<Began>,
+    /// Whether what a client has said lies in the scope.
+    is_told: bool,
     /// What a call has that may become a WebSocket's: the slot is then for it alone.
     socket: Option<Box<MayBeSocket>>,
 }
@@ -70,6 +72,7 @@ impl Kit {
             scope: worker.blank.scope(&mark),
             mark,
             began: None,
+            is_told: false,
             socket: None,
         }
     }
@@ -145,8 +148,11 @@ impl Kit {
         }
     }
 
-    /// Forgets what the client said: nothing of it lies about until somebody else comes.
-    fn forget(&mut self, worker: &Worker) {
+    /// Forgets what the client said, of a kit that nobody uses: nothing of it lies about until somebody else comes.
+    pub(crate) fn forget(&mut self, worker: &Worker) {
+        if !std::mem::take(&mut self.is_told) {
+            return;
+        }
         match self.scope.reuse() {
             Some(scope) => scope.headers = Headers::new(),
             // The application keeps it.
@@ -208,6 +214,7 @@ impl Call {
     pub fn vacant(&mut self) -> &mut HttpScope {
         debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
         let kit = self.kit.get_or_insert_with(|| self.worker.take_kit());
+        kit.is_told = true;
         // A copy where the application keeps the last one.
         let scope = kit.scope.edit();
         scope.clear();
@@ -217,12 +224,27 @@ impl Call {
         scope
     }
 
-    /// No request is here: gives back to the worker what only a request needs.
+    /// The scope of the request before, if the next one may have it as it is, should it say the same: it was of this connection, nobody
+    /// has kept it, and nothing else than what the wire [sets](Self::vacant) is in it.
+    #[inline]
+    pub fn kept(&mut self) -> Option<&HttpScope> {
+        debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
+        let kit = self.kit.get_or_insert_with(|| self.worker.take_kit());
+        let scope: &HttpScope = &kit.scope;
+        let may_stay = kit.is_told
+            && Arc::ptr_eq(&scope.connection, &self.info)
+            && self.rewriting.is_none()
+            && kit.scope.is_alone()
+            && scope.is_clear();
+        may_stay.then_some(scope)
+    }
+
+    /// No request is here: gives back to the worker what only a request needs. What the client said is forgotten at the next tick, unless
+    /// a request comes before.
     pub fn rest(&mut self) {
         if self.phase == Phase::Idle
-            && let Some(mut kit) = self.kit.take()
+            && let Some(kit) = self.kit.take()
         {
-            kit.forget(&self.worker);
             self.worker.give_kit(kit);
         }
     }

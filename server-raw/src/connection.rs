@@ -288,13 +288,10 @@ impl Http1 {
         let mut used = 0;
         let mut served = Ok(true);
         while used < self.io.input.len() && self.io.output.len() < OUTBOUND_BYTES {
-            let scope = self.call.vacant();
-            let head = request::parts(scope, &mut self.head);
-            let Some(length) = self.http1.next_repeated(&self.io.input[used..], head) else {
+            let Some((length, facts)) = self.next_repeated(used) else {
                 break;
             };
             used += length;
-            let facts = request::complete_plain(scope);
             self.count_request();
             served = self.serve(facts, task);
             if self.phase != Phase::Http || self.call.is_active() {
@@ -310,6 +307,25 @@ impl Http1 {
         } else {
             Ok(Some(false))
         }
+    }
+
+    /// The length of a head that is as the one before it, and what is to be known of it for the reply.
+    #[inline]
+    fn next_repeated(&mut self, used: usize) -> Option<(usize, Facts)> {
+        let input = &self.io.input[used..];
+        if let Some(scope) = self.call.kept()
+            && request::is_plain(scope)
+            && let Some(length) =
+                self.http1
+                    .next_same(input, &scope.method, &scope.uri, &scope.headers)
+        {
+            return Some((length, request::PLAIN));
+        }
+        let scope = self.call.vacant();
+        let head = request::parts(scope, &mut self.head);
+        let length = self.http1.next_repeated(input, head)?;
+        request::complete_plain(scope);
+        Some((length, request::PLAIN))
     }
 
     /// Reads a head, and calls the application for it.

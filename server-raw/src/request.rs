@@ -17,18 +17,26 @@ pub(crate) fn limits(limits: &Limits) -> http1::Limits {
         .with_chunked_body_bytes(limits.body_bytes)
 }
 
-/// The same for a GET by HTTP/1.1 of which there is nothing to be said.
+/// The same for a GET by HTTP/1.1 that has no body and is [plain](PLAIN).
 #[inline]
-pub(crate) fn complete_plain(scope: &mut HttpScope) -> Facts {
+pub(crate) fn complete_plain(scope: &mut HttpScope) {
     scope.version = Version::HTTP_11;
     scope.body = BodyLength::Empty;
-    Facts {
-        body: BodyAllowed::Yes,
-        upgrade: UpgradeAsked::No,
-        informational: Informational::Sent,
-        trailers: TrailersTaken::None,
-    }
 }
+
+/// Whether a scope is complete as [`complete_plain`] makes it.
+#[inline]
+pub(crate) fn is_plain(scope: &HttpScope) -> bool {
+    scope.version == Version::HTTP_11 && scope.body == BodyLength::Empty
+}
+
+/// What decides about the reply to a request that says nothing of it.
+pub(crate) const PLAIN: Facts = Facts {
+    body: BodyAllowed::Yes,
+    upgrade: UpgradeAsked::No,
+    informational: Informational::Sent,
+    trailers: TrailersTaken::None,
+};
 
 /// What of a request decides about its reply.
 #[inline]

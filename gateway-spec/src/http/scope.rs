@@ -53,6 +53,22 @@ impl Scope {
     pub fn reuse(&mut self) -> Option<&mut HttpScope> {
         Arc::get_mut(&mut self.shared)
     }
+
+    /// Whether no other handle lives: what is here may then be shown to the next request as it is, if it would be filled with the same.
+    #[must_use]
+    #[inline]
+    pub fn is_alone(&self) -> bool {
+        is_alone(&self.shared)
+    }
+}
+
+/// Whether nobody else has it; what who had it too has done before is seen.
+#[inline]
+fn is_alone<T>(shared: &Arc<T>) -> bool {
+    // There are no weak handles of what this module shares.
+    let is_alone = Arc::strong_count(shared) == 1;
+    fence(Ordering::Acquire);
+    is_alone
 }
 
 impl Deref for Scope {
@@ -197,6 +213,28 @@ impl HttpScope {
         self.label.clear();
     }
 
+    /// Whether [`clear`](Self::clear) would change nothing, and nobody has the label any more who could set it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use gateway_spec::{Capabilities, ConnectionInfo, HttpScope};
+    /// # let info = Arc::new(ConnectionInfo::new(Capabilities::new("test")));
+    /// let mut scope = HttpScope::new(info);
+    /// assert!(scope.is_clear());
+    /// scope.label.set("/user/{id}");
+    /// assert!(!scope.is_clear());
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn is_clear(&self) -> bool {
+        self.mounted == 0
+            && self.protocol.is_none()
+            && self.extensions.is_empty()
+            && self.label.is_clear()
+    }
+
     /// Resolves with the deadline when the server begins to drain (SRV-4).
     pub fn drain(&self) -> DrainSignal {
         self.connection.drain()
@@ -275,14 +313,15 @@ impl Label {
 
     #[inline]
     fn clear(&mut self) {
-        if Arc::strong_count(&self.text) == 1 {
-            // What somebody has set who had it too, and has let go of it, is seen.
-            fence(Ordering::Acquire);
-            if self.text.get().is_none() {
-                return;
-            }
+        if !self.is_clear() {
+            self.clear_what_was_set();
         }
-        self.clear_what_was_set();
+    }
+
+    /// Whether nobody has set it, and nobody else can.
+    #[inline]
+    fn is_clear(&self) -> bool {
+        is_alone(&self.text) && self.text.get().is_none()
     }
 
     fn clear_what_was_set(&mut self) {

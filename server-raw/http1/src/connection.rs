@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BytesMut};
 use gateway_spec::{Field, Headers};
-use http::{HeaderMap, StatusCode, Version};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
 use crate::body_reader::{BodyReader, Part};
 use crate::body_writer::BodyWriter;
@@ -112,6 +112,24 @@ impl Connection {
             return None;
         }
         let length = head::read_repeated(input, &self.last, &self.limits, &mut head.into())?;
+        self.begin_request(MethodKind::Other, HeadFacts::PLAIN);
+        Some(length)
+    }
+
+    /// The same for a caller whose places have the head before: it is a GET of this target with these fields, and they are the connection's own, so nothing is
+    /// to be written.
+    #[inline]
+    pub fn next_same(
+        &mut self,
+        input: &[u8],
+        method: &Method,
+        uri: &Uri,
+        headers: &Headers,
+    ) -> Option<usize> {
+        if self.state != State::Head(Progress::START) || *method != Method::GET {
+            return None;
+        }
+        let length = self.last.same(input, uri, headers, &self.limits)?;
         self.begin_request(MethodKind::Other, HeadFacts::PLAIN);
         Some(length)
     }

@@ -78,6 +78,21 @@ impl Last {
         (fits && section.starts_with(fields)).then_some(length)
     }
 
+    /// The same where the fields are those before already.
+    #[inline(always)]
+    pub(crate) fn same(
+        &self,
+        input: &[u8],
+        uri: &Uri,
+        headers: &Headers,
+        limits: &Limits,
+    ) -> Option<usize> {
+        if !headers.is_block(&self.fields) {
+            return None;
+        }
+        self.repeats(input, uri, limits)
+    }
+
     /// Whether a section begins with all of the one before: then it ends there.
     #[inline(always)]
     fn begins(&self, section: &[u8]) -> Option<usize> {

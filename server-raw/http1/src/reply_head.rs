@@ -507,7 +507,10 @@ mod tests {
                     let mut written = Vec::new();
                     super::write_usual(content_type, 13, head.date, &mut written);
                     assert!(head.write_ordinary(13, &mut fast));
-                    assert_eq!(fast.escape_ascii().to_string(), written.escape_ascii().to_string());
+                    assert_eq!(
+                        fast.escape_ascii().to_string(),
+                        written.escape_ascii().to_string()
+                    );
                     fast.clear();
                     usual += 1;
                 }
