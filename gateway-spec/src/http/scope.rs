@@ -434,6 +434,37 @@ mod tests {
     use crate::Capabilities;
 
     #[test]
+    fn a_scope_is_clear_when_nobody_can_change_it() {
+        let info = Arc::new(ConnectionInfo::new(Capabilities::new("test")));
+        let mut scope = Scope::new(HttpScope::new(info));
+        assert!(scope.is_alone() && scope.is_clear());
+        let kept = scope.clone();
+        assert!(!scope.is_alone());
+        drop(kept);
+        let label = scope.label.clone();
+        assert!(
+            scope.is_alone() && !scope.is_clear(),
+            "its label may be set"
+        );
+        drop(label);
+        assert!(scope.is_clear());
+        scope.edit().uri = Uri::from_static("/a/b");
+        type Change = fn(&mut HttpScope);
+        let changes: [Change; 4] = [
+            |scope| scope.mount(2),
+            |scope| scope.protocol = Some("websocket".into()),
+            |scope| drop(scope.extensions.insert("x")),
+            |scope| scope.label.set("/"),
+        ];
+        for change in changes {
+            change(scope.edit());
+            assert!(!scope.is_clear());
+            scope.edit().clear();
+            assert!(scope.is_clear());
+        }
+    }
+
+    #[test]
     fn a_board_shows_the_label_of_the_exchange_under_way_alone() {
         let board = LabelBoard::default();
         let info = ConnectionInfo::new(Capabilities::new("test"));
