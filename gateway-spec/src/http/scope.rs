@@ -453,7 +453,7 @@ mod tests {
         let changes: [Change; 4] = [
             |scope| scope.mount(2),
             |scope| scope.protocol = Some("websocket".into()),
-            |scope| drop(scope.extensions.insert("x")),
+            |scope| assert_eq!(scope.extensions.insert("x"), None),
             |scope| scope.label.set("/"),
         ];
         for change in changes {

@@ -62,7 +62,7 @@ impl Subject<Event> for Driven {
         if let Some(event) = event.to_send() {
             // By both ways in turn.
             self.sent += 1;
-            if self.sent % 2 == 0 {
+            if self.sent.is_multiple_of(2) {
                 return self.exchange.send(event);
             }
             let mut task = Context::from_waker(Waker::noop());

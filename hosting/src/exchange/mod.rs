@@ -144,8 +144,17 @@ struct State {
     flusher: Option<Waker>,
     wire: Option<Waker>,
     polling: bool,
-    /// Whether anything was done with it beside a whole response being sent: only then is there more to be set back.
-    touched: bool,
+    course: Course,
+}
+
+/// What was done with an exchange.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// Nothing, or a whole response was sent: there is nothing else to be set back.
+    #[default]
+    Straight,
+    /// More than that.
+    Varied,
 }
 
 /// Whether a wire takes parts of files as such.
@@ -491,14 +500,14 @@ impl Exchange {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        let mut state = self.lock_untouched();
-        state.touched = true;
+        let mut state = self.lock_straight();
+        state.course = Course::Varied;
         state
     }
 
-    /// For what every exchange is begun with.
+    /// For what the straight course is.
     #[inline]
-    fn lock_untouched(&self) -> MutexGuard<'_, State> {
+    fn lock_straight(&self) -> MutexGuard<'_, State> {
         // No code of others runs under this lock, so a poisoned one is still whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -545,10 +554,13 @@ impl State {
         self.queued = 0;
         self.unsent = 0;
         self.polling = false;
-        if self.touched || self.whole.is_some() || body != BodyLength::Empty {
+        if self.course == Course::Varied || self.whole.is_some() || body != BodyLength::Empty {
             self.set_back();
             self.inbound.begin(body, body_limit);
-            self.touched = body != BodyLength::Empty;
+            self.course = match body {
+                BodyLength::Empty => Course::Straight,
+                BodyLength::Known(_) | BodyLength::Unknown => Course::Varied,
+            };
         }
     }
 
@@ -571,13 +583,13 @@ impl State {
     #[inline]
     fn finish(&mut self, gone: Gone) {
         self.whole = None;
-        if self.touched {
-            self.finish_touched(gone);
+        if self.course == Course::Varied {
+            self.finish_varied(gone);
         }
     }
 
     #[inline(never)]
-    fn finish_touched(&mut self, gone: Gone) {
+    fn finish_varied(&mut self, gone: Gone) {
         self.drop_output();
         self.inbound.release();
         if let Some(signal) = self.signal.take() {
@@ -757,12 +769,12 @@ impl HttpTransport for Exchange {
         cx: &mut Context<'_>,
         event: &mut Option<HttpSend>,
     ) -> Poll<Result<(), SendError>> {
-        let mut state = self.lock_untouched();
+        let mut state = self.lock_straight();
         if let Some(gone) = state.gone {
             return Poll::Ready(Err(SendError::Gone(gone)));
         }
         if !state.has_credit() {
-            state.touched = true;
+            state.course = Course::Varied;
             let unused = keep(&mut state.sender, cx.waker());
             drop(state);
             drop(unused);
