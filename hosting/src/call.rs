@@ -202,6 +202,18 @@ mod tests {
     }
 
     #[test]
+    fn a_result_stands_whatever_is_dropped_after_it() {
+        let polled = confine(|polled| {
+            *polled = Poll::Ready(Err(AppError::message("it failed")));
+            panic!("dropped")
+        });
+        assert!(matches!(polled, Poll::Ready(Err(error)) if !is_panic(&error)));
+        let polled = confine(|_| panic!("polled"));
+        assert!(matches!(polled, Poll::Ready(Err(error)) if is_panic(&error)));
+        assert!(confine(|_| {}).is_pending());
+    }
+
+    #[test]
     fn a_failure_is_a_line_with_its_label() {
         let kept = Kept::default();
         let failed = AppError::message("a text\n2026-11-30 ERROR forged");
