@@ -19,6 +19,9 @@ from servers import Running
 from tables import number, table
 from wire import FIELDS, Echoes, Requests, connect, exchange, request
 
+# Requests that a client sends before it reads an answer, where it does not send one at a time.
+DEPTH = 16
+
 
 def machine_(servers, _):
     """What it was measured on, and which versions."""
@@ -57,6 +60,12 @@ def instructions(servers, options):
     cases = {f"{name}, {n}": Requests(fields, n) for name, fields in FIELDS.items() for n in (1, 32)}
     table_ = counts(servers, cases, options.count)
     return f"User-space instructions of `GET /`, with so many requests at once:\n\n{table_}"
+
+
+def pipelined_instructions(servers, options):
+    cases = {f"{name}, {DEPTH} at a time": Requests(fields, depth=DEPTH) for name, fields in FIELDS.items()}
+    table_ = counts(servers, cases, options.count // DEPTH * DEPTH)
+    return f"User-space instructions of one of {DEPTH} times `GET /` that come together:\n\n{table_}"
 
 
 def websocket_instructions(servers, options):
@@ -120,7 +129,7 @@ def syscalls(servers, options):
     rows = []
     for server in servers:
         cells = []
-        for depth in (1, 16):
+        for depth in (1, DEPTH):
             calls = calls_a_request(server, depth, options)
             named = ", ".join(f"{name} {count:.2f}" for name, count in calls.most_common() if count >= 0.01)
             cells += [number(calls.total(), 2), named]

@@ -34,6 +34,9 @@ MEASURES = {
     "machine": Measure(named(), counted.machine_),
     "check": Measure(able(lambda server: server.routes != "none" or server.websocket), counted.check),
     "instructions": Measure(able(lambda server: server.callgrind and server.routes != "none", False), counted.instructions),
+    "pipelined-instructions": Measure(
+        able(lambda server: server.callgrind and server.routes != "none"), counted.pipelined_instructions
+    ),
     "websocket-instructions": Measure(able(lambda server: server.websocket), counted.websocket_instructions),
     "profile": Measure(named(*OURS, "hyper-held"), counted.profile),
     "functions": Measure(able(lambda server: server.callgrind and server.routes != "none"), counted.functions, of_all=False),

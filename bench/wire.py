@@ -79,17 +79,18 @@ def echo(client, sent):
 
 
 class Requests:
-    """So many `GET /` in all, spread over so many connections."""
+    """So many `GET /` in all, spread over so many connections, of which each sends `depth` at a time."""
 
-    def __init__(self, fields, connections=1):
+    def __init__(self, fields, connections=1, depth=1):
         self.message = request(fields)
         self.connections = connections
+        self.depth = depth
         self.slow = 1
 
     def talk(self, port, count):
         clients = [connect(port) for _ in range(self.connections)]
         answers = [exchange(client, self.message) for client in clients]
-        rounds(clients, self.message, len(answers[0]), count)
+        rounds(clients, self.message * self.depth, len(answers[0]) * self.depth, count // self.depth)
 
 
 class Echoes:

@@ -202,6 +202,29 @@ impl Headers {
         matches!(self.form, Form::List(List::Short([None, None]))) && self.map.get().is_none()
     }
 
+    /// Whether these are the fields of this block, and not only equal ones: as after [`set_block`](Self::set_block).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::{Field, FieldBlock, Headers};
+    ///
+    /// let mut block = FieldBlock::new();
+    /// block.refill_validated(b"Host: a\r\n", &mut Vec::from_iter(Field::new(0..4, 6..7)));
+    /// let mut headers = Headers::new();
+    /// assert!(!headers.is_block(&block));
+    /// headers.set_block(&block);
+    /// assert!(headers.is_block(&block));
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn is_block(&self, block: &FieldBlock) -> bool {
+        match (&self.form, block.shared()) {
+            (Form::Block(mine), Some(block)) => Arc::ptr_eq(mine, block),
+            _ => false,
+        }
+    }
+
     /// The first value of `name`.
     pub fn get(&self, name: impl HeaderKey) -> Option<&[u8]> {
         match &self.form {
@@ -241,6 +264,29 @@ impl Headers {
             Form::Block(block) => block.find(name.text()).is_some(),
             Form::Map(map) => map.contains_key(name),
             Form::List(list) => list.find_key(&name).is_some(),
+        }
+    }
+
+    /// The only field, of an answer that has no more: for servers, whose answers mostly have a content type alone. `None` also where it would have to
+    /// be looked for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::Headers;
+    /// use http::header::{HeaderValue, VARY};
+    ///
+    /// let mut headers = Headers::new();
+    /// headers.append(VARY, HeaderValue::from_static("accept"));
+    /// assert_eq!(headers.only(), Some((&VARY, &HeaderValue::from_static("accept"))));
+    /// headers.append(VARY, HeaderValue::from_static("origin"));
+    /// assert_eq!(headers.only(), None);
+    /// ```
+    #[inline]
+    pub const fn only(&self) -> Option<(&HeaderName, &HeaderValue)> {
+        match &self.form {
+            Form::List(list) => list.only(),
+            Form::Block(_) | Form::Map(_) => None,
         }
     }
 

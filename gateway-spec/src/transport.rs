@@ -2,11 +2,11 @@
 //!
 //! Applications use the handles built over these traits. All three are object safe and take `&self`, so a handle can
 //! be used from another task or thread than the server's. No method has a default that does nothing: a wrapper that
-//! forgot one would silently break what it wraps. [`HttpLayer`](crate::HttpLayer) and
+//! forgot one would silently break what it wraps; the one default there is calls two other methods. [`HttpLayer`](crate::HttpLayer) and
 //! [`WebSocketLayer`](crate::WebSocketLayer) are the short ways to write one.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::{
     DrainSignal, Gone, GoneSignal, Http, HttpReceive, HttpSend, SendError, State, WebSocketReceive,
@@ -98,6 +98,26 @@ pub trait HttpTransport: Send + Sync {
     ///
     /// If the event does not fit the exchange; it is then dropped and nothing was sent of it. ASGI: `send()`.
     fn send(&self, event: HttpSend) -> Result<(), SendError>;
+
+    /// [`poll_ready`](Self::poll_ready) and then [`send`](Self::send) of the event, which is taken out of its place once it can be sent: what the
+    /// handles call. A server writes it anew if it can do both at once; a wrapper never needs to.
+    ///
+    /// # Errors
+    ///
+    /// As both; and that the exchange is over if there is no event.
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        event: &mut Option<HttpSend>,
+    ) -> Poll<Result<(), SendError>> {
+        if let Err(gone) = ready!(self.poll_ready(cx)) {
+            return Poll::Ready(Err(SendError::Gone(gone)));
+        }
+        Poll::Ready(match event.take() {
+            Some(event) => self.send(event),
+            None => Err(SendError::Gone(Gone::Finished)),
+        })
+    }
 
     /// Accepts as many of these bytes as there is credit for, as a part of the body or of the tunnel: at least one.
     ///
@@ -277,6 +297,14 @@ impl<T: HttpTransport + ?Sized> HttpTransport for Arc<T> {
 
     fn send(&self, event: HttpSend) -> Result<(), SendError> {
         T::send(self, event)
+    }
+
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        event: &mut Option<HttpSend>,
+    ) -> Poll<Result<(), SendError>> {
+        T::poll_send(self, cx, event)
     }
 
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SendError>> {

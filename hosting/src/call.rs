@@ -19,15 +19,41 @@ pub fn poll_confined<F>(call: Pin<&mut F>, task: &mut Context<'_>) -> Poll<Resul
 where
     F: Future<Output = Result<Done, AppError>> + ?Sized,
 {
-    // The future is dropped after a panic, so nobody sees what it left half done.
-    catch_unwind(AssertUnwindSafe(|| call.poll(task)))
-        .unwrap_or_else(|payload| Poll::Ready(Err(panicked(&*payload))))
+    confine(|polled| *polled = call.poll(task))
 }
+
+/// The same by a function, which may also drop the call once it has noted its result: a panic is then one [while it is dropped](drop_confined), and
+/// the result stands.
+#[inline]
+pub fn confine(
+    poll: impl FnOnce(&mut Poll<Result<Done, AppError>>),
+) -> Poll<Result<Done, AppError>> {
+    let mut polled = Poll::Pending;
+    // The future is dropped after a panic, so nobody sees what it left half done.
+    match catch_unwind(AssertUnwindSafe(|| poll(&mut polled))) {
+        Ok(()) => polled,
+        Err(payload) => after_panic(polled, &*payload),
+    }
+}
+
+#[cold]
+fn after_panic(
+    polled: Poll<Result<Done, AppError>>,
+    payload: &(dyn Any + Send),
+) -> Poll<Result<Done, AppError>> {
+    if polled.is_pending() {
+        return Poll::Ready(Err(panicked(payload)));
+    }
+    tracing::error!("{PANICKED_WHILE_DROPPED}");
+    polled
+}
+
+const PANICKED_WHILE_DROPPED: &str = "the application panicked while its call was dropped";
 
 /// Drops what is the application's, whose destructors are its code too.
 pub fn drop_confined(drop: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(drop)).is_err() {
-        tracing::error!("the application panicked while its call was dropped");
+        tracing::error!("{PANICKED_WHILE_DROPPED}");
     }
 }
 
@@ -173,6 +199,18 @@ mod tests {
         fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
             self.0 += &format!(" {field}={value:?}");
         }
+    }
+
+    #[test]
+    fn a_result_stands_whatever_is_dropped_after_it() {
+        let polled = confine(|polled| {
+            *polled = Poll::Ready(Err(AppError::message("it failed")));
+            panic!("dropped")
+        });
+        assert!(matches!(polled, Poll::Ready(Err(error)) if !is_panic(&error)));
+        let polled = confine(|_| panic!("polled"));
+        assert!(matches!(polled, Poll::Ready(Err(error)) if is_panic(&error)));
+        assert!(confine(|_| {}).is_pending());
     }
 
     #[test]

@@ -22,7 +22,9 @@ pub mod local;
 mod model;
 mod printable;
 
-pub use call::{drop_confined, is_panic, panic_text, panicked, poll_confined, report, report_of};
+pub use call::{
+    confine, drop_confined, is_panic, panic_text, panicked, poll_confined, report, report_of,
+};
 pub use connection_fields::{CONNECTION_FIELDS, is_connection_field, lists};
 pub use exchange::{
     BodyAllowed, Exchange, Facts, INBOUND_BYTES, Informational, Life, OUTBOUND_BYTES, Outgoing,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use gateway_spec::{AppError, Application, Connection, Done, Http, HttpScope, Signal, WebSocket};
-use hosting::{drop_confined, poll_confined};
+use hosting::{confine, drop_confined, poll_confined};
 use http::Version;
 use tracing::field::display;
 use tracing::{Instrument, Span};
@@ -97,17 +97,17 @@ fn span(scope: &HttpScope) -> Span {
 impl<A: Application> Calls for Shared<A> {
     fn slot(self: Arc<Self>) -> Box<dyn Slot> {
         let spans = self.spans;
-        let make = move |http| {
-            let shared = Arc::clone(&self);
-            async move { shared.app.call(Connection::Http(http)).await }
+        let make = |http, shared: Arc<Self>| async move {
+            let result = shared.app.call(Connection::Http(http)).await;
+            (result, shared)
         };
         if spans {
-            return slot(move |http: Http| {
+            return slot(self, move |http: Http, shared| {
                 let span = span(&http.scope);
-                make(http).instrument(span)
+                make(http, shared).instrument(span)
             });
         }
-        slot(make)
+        slot(self, make)
     }
 
     fn upgrade(self: Arc<Self>, http: Http, tunnel: Option<Arc<Exchange>>) -> Started {
@@ -188,6 +188,12 @@ pub(crate) trait Slot: Send {
     /// Polls the call; `Ready` empties the slot. A panic comes out as an error.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Done, AppError>>;
 
+    /// Both at once.
+    fn call(&mut self, http: Http, cx: &mut Context<'_>) -> Poll<Result<Done, AppError>> {
+        self.start(http);
+        self.poll(cx)
+    }
+
     /// Drops the call.
     fn clear(&mut self);
 
@@ -198,32 +204,49 @@ pub(crate) trait Slot: Send {
 /// A call in a place of its own.
 pub(crate) type BoxCall = Pin<Box<dyn Future<Output = Result<Done, AppError>> + Send>>;
 
-struct TypedSlot<M, F> {
+struct TypedSlot<S, M, F> {
+    shared: Arc<S>,
+    /// The same for the call, which gives it back when it returns: a count that goes up and down with each call costs more.
+    lent: Option<Arc<S>>,
     make: M,
     future: Pin<Box<Option<F>>>,
 }
 
-impl<M, F> Slot for TypedSlot<M, F>
+impl<S, M, F> Slot for TypedSlot<S, M, F>
 where
-    M: Fn(Http) -> F + Send + 'static,
-    F: Future<Output = Result<Done, AppError>> + Send + 'static,
+    S: Send + Sync + 'static,
+    M: Fn(Http, Arc<S>) -> F + Send + 'static,
+    F: Future<Output = (Result<Done, AppError>, Arc<S>)> + Send + 'static,
 {
+    #[inline(always)]
     fn start(&mut self, http: Http) {
-        let future = (self.make)(http);
+        let shared = self.lent.take();
+        let shared = shared.unwrap_or_else(|| Arc::clone(&self.shared));
+        let future = (self.make)(http, shared);
         self.future.set(Some(future));
     }
 
+    #[inline(always)]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Done, AppError>> {
-        let Some(call) = self.future.as_mut().as_pin_mut() else {
-            return Poll::Pending;
-        };
-        let polled = poll_confined(call, cx);
-        if polled.is_ready() {
+        let Self { lent, future, .. } = self;
+        let polled = confine(|polled| {
+            let Some(call) = future.as_mut().as_pin_mut() else {
+                return;
+            };
+            if let Poll::Ready((result, shared)) = call.poll(cx) {
+                *polled = Poll::Ready(result);
+                *lent = Some(shared);
+                future.set(None);
+            }
+        });
+        if polled.is_ready() && self.future.is_some() {
+            // It panicked.
             self.clear();
         }
         polled
     }
 
+    #[cold]
     fn clear(&mut self) {
         drop_confined(|| self.future.set(None));
     }
@@ -234,12 +257,15 @@ where
 }
 
 /// A slot for the calls that are made like this.
-fn slot<M, F>(make: M) -> Box<dyn Slot>
+fn slot<S, M, F>(shared: Arc<S>, make: M) -> Box<dyn Slot>
 where
-    M: Fn(Http) -> F + Send + 'static,
-    F: Future<Output = Result<Done, AppError>> + Send + 'static,
+    S: Send + Sync + 'static,
+    M: Fn(Http, Arc<S>) -> F + Send + 'static,
+    F: Future<Output = (Result<Done, AppError>, Arc<S>)> + Send + 'static,
 {
     Box::new(TypedSlot {
+        shared,
+        lent: None,
         make,
         future: Box::pin(None),
     })

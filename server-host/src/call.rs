@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use gateway_spec::{
@@ -49,6 +49,8 @@ pub(crate) struct Kit {
     mark: Mark,
     /// If somebody wants to know of the exchange.
     began: Option<Began>,
+    /// Whether what a client has said lies in the scope.
+    is_told: bool,
     /// What a call has that may become a WebSocket's: the slot is then for it alone.
     socket: Option<Box<MayBeSocket>>,
 }
@@ -70,8 +72,30 @@ impl Kit {
             scope: worker.blank.scope(&mark),
             mark,
             began: None,
+            is_told: false,
             socket: None,
         }
+    }
+
+    /// The exchange as the application has it.
+    #[inline(always)]
+    fn http(&self) -> Http {
+        Http::new(self.scope.clone(), Arc::clone(&self.exchange) as _)
+    }
+
+    /// Polls the call under the eyes of who looks for calls that hold their worker.
+    #[inline(always)]
+    fn turn(
+        &mut self,
+        worker: &Worker,
+        poll: impl FnOnce(&mut Self) -> Poll<Result<Done, AppError>>,
+    ) -> Poll<Result<Done, AppError>> {
+        self.mark.begin();
+        let polled = poll(self);
+        if let Some(since) = self.mark.end() {
+            worker.was_held(&self.scope, since);
+        }
+        polled
     }
 
     /// Somebody wants to know of the exchange.
@@ -124,8 +148,11 @@ impl Kit {
         }
     }
 
-    /// Forgets what the client said: nothing of it lies about until somebody else comes.
-    fn forget(&mut self, worker: &Worker) {
+    /// Forgets what the client said, of a kit that nobody uses: nothing of it lies about until somebody else comes.
+    pub(crate) fn forget(&mut self, worker: &Worker) {
+        if !std::mem::take(&mut self.is_told) {
+            return;
+        }
         match self.scope.reuse() {
             Some(scope) => scope.headers = Headers::new(),
             // The application keeps it.
@@ -146,6 +173,15 @@ fn fate_of(error: &AppError) -> Fate {
         true => Fate::Panicked,
         false => Fate::Called,
     }
+}
+
+/// What has become of a call that was begun and polled at once.
+#[derive(Debug)]
+pub enum Served<E> {
+    /// All is over: the application has returned, and its answer was written, or not.
+    Whole(Result<(), E>),
+    /// The call goes on, or its answer is to be written piece by piece: this is to do for the wire.
+    Goes(Progress),
 }
 
 /// Seconds after which a refused client may ask again: exchanges end all the time.
@@ -178,6 +214,7 @@ impl Call {
     pub fn vacant(&mut self) -> &mut HttpScope {
         debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
         let kit = self.kit.get_or_insert_with(|| self.worker.take_kit());
+        kit.is_told = true;
         // A copy where the application keeps the last one.
         let scope = kit.scope.edit();
         scope.clear();
@@ -187,12 +224,27 @@ impl Call {
         scope
     }
 
-    /// No request is here: gives back to the worker what only a request needs.
+    /// The scope of the request before, if the next one may have it as it is, should it say the same: it was of this connection, nobody
+    /// has kept it, and nothing else than what the wire [sets](Self::vacant) is in it.
+    #[inline]
+    pub fn kept(&mut self) -> Option<&HttpScope> {
+        debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
+        let kit = self.kit.get_or_insert_with(|| self.worker.take_kit());
+        let scope: &HttpScope = &kit.scope;
+        let may_stay = kit.is_told
+            && Arc::ptr_eq(&scope.connection, &self.info)
+            && self.rewriting.is_none()
+            && kit.scope.is_alone()
+            && scope.is_clear();
+        may_stay.then_some(scope)
+    }
+
+    /// No request is here: gives back to the worker what only a request needs. What the client said is forgotten at the next tick, unless
+    /// a request comes before.
     pub fn rest(&mut self) {
         if self.phase == Phase::Idle
-            && let Some(mut kit) = self.kit.take()
+            && let Some(kit) = self.kit.take()
         {
-            kit.forget(&self.worker);
             self.worker.give_kit(kit);
         }
     }
@@ -203,6 +255,64 @@ impl Call {
     ///
     /// If no scope was vacant since the connection had its last [rest](Self::rest).
     pub fn begin(&mut self, facts: Facts) {
+        if !self.prepare(facts, None) {
+            return;
+        }
+        let Some(kit) = self.kit.as_deref_mut() else {
+            return;
+        };
+        let http = kit.http();
+        match facts.upgrade {
+            UpgradeAsked::No => kit.slot.start(http),
+            asked => self.begin_upgrade(http, asked),
+        }
+    }
+
+    /// [`begin`](Self::begin) and the first [`poll`](Self::poll) at once, and the [`end`](Self::end) too where the application has answered in one event
+    /// and returned, as nearly all do: that is given to `write` from where it lies. With what `write` fails the call is still to be ended.
+    ///
+    /// # Panics
+    ///
+    /// As `begin`.
+    #[inline]
+    pub fn serve<E>(
+        &mut self,
+        facts: Facts,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(&mut ResponseHead, Bytes) -> Result<(), E>,
+    ) -> Served<E> {
+        if facts.upgrade != UpgradeAsked::No {
+            self.begin(facts);
+            return Served::Goes(self.poll(cx));
+        }
+        if !self.prepare(facts, Some(cx.waker())) {
+            return Served::Goes(self.poll(cx));
+        }
+        let Some(kit) = self.kit.as_deref_mut() else {
+            return Served::Goes(self.poll(cx));
+        };
+        let polled = kit.turn(&self.worker, |kit| kit.slot.call(kit.http(), cx));
+        let Poll::Ready(Ok(done)) = polled else {
+            return Served::Goes(self.settle(&polled));
+        };
+        if kit.began.is_none()
+            && let Some(exchange) = Arc::get_mut(&mut kit.exchange)
+            && let Some(written) = exchange.finish_whole(write)
+        {
+            self.worker.call_ended();
+            self.phase = match written {
+                Ok(()) => Phase::Idle,
+                Err(_) => Phase::Returned,
+            };
+            return Served::Whole(written);
+        }
+        Served::Goes(self.settle(&Poll::Ready(Ok(done))))
+    }
+
+    /// Makes an exchange of the request, or answers in the application's place: whether that is to be called. `entered` is the waker of a task
+    /// that polls the call at once.
+    #[inline(always)]
+    fn prepare(&mut self, facts: Facts, entered: Option<&Waker>) -> bool {
         debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
         let kit = self.kit.as_mut().expect("a request lies in its scope");
         if let Some(rewriting) = &self.rewriting {
@@ -213,11 +323,15 @@ impl Call {
         }
         let body = kit.scope.body;
         let limit = self.worker.settings.limits.body_bytes;
+        let begin = |exchange: &mut Exchange| match entered {
+            Some(waker) => exchange.begin_entered(facts, body, limit, waker),
+            None => exchange.begin(facts, body, limit),
+        };
         match Arc::get_mut(&mut kit.exchange) {
-            Some(exchange) => exchange.begin(facts, body, limit),
+            Some(exchange) => begin(exchange),
             None => {
                 let mut exchange = Exchange::new();
-                exchange.begin(facts, body, limit);
+                begin(&mut exchange);
                 kit.exchange = Arc::new(exchange);
             }
         }
@@ -225,18 +339,16 @@ impl Call {
             && length > limit
         {
             self.note_limit(Limit::BodyBytes);
-            return self.refuse(BodyError::TooLarge { limit });
+            self.refuse(BodyError::TooLarge { limit });
+            return false;
         }
         if !self.worker.call_begins() {
             self.note_limit(Limit::Exchanges);
-            return self.refuse_for_now();
+            self.refuse_for_now();
+            return false;
         }
-        let http = Http::new(kit.scope.clone(), Arc::clone(&kit.exchange) as _);
         self.phase = Phase::Running;
-        match facts.upgrade {
-            UpgradeAsked::No => kit.slot.start(http),
-            asked => self.begin_upgrade(http, asked),
-        }
+        true
     }
 
     /// Starts the call in a slot of its own: such a future is larger than others, and rare.
@@ -384,22 +496,26 @@ impl Call {
         if self.phase != Phase::Running {
             return kit.exchange.leave(Turn::Over).0;
         }
-        kit.mark.begin();
-        let polled = kit.slot.poll(cx);
-        if let Some(since) = kit.mark.end() {
-            self.worker.was_held(&kit.scope, since);
-        }
+        let polled = kit.turn(&self.worker, |kit| kit.slot.poll(cx));
+        self.settle(&polled)
+    }
+
+    /// After a poll of the application: what there is to do for the wire.
+    fn settle(&mut self, polled: &Poll<Result<Done, AppError>>) -> Progress {
+        let Some(kit) = self.kit.as_deref_mut() else {
+            return self.exchange().leave(Turn::Over).0;
+        };
         if polled.is_ready() {
             self.worker.call_ended();
-            kit.note_panic(&polled);
+            kit.note_panic(polled);
             self.phase = Phase::Returned;
-            if let (Some(socket), Poll::Ready(result)) = (&mut kit.socket, &polled) {
+            if let (Some(socket), Poll::Ready(result)) = (&mut kit.socket, polled) {
                 socket.returned = SocketTurn::of(result);
             }
         } else if self.forced {
             return kit.exchange.leave(Turn::Forced).0;
         }
-        kit.exchange.settle(&polled, &kit.scope)
+        kit.exchange.settle(polled, &kit.scope)
     }
 
     /// Gives the exchange up because the grace period is over: at the next poll the application learns it, and what

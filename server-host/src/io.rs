@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use tokio::io::AsyncWrite;
 
 use crate::buffers::{self, Size};
@@ -221,6 +221,21 @@ impl Io {
         }
         self.system = System::MayHave;
         Ok(Received::Bytes)
+    }
+
+    /// Takes so many bytes out of the input, which were used.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer.
+    #[inline]
+    pub fn take(&mut self, bytes: usize) {
+        if bytes == self.input.len() {
+            // Nearly always; and the buffer is as large again as it was.
+            self.input.clear();
+        } else {
+            self.input.advance(bytes);
+        }
     }
 
     /// The task was woken, and it may be by the socket.

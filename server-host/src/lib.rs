@@ -60,7 +60,7 @@ mod worker;
 
 pub use access_log::{LogFormat, LogTarget};
 pub use bind::{BadBind, Bind, Place, Security};
-pub use call::Call;
+pub use call::{Call, Served};
 pub use clock::TICK;
 pub use console::Console;
 pub use context::{Context, Overdue, Reading, Requests, Resets, Shutdown, Watching};

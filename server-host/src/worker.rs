@@ -451,6 +451,12 @@ impl Worker {
     pub(crate) fn tick(&self, ticks: u32) {
         self.clock.tick(ticks);
         self.flush();
+        self.forget_requests();
+    }
+
+    /// Forgets what clients have said who are idle now. Here, so that a client that goes on finds its request as it was, and no request pays for it.
+    fn forget_requests(&self) {
+        self.lock_kits().iter_mut().for_each(|kit| kit.forget(self));
     }
 
     /// Gives on what was logged.

@@ -14,8 +14,9 @@ use http::Version;
 use http1::{AfterReply, BodyFraming, Event, HeadFacts, PeerError, Step};
 use server_host::http2::Opening;
 use server_host::{
-    Call, Context, INBOUND_BYTES, Io, OUTBOUND_BYTES, Outgoing, Overdue, PeerState, Progress,
-    Reading, Received, Requests, Shutdown, Stream, Wanted, Watching, Written, is_of_file,
+    Call, Context, Facts, INBOUND_BYTES, Io, OUTBOUND_BYTES, Outgoing, Overdue, PeerState,
+    Progress, Reading, Received, Requests, Served, Shutdown, Stream, Wanted, Watching, Written,
+    is_of_file,
 };
 
 use crate::body::{self, Intake};
@@ -75,6 +76,16 @@ enum Fresh {
     New,
     Waiting,
     Served,
+}
+
+/// What has become of a head that was looked for.
+#[derive(Debug, Clone, Copy)]
+enum Head {
+    /// It is not complete, or not wanted yet.
+    Missing,
+    /// What came is no request that is served, and the connection ends.
+    Refused,
+    Complete(Facts),
 }
 
 /// HTTP/1 is over on a connection.
@@ -260,20 +271,132 @@ impl Http1 {
     /// One step of the exchange under way, or the beginning of one.
     #[inline]
     fn exchange(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
-        let parsed = self.parse()?;
-        let had_room = self.intake() != Intake::Leave;
-        let replied = self.reply(task)?;
-        if !self.call.is_active() {
-            // The next request may be here, or the end.
-            let is_next = self.io.read_ended() || !self.is_between_requests();
-            return Ok((parsed || replied) && is_next);
+        if self.call.is_active() {
+            let parsed = self.parse_part()?;
+            return self.go_on(parsed, task);
         }
-        if self.head.framing == BodyFraming::Empty {
-            // Only the application goes on, which was asked just now.
-            return Ok(false);
+        match self.serve_repeated(task)? {
+            Some(next) => Ok(next),
+            None => self.serve_next(task),
+        }
+    }
+
+    /// Serves the requests that are as the one before them, one after the other without another look at anything else. Whether there is
+    /// another step, if there were any.
+    #[inline]
+    fn serve_repeated(&mut self, task: &mut Task<'_>) -> Result<Option<bool>, Over> {
+        let mut used = 0;
+        let mut served = Ok(true);
+        while used < self.io.input.len() && self.io.output.len() < OUTBOUND_BYTES {
+            let Some((length, facts)) = self.next_repeated(used) else {
+                break;
+            };
+            used += length;
+            self.count_request();
+            served = self.serve(facts, task);
+            if self.phase != Phase::Http || self.call.is_active() {
+                break;
+            }
+        }
+        if used == 0 {
+            return Ok(None);
+        }
+        self.io.take(used);
+        if served? {
+            self.after_reply(true, true).map(Some)
+        } else {
+            Ok(Some(false))
+        }
+    }
+
+    /// The length of a head that is as the one before it, and what is to be known of it for the reply.
+    #[inline]
+    fn next_repeated(&mut self, used: usize) -> Option<(usize, Facts)> {
+        let input = &self.io.input[used..];
+        if let Some(scope) = self.call.kept()
+            && request::is_plain(scope)
+            && let Some(length) =
+                self.http1
+                    .next_same(input, &scope.method, &scope.uri, &scope.headers)
+        {
+            return Some((length, request::PLAIN));
+        }
+        let scope = self.call.vacant();
+        let head = request::parts(scope, &mut self.head);
+        let length = self.http1.next_repeated(input, head)?;
+        request::complete_plain(scope);
+        Some((length, request::PLAIN))
+    }
+
+    /// Reads a head, and calls the application for it.
+    #[inline(never)]
+    fn serve_next(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
+        match self.parse_head()? {
+            Head::Missing => Ok(false),
+            Head::Refused => Ok(true),
+            Head::Complete(facts) if self.head.framing == BodyFraming::Empty => {
+                self.serve(facts, task)
+            }
+            Head::Complete(facts) => {
+                self.call.begin(facts);
+                self.go_on(true, task)
+            }
+        }
+    }
+
+    /// Calls the application for a request without a body, and writes what it answers at once: what nearly all exchanges are.
+    #[inline]
+    fn serve(&mut self, facts: Facts, task: &mut Task<'_>) -> Result<bool, Over> {
+        let Self {
+            io,
+            http1,
+            call,
+            context,
+            ..
+        } = self;
+        let mut goes_on = false;
+        let served = call.serve(facts, task, |head, body| {
+            goes_on = reply::write_usual(head, &body, http1, context, &mut io.output);
+            if goes_on {
+                return Ok(());
+            }
+            reply::write_whole(head, body, http1, context, &mut io.output)
+        });
+        match served {
+            Served::Whole(Ok(())) if goes_on => self.after_reply(true, true),
+            Served::Whole(Ok(())) => {
+                let goes_on = self.start_next()?;
+                self.after_reply(true, goes_on)
+            }
+            Served::Whole(Err(_usage)) => self.abort(task),
+            Served::Goes(progress) => {
+                let replied = self.reply_with(progress, task)?;
+                self.after_reply(true, replied)
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn go_on(&mut self, parsed: bool, task: &mut Task<'_>) -> Result<bool, Over> {
+        let had_room = self.intake() != Intake::Leave;
+        let progress = self.call.poll(task);
+        let replied = self.reply_with(progress, task)?;
+        if !self.call.is_active() || self.head.framing == BodyFraming::Empty {
+            return self.after_reply(parsed, replied);
         }
         let made_room = !had_room && self.intake() != Intake::Leave;
         Ok(parsed || replied || (made_room && !self.io.input.is_empty()))
+    }
+
+    /// Whether there is another step where nothing of the request is to come.
+    fn after_reply(&self, parsed: bool, replied: bool) -> Result<bool, Over> {
+        if self.call.is_active() {
+            // Only the application goes on, which was asked just now.
+            return Ok(false);
+        }
+        // The next request may be here, or the end.
+        let is_next = self.io.read_ended() || !self.is_between_requests();
+        Ok((parsed || replied) && is_next)
     }
 
     /// Sees which protocol the connection speaks.
@@ -289,22 +412,12 @@ impl Http1 {
         }
     }
 
-    /// Asks the protocol for the next fact.
-    fn parse(&mut self) -> Result<bool, Over> {
-        let wanted = match (self.call.is_active(), self.head.framing) {
-            // Answers that the peer does not take hold back its next request.
-            (false, _) => {
-                (!self.io.input.is_empty() || self.io.read_ended())
-                    && self.io.output.len() < OUTBOUND_BYTES
-            }
-            (true, BodyFraming::Empty) => false,
-            (true, _) => matches!(self.intake(), Intake::Bring | Intake::Discard),
-        };
-        if !wanted {
+    /// Asks the protocol for the next part of the body.
+    fn parse_part(&mut self) -> Result<bool, Over> {
+        if self.head.framing == BodyFraming::Empty
+            || !matches!(self.intake(), Intake::Bring | Intake::Discard)
+        {
             return Ok(false);
-        }
-        if !self.call.is_active() {
-            return self.parse_head();
         }
         match self.http1.next_part(&mut self.io.input) {
             Ok(Step::Event(event)) => {
@@ -320,34 +433,40 @@ impl Http1 {
         }
     }
 
-    /// Reads a head into the call's scope; if it is complete, the application is called for it.
+    /// Reads a head into the call's scope.
     #[inline]
-    fn parse_head(&mut self) -> Result<bool, Over> {
+    fn parse_head(&mut self) -> Result<Head, Over> {
+        // Answers that the peer does not take hold back its next request.
+        if (self.io.input.is_empty() && !self.io.read_ended())
+            || self.io.output.len() >= OUTBOUND_BYTES
+        {
+            return Ok(Head::Missing);
+        }
         let scope = self.call.vacant();
         let head = request::parts(scope, &mut self.head);
-        match self.http1.next_event(&mut self.io.input, head) {
+        let refused = match self.http1.next_event(&mut self.io.input, head) {
             Ok(Step::Event(_head)) => {
-                request::complete(scope, self.head);
-                let facts = request::facts(&scope.method, self.head);
-                if self.context.count_request() == Requests::Last {
-                    self.http1.close_after_reply();
-                }
-                self.call.begin(facts);
-                self.fresh = Fresh::Served;
-                Ok(true)
+                let facts = request::complete(scope, self.head);
+                self.count_request();
+                return Ok(Head::Complete(facts));
             }
-            Ok(Step::NeedBytes | Step::Paused) => Ok(false),
+            Ok(Step::NeedBytes | Step::Paused) => return Ok(Head::Missing),
             Ok(Step::Closed) => self.close(),
             Err(error) => self.refuse(error),
-        }
+        };
+        refused.map(|_| Head::Refused)
     }
 
-    /// Polls the application and puts onto the wire what it has sent.
-    fn reply(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
-        if !self.call.is_active() {
-            return Ok(false);
+    #[inline]
+    fn count_request(&mut self) {
+        if self.context.count_request() == Requests::Last {
+            self.http1.close_after_reply();
         }
-        let progress = self.call.poll(task);
+        self.fresh = Fresh::Served;
+    }
+
+    /// Puts onto the wire what the application has sent.
+    fn reply_with(&mut self, progress: Progress, task: &mut Task<'_>) -> Result<bool, Over> {
         if self.head.framing == BodyFraming::Empty {
             if progress.output
                 && let Some(next) = self.reply_whole(task)
@@ -360,6 +479,15 @@ impl Http1 {
             reply::ask_for_body(&mut self.http1, &mut self.io.output);
         }
         self.reply_on(progress, task)
+    }
+
+    /// As [`reply_with`](Self::reply_with), after another poll of the application.
+    fn reply(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
+        if !self.call.is_active() {
+            return Ok(false);
+        }
+        let progress = self.call.poll(task);
+        self.reply_with(progress, task)
     }
 
     /// The whole reply to a request without a body, if that is what the application has sent: what nearly all exchanges are.
@@ -437,6 +565,11 @@ impl Http1 {
     /// The reply is on its way: on to the next request, or to the end.
     fn next_request(&mut self) -> Result<bool, Over> {
         self.call.end(Gone::Finished);
+        self.start_next()
+    }
+
+    #[inline]
+    fn start_next(&mut self) -> Result<bool, Over> {
         match self.http1.after_reply() {
             AfterReply::KeepOpen => match self.http1.start_next() {
                 Ok(()) => Ok(!self.io.input.is_empty()),

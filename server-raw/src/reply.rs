@@ -4,7 +4,7 @@ use bytes::Bytes;
 use gateway_spec::{FileRegion, Headers, ResponseHead};
 use http::StatusCode;
 use http1::{Payload, ReplyBody, UsageError};
-use server_host::{Context, Outgoing, Output, ReplyLength};
+use server_host::{BY_REFERENCE, Context, Outgoing, Output, ReplyLength};
 
 /// What one event of the application means for the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +91,26 @@ fn try_write(
     }
 }
 
+/// Writes a reply that is one event and goes on to the next request, if both are as usual; else nothing is done.
+#[inline]
+pub(crate) fn write_usual(
+    head: &ResponseHead,
+    body: &Bytes,
+    http1: &mut http1::Connection,
+    context: &Context,
+    output: &mut Output,
+) -> bool {
+    body.len() < BY_REFERENCE
+        && output.with(|out| {
+            let (status, headers, date) = (head.status, &head.headers, context.date());
+            let is_usual = http1.send_usual_frame(status, headers, body.len(), &date, out);
+            if is_usual {
+                out.extend_from_slice(body);
+            }
+            is_usual
+        })
+}
+
 /// Writes a reply that is one event.
 #[inline]
 pub(crate) fn write_whole(
@@ -100,14 +120,31 @@ pub(crate) fn write_whole(
     context: &Context,
     output: &mut Output,
 ) -> Result<(), UsageError> {
-    let framed = output.with(|out| {
-        http1.send_whole_frame(head.status, &head.headers, body.len(), &context.date(), out)
+    let status = head.status;
+    let written = output.with(|out| {
+        let framed =
+            http1.send_whole_frame(status, &head.headers, body.len(), &context.date(), out)?;
+        let behind = match framed {
+            Payload::Write { suffix: _nothing } if body.len() >= BY_REFERENCE => Behind::All,
+            Payload::Write { suffix: _nothing } => {
+                out.extend_from_slice(&body);
+                Behind::Nothing
+            }
+            Payload::Skip => Behind::Nothing,
+        };
+        Ok(behind)
     })?;
-    match framed {
-        Payload::Write { suffix: _nothing } => output.push(body),
-        Payload::Skip => {}
+    if written == Behind::All {
+        output.push(body);
     }
     Ok(())
+}
+
+/// What of a body is still to be written behind its head.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Nothing,
+    All,
 }
 
 fn data(

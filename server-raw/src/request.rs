@@ -17,8 +17,30 @@ pub(crate) fn limits(limits: &Limits) -> http1::Limits {
         .with_chunked_body_bytes(limits.body_bytes)
 }
 
+/// The same for a GET by HTTP/1.1 that has no body and is [plain](PLAIN).
+#[inline]
+pub(crate) fn complete_plain(scope: &mut HttpScope) {
+    scope.version = Version::HTTP_11;
+    scope.body = BodyLength::Empty;
+}
+
+/// Whether a scope is complete as [`complete_plain`] makes it.
+#[inline]
+pub(crate) fn is_plain(scope: &HttpScope) -> bool {
+    scope.version == Version::HTTP_11 && scope.body == BodyLength::Empty
+}
+
+/// What decides about the reply to a request that says nothing of it.
+pub(crate) const PLAIN: Facts = Facts {
+    body: BodyAllowed::Yes,
+    upgrade: UpgradeAsked::No,
+    informational: Informational::Sent,
+    trailers: TrailersTaken::None,
+};
+
 /// What of a request decides about its reply.
-pub(crate) fn facts(method: &Method, head: HeadFacts) -> Facts {
+#[inline]
+fn facts(method: &Method, head: HeadFacts) -> Facts {
     Facts {
         body: if *method == Method::HEAD {
             BodyAllowed::Head
@@ -50,13 +72,14 @@ pub(crate) fn parts<'a>(scope: &'a mut HttpScope, facts: &'a mut HeadFacts) -> H
     }
 }
 
-/// Says in a scope what its parts do not.
+/// Says in a scope what its parts do not, and what of it decides about the reply.
 #[inline]
-pub(crate) fn complete(scope: &mut HttpScope, head: HeadFacts) {
+pub(crate) fn complete(scope: &mut HttpScope, head: HeadFacts) -> Facts {
     scope.version = head.version;
     scope.body = match head.framing {
         BodyFraming::Empty => BodyLength::Empty,
         BodyFraming::Sized(length) => BodyLength::Known(length),
         BodyFraming::Chunked => BodyLength::Unknown,
     };
+    facts(&scope.method, head)
 }

@@ -45,6 +45,63 @@ fn pipelined_requests_are_answered_in_their_order(subject: &Subject) {
             );
         }
     }
+    requests_that_say_nearly_the_same(subject);
+}
+
+/// Nothing of a request is taken for the next one's, however alike they are.
+fn requests_that_say_nearly_the_same(subject: &Subject) {
+    const SAME: &str = "GET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n";
+    let server = subject.start();
+    let others = [
+        (
+            Method::Other,
+            "GET /conformance/scope?1 HTTP/1.1\r\nhost: a\r\n\r\n",
+            "query 1\n",
+        ),
+        (
+            Method::Head,
+            "HEAD /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n",
+            "",
+        ),
+        (
+            Method::Other,
+            "GET /conformance/scope HTTP/1.1\r\nhost: b\r\n\r\n",
+            "authority b\n",
+        ),
+        (
+            Method::Other,
+            "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\none",
+            "one",
+        ),
+        (
+            Method::Other,
+            "GET /conformance/hello HTTP/1.0\r\nhost: a\r\nconnection: keep-alive\r\n\r\n",
+            "Hello, world!",
+        ),
+    ];
+    let mut requests = String::new();
+    for (_, other, _) in others {
+        requests += &[SAME, SAME, other, SAME, SAME, SAME].concat();
+    }
+    for cuts in [vec![], (1..requests.len() / 11).map(|n| n * 11).collect()] {
+        let mut client = server.connect();
+        client.send_cut(&requests, &cuts);
+        for (method, other, expected) in others {
+            for n in 0..6 {
+                let (method, expected) = match n {
+                    2 => (method, expected),
+                    _ => (Method::Other, "Hello, world!"),
+                };
+                let response = client.read_response_to(method);
+                assert_eq!(response.status, 200, "{n} around {other:?}");
+                let text = response.text();
+                assert!(text.contains(expected), "{n} around {other:?}: {text:?}");
+            }
+        }
+        client.send(SAME.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
+        assert!(client.read_response().closes());
+        client.expect_gone();
+    }
 }
 
 fn a_slow_answer_holds_back_the_ones_behind_it(subject: &Subject) {

@@ -33,6 +33,14 @@ impl List {
     }
 
     #[inline]
+    pub(super) const fn only(&self) -> Option<(&HeaderName, &HeaderValue)> {
+        match self {
+            Self::Short([Some((name, value)), None]) => Some((name, value)),
+            Self::Short(_) | Self::Long(_) => None,
+        }
+    }
+
+    #[inline]
     pub(super) fn append(&mut self, name: HeaderName, value: HeaderValue) {
         match self {
             Self::Short(places) => match places.iter_mut().find(|place| place.is_none()) {

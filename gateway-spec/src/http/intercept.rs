@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use super::layer::piece_of;
-use super::responder::poll_send;
 use crate::signal::park;
 use crate::{
     Abort, Gone, GoneSignal, Http, HttpReceive, HttpSend, HttpTransport, Scope, SendError, Signal,
@@ -152,7 +151,7 @@ impl Events {
     pub async fn forward(&mut self, event: HttpSend) -> Result<(), SendError> {
         let outer = self.shared.outer.as_ref().ok_or(SendError::Unsupported)?;
         let mut event = Some(event);
-        poll_fn(|cx| poll_send(&**outer, cx, &mut event)).await
+        poll_fn(|cx| outer.poll_send(cx, &mut event)).await
     }
 
     /// The exchange that was intercepted.

@@ -85,7 +85,7 @@ impl Responder {
             trailers: TrailersPlan::None,
         };
         Respond {
-            owed: Some((self.side, event)),
+            owed: Some((self.side, Some(event))),
         }
     }
 
@@ -249,15 +249,6 @@ impl SendSide {
             .take()
             .expect("only `release` empties it, and it takes `self`")
     }
-
-    #[inline]
-    pub(crate) fn poll_send(
-        &self,
-        cx: &mut Context<'_>,
-        event: &mut Option<HttpSend>,
-    ) -> Poll<Result<(), SendError>> {
-        poll_send(self.get(), cx, event)
-    }
 }
 
 impl Drop for SendSide {
@@ -267,21 +258,6 @@ impl Drop for SendSide {
             transport.abort(Abort::Dropped);
         }
     }
-}
-
-/// Waits for credit, then sends: the event is handed over once.
-pub(crate) fn poll_send(
-    transport: &dyn HttpTransport,
-    cx: &mut Context<'_>,
-    event: &mut Option<HttpSend>,
-) -> Poll<Result<(), SendError>> {
-    if let Err(gone) = ready!(transport.poll_ready(cx)) {
-        return Poll::Ready(Err(SendError::Gone(gone)));
-    }
-    Poll::Ready(match event.take() {
-        Some(event) => transport.send(event),
-        None => Err(SendError::Gone(Gone::Finished)),
-    })
 }
 
 /// The future of [`Responder::respond`].
@@ -298,21 +274,18 @@ pub(crate) fn poll_send(
 #[must_use = "await it: dropped before, nothing is sent and the exchange is aborted"]
 pub struct Respond {
     /// Together, so that there is one thing to look for when it is dropped.
-    owed: Option<(SendSide, HttpSend)>,
+    owed: Option<(SendSide, Option<HttpSend>)>,
 }
 
 impl Future for Respond {
     type Output = Result<Done, AppError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some((side, _)) = &self.owed else {
+        let Some((side, event)) = &mut self.owed else {
             return Poll::Ready(Err(Gone::Finished.into()));
         };
-        if let Err(gone) = ready!(side.get().poll_ready(cx)) {
-            return Poll::Ready(Err(gone.into()));
-        }
-        if let Some((side, event)) = self.owed.take() {
-            side.get().send(event)?;
+        ready!(side.get().poll_send(cx, event))?;
+        if let Some((side, _)) = self.owed.take() {
             drop(side.release());
         }
         Poll::Ready(Ok(done()))
@@ -369,7 +342,7 @@ impl<K> Future for Start<K> {
         let Some(side) = &me.side else {
             return Poll::Ready(Err(Gone::Finished.into()));
         };
-        ready!(side.poll_send(cx, &mut me.event))?;
+        ready!(side.get().poll_send(cx, &mut me.event))?;
         let side = me.side.take().expect("looked at above");
         Poll::Ready(Ok(Writer::new(side)))
     }
@@ -401,7 +374,7 @@ impl Future for Upgrading {
         let Some(side) = &me.side else {
             return Poll::Ready(Err(Gone::Finished.into()));
         };
-        ready!(side.poll_send(cx, &mut me.event))?;
+        ready!(side.get().poll_send(cx, &mut me.event))?;
         let side = me.side.take().expect("looked at above");
         Poll::Ready(Ok(Tunnel::new(side.release())))
     }
@@ -420,7 +393,7 @@ opaque_debug!(Start<K>, Upgrading);
 
 impl fmt::Debug for Respond {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let event = self.owed.as_ref().map(|(_, event)| event);
+        let event = self.owed.as_ref().and_then(|(_, event)| event.as_ref());
         f.debug_struct("Respond")
             .field("event", &event)
             .finish_non_exhaustive()

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -41,6 +42,7 @@ impl Scope {
     }
 
     /// The scope for changing; copied first if another handle shares it.
+    #[inline]
     pub fn edit(&mut self) -> &mut HttpScope {
         Arc::make_mut(&mut self.shared)
     }
@@ -51,6 +53,22 @@ impl Scope {
     pub fn reuse(&mut self) -> Option<&mut HttpScope> {
         Arc::get_mut(&mut self.shared)
     }
+
+    /// Whether no other handle lives: what is here may then be shown to the next request as it is, if it would be filled with the same.
+    #[must_use]
+    #[inline]
+    pub fn is_alone(&self) -> bool {
+        is_alone(&self.shared)
+    }
+}
+
+/// Whether nobody else has it; what who had it too has done before is seen.
+#[inline]
+fn is_alone<T>(shared: &Arc<T>) -> bool {
+    // There are no weak handles of what this module shares.
+    let is_alone = Arc::strong_count(shared) == 1;
+    fence(Ordering::Acquire);
+    is_alone
 }
 
 impl Deref for Scope {
@@ -187,11 +205,34 @@ impl HttpScope {
 
     /// Forgets the mounts and what else was particular to one request, keeping what is the connection's: for servers
     /// that fill a scope anew. The method, target, version, headers and body are the server's to set.
+    #[inline]
     pub fn clear(&mut self) {
         self.mounted = 0;
         self.protocol = None;
         self.extensions.clear();
         self.label.clear();
+    }
+
+    /// Whether [`clear`](Self::clear) would change nothing, and nobody has the label any more who could set it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use gateway_spec::{Capabilities, ConnectionInfo, HttpScope};
+    /// # let info = Arc::new(ConnectionInfo::new(Capabilities::new("test")));
+    /// let mut scope = HttpScope::new(info);
+    /// assert!(scope.is_clear());
+    /// scope.label.set("/user/{id}");
+    /// assert!(!scope.is_clear());
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn is_clear(&self) -> bool {
+        self.mounted == 0
+            && self.protocol.is_none()
+            && self.extensions.is_empty()
+            && self.label.is_clear()
     }
 
     /// Resolves with the deadline when the server begins to drain (SRV-4).
@@ -270,7 +311,20 @@ impl Label {
         self.text.get().map(|text| &**text)
     }
 
+    #[inline]
     fn clear(&mut self) {
+        if !self.is_clear() {
+            self.clear_what_was_set();
+        }
+    }
+
+    /// Whether nobody has set it, and nobody else can.
+    #[inline]
+    fn is_clear(&self) -> bool {
+        is_alone(&self.text) && self.text.get().is_none()
+    }
+
+    fn clear_what_was_set(&mut self) {
         match (Arc::get_mut(&mut self.text), &self.board) {
             (Some(text), board) => {
                 if text.take().is_some()
@@ -378,6 +432,37 @@ impl LabelBoard {
 mod tests {
     use super::*;
     use crate::Capabilities;
+
+    #[test]
+    fn a_scope_is_clear_when_nobody_can_change_it() {
+        let info = Arc::new(ConnectionInfo::new(Capabilities::new("test")));
+        let mut scope = Scope::new(HttpScope::new(info));
+        assert!(scope.is_alone() && scope.is_clear());
+        let kept = scope.clone();
+        assert!(!scope.is_alone());
+        drop(kept);
+        let label = scope.label.clone();
+        assert!(
+            scope.is_alone() && !scope.is_clear(),
+            "its label may be set"
+        );
+        drop(label);
+        assert!(scope.is_clear());
+        scope.edit().uri = Uri::from_static("/a/b");
+        type Change = fn(&mut HttpScope);
+        let changes: [Change; 4] = [
+            |scope| scope.mount(2),
+            |scope| scope.protocol = Some("websocket".into()),
+            |scope| assert_eq!(scope.extensions.insert("x"), None),
+            |scope| scope.label.set("/"),
+        ];
+        for change in changes {
+            change(scope.edit());
+            assert!(!scope.is_clear());
+            scope.edit().clear();
+            assert!(scope.is_clear());
+        }
+    }
 
     #[test]
     fn a_board_shows_the_label_of_the_exchange_under_way_alone() {

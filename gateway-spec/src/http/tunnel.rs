@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::responder::poll_send;
 use crate::application::done;
 use crate::{
     Abort, AppError, BodyError, Done, Gone, GoneSignal, HttpReceive, HttpSend, HttpTransport,
@@ -189,7 +188,7 @@ impl Tunnel {
 
     async fn send_event(&mut self, event: HttpSend) -> Result<(), SendError> {
         let mut event = Some(event);
-        poll_fn(|cx| poll_send(self.transport(), cx, &mut event)).await
+        poll_fn(|cx| self.transport().poll_send(cx, &mut event)).await
     }
 
     fn transport(&self) -> &dyn HttpTransport {

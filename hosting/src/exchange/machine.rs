@@ -31,6 +31,7 @@ fn an_exchange_does_what_the_table_says() {
 struct Driven {
     exchange: Arc<Exchange>,
     has_left: bool,
+    sent: usize,
 }
 
 impl Driven {
@@ -46,6 +47,7 @@ impl Driven {
         Self {
             exchange: Arc::new(exchange),
             has_left: false,
+            sent: 0,
         }
     }
 
@@ -58,7 +60,17 @@ impl Driven {
 impl Subject<Event> for Driven {
     fn apply(&mut self, event: Event) -> Result<(), SendError> {
         if let Some(event) = event.to_send() {
-            return self.exchange.send(event);
+            // By both ways in turn.
+            self.sent += 1;
+            if self.sent.is_multiple_of(2) {
+                return self.exchange.send(event);
+            }
+            let mut task = Context::from_waker(Waker::noop());
+            let sent = self.exchange.poll_send(&mut task, &mut Some(event));
+            return match sent {
+                Poll::Ready(sent) => sent,
+                Poll::Pending => panic!("the wire takes everything at once"),
+            };
         }
         match event {
             Event::Close => self.exchange.close(),

@@ -145,6 +145,17 @@ struct State {
     flusher: Option<Waker>,
     wire: Option<Waker>,
     polling: bool,
+    course: Course,
+}
+
+/// What was done with an exchange.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// Nothing, or a whole response was sent: there is nothing else to be set back.
+    #[default]
+    Straight,
+    /// More than that.
+    Varied,
 }
 
 /// Whether a wire takes parts of files as such.
@@ -171,23 +182,25 @@ impl Exchange {
 
     /// Makes it the exchange of the next request. `&mut` is the proof that no handle of the last one lives (SRV-9).
     pub fn begin(&mut self, facts: Facts, body: BodyLength, body_limit: u64) {
-        let state = self.state.get_mut();
-        // Raised with the end: by `finish`, or before it where a handle of the last one still lived then.
-        debug_assert!(state.signal.is_none() || state.gone.is_some());
-        state.inbound.begin(body, body_limit);
-        state.reply.begin(facts);
-        state.drop_output();
-        state.queued = 0;
-        state.unsent = 0;
-        state.gone = None;
-        state.half_closed = false;
-        state.heard = 0;
-        state.forced = false;
-        state.signal = None;
-        state.receiver = None;
-        state.sender = None;
-        state.flusher = None;
-        state.polling = false;
+        self.state_mut().begin(facts, body, body_limit);
+    }
+
+    /// [`begin`](Self::begin) and [`enter`](Self::enter) at once, without a lock: the application is polled next, by the task of `waker`.
+    pub fn begin_entered(
+        &mut self,
+        facts: Facts,
+        body: BodyLength,
+        body_limit: u64,
+        waker: &Waker,
+    ) {
+        let state = self.state_mut();
+        state.begin(facts, body, body_limit);
+        state.polling = true;
+        drop(keep(&mut state.wire, waker));
+    }
+
+    fn state_mut(&mut self) -> &mut State {
+        self.state.get_mut()
     }
 
     // What the wire does around a poll of the application.
@@ -307,7 +320,7 @@ impl Exchange {
         let Some(exchange) = Arc::get_mut(self) else {
             return self.write_whole(write);
         };
-        let state = exchange.state.get_mut();
+        let state = exchange.state_mut();
         if !state.output.is_empty() {
             return None;
         }
@@ -333,6 +346,30 @@ impl Exchange {
         Some(written)
     }
 
+    /// After a poll in which the application has returned: its response, if it is one event and the next thing to send, given to `write`, and with that
+    /// the exchange is over. `&mut` is the proof that no handle is left, so nobody has to be told, and nothing is locked.
+    ///
+    /// What `write` fails with leaves the exchange to be [finished](Self::finish) otherwise.
+    #[inline]
+    pub fn finish_whole<E>(
+        &mut self,
+        write: impl FnOnce(&mut ResponseHead, Bytes) -> Result<(), E>,
+    ) -> Option<Result<(), E>> {
+        let state = self.state_mut();
+        if !state.output.is_empty() {
+            return None;
+        }
+        let Some(HttpSend::Start { head, body, .. }) = &mut state.whole else {
+            return None;
+        };
+        let written = write(head, std::mem::take(body));
+        state.polling = false;
+        if written.is_ok() {
+            state.finish(Gone::Finished);
+        }
+        Some(written)
+    }
+
     /// An exchange that is over, for where there must be one: nothing changes it.
     #[must_use]
     pub fn over() -> Self {
@@ -347,13 +384,7 @@ impl Exchange {
         let Some(exchange) = Arc::get_mut(self) else {
             return self.set_gone(gone);
         };
-        let state = exchange.state.get_mut();
-        state.drop_output();
-        state.inbound.release();
-        if let Some(signal) = state.signal.take() {
-            let gone = if state.forced { Gone::Shutdown } else { gone };
-            signal.raise(state.gone.unwrap_or(gone));
-        }
+        exchange.state_mut().finish(gone);
     }
 
     /// Tells how many bytes the wire still holds; wakes the application when there is credit again.
@@ -506,6 +537,14 @@ impl Exchange {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock_straight();
+        state.course = Course::Varied;
+        state
+    }
+
+    /// For what the straight course is.
+    #[inline]
+    fn lock_straight(&self) -> MutexGuard<'_, State> {
         // No code of others runs under it.
         self.state.lock()
     }
@@ -546,6 +585,56 @@ pub enum Verdict {
 }
 
 impl State {
+    #[inline]
+    fn begin(&mut self, facts: Facts, body: BodyLength, body_limit: u64) {
+        self.reply.begin(facts);
+        self.queued = 0;
+        self.unsent = 0;
+        self.polling = false;
+        if self.course == Course::Varied || self.whole.is_some() || body != BodyLength::Empty {
+            self.set_back();
+            self.inbound.begin(body, body_limit);
+            self.course = match body {
+                BodyLength::Empty => Course::Straight,
+                BodyLength::Known(_) | BodyLength::Unknown => Course::Varied,
+            };
+        }
+    }
+
+    #[inline(never)]
+    fn set_back(&mut self) {
+        // Raised with the end: by `finish`, or before it where a handle of the last one still lived then.
+        debug_assert!(self.signal.is_none() || self.gone.is_some());
+        self.drop_output();
+        self.gone = None;
+        self.half_closed = false;
+        self.heard = 0;
+        self.forced = false;
+        self.signal = None;
+        self.receiver = None;
+        self.sender = None;
+        self.flusher = None;
+    }
+
+    /// Nothing of it goes on: what is left is dropped, and whoever waits for its end learns why.
+    #[inline]
+    fn finish(&mut self, gone: Gone) {
+        self.whole = None;
+        if self.course == Course::Varied {
+            self.finish_varied(gone);
+        }
+    }
+
+    #[inline(never)]
+    fn finish_varied(&mut self, gone: Gone) {
+        self.drop_output();
+        self.inbound.release();
+        if let Some(signal) = self.signal.take() {
+            let gone = if self.forced { Gone::Shutdown } else { gone };
+            signal.raise(self.gone.unwrap_or(gone));
+        }
+    }
+
     fn has_credit(&self) -> bool {
         self.queued + self.unsent < OUTBOUND_BYTES
     }
@@ -673,58 +762,91 @@ impl HttpTransport for Exchange {
     }
 
     fn send(&self, mut event: HttpSend) -> Result<(), SendError> {
-        let wakers = {
-            let mut state = self.lock();
-            if let Some(gone) = state.gone {
-                return Err(SendError::Gone(gone));
-            }
-            let State {
-                reply,
-                output,
-                whole,
-                queued,
-                ..
-            } = &mut *state;
-            match &mut event {
-                // By reference, until it is accepted, and then into a place that is known to be empty: so it is moved once.
-                HttpSend::Start {
-                    head,
-                    body,
-                    more: false,
-                    trailers,
-                } => {
-                    // What is refused is dropped without the lock: it is the application's.
-                    reply.whole(head, body, std::mem::take(trailers))?;
-                    *queued += body.len();
-                    if whole.is_none() {
-                        *whole = Some(event);
-                    }
+        let mut state = self.lock();
+        if let Some(gone) = state.gone {
+            return Err(SendError::Gone(gone));
+        }
+        let State {
+            reply,
+            output,
+            whole,
+            queued,
+            ..
+        } = &mut *state;
+        match &mut event {
+            // By reference, until it is accepted, and then into a place that is known to be empty: so it is moved once.
+            HttpSend::Start {
+                head,
+                body,
+                more: false,
+                trailers,
+            } => {
+                // What is refused is dropped without the lock: it is the application's.
+                reply.whole(head, body, trailers)?;
+                *queued += body.len();
+                if whole.is_none() {
+                    *whole = Some(event);
                 }
-                _ => reply.accept(event, |accepted| {
-                    *queued += match &accepted {
-                        Queued::Ready(outgoing) => weight(outgoing),
-                        Queued::File(_) => 0,
-                    };
-                    output.push_back(accepted);
-                })?,
             }
-            if state.reply.is_tunnel() {
-                state.inbound.become_tunnel();
-            }
-            // Whoever waits for more of the body learns that the exchange is over.
-            let receiver = if state.reply.is_over() {
-                state.receiver.take()
-            } else {
-                None
-            };
-            if state.polling && receiver.is_none() {
-                // Nearly always: there is nobody to wake.
-                return Ok(());
-            }
-            [state.wire_waker(), receiver]
-        };
-        wake(wakers);
+            _ => reply.accept(event, |accepted| {
+                *queued += match &accepted {
+                    Queued::Ready(outgoing) => weight(outgoing),
+                    Queued::File(_) => 0,
+                };
+                output.push_back(accepted);
+            })?,
+        }
+        wake_after_sending(state);
         Ok(())
+    }
+
+    // Both under one lock, and a whole response straight from its place.
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        event: &mut Option<HttpSend>,
+    ) -> Poll<Result<(), SendError>> {
+        let mut state = self.lock_straight();
+        if let Some(gone) = state.gone {
+            return Poll::Ready(Err(SendError::Gone(gone)));
+        }
+        if !state.has_credit() {
+            state.course = Course::Varied;
+            let unused = keep(&mut state.sender, cx.waker());
+            drop(state);
+            drop(unused);
+            return Poll::Pending;
+        }
+        let Some(HttpSend::Start {
+            head,
+            body,
+            more: false,
+            trailers,
+        }) = event
+        else {
+            drop(state);
+            return Poll::Ready(match event.take() {
+                Some(event) => self.send(event),
+                None => Err(SendError::Gone(Gone::Finished)),
+            });
+        };
+        let State {
+            reply,
+            whole,
+            queued,
+            ..
+        } = &mut *state;
+        if let Err(error) = reply.whole(head, body, trailers) {
+            drop(state);
+            *event = None;
+            return Poll::Ready(Err(error));
+        }
+        *queued += body.len();
+        if whole.is_none() {
+            *whole = event.take();
+        }
+        wake_after_sending(state);
+        Poll::Ready(Ok(()))
     }
 
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SendError>> {
@@ -817,6 +939,27 @@ impl HttpTransport for Exchange {
         };
         wake([wire]);
     }
+}
+
+/// What the application has sent may be the end of what others wait for.
+#[inline(always)]
+fn wake_after_sending(mut state: MutexGuard<'_, State>) {
+    if state.reply.is_tunnel() {
+        state.inbound.become_tunnel();
+    }
+    // Whoever waits for more of the body learns that the exchange is over.
+    let receiver = if state.reply.is_over() {
+        state.receiver.take()
+    } else {
+        None
+    };
+    if state.polling && receiver.is_none() {
+        // Nearly always: there is nobody to wake.
+        return;
+    }
+    let wakers = [state.wire_waker(), receiver];
+    drop(state);
+    wake(wakers);
 }
 
 pub(crate) fn weight(outgoing: &Outgoing) -> usize {

@@ -130,19 +130,23 @@ impl Reply {
     }
 
     /// Takes a response that is one event, if it fits.
-    #[inline]
+    #[inline(always)]
     pub(super) fn whole(
         &mut self,
         head: &mut ResponseHead,
         body: &Bytes,
-        trailers: TrailersPlan,
+        trailers: &mut TrailersPlan,
     ) -> Result<(), SendError> {
         // What nearly none has is left to `start`, which would come to the same.
         let is_plain = matches!(self.phase, Phase::Before)
             && matches!(trailers, TrailersPlan::None)
             && !head.status.is_informational()
-            && !head.headers.contains(&CONTENT_LENGTH);
+            && match head.headers.only() {
+                Some((name, _)) => *name != CONTENT_LENGTH,
+                None => !head.headers.contains(&CONTENT_LENGTH),
+            };
         if !is_plain {
+            let trailers = std::mem::take(trailers);
             return self.start(head, body, false, trailers).map(drop);
         }
         self.status = Some(head.status);

@@ -757,6 +757,101 @@ fn a_whole_response_is_written_once_and_after_what_came_before() {
 }
 
 #[test]
+fn a_whole_response_of_a_call_that_has_returned_ends_the_exchange() {
+    let mut exchange = Exchange::new();
+    let mut task = Context::from_waker(Waker::noop());
+    // Each begins as new, whatever the one before was like.
+    for before in ["nothing", "a whole response", "much", "what is not written"] {
+        match before {
+            "much" => {
+                exchange.begin(PLAIN, BodyLength::Unknown, 1_000);
+                exchange.push_body("x".into());
+                assert!(exchange.poll_receive(&mut task).is_ready());
+                assert!(exchange.poll_receive(&mut task).is_pending());
+                exchange.half_close();
+                exchange.leave(Turn::Forced);
+                exchange.set_gone(Gone::PeerReset);
+            }
+            "what is not written" => {
+                exchange.begin_entered(HEAD, BodyLength::Empty, 1_000, Waker::noop());
+                assert_eq!(exchange.send(start(204, None, "", false)), Ok(()));
+                let fails = exchange.finish_whole(|_, _| Err("it does not fit"));
+                assert_eq!(fails, Some(Err("it does not fit")));
+            }
+            _ => {}
+        }
+        let counter = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&counter));
+        exchange.begin_entered(PLAIN, BodyLength::Empty, 1_000, &waker);
+        let none = exchange.finish_whole(|_, _| Ok::<_, ()>(()));
+        assert_eq!(none, None, "after {before}");
+        let sent = exchange.poll_send(&mut task, &mut Some(start(200, None, "xy", false)));
+        assert_eq!(sent, Poll::Ready(Ok(())), "after {before}");
+        assert_eq!(exchange.sent().bytes, 2);
+        let mut written = String::new();
+        let whole = exchange.finish_whole(|head, body| {
+            written = format!("{} {body:?}", head.status.as_u16());
+            Ok::<_, ()>(())
+        });
+        assert_eq!((whole, &*written), (Some(Ok(())), "200 b\"xy\""));
+        assert_eq!(
+            counter.0.load(Ordering::Relaxed),
+            0,
+            "the wire polls, and looks afterwards"
+        );
+        assert!(exchange.finish_whole(|_, _| Ok::<_, ()>(())).is_none());
+    }
+}
+
+#[test]
+fn what_comes_before_a_whole_response_is_not_passed_over() {
+    let mut exchange = Exchange::new();
+    exchange.begin_entered(PLAIN, BodyLength::Empty, 1_000, Waker::noop());
+    assert_eq!(
+        exchange.send(HttpSend::Informational(head(103, None))),
+        Ok(())
+    );
+    assert_eq!(exchange.send(start(200, None, "x", false)), Ok(()));
+    assert!(exchange.finish_whole(|_, _| Ok::<_, ()>(())).is_none());
+    let exchange = Arc::new(exchange);
+    assert_eq!(taken(&exchange), ["inform 103", "head 200 b\"x\""]);
+}
+
+#[test]
+fn an_event_is_taken_when_it_can_be_sent_and_not_before() {
+    let exchange = exchange(PLAIN, BodyLength::Empty);
+    let mut task = Context::from_waker(Waker::noop());
+    let full = "x".repeat(OUTBOUND_BYTES);
+    let begin = HttpSend::Start {
+        head: head(200, None),
+        body: full.into(),
+        more: true,
+        trailers: TrailersPlan::None,
+    };
+    let mut event = Some(begin);
+    assert_eq!(
+        exchange.poll_send(&mut task, &mut event),
+        Poll::Ready(Ok(()))
+    );
+    assert!(event.is_none());
+    event = Some(part("y", false));
+    assert!(exchange.poll_send(&mut task, &mut event).is_pending());
+    assert!(event.is_some());
+    assert_eq!(taken(&exchange).len(), 1);
+    exchange.unsent(0);
+    assert_eq!(
+        exchange.poll_send(&mut task, &mut event),
+        Poll::Ready(Ok(()))
+    );
+    let over = exchange.poll_send(&mut task, &mut event);
+    assert_eq!(over, Poll::Ready(Err(SendError::Gone(Gone::Finished))));
+    event = Some(start(200, None, "x", false));
+    let again = exchange.poll_send(&mut task, &mut event);
+    assert_eq!(again, Poll::Ready(Err(SendError::OutOfOrder)));
+    assert!(event.is_none(), "what is refused is dropped");
+}
+
+#[test]
 fn an_end_is_told_to_who_holds_nothing_but_the_signal() {
     for (forced, expected) in [(false, Gone::PeerReset), (true, Gone::Shutdown)] {
         let mut exchange = exchange(PLAIN, BodyLength::Empty);

@@ -2,14 +2,16 @@
 
 use bytes::{Buf, BytesMut};
 use gateway_spec::{Field, Headers};
-use http::{HeaderMap, StatusCode, Version};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
 use crate::body_reader::{BodyReader, Part};
 use crate::body_writer::BodyWriter;
 use crate::error::{PeerError, UsageError};
 use crate::event::{AfterReply, Event, Payload, Step};
 use crate::framing::{BodyFraming, ReplyBody, ReplyFraming};
-use crate::head::{self, Expectation, Finished, HeadParts, Last, Persistence, Upgrade};
+use crate::head::{
+    self, Expectation, Finished, HeadFacts, HeadParts, Last, Persistence, Progress, Upgrade,
+};
 use crate::limits::Limits;
 use crate::reply_head::{self, ReplyHead};
 use crate::state::{Exchange, Input, MethodKind, Reading, Request, State, Writing};
@@ -43,7 +45,7 @@ impl Connection {
     /// A connection on which nothing was read.
     pub const fn new(limits: Limits) -> Self {
         Self {
-            state: State::Head(head::Progress::START),
+            state: State::Head(Progress::START),
             limits,
             persistence: Persistence::KeepOpen,
             peer: Peer::Sending,
@@ -77,6 +79,59 @@ impl Connection {
             self.fail(error, input);
         }
         found
+    }
+
+    /// Whether `input` begins with a head that is as the one before it: a GET, by HTTP/1.1, of the target that `head` has, with the same fields, which
+    /// say nothing special. It is then in `head`, no body follows, and all that is left to do is to take so many bytes out of the input. `None` is no
+    /// verdict: [`next_event`](Self::next_event) has one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use http1::{Connection, Event, Limits, RequestHead, Step};
+    ///
+    /// let mut connection = Connection::new(Limits::default());
+    /// let mut head = RequestHead::default();
+    /// let again = b"GET /a HTTP/1.1\r\nHost: b\r\n\r\n";
+    /// assert_eq!(connection.next_repeated(again, &mut head), None);
+    /// assert_eq!(connection.next_event(&mut BytesMut::from(&again[..]), &mut head)?, Step::Event(Event::Head));
+    /// # let (status, fields, date) = (http::StatusCode::OK, Default::default(), b"Sun, 06 Nov 1994 08:49:37 GMT");
+    /// # connection.send_whole(status, &fields, b"", date, &mut Vec::new())?;
+    /// # connection.start_next()?;
+    /// assert_eq!(connection.next_repeated(again, &mut head), Some(again.len()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn next_repeated<'a>(
+        &mut self,
+        input: &[u8],
+        head: impl Into<HeadParts<'a>>,
+    ) -> Option<usize> {
+        if self.state != State::Head(Progress::START) {
+            return None;
+        }
+        let length = head::read_repeated(input, &self.last, &self.limits, &mut head.into())?;
+        self.begin_request(MethodKind::Other, HeadFacts::PLAIN);
+        Some(length)
+    }
+
+    /// The same for a caller whose places have the head before: it is a GET of this target with these fields, and they are the connection's own, so nothing is
+    /// to be written.
+    #[inline]
+    pub fn next_same(
+        &mut self,
+        input: &[u8],
+        method: &Method,
+        uri: &Uri,
+        headers: &Headers,
+    ) -> Option<usize> {
+        if self.state != State::Head(Progress::START) || *method != Method::GET {
+            return None;
+        }
+        let length = self.last.same(input, uri, headers, &self.limits)?;
+        self.begin_request(MethodKind::Other, HeadFacts::PLAIN);
+        Some(length)
     }
 
     /// As [`next_event`](Self::next_event), for a caller who has no place for a head because a request is being read: where it is not,
@@ -164,21 +219,27 @@ impl Connection {
         if finished.persistence == Persistence::Close {
             self.persistence = Persistence::Close;
         }
+        self.begin_request(finished.method, finished.facts);
+        Step::Event(Event::Head)
+    }
+
+    #[inline]
+    fn begin_request(&mut self, method: MethodKind, facts: HeadFacts) {
         let request = Request {
-            method: finished.method,
-            version: finished.facts.version,
-            upgrade: finished.facts.upgrade,
-            expectation: finished.facts.expectation,
+            method,
+            version: facts.version,
+            upgrade: facts.upgrade,
+            expectation: facts.expectation,
         };
-        let reading = match finished.facts.framing {
+        let reading = match facts.framing {
             BodyFraming::Empty => Reading::Done,
             BodyFraming::Sized(left) => Reading::Body(BodyReader::Sized { left }),
             BodyFraming::Chunked => Reading::Body(BodyReader::chunked()),
         };
         self.advance(Input::Request(request, reading));
-        Step::Event(Event::Head)
     }
 
+    #[inline]
     fn advance(&mut self, input: Input) {
         self.state
             .on(input)
@@ -219,6 +280,7 @@ impl Connection {
     }
 
     /// What to do with the connection when the reply is written; known when its head was sent.
+    #[inline]
     pub const fn after_reply(&self) -> AfterReply {
         match (&self.state, self.persistence) {
             (_, Persistence::Close) | (State::Tunnel | State::Closed | State::Failed(_), _) => {
@@ -239,6 +301,7 @@ impl Connection {
     ///
     /// [`UsageError::OutOfOrder`] when the reply is not written, or when the request is not read to its end and the
     /// connection is to be kept.
+    #[inline]
     pub fn start_next(&mut self) -> Result<(), UsageError> {
         self.state.on(Input::Next(self.persistence))
     }
@@ -425,6 +488,61 @@ impl Connection {
                 unreachable!("the length of a whole reply is known")
             }
         })
+    }
+
+    /// [`send_whole_frame`](Self::send_whole_frame) and [`start_next`](Self::start_next) at once, if both are as usual: a 200 whose only field is its content
+    /// type, to a request that was read to its end and is none of those whose replies are different, on a connection that is kept. Whether they are;
+    /// if not, nothing was done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use gateway_spec::Headers;
+    /// use http::{HeaderValue, StatusCode, header};
+    /// use http1::{Connection, Limits, RequestHead};
+    ///
+    /// let mut connection = Connection::new(Limits::default());
+    /// let mut input = BytesMut::from("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// connection.next_event(&mut input, &mut RequestHead::default())?;
+    /// let (mut headers, mut out) = (Headers::new(), Vec::new());
+    /// let date = b"Sun, 06 Nov 1994 08:49:37 GMT";
+    /// assert!(!connection.send_usual_frame(StatusCode::OK, &headers, 2, date, &mut out));
+    /// headers.append(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    /// assert!(connection.send_usual_frame(StatusCode::OK, &headers, 2, date, &mut out));
+    /// assert!(out.ends_with(b"\r\n\r\n"));
+    /// // The next head may come.
+    /// assert!(connection.start_next().is_err());
+    /// # Ok::<(), http1::PeerError>(())
+    /// ```
+    #[inline]
+    pub fn send_usual_frame(
+        &mut self,
+        status: StatusCode,
+        headers: &Headers,
+        length: usize,
+        date: &[u8; 29],
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let State::Exchange(Exchange {
+            request,
+            reading: Reading::Done,
+            writing: Writing::Head,
+        }) = &self.state
+        else {
+            return false;
+        };
+        if self.persistence != Persistence::KeepOpen || *request != Request::PLAIN {
+            return false;
+        }
+        let Some(content_type) = reply_head::usual(status, headers) else {
+            return false;
+        };
+        reply_head::write_usual(content_type, length as u64, date, out);
+        // Each is what the state allows, as was seen above.
+        self.advance(Input::WholeSent);
+        self.advance(Input::Next(Persistence::KeepOpen));
+        true
     }
 
     /// Makes the connection a tunnel: writes a 101 whose `headers` have an Upgrade, or the 2xx to a CONNECT.

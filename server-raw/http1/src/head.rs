@@ -14,7 +14,7 @@ use crate::field_lines::{FieldLines, Fields, Found, Plain};
 use crate::framing::BodyFraming;
 use crate::limits::Limits;
 use crate::state::MethodKind;
-use crate::target::Host;
+use crate::target::{self, Host};
 
 use facts::{Facts, may_matter};
 use request_line::RequestLine;
@@ -43,6 +43,8 @@ pub(crate) struct Last {
     /// All of the section, its empty line too.
     fields: FieldBlock,
     facts: Facts,
+    /// Whether a GET by HTTP/1.1 with these fields is as [`HeadFacts::PLAIN`] says, and its connection goes on.
+    is_plain: bool,
 }
 
 /// Longer sections are forgotten with their request: those of browsers are shorter, with all their cookies.
@@ -53,7 +55,42 @@ impl Last {
         Self {
             fields: FieldBlock::new(),
             facts: Facts::NONE,
+            is_plain: false,
         }
+    }
+
+    /// How long the head is that the input begins with, if it is a GET of the path that `uri` has, with the fields of the head before, and says nothing
+    /// special.
+    #[inline(always)]
+    fn repeats(&self, input: &[u8], uri: &Uri, limits: &Limits) -> Option<usize> {
+        const VERSION: &[u8] = b" HTTP/1.1\r\n";
+        let fields = self.fields.bytes().filter(|_| self.is_plain)?;
+        let behind_method = input.strip_prefix(b"GET /")?;
+        // What lies in a scope was found right when it came, as this would be.
+        let path = target::held(uri)?.strip_prefix(b"/")?;
+        let behind_path = match path {
+            b"" => behind_method,
+            path => behind_method.strip_prefix(path)?,
+        };
+        let section = behind_path.strip_prefix(VERSION)?;
+        let length = input.len() - section.len() + fields.len();
+        let fits = path.len() < limits.target_bytes && length <= limits.head_bytes;
+        (fits && section.starts_with(fields)).then_some(length)
+    }
+
+    /// The same where the fields are those before already.
+    #[inline(always)]
+    pub(crate) fn same(
+        &self,
+        input: &[u8],
+        uri: &Uri,
+        headers: &Headers,
+        limits: &Limits,
+    ) -> Option<usize> {
+        if !headers.is_block(&self.fields) {
+            return None;
+        }
+        self.repeats(input, uri, limits)
     }
 
     /// Whether a section begins with all of the one before: then it ends there.
@@ -119,6 +156,17 @@ pub struct HeadFacts {
     pub upgrade: Upgrade,
     /// Whether the client wants trailers.
     pub trailers: Trailers,
+}
+
+impl HeadFacts {
+    /// HTTP/1.1, without a body or anything that is asked of the server beside the reply.
+    pub(crate) const PLAIN: Self = Self {
+        version: Version::HTTP_11,
+        framing: BodyFraming::Empty,
+        expectation: Expectation::None,
+        upgrade: Upgrade::None,
+        trailers: Trailers::Unasked,
+    };
 }
 
 /// Whether the client waits for [100 Continue](crate::Connection::send_informational) (RFC 9110 section 10.1.1).
@@ -192,6 +240,22 @@ pub(crate) struct Finished {
     pub(crate) facts: HeadFacts,
 }
 
+/// Reads a head that is as the one before it, and says how long it is: what most are where a client asks for the same again, and the least work that
+/// finds it right. `None` is no verdict.
+#[inline(always)]
+pub(crate) fn read_repeated(
+    input: &[u8],
+    last: &Last,
+    limits: &Limits,
+    head: &mut HeadParts<'_>,
+) -> Option<usize> {
+    let length = last.repeats(input, head.uri, limits)?;
+    *head.method = Method::GET;
+    *head.facts = HeadFacts::PLAIN;
+    head.headers.set_block(&last.fields);
+    Some(length)
+}
+
 /// Reads on, and writes the head into `head` when it is complete.
 ///
 /// `input` begins where it began at the last call, and is not consumed. `index` is empty when a head begins.
@@ -221,6 +285,8 @@ pub(crate) fn read(
     *head.facts = finished.facts;
     if seen == Seen::New {
         last.facts = facts;
+        last.is_plain =
+            finished.facts == HeadFacts::PLAIN && finished.persistence == Persistence::KeepOpen;
         // So that the memory of the fields before can be used again, if nobody else has them.
         *head.headers = Headers::new();
         last.fields.refill_validated(section, index);

@@ -41,6 +41,16 @@ pub(crate) struct Request {
     pub(crate) expectation: Expectation,
 }
 
+impl Request {
+    /// One whose reply depends on nothing.
+    pub(crate) const PLAIN: Self = Self {
+        method: MethodKind::Other,
+        version: Version::HTTP_11,
+        upgrade: Upgrade::None,
+        expectation: Expectation::None,
+    };
+}
+
 /// The methods whose replies are framed differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MethodKind {
@@ -161,20 +171,11 @@ impl Exchange {
 
 #[cfg(test)]
 mod tests {
-    use http::Version;
-
-    use super::{Exchange, Input, MethodKind, Reading, Request, State, Writing};
+    use super::{Exchange, Input, Reading, Request, State, Writing};
     use crate::body_reader::BodyReader;
     use crate::body_writer::BodyWriter;
     use crate::error::PeerError;
-    use crate::head::{Expectation, Persistence, Progress, Upgrade};
-
-    const REQUEST: Request = Request {
-        method: MethodKind::Other,
-        version: Version::HTTP_11,
-        upgrade: Upgrade::None,
-        expectation: Expectation::None,
-    };
+    use crate::head::{Persistence, Progress};
 
     fn states() -> Vec<State> {
         let mut states = vec![State::Head(Progress::START)];
@@ -189,7 +190,7 @@ mod tests {
                 Writing::Done,
             ] {
                 states.push(State::Exchange(Exchange {
-                    request: REQUEST,
+                    request: Request::PLAIN,
                     reading: reading.clone(),
                     writing,
                 }));
@@ -207,9 +208,9 @@ mod tests {
         [
             (
                 "request with a body",
-                Input::Request(REQUEST, Reading::Body(BodyReader::chunked())),
+                Input::Request(Request::PLAIN, Reading::Body(BodyReader::chunked())),
             ),
-            ("request", Input::Request(REQUEST, Reading::Done)),
+            ("request", Input::Request(Request::PLAIN, Reading::Done)),
             ("body ended", Input::BodyEnded),
             ("peer failed", Input::PeerFailed(PeerError::Target)),
             ("peer left", Input::PeerLeft),

@@ -164,10 +164,14 @@ const LONGEST_URI: usize = u16::MAX as usize - 1;
 
 /// Whether the URI is this target, in origin form or as an asterisk.
 fn holds(uri: &Uri, text: &[u8]) -> bool {
-    uri.authority().is_none()
-        && uri
-            .path_and_query()
-            .is_some_and(|held| is(held.as_str().as_bytes(), text))
+    held(uri).is_some_and(|held| is(held, text))
+}
+
+/// The target that the URI is, in origin form or as an asterisk.
+#[inline]
+pub(crate) fn held(uri: &Uri) -> Option<&[u8]> {
+    let target = uri.path_and_query().filter(|_| uri.authority().is_none());
+    target.map(|target| target.as_str().as_bytes())
 }
 
 /// Whether two targets are the same. The shortest, which is the commonest, is compared in place.

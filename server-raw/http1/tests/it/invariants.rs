@@ -302,6 +302,7 @@ fn operate(
         input,
         head,
         out,
+        ..
     } = server;
     match operation {
         0 => input.extend_from_slice(choices.of(WIRES)),

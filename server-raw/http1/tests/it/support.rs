@@ -1,7 +1,7 @@
 //! One `check` for every case: what arrives is fed whole, byte by byte, in two pieces and cut at random places, and must be
 //! understood in the same way.
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use gateway_spec::Headers;
 use http::StatusCode;
 use http1::{
@@ -92,7 +92,12 @@ pub(crate) fn seen<'a>(
     then: Then,
 ) -> Vec<String> {
     let pieces: Vec<_> = pieces.into_iter().collect();
-    let lines = seen_by_connection(&pieces, limits, then);
+    let lines = seen_by_connection(&pieces, limits, then, Looks::Anew);
+    let repeated = seen_by_connection(&pieces, limits, then, Looks::ForRepeated);
+    assert_eq!(
+        repeated, lines,
+        "where heads that are as those before are looked for"
+    );
     let (passed, refused) = pass(&pieces, limits, then);
     let behind = match refused {
         Some(_) => Then::Wait,
@@ -100,7 +105,7 @@ pub(crate) fn seen<'a>(
     };
     // With no room at all, a connection refuses even the bytes that there are not.
     let some_room = limits.with_head_bytes(limits.head_bytes.max(1));
-    let mut seen_behind = seen_by_connection(&[&passed], some_room, behind);
+    let mut seen_behind = seen_by_connection(&[&passed], some_room, behind, Looks::ForRepeated);
     if let Some(error) = refused {
         assert_eq!(seen_behind.pop().as_deref(), Some("waits"));
         seen_behind.push(format!("{error:?}"));
@@ -147,8 +152,9 @@ fn pass(pieces: &[&[u8]], limits: Limits, then: Then) -> (Vec<u8>, Option<PeerEr
     }
 }
 
-fn seen_by_connection(pieces: &[&[u8]], limits: Limits, then: Then) -> Vec<String> {
+fn seen_by_connection(pieces: &[&[u8]], limits: Limits, then: Then, looks: Looks) -> Vec<String> {
     let mut server = Server::new(limits);
+    server.looks = looks;
     let mut lines = Vec::new();
     for piece in pieces {
         server.input.extend_from_slice(piece);
@@ -172,6 +178,15 @@ pub(crate) struct Server {
     pub(crate) input: BytesMut,
     pub(crate) head: RequestHead,
     pub(crate) out: Vec<u8>,
+    looks: Looks,
+}
+
+/// How a server reads a head.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Looks {
+    Anew,
+    /// First whether it is as the one before: what that finds must be what the other would.
+    ForRepeated,
 }
 
 #[derive(PartialEq, Eq)]
@@ -187,6 +202,7 @@ impl Server {
             input: BytesMut::new(),
             head: RequestHead::default(),
             out: Vec::new(),
+            looks: Looks::ForRepeated,
         }
     }
 
@@ -200,6 +216,12 @@ impl Server {
     }
 
     pub(crate) fn next(&mut self) -> Result<Step, PeerError> {
+        if self.looks == Looks::ForRepeated
+            && let Some(length) = self.connection.next_repeated(&self.input, &mut self.head)
+        {
+            self.input.advance(length);
+            return Ok(Step::Event(Event::Head));
+        }
         self.connection.next_event(&mut self.input, &mut self.head)
     }
 
