@@ -143,6 +143,7 @@ pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 #[derive(Default)]
 pub(crate) struct Resolved {
     values: Vec<(TypeId, OnceLock<Value>)>,
+    scopes: Option<Arc<[&'static str]>>,
 }
 
 impl Resolved {
@@ -154,7 +155,13 @@ impl Resolved {
                 .iter()
                 .map(|step| (step.id, OnceLock::new()))
                 .collect(),
+            scopes: plan.scopes.clone(),
         }
+    }
+
+    /// The scopes that the route asks for.
+    pub(crate) fn scopes(&self) -> Option<Arc<[&'static str]>> {
+        self.scopes.clone()
     }
 
     fn get(&self, id: TypeId) -> Option<Value> {

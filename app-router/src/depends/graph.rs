@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub(super) steps: Vec<Step>,
     /// Whether something is to be undone, however the handler ends.
     pub(crate) tears_down: bool,
+    /// What a token has to allow; `None` if nothing.
+    pub(crate) scopes: Option<Arc<[&'static str]>>,
 }
 
 pub(super) struct Step {
@@ -44,10 +46,10 @@ pub(super) struct Step {
 }
 
 impl Plan {
-    /// Whether there is nothing to make, and nothing to undo.
+    /// Whether there is nothing to make, nothing to undo, and nothing to hold a client to.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        self.steps.is_empty() && !self.tears_down
+        self.steps.is_empty() && !self.tears_down && self.scopes.is_none()
     }
 }
 
@@ -150,6 +152,7 @@ impl Graph {
         let mut plan = Plan {
             steps: Vec::new(),
             tears_down: about.tears_down,
+            scopes: None,
         };
         for need in about.needs.clone() {
             self.visit(need, route, &mut Vec::new(), &mut plan)?;
