@@ -62,6 +62,7 @@ pub(crate) type Cell = Arc<OnceLock<Bytes>>;
 const PAGE: &str = include_str!("openapi/page.html");
 const STYLE: &str = include_str!("openapi/page.css");
 const SCRIPT: &str = include_str!("openapi/page.js");
+const AUTHORIZE: &str = include_str!("openapi/authorize.js");
 
 /// The page's own files, requests to the same host, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
@@ -225,10 +226,12 @@ impl OpenApi {
         if let Some(page) = self.page {
             // The browser's path to the document need not be ours: the router may be mounted.
             let depth = page.matches('/').count() - 1;
-            let document = format!("{}{}", "../".repeat(depth), &self.document[1..]);
+            let up = "../".repeat(depth);
+            let document = format!("{up}{}", &self.document[1..]);
             let folder = page.rsplit('/').next().unwrap_or_default();
             let html = PAGE
                 .replace("{document}", &document)
+                .replace("{root}", &format!("./{up}"))
                 .replace("{folder}", folder);
             let below = |name: &str| -> &'static str { format!("{page}/{name}").leak() };
             let html = Bytes::from(html);
@@ -239,6 +242,7 @@ impl OpenApi {
             for (name, media_type, text) in [
                 ("page.css", "text/css; charset=utf-8", STYLE),
                 ("page.js", "text/javascript; charset=utf-8", SCRIPT),
+                ("authorize.js", "text/javascript; charset=utf-8", AUTHORIZE),
             ] {
                 entries.push((
                     below(name),

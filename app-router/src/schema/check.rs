@@ -14,8 +14,8 @@ use crate::{Issue, Part, Step};
 /// its request.
 pub(super) const MAX_ISSUES: usize = 32;
 
-/// References and levels that are followed: as deep as `serde_json` reads, so that no schema that refers to itself is
-/// followed for ever.
+/// References and choices that are followed for one value, so that no schema that refers to itself is followed for ever.
+/// How deep values lie in each other, `serde_json` bounds.
 const MAX_DEPTH: usize = 128;
 
 const FITS_NONE: &str = "fits none of the forms that it may have";
@@ -80,10 +80,10 @@ impl<'a> Check<'a> {
         }
         self.bounds(schema, value);
         match value {
-            Value::Object(members) => self.members(schema, members, depth),
-            Value::Array(items) => self.items(schema, items, depth),
+            Value::Object(members) => self.members(schema, members),
+            Value::Array(items) => self.items(schema, items),
             _ if self.written == Written::Text && schema.contains_key("items") => {
-                self.items(schema, std::slice::from_ref(value), depth);
+                self.items(schema, std::slice::from_ref(value));
             }
             _ => {}
         }
@@ -223,12 +223,7 @@ impl<'a> Check<'a> {
         false
     }
 
-    fn members(
-        &mut self,
-        schema: &'a Map<String, Value>,
-        members: &Map<String, Value>,
-        depth: usize,
-    ) {
+    fn members(&mut self, schema: &'a Map<String, Value>, members: &Map<String, Value>) {
         for name in list(schema, "required").iter().filter_map(Value::as_str) {
             if !members.contains_key(name) {
                 self.within(name.into(), |check| check.add("missing", "is missing"));
@@ -240,18 +235,18 @@ impl<'a> Check<'a> {
             let known = properties.and_then(|properties| properties.get(name));
             if let Some(schema) = known.or(others) {
                 self.within(name.as_str().into(), |check| {
-                    check.value(schema, value, depth)
+                    check.value(schema, value, MAX_DEPTH)
                 });
             }
         }
     }
 
-    fn items(&mut self, schema: &'a Map<String, Value>, items: &[Value], depth: usize) {
+    fn items(&mut self, schema: &'a Map<String, Value>, items: &[Value]) {
         let places = list(schema, "prefixItems");
         let rest = schema.get("items");
         for (index, item) in items.iter().enumerate() {
             if let Some(schema) = places.get(index).or(rest) {
-                self.within(index.into(), |check| check.value(schema, item, depth));
+                self.within(index.into(), |check| check.value(schema, item, MAX_DEPTH));
             }
         }
     }

@@ -15,7 +15,13 @@ mod extractors;
 
 mod bodies;
 
+mod bounds;
+
+mod refusals;
+
 mod depends;
+
+mod security;
 
 mod after;
 
