@@ -62,7 +62,7 @@ impl About {
         let mut operation = Operation::unwritten();
         describe(&mut operation);
         operation.needs.extend(&docs.needs);
-        let mut plan = providers.plan(name, &mut operation)?;
+        let plan = providers.plan(name, &mut operation)?;
         providers.describe(&plan, &mut operation);
         for schema in &operation.path {
             pattern::check(name, schema)?;
@@ -71,7 +71,7 @@ impl About {
             return Err(RouterError::schema(name, mistake));
         }
         security::check(name, &docs.scopes, &operation)?;
-        plan.scopes = (!docs.scopes.is_empty()).then(|| docs.scopes.as_slice().into());
+        let plan = plan.with_scopes(&docs.scopes);
         Ok(Self {
             plan,
             body_limit,

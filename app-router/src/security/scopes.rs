@@ -6,6 +6,7 @@ use gateway_spec::AppError;
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, StatusCode};
 
+use crate::depends::Scopes;
 use crate::error::Name;
 use crate::{Extract, Operation, Rejection, RequestParts, RouterError};
 
@@ -18,13 +19,13 @@ use crate::{Extract, Operation, Rejection, RequestParts, RouterError};
 ///
 /// See [the module](super).
 #[derive(Debug, Clone, Default)]
-pub struct NeededScopes(Option<Arc<[&'static str]>>);
+pub struct NeededScopes(Option<Arc<Scopes>>);
 
 impl NeededScopes {
     /// All of them.
     #[must_use]
     pub fn as_slice(&self) -> &[&'static str] {
-        self.0.as_deref().unwrap_or_default()
+        self.0.as_deref().map_or(&[], |scopes| &scopes.0)
     }
 
     /// That all of them were granted.

@@ -49,3 +49,5 @@ mod lifespans;
 mod demo;
 
 mod compile_fail;
+
+mod readme;

@@ -85,12 +85,15 @@ impl Drop for Wrong {
     }
 }
 
+/// Path, content type, body; status and issues of the answer.
+type Case<'a> = (&'a str, &'a str, &'a [u8], u16, &'a [&'a str]);
+
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 const PARTS: &str = "multipart/form-data; boundary=B";
 
 #[tokio::test]
-async fn of_bodies() {
+async fn each_wrong_body_has_its_status() {
     let (app, mut wrong) = (app(), Wrong::default());
     let long = "x".repeat(4097);
     let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
@@ -99,7 +102,7 @@ async fn of_bodies() {
         r#"{"name":"a","count":1,"within":"#.repeat(50),
         "}".repeat(50)
     );
-    let cases: &[(&str, &str, &[u8], u16, &[&str])] = &[
+    let cases: &[Case<'_>] = &[
         // What is no JSON is a 400 with the place, in every way in which it can be none.
         (
             "/json",
@@ -455,7 +458,7 @@ async fn of_bodies() {
 }
 
 #[tokio::test]
-async fn of_paths_and_methods() {
+async fn each_wrong_path_and_method_has_its_status() {
     let (app, mut wrong) = (app(), Wrong::default());
     for (method, path, status, said) in [
         ("GET", "/nothing", 404, "Not Found"),
@@ -497,7 +500,7 @@ async fn of_paths_and_methods() {
 }
 
 #[tokio::test]
-async fn of_queries_fields_and_cookies() {
+async fn each_wrong_value_of_the_head_has_its_place() {
     let (app, mut wrong) = (app(), Wrong::default());
     for (query, expected) in [
         (

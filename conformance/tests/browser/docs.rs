@@ -49,6 +49,8 @@ pub(crate) async fn its_page_sends_requests_for_who_asks(name: &'static str) {
     window
         .until_with("a token", has_token, "ada.orders_read")
         .await;
+    let file = format!("docs-{name}.png");
+    window.screenshot(&screenshots().join(file)).await;
     window.click("#get_people_me form button").await;
     shows(&window, "get_people_me", "200 ").await;
     shows(&window, "get_people_me", "\"ada\"").await;
@@ -58,8 +60,5 @@ pub(crate) async fn its_page_sends_requests_for_who_asks(name: &'static str) {
     send(&window, "get_people_office").await;
     shows(&window, "get_people_office", "For machine, or basic.").await;
     shows(&window, "get_people_office", "the safe is open").await;
-
-    let file = format!("docs-{name}.png");
-    window.screenshot(&screenshots().join(file)).await;
     window.close().await;
 }
