@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Whether it is how a test is named here, and no function or type: a sentence.
 fn is_sentence(name: &str) -> bool {
-    let is_word = |byte| matches!(byte, b'a'..=b'z' | b'_');
+    let is_word = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
     name.bytes().all(is_word) && name.matches('_').count() > 2
 }
 
@@ -16,7 +16,7 @@ fn every_test_that_the_readme_names_exists() {
     let readme = fs::read_to_string(package.join("README.md")).unwrap();
     let quoted = readme.split('`').filter_map(|text| text.split_once("::"));
     let named: BTreeSet<(&str, &str)> = quoted.filter(|(_, test)| is_sentence(test)).collect();
-    assert!(named.len() > 40, "{named:?}");
+    assert!(named.len() > 30, "{named:?}");
     for (module, test) in named {
         let source = fs::read_to_string(package.join(format!("tests/it/{module}.rs")));
         let has = source.is_ok_and(|source| source.contains(&format!("fn {test}()")));
