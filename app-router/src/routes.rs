@@ -18,6 +18,7 @@ use crate::depends::Graph;
 use crate::error::Name;
 use crate::handler::{Endpoint, SocketEndpoint};
 use crate::params::Matched;
+use crate::route::Docs;
 use crate::urls::Names;
 use crate::{Operation, Provider, Rejection, RouterError, Slashes, UrlError, blocking, lifespan};
 
@@ -367,22 +368,24 @@ impl Route {
     fn learn(&mut self, providers: &Graph) -> Result<(), RouterError> {
         let pattern = self.pattern;
         let mut blocks = false;
-        let mut learn = |what: &str, added, describe: fn(&mut Operation), about: &mut About| {
-            let name = Name {
-                what,
-                pattern,
-                added,
+        let mut learn =
+            |what: &str, added, describe: fn(&mut Operation), docs: &Docs, about: &mut About| {
+                let name = Name {
+                    what,
+                    pattern,
+                    added,
+                };
+                let learnt = About::learn(name, describe, docs, about.body_limit, providers)?;
+                blocks |= learnt.blocks;
+                *about = learnt;
+                Ok(())
             };
-            let learnt = About::learn(name, describe, about.body_limit, providers)?;
-            blocks |= learnt.blocks;
-            *about = learnt;
-            Ok(())
-        };
         for (method, served) in &mut self.methods {
             learn(
                 method.as_str(),
                 served.added,
                 served.endpoint.describe,
+                &served.endpoint.docs,
                 &mut served.about,
             )?;
         }
@@ -391,6 +394,7 @@ impl Route {
                 "WebSocket",
                 served.added,
                 served.endpoint.describe,
+                &served.endpoint.docs,
                 &mut served.about,
             )?;
         }
