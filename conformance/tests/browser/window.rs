@@ -179,6 +179,17 @@ impl Window {
         answer.unwrap_or_else(|error| panic!("{expression}: {error}")) == Value::Bool(true)
     }
 
+    /// What a JavaScript expression is now, with a text that it knows as `arguments[0]`.
+    pub(crate) async fn value(&self, expression: &str, argument: &str) -> Value {
+        self.run(&format!("return {expression};"), argument).await
+    }
+
+    /// Runs a script in the page, with a text that it knows as `arguments[0]`; gives what it returns.
+    pub(crate) async fn run(&self, script: &str, argument: &str) -> Value {
+        let answer = self.client.execute(script, vec![argument.into()]).await;
+        answer.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
     /// Waits until a JavaScript expression is true.
     pub(crate) async fn until(&self, what: &str, expression: &str) {
         self.wait(what, expression, Value::Null).await;
