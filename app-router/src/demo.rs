@@ -24,7 +24,7 @@ use http::{HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Event, Json, Request, Router, Routes, Sse};
+use crate::{Event, Json, OpenApi, Request, Router, Routes, Sse};
 
 /// The application.
 ///
@@ -57,6 +57,7 @@ pub fn app_with_nap(nap: Duration) -> Routes {
         .get("/sleep/blocking", move || sleep_blocking(nap))
         .get("/sleep/async", move || sleep_async(nap))
         .websocket("/ws", socket_echo)
+        .openapi(OpenApi::new("Demo", "1.0"))
         .build()
         .expect("these routes do not conflict")
 }

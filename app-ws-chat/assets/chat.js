@@ -233,7 +233,10 @@ function onState(state) {
   if (state.kind === "open") {
     for (const room of rooms.values()) join(room);
   } else {
-    for (const room of rooms.values()) room.joined = false;
+    for (const room of rooms.values()) {
+      room.joined = false;
+      room.typing.clear();
+    }
   }
   showState();
 }

@@ -5,9 +5,17 @@
 //! condition of the page, asked for until it holds or time is up.
 #![forbid(unsafe_code)]
 
+#[path = "browser/axe.rs"]
+mod axe;
 #[path = "../../app-ws-chat/tests/redis/engine.rs"]
-#[expect(clippy::unwrap_used, dead_code, reason = "it is of the tests of the chat's own, and does more there")]
+#[expect(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "it is of the tests of the chat's own, and does more there"
+)]
 mod engine;
+#[path = "browser/keyboard.rs"]
+mod keyboard;
 #[path = "browser/lecture.rs"]
 mod lecture;
 #[path = "browser/nodes.rs"]
@@ -53,6 +61,7 @@ on_both! {
     crate::tabs_are_one_person => tabs_are_one_person;
     crate::what_was_said_before_comes_by_scrolling => what_was_said_before_comes_by_scrolling;
     crate::a_moderator_moderates => a_moderator_moderates;
+    crate::keyboard::the_keyboard_is_enough => the_keyboard_is_enough_for_the_chat;
     crate::nodes::a_node_dies => a_node_dies;
     crate::nodes::redis_dies => redis_dies;
     crate::nodes::the_network_is_cut => the_network_is_cut;

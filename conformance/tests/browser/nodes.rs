@@ -134,7 +134,11 @@ async fn agree(ada: &Window, bob: &Window) {
         window.until("nothing waits", quiet).await;
     }
     let said = "witness.said.length";
-    let all = ada.value(said, "").await.as_u64().zip(bob.value(said, "").await.as_u64());
+    let all = ada
+        .value(said, "")
+        .await
+        .as_u64()
+        .zip(bob.value(said, "").await.as_u64());
     let all = all.map(|(ada, bob)| ada + bob).expect("they are numbers");
     for window in [ada, bob] {
         let shown = format!("witness.shown.length >= {all}");

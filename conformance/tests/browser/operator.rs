@@ -12,7 +12,7 @@ fn peer(server: &'static str) -> Subject {
 }
 
 /// Where the page is, as the log says it.
-fn page(server: &Server) -> String {
+pub(crate) fn page(server: &Server) -> String {
     let line = server.wait_for_log("metrics, health, readiness and the page");
     let (_, address) = line.split_once("address=").expect("it is a field");
     format!("http://{}/", address.trim())

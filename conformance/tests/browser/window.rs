@@ -33,6 +33,7 @@ pub(crate) enum Screen {
     /// Of somebody who likes it dark; tall.
     Dark,
     Phone,
+    DarkPhone,
 }
 
 impl Driver {
@@ -80,13 +81,13 @@ impl Driver {
         .to_vec();
         arguments.push(format!("--user-data-dir={}", profile.display()));
         let mut options = json!({ "binary": "/usr/bin/chromium" });
+        if matches!(screen, Screen::Dark | Screen::DarkPhone) {
+            arguments.push("--force-dark-mode".into());
+        }
         match screen {
             Screen::Desktop => arguments.push("--window-size=1280,800".into()),
-            Screen::Dark => {
-                arguments.push("--window-size=1280,1400".into());
-                arguments.push("--force-dark-mode".into());
-            }
-            Screen::Phone => {
+            Screen::Dark => arguments.push("--window-size=1280,1400".into()),
+            Screen::Phone | Screen::DarkPhone => {
                 let metrics = json!({ "width": 390, "height": 844, "pixelRatio": 2.0 });
                 options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
             }
