@@ -70,8 +70,8 @@ pub use after::{Background, Ending, Teardown};
 pub use depends::{Depends, Made, Provider, ProviderEndpoint};
 pub use error::{RouterError, RouterErrorKind};
 pub use extract::{
-    Body, Client, Cookies, Extract, Form, FromState, HeaderFields, LastEventId, Multipart, Path,
-    Query, Upload,
+    Body, Client, Cookies, Entered, Extract, Form, FromState, HeaderFields, LastEventId, Multipart,
+    Path, Query, Upload,
 };
 pub use file::FileReply;
 pub use handler::{Checked, Endpoint, Handler, SocketEndpoint, SocketHandler, check, shape};
