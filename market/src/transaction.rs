@@ -98,3 +98,6 @@ impl fmt::Debug for Transaction {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
