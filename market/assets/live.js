@@ -14,10 +14,13 @@ function say(kind, text) {
 function events(after, handlers) {
   let last = after;
   const source = new EventSource(`/api/events?after=${encodeURIComponent(after)}`);
+  const forget = whileShown(source, () => events(last, handlers));
   source.onopen = () => say("live", "Live");
   source.onerror = () => {
     say("lost", "Connecting again…");
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => events(last, handlers), AGAIN);
+    if (source.readyState !== EventSource.CLOSED) return;
+    forget();
+    setTimeout(() => events(last, handlers), AGAIN);
   };
   for (const [name, handle] of Object.entries(handlers)) {
     source.addEventListener(name, (event) => {
@@ -25,6 +28,18 @@ function events(after, handlers) {
       handle(JSON.parse(event.data));
     });
   }
+}
+
+// A page that was left may be kept for whoever goes back to it. It must not keep its connections: a browser has six for a host.
+function whileShown(connection, again) {
+  const left = () => {
+    addEventListener("pageshow", again, { once: true });
+    connection.onclose = null;
+    connection.onerror = null;
+    connection.close();
+  };
+  addEventListener("pagehide", left, { once: true });
+  return () => removeEventListener("pagehide", left);
 }
 
 const priceOf = (item) => (item.price === 0 ? "Free" : `€ ${item.price}`);
@@ -134,11 +149,13 @@ function count(id, place) {
   const address = new URL(`/items/${id}/watchers`, location.href);
   address.protocol = address.protocol.replace("http", "ws");
   const socket = new WebSocket(address);
+  const forget = whileShown(socket, () => count(id, place));
   socket.onmessage = ({ data }) => {
     const others = Number(data) - 1;
     place.textContent = others === 0 ? "Nobody else looks at it now" : `${others} ${others === 1 ? "other looks" : "others look"} at it now`;
   };
   socket.onclose = () => {
+    forget();
     place.textContent = "";
     // Of what was taken away there is nothing to count.
     if (document.querySelector("#gone").hidden) setTimeout(() => count(id, place), AGAIN);

@@ -97,7 +97,7 @@ pub(crate) async fn two_people_trade(name: &'static str) {
             .await;
     }
     ada.click(".sheet .actions button").await;
-    shows(&ada, "#title-problem", "has less than 1 character").await;
+    shows(&ada, "#title-problem", "has less than 1 characters").await;
     ada.until(
         "price and tags have theirs",
         "['price', 'tags'].every((name) => document.querySelector(`#${name}-problem`).textContent !== '')",
