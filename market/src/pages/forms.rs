@@ -133,9 +133,8 @@ fn entered(
     templates: &Templates,
     name: Option<&str>,
 ) -> Result<Reply, AppError> {
-    let error = match account {
-        Ok(_) => return Redirect::to(next.path()).into_reply(),
-        Err(error) => error,
+    let Err(error) = account else {
+        return Redirect::to(next.path()).into_reply();
     };
     let rejection = Rejection::from_error(error)?;
     let problems = Problems::of(&rejection);

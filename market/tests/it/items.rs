@@ -97,7 +97,11 @@ async fn each_mistake_has_its_status_and_its_place() {
         ),
         (
             json!({ "title": 7, "price": "12", "tags": ["books", "cars"] }),
-            vec!["body.price: type", "body.tags.1: choice", "body.title: type"],
+            vec![
+                "body.price: type",
+                "body.tags.1: choice",
+                "body.title: type",
+            ],
         ),
         (
             json!({}),
