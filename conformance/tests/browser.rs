@@ -1,5 +1,5 @@
-//! The chat, the page of a server's operator, and the lecture's experiment in a real browser, on both servers: Chromium, driven through
-//! its WebDriver.
+//! The chat, the market, the page of a server's operator, and the lecture's experiment in a real browser, on both servers: Chromium,
+//! driven through its WebDriver.
 //!
 //! Each person of the chat is a browser with a profile of its own, since a profile is a user to the chat. What is waited for is a
 //! condition of the page, asked for until it holds or time is up.
@@ -18,6 +18,8 @@ mod engine;
 mod keyboard;
 #[path = "browser/lecture.rs"]
 mod lecture;
+#[path = "browser/market.rs"]
+mod market;
 #[path = "browser/nodes.rs"]
 mod nodes;
 #[path = "browser/operator.rs"]
@@ -67,6 +69,9 @@ on_both! {
     crate::nodes::the_network_is_cut => the_network_is_cut;
     crate::lecture::an_experiment_is_seen => an_experiment_is_seen;
     crate::lecture::the_keyboard_is_enough => the_keyboard_is_enough;
+    crate::market::two_people_trade => two_people_trade;
+    crate::market::a_restart_is_lived_through => a_restart_is_lived_through;
+    crate::market::a_sale_by_keyboard => a_sale_by_keyboard;
     crate::operator::an_operator_sees_the_server => an_operator_sees_the_server;
 }
 

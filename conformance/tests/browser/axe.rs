@@ -52,7 +52,7 @@ async fn the_chat_by_day() {
 #[tokio::test]
 #[ignore = "needs chromium, chromedriver and axe-core: run ./test"]
 async fn the_chat_by_night() {
-    the_chat("night", Screen::Dark, Screen::DarkPhone).await;
+    the_chat("night", Screen::Dark, Screen::PhoneDark).await;
 }
 
 /// All that the chat shows, on a large screen and on a small one.
@@ -193,7 +193,7 @@ async fn each_screen(name: &str, page: &str, there: &str, done: &str) {
         Screen::Desktop,
         Screen::Dark,
         Screen::Phone,
-        Screen::DarkPhone,
+        Screen::PhoneDark,
     ];
     for screen in screens {
         let window = driver.open(screen).await;

@@ -33,7 +33,8 @@ pub(crate) enum Screen {
     /// Of somebody who likes it dark; tall.
     Dark,
     Phone,
-    DarkPhone,
+    /// Of somebody who likes it dark.
+    PhoneDark,
 }
 
 impl Driver {
@@ -81,13 +82,13 @@ impl Driver {
         .to_vec();
         arguments.push(format!("--user-data-dir={}", profile.display()));
         let mut options = json!({ "binary": "/usr/bin/chromium" });
-        if matches!(screen, Screen::Dark | Screen::DarkPhone) {
+        if matches!(screen, Screen::Dark | Screen::PhoneDark) {
             arguments.push("--force-dark-mode".into());
         }
         match screen {
             Screen::Desktop => arguments.push("--window-size=1280,800".into()),
             Screen::Dark => arguments.push("--window-size=1280,1400".into()),
-            Screen::Phone | Screen::DarkPhone => {
+            Screen::Phone | Screen::PhoneDark => {
                 let metrics = json!({ "width": 390, "height": 844, "pixelRatio": 2.0 });
                 options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
             }
@@ -160,6 +161,18 @@ impl Window {
         let found = self.client.find(Locator::Css(selector)).await;
         let found = found.unwrap_or_else(|error| panic!("{selector}: {error}"));
         found.click().await.expect("it can be clicked");
+    }
+
+    /// Chooses a file.
+    pub(crate) async fn choose(&self, selector: &str, file: &str) {
+        let field = self.client.find(Locator::Css(selector)).await;
+        let field = field.unwrap_or_else(|error| panic!("{selector}: {error}"));
+        field.send_keys(file).await.expect("the field takes a file");
+    }
+
+    /// Says yes to what the page asks.
+    pub(crate) async fn accept(&self) {
+        self.client.accept_alert().await.expect("the page asks");
     }
 
     /// Presses keys, as they are written in WebDriver, for whatever has the focus.
