@@ -7,7 +7,7 @@ use fantoccini::key::Key;
 use serde_json::Value;
 
 use super::window::{Driver, Screen, Window};
-use super::{Files, TOKEN, chat, come_in, enter, page, program, say, screenshots, sees};
+use super::{Files, TOKEN, chat, come_in, enter, market, page, program, say, screenshots, sees};
 
 /// Looks when nothing moves any more but what always does: colours on their way are nobody's.
 const LOOK: &str = "\
@@ -186,16 +186,45 @@ async fn the_routers_docs() {
     each_screen("docs", &docs, there, open).await;
 }
 
+#[tokio::test]
+#[ignore = "needs chromium, chromedriver and axe-core: run ./test"]
+async fn the_markets_pages() {
+    let files = Files::new();
+    let database = files.path("market.db");
+    let arguments = ["--server", "raw", "--db", &database];
+    let server = Subject::new("raw", program("market"), &arguments).start();
+    let driver = Driver::start();
+    for screen in SCREENS {
+        let name = format!("{screen:?}");
+        let window = market::visit(&driver, &server, screen).await;
+        for form in ["login", "signup"] {
+            window.goto(&format!("{}{form}", page(&server))).await;
+            accessible(&window, &format!("market {name} {form}")).await;
+        }
+        window.goto(&page(&server)).await;
+        market::sign_up(&window, &name).await;
+        window.click("a[href='/items/new']").await;
+        accessible(&window, &format!("market {name} new item")).await;
+        window.goto(&page(&server)).await;
+        market::sell(&window, &format!("A lamp of {name}"), "12").await;
+        accessible(&window, &format!("market {name} item")).await;
+        window.goto(&page(&server)).await;
+        accessible(&window, &format!("market {name} items")).await;
+        window.close().await;
+    }
+}
+
+const SCREENS: [Screen; 4] = [
+    Screen::Desktop,
+    Screen::Dark,
+    Screen::Phone,
+    Screen::PhoneDark,
+];
+
 /// A page as it comes, and after something was done with it, on each kind of screen.
 async fn each_screen(name: &str, page: &str, there: &str, done: &str) {
     let driver = Driver::start();
-    let screens = [
-        Screen::Desktop,
-        Screen::Dark,
-        Screen::Phone,
-        Screen::PhoneDark,
-    ];
-    for screen in screens {
+    for screen in SCREENS {
         let window = driver.open(screen).await;
         window.goto(page).await;
         window.until("the page is there", there).await;

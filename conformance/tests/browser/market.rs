@@ -14,7 +14,7 @@ fn market(server: &'static str, files: &Files) -> Subject {
     Subject::new(server, program("market"), &arguments)
 }
 
-async fn visit(driver: &Driver, server: &Server, screen: Screen) -> Window {
+pub(crate) async fn visit(driver: &Driver, server: &Server, screen: Screen) -> Window {
     let window = driver.open(screen).await;
     window.goto(&page(server)).await;
     is_live(&window).await;
@@ -26,7 +26,7 @@ async fn is_live(window: &Window) {
     window.until("the page is live", live).await;
 }
 
-async fn sign_up(window: &Window, name: &str) {
+pub(crate) async fn sign_up(window: &Window, name: &str) {
     window.click("a[href='/signup']").await;
     window.fill("#name", name).await;
     window.fill("#password", "correct horse").await;
@@ -36,7 +36,7 @@ async fn sign_up(window: &Window, name: &str) {
 }
 
 /// Puts an item up by the form; its page is shown then.
-async fn sell(window: &Window, title: &str, price: &str) {
+pub(crate) async fn sell(window: &Window, title: &str, price: &str) {
     window.click("a[href='/items/new']").await;
     window.fill("#title", title).await;
     window.fill("#price", price).await;
