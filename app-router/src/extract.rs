@@ -14,7 +14,7 @@ use std::future::Future;
 
 use gateway_spec::AppError;
 
-pub use self::body::{Body, Form};
+pub use self::body::{Body, Entered, Form};
 pub use self::multipart::{Multipart, Upload};
 pub use self::parts::{Client, FromState, LastEventId};
 pub use self::values::{Cookies, HeaderFields, Path, Query};
@@ -30,6 +30,7 @@ use crate::{Operation, Rejection, RequestParts};
 /// | [`HeaderFields<T>`], [`Cookies<T>`] | fields of the head, cookies, as a struct | 422 |
 /// | [`Json<T>`](crate::Json) | the body as JSON | 400, 413, 415, 422 |
 /// | [`Form<T>`] | the body as a form | 400, 413, 415, 422 |
+/// | [`Entered<T>`] | the same, what was typed with it, its mistakes left to the handler | 413, 415 |
 /// | [`Multipart`] | the body as a form with files, part by part as it comes | 400, 413, 415 |
 /// | `Bytes`, `String` | the body as it is | 413; 400 if it is no UTF-8 |
 /// | [`Body`] | the body as a stream | - |

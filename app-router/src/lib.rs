@@ -32,7 +32,7 @@
 //! - [`security`]: who asks, by tokens, passwords and keys.
 //! - [`Sse`] streams events, [`JsonLines`] values; [`Reply::stream`] any other body.
 //! - [`middleware`]: sessions, and protection from other sites and from too many requests.
-//! - [`demo`] is the sample application.
+//! - [`demo`]: one route for each thing that a server and a router have to do. The package `market` is a whole service.
 //!
 //! The README says how it is made, and what each thing of FastAPI is here.
 #![forbid(unsafe_code)]
@@ -72,8 +72,8 @@ pub use after::{Background, Ending, Teardown};
 pub use depends::{Depends, Made, Provider, ProviderEndpoint};
 pub use error::{RouterError, RouterErrorKind};
 pub use extract::{
-    Body, Client, Cookies, Extract, Form, FromState, HeaderFields, LastEventId, Multipart, Path,
-    Query, Upload,
+    Body, Client, Cookies, Entered, Extract, Form, FromState, HeaderFields, LastEventId, Multipart,
+    Path, Query, Upload,
 };
 pub use file::FileReply;
 pub use handler::{Checked, Endpoint, Handler, SocketEndpoint, SocketHandler, check, shape};

@@ -1,10 +1,12 @@
 // The page: what its visitor does, what the server says, and what is shown of it.
 
+import { roomNamed, roomOfAddress, socketAddress } from "./address.js";
 import { listenToWriter, write, written } from "./compose.js";
 import { $, drawDrafts, drawEntry, drawLog, drawOlder, isAtEnd, listenToReader, toEnd } from "./conversation.js";
 import { Link, LinkLost } from "./link.js";
-import { browser, randomHex, remember, remembered, tab, userKey } from "./memory.js";
+import { browser, remember, remembered, tab, userKey } from "./memory.js";
 import { askForToken, forgetToken, moderate, showRules, token } from "./moderation.js";
+import { LONG_WAIT, Outbox } from "./outbox.js";
 import { Room, duration, list, rulingText } from "./rooms.js";
 import { closeSide, drawPeople, drawRooms } from "./side.js";
 import { alertBanner, drawState } from "./state.js";
@@ -14,39 +16,20 @@ const rooms = new Map();
 let nick = "";
 let current = null;
 
-const link = new Link(address(), { onState, onFrame });
+const link = new Link(socketAddress(), { onState, onFrame });
 
-/** Messages that were not sent when their room was last open, by room. */
-const unsent = remembered(tab, "unsent", {});
+const outbox = new Outbox(link, rooms, (room) => room === current && drawPending());
 
 function keepRooms() {
   remember(tab, "rooms", [...rooms.keys()]);
-  const pending = [...rooms.values()].filter((room) => room.pending.length);
-  remember(tab, "unsent", { ...unsent, ...Object.fromEntries(pending.map((room) => [room.name, room.pending])) });
-}
-
-function address() {
-  const url = new URL("ws", location.href);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  url.hash = "";
-  return url.href;
-}
-
-function roomOfAddress() {
-  try {
-    const hash = decodeURIComponent(location.hash.slice(1));
-    return (hash || new URLSearchParams(location.search).get("room") || "").trim();
-  } catch {
-    return "";
-  }
+  outbox.keep();
 }
 
 function enterRoom(name) {
   let room = rooms.get(name);
   if (!room) {
     room = new Room(name);
-    if (Array.isArray(unsent[name])) room.pending = unsent[name].map((draft) => ({ ...draft, state: "waiting" }));
-    delete unsent[name];
+    outbox.adopt(room);
     rooms.set(name, room);
     keepRooms();
     join(room);
@@ -65,13 +48,21 @@ async function join(room) {
       alertBanner(link, "That is not the moderators' token.");
       later(1_000, () => join(room));
     } else if (reply.why === "kicked" || reply.why === "banned") turnedAway(room, out(reply));
-    else if (reply.retry) later(reply.after_ms, () => join(room));
-    else turnedAway(room, reply.msg);
+    else if (reply.retry) {
+      if (reply.after_ms > LONG_WAIT) delayed(room, reply.msg);
+      later(reply.after_ms, () => join(room));
+    } else turnedAway(room, reply.msg);
   } catch (error) {
     if (!(error instanceof LinkLost)) throw error;
   } finally {
     room.joining = false;
   }
+}
+
+/** Tells somebody who has to wait before a room what they wait for. */
+function delayed(room, why) {
+  room.delayed = true;
+  alertBanner(link, `You cannot come into #${room.name} yet: ${why}. It is tried again.`);
 }
 
 function welcomed(room, reply) {
@@ -88,7 +79,8 @@ function welcomed(room, reply) {
   }
   const first = room.epoch === null;
   const added = room.welcome(reply, nick, remembered(browser, "read", {})[room.name]);
-  if (reply.me.mod) alertBanner(link, "");
+  if (reply.me.mod || room.delayed) alertBanner(link, "");
+  room.delayed = false;
   if (room === current) {
     if (first || added === null) drawLog(current);
     else for (const entry of added) drawEntry(entry, room);
@@ -98,7 +90,7 @@ function welcomed(room, reply) {
   }
   drawPending();
   showRooms();
-  pump(room);
+  outbox.pump(room);
 }
 
 /** What somebody is told who is out of a room, or was not let in. */
@@ -121,6 +113,7 @@ function leave(room) {
 }
 
 function forget(room) {
+  if (room.delayed) alertBanner(link, "");
   rooms.delete(room.name);
   keepRooms();
   if (room === current) {
@@ -131,54 +124,15 @@ function forget(room) {
   showRooms();
 }
 
-/** What was held back need not wait any longer. */
-function release(room) {
-  for (const draft of room.pending) {
-    if (draft.state !== "held") continue;
-    draft.state = "waiting";
-    draft.reason = undefined;
-  }
-  pump(room);
-}
-
-/** Sends what is pending, one after the other, so that the order stays. */
-async function pump(room) {
-  const draft = room.pending.find(({ state }) => state !== "failed");
-  if (!draft || draft.state === "sending" || draft.state === "held" || !room.joined) return;
-  draft.state = "sending";
-  try {
-    const reply = await link.request({ t: "send", room: room.name, cid: draft.cid, text: draft.text });
-    if (reply.t === "ok") room.accepted(draft.cid);
-    else if (reply.retry) {
-      draft.state = "held";
-      draft.reason = reply.after_ms > 1_500 ? reply.msg : undefined;
-      if (room === current) drawPending();
-      later(reply.after_ms, () => release(room));
-      return;
-    } else {
-      draft.state = "failed";
-      draft.reason = reply.msg;
-    }
-  } catch (error) {
-    if (!(error instanceof LinkLost)) throw error;
-    draft.state = "waiting";
-    return;
-  }
-  keepRooms();
-  if (room === current) drawPending();
-  pump(room);
-}
-
 function say(text) {
-  current.pending.push({ cid: randomHex(12), text, state: "waiting" });
-  keepRooms();
+  outbox.say(current, text);
   if (current.mark !== null) {
     current.mark = null;
     drawLog(current);
   }
   drawPending();
   toEnd();
-  pump(current);
+  outbox.pump(current);
 }
 
 function later(ms, task) {
@@ -257,7 +211,7 @@ function onFrame(frame) {
     }
     case "mod": {
       if (frame.act === "slow") room.slow = frame.every_ms;
-      if (frame.act === "slow" || frame.act === "unmute") release(room);
+      if (frame.act === "slow" || frame.act === "unmute") outbox.release(room);
       const entry = room.note(rulingText(frame));
       if (room === current) {
         drawEntry(entry, room);
@@ -279,7 +233,10 @@ function onState(state) {
   if (state.kind === "open") {
     for (const room of rooms.values()) join(room);
   } else {
-    for (const room of rooms.values()) room.joined = false;
+    for (const room of rooms.values()) {
+      room.joined = false;
+      room.typing.clear();
+    }
   }
   showState();
 }
@@ -323,20 +280,14 @@ const showRooms = () => drawRooms(rooms, current);
 const showPeople = () => drawPeople(current, nick, (person) => moderate(link, current, person));
 
 function drawPending() {
-  if (current) drawDrafts(current, { retry, discard });
-}
-
-function retry(draft) {
-  draft.state = "waiting";
-  drawPending();
-  pump(current);
-}
-
-function discard(draft) {
-  current.accepted(draft.cid);
-  keepRooms();
-  drawPending();
-  $("text").focus();
+  if (!current) return;
+  drawDrafts(current, {
+    retry: (draft) => outbox.retry(current, draft),
+    discard(draft) {
+      outbox.discard(current, draft);
+      $("text").focus();
+    },
+  });
 }
 
 function drawTyping() {
@@ -400,14 +351,10 @@ addEventListener("hashchange", () => {
   else enterRoom(name);
 });
 
-function roomNamed(text) {
-  return text.trim().replace(/\s+/g, " ").replace(/^#/, "");
-}
-
 function toDoor(problem) {
   const room = roomNamed(roomOfAddress()) || remembered(browser, "room", "");
   link.close();
-  for (const { name, pending } of rooms.values()) if (pending.length) unsent[name] = pending;
+  outbox.store();
   rooms.clear();
   keepRooms();
   current = null;

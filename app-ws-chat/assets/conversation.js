@@ -147,7 +147,7 @@ export function drawDrafts(room, { retry, discard }) {
       const away = button("Discard", () => discard(draft));
       mark.append(`Not sent: ${draft.reason}. `, again, " ", away);
     } else {
-      mark.textContent = !room.joined ? "Waiting for the connection" : draft.reason ? `Waiting: ${draft.reason}` : "Sending…";
+      mark.textContent = draft.state === "sent" ? "Sent" : !room.joined ? "Waiting for the connection" : draft.reason ? `Waiting: ${draft.reason}` : "Sending…";
     }
     item.append(mark);
     return item;

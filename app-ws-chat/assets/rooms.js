@@ -18,6 +18,8 @@ export class Room {
   name;
   joined = false;
   joining = false;
+  /** Whether its visitor was told that they cannot come in yet. */
+  delayed = false;
   me = null;
   epoch = null;
   offset = 0;
@@ -49,6 +51,11 @@ export class Room {
   /** The offset of the log's first message. */
   get first() {
     return this.log.find(({ kind }) => kind === "message")?.message.o;
+  }
+
+  /** What the server may not have yet. */
+  get unsent() {
+    return this.pending.filter(({ state }) => state !== "sent");
   }
 
   /** How many messages of others were not read. */
@@ -96,6 +103,8 @@ export class Room {
     }
     if (!first && !again) added.push(this.#push({ kind: "notice", text: "The history of this room has started afresh." }));
     this.offset = reply.offset;
+    // What was kept and is not among them comes by scrolling, or went with another history.
+    this.pending = this.pending.filter(({ state, o }) => state !== "sent" || (again && o > this.offset));
     if (first) this.setMark();
     this.typing.clear();
     this.presence(reply.presence);
@@ -152,7 +161,14 @@ export class Room {
     if (from.user === this.me?.user) this.accepted(cid);
   }
 
-  /** The message with this id was accepted. */
+  /** The server has kept this draft, at this offset. It stays on the screen until its place there is known. */
+  sent(draft, offset) {
+    if (offset <= this.offset) return this.accepted(draft.cid);
+    draft.state = "sent";
+    draft.o = offset;
+  }
+
+  /** The message with this id is delivered, or given up. */
   accepted(cid) {
     this.pending = this.pending.filter((draft) => draft.cid !== cid);
   }

@@ -17,7 +17,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The files, each with its path, content type and content.
-const FILES: [(&str, &str, &str); 12] = [
+const FILES: [(&str, &str, &str); 14] = [
     (
         "/",
         "text/html; charset=utf-8",
@@ -28,6 +28,7 @@ const FILES: [(&str, &str, &str); 12] = [
         "text/css; charset=utf-8",
         include_str!("../assets/chat.css"),
     ),
+    ("/address.js", SCRIPT, include_str!("../assets/address.js")),
     ("/chat.js", SCRIPT, include_str!("../assets/chat.js")),
     ("/compose.js", SCRIPT, include_str!("../assets/compose.js")),
     (
@@ -42,6 +43,7 @@ const FILES: [(&str, &str, &str); 12] = [
         SCRIPT,
         include_str!("../assets/moderation.js"),
     ),
+    ("/outbox.js", SCRIPT, include_str!("../assets/outbox.js")),
     ("/rooms.js", SCRIPT, include_str!("../assets/rooms.js")),
     ("/side.js", SCRIPT, include_str!("../assets/side.js")),
     ("/state.js", SCRIPT, include_str!("../assets/state.js")),

@@ -1,16 +1,33 @@
-//! The chat, the page of a server's operator, that of an OpenAPI document, and the lecture's experiment in a real browser, on both servers: Chromium, driven through
-//! its WebDriver.
+//! The chat, the market, the page of a server's operator, that of an OpenAPI document, and the lecture's experiment in a real browser,
+//! on both servers: Chromium, driven through its WebDriver.
 //!
 //! Each person of the chat is a browser with a profile of its own, since a profile is a user to the chat. What is waited for is a
 //! condition of the page, asked for until it holds or time is up.
 #![forbid(unsafe_code)]
 
+#[path = "browser/axe.rs"]
+mod axe;
 #[path = "browser/docs.rs"]
 mod docs;
+#[path = "../../app-ws-chat/tests/redis/engine.rs"]
+#[expect(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "it is of the tests of the chat's own, and does more there"
+)]
+mod engine;
+#[path = "browser/keyboard.rs"]
+mod keyboard;
 #[path = "browser/lecture.rs"]
 mod lecture;
+#[path = "browser/market.rs"]
+mod market;
+#[path = "browser/nodes.rs"]
+mod nodes;
 #[path = "browser/operator.rs"]
 mod operator;
+#[path = "browser/relay.rs"]
+mod relay;
 #[path = "browser/window.rs"]
 mod window;
 
@@ -48,9 +65,16 @@ on_both! {
     crate::tabs_are_one_person => tabs_are_one_person;
     crate::what_was_said_before_comes_by_scrolling => what_was_said_before_comes_by_scrolling;
     crate::a_moderator_moderates => a_moderator_moderates;
+    crate::keyboard::the_keyboard_is_enough => the_keyboard_is_enough_for_the_chat;
+    crate::nodes::a_node_dies => a_node_dies;
+    crate::nodes::redis_dies => redis_dies;
+    crate::nodes::the_network_is_cut => the_network_is_cut;
     crate::lecture::an_experiment_is_seen => an_experiment_is_seen;
     crate::lecture::the_keyboard_is_enough => the_keyboard_is_enough;
     crate::docs::its_page_sends_requests_for_who_asks => its_page_sends_requests_for_who_asks;
+    crate::market::two_people_trade => two_people_trade;
+    crate::market::a_restart_is_lived_through => a_restart_is_lived_through;
+    crate::market::a_sale_by_keyboard => a_sale_by_keyboard;
     crate::operator::an_operator_sees_the_server => an_operator_sees_the_server;
 }
 
@@ -124,8 +148,12 @@ fn page(server: &Server) -> String {
 
 /// A person who has come in.
 async fn enter(driver: &Driver, server: &Server, nick: &str, screen: Screen) -> Window {
+    enter_at(driver, &page(server), nick, screen).await
+}
+
+async fn enter_at(driver: &Driver, page: &str, nick: &str, screen: Screen) -> Window {
     let window = driver.open(screen).await;
-    window.goto(&page(server)).await;
+    window.goto(page).await;
     come_in(&window, nick).await;
     window.until("the room is joined", "document.querySelector('#self-nick').textContent !== '' && document.querySelector('#people .person')").await;
     window

@@ -80,6 +80,58 @@ pub struct Body(pub RequestBody);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form<T>(pub T);
 
+/// A form as it was typed, and what became of it: for a page that shows the form again, with what its visitor has typed
+/// and what is wrong with it.
+///
+/// Only what is no form at all (another content type, too many bytes) is answered without the handler.
+///
+/// # Examples
+///
+/// ```
+/// use app_router::{Entered, Html};
+/// use http::StatusCode;
+///
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Guest {
+///     #[schemars(length(min = 1, max = 40))]
+///     name: String,
+/// }
+///
+/// async fn sign(form: Entered<Guest>) -> (StatusCode, Html<String>) {
+///     match &form.value {
+///         Ok(_) => (StatusCode::OK, Html("Thank you.".into())),
+///         Err(rejection) => {
+///             // A template would escape the text.
+///             let typed = form.text("name").unwrap_or_default().len();
+///             let wrong = rejection.issues().len();
+///             (rejection.status(), Html(format!("{typed} bytes, {wrong} mistakes")))
+///         }
+///     }
+/// }
+/// # let _ = app_router::Router::new().post("/guests", sign);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entered<T> {
+    /// The form, or all that is wrong with it.
+    pub value: Result<T, Rejection>,
+    /// What was typed: names and values in their order.
+    pub pairs: Vec<(String, String)>,
+}
+
+impl<T> Entered<T> {
+    /// What was typed into the field of this name; the first, if it has several.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.texts(name).next()
+    }
+
+    /// All that was typed, or chosen, under this name.
+    pub fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.pairs.iter().filter(move |(known, _)| known == name);
+        named.map(|(_, value)| value.as_str())
+    }
+}
+
 const FORM: &str = "application/x-www-form-urlencoded";
 
 impl Extract for Body {
@@ -122,23 +174,42 @@ impl Extract for String {
     }
 }
 
+/// The body, if it is a form.
+async fn form(request: &RequestParts) -> Result<Bytes, AppError> {
+    let headers = &request.scope().headers;
+    let named = headers.get_str(CONTENT_TYPE).unwrap_or_default();
+    let essence = named.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case(FORM) {
+        return Err(unsupported(FORM));
+    }
+    collect(request).await
+}
+
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Form<T> {
     async fn extract(request: &RequestParts) -> Result<Self, AppError> {
-        let named = request
-            .scope()
-            .headers
-            .get_str(CONTENT_TYPE)
-            .unwrap_or_default();
-        let essence = named.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case(FORM) {
-            return Err(unsupported(FORM));
-        }
-        let body = collect(request).await?;
+        let body = form(request).await?;
         read(Part::Body, || form_urlencoded::parse(&body)).map(Self)
     }
 
     fn describe(operation: &mut Operation) {
         operation.takes_body("Form");
+        operation.body_of::<T>(FORM);
+    }
+}
+
+impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Entered<T> {
+    async fn extract(request: &RequestParts) -> Result<Self, AppError> {
+        let body = form(request).await?;
+        let value = match read(Part::Body, || form_urlencoded::parse(&body)) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(Rejection::from_error(error)?),
+        };
+        let pairs = form_urlencoded::parse(&body).into_owned().collect();
+        Ok(Self { value, pairs })
+    }
+
+    fn describe(operation: &mut Operation) {
+        operation.takes_body("Entered");
         operation.body_of::<T>(FORM);
     }
 }

@@ -92,6 +92,7 @@ pub fn rate_limit<A: Application>(app: A, rate: Rate) -> RateLimit<A> {
         app,
         rate,
         key: Arc::new(address),
+        counts: Arc::new(|_| true),
         clients: Mutex::default(),
     }
 }
@@ -101,10 +102,12 @@ pub struct RateLimit<A> {
     app: A,
     rate: Rate,
     key: Arc<Key>,
+    counts: Arc<Counts>,
     clients: Mutex<HashMap<String, Instant>>,
 }
 
 type Key = dyn Fn(&HttpScope) -> Option<String> + Send + Sync;
+type Counts = dyn Fn(&HttpScope) -> bool + Send + Sync;
 
 /// Clients that are remembered: some megabytes.
 const MAX_CLIENTS: usize = 65_536;
@@ -120,8 +123,31 @@ impl<A> RateLimit<A> {
         self
     }
 
+    /// Counts, and refuses, only the requests of which this is true: those that are worth guessing at, such as logins.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use app_router::Router;
+    /// use app_router::middleware::{Rate, rate_limit};
+    /// use http::Method;
+    ///
+    /// let app = Router::new().get("/", async || "home").post("/login", async || "hello").build().unwrap();
+    /// let app = rate_limit(app, Rate::per_minute(10))
+    ///     .when(|scope| scope.method == Method::POST && scope.path() == "/login");
+    /// # let _ = app;
+    /// ```
+    #[must_use]
+    pub fn when(mut self, counts: impl Fn(&HttpScope) -> bool + Send + Sync + 'static) -> Self {
+        self.counts = Arc::new(counts);
+        self
+    }
+
     /// How long a client has to wait, if it has to.
     fn wait(&self, scope: &HttpScope) -> Option<Duration> {
+        if !(self.counts)(scope) {
+            return None;
+        }
         let key = (self.key)(scope)?;
         let now = Instant::now();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);

@@ -41,7 +41,7 @@ function show(openapi, place) {
   }
   place.replaceChildren();
   for (const [tag, panels] of groups) {
-    place.append(element("section", {}, ...(tag ? [element("h2", { textContent: tag })] : []), ...panels));
+    place.append(element("section", {}, element("h2", { textContent: tag || "Operations" }), ...panels));
   }
   byId("find").addEventListener("input", (event) => {
     const wanted = event.target.value.toLowerCase();

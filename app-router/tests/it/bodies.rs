@@ -1,6 +1,6 @@
 //! Bodies as handlers read them, and each way in which one can be wrong.
 
-use app_router::{Body, Form, Json, Multipart, Query, Router, Status, route};
+use app_router::{Body, Entered, Form, Json, Multipart, Query, Router, Status, route};
 use bytes::Bytes;
 use gateway_spec::{AppError, BodyError};
 use http::StatusCode;
@@ -430,4 +430,68 @@ async fn broken_forms_with_files_have_their_4xx() {
         issues(&answer),
         ["body: the body is larger than 300 bytes (size)"]
     );
+}
+
+#[tokio::test]
+async fn a_form_that_is_shown_again_has_what_was_typed_and_all_that_is_wrong() {
+    #[derive(Deserialize, JsonSchema)]
+    struct Guest {
+        #[schemars(length(min = 1, max = 5))]
+        name: String,
+        age: u8,
+        #[serde(default)]
+        likes: Vec<String>,
+    }
+    async fn sign(form: Entered<Guest>) -> String {
+        let typed: Vec<&str> = form.texts("likes").collect();
+        let name = form.text("name").unwrap_or("nothing");
+        match &form.value {
+            Ok(guest) => format!(
+                "{} {} {:?}; typed {name} {typed:?}",
+                guest.name, guest.age, guest.likes
+            ),
+            Err(rejection) => {
+                let wrong: Vec<String> =
+                    rejection.issues().iter().map(ToString::to_string).collect();
+                format!("{}: {wrong:?}; typed {name} {typed:?}", rejection.status())
+            }
+        }
+    }
+    let app = client(Router::new().body_limit(80).post("/", sign));
+    let form = |body: &'static str| {
+        let request = app.post("/");
+        request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+            .send()
+    };
+    let reply = form("name=Ada&age=36&likes=tea&likes=1%2B1").await.unwrap();
+    reply.check(
+        200,
+        "Ada 36 [\"tea\", \"1+1\"]; typed Ada [\"tea\", \"1+1\"]",
+    );
+    let reply = form("name=Ada+Lovelace&age=old&likes=tea").await.unwrap();
+    let text = reply.text().to_owned();
+    assert!(
+        text.starts_with("422 Unprocessable Entity: [\"body."),
+        "{text}"
+    );
+    assert!(
+        text.contains("body.name: ") && text.contains("body.age: "),
+        "{text}"
+    );
+    assert!(text.ends_with("; typed Ada Lovelace [\"tea\"]"), "{text}");
+    let reply = form("").await.unwrap();
+    assert!(
+        reply.text().ends_with("; typed nothing []"),
+        "{}",
+        reply.text()
+    );
+    // What is no form, or too long a one, is no page's to show.
+    let reply = app.post("/").json(&"Ada").send().await.unwrap();
+    assert_eq!(reply.status, 415);
+    let long = "name=".to_owned() + &"a".repeat(80);
+    let request = app.post("/");
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(request.body(long).send().await.unwrap().status, 413);
 }

@@ -362,3 +362,20 @@ async fn a_client_may_be_told_by_something_else_than_its_address() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn only_the_requests_that_are_worth_it_are_counted() {
+    let app = Router::new()
+        .get("/", async || "home")
+        .post("/login", async || "hello")
+        .build()
+        .unwrap();
+    let app = rate_limit(app, Rate::per_minute(1)).when(|scope| scope.path() == "/login");
+    let app = TestClient::new(app);
+    app.post("/login").send().await.unwrap().check(200, "hello");
+    for _ in 0..3 {
+        app.get("/").send().await.unwrap().check(200, "home");
+        let refused = app.post("/login").send().await.unwrap();
+        refused.check(429, "ask again in 60 seconds");
+    }
+}

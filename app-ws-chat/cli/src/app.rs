@@ -50,6 +50,8 @@ pub struct App {
     /// Why there is no link, by the network's account.
     pub(crate) trouble: Option<String>,
     pub(crate) colours: Colours,
+    /// The rows of the screen with characters of which terminals think differently.
+    pub(crate) doubtful: Vec<bool>,
     /// The size of the log on the screen, in columns and rows.
     pub(crate) page: (u16, u16),
     completion: Option<Completion>,
@@ -72,6 +74,7 @@ impl App {
             flash: None,
             trouble: None,
             colours: Colours::Many,
+            doubtful: Vec::new(),
             page: (80, 20),
             completion: None,
             key: memory.key,
@@ -263,7 +266,7 @@ impl App {
             Line::Keys => self.note(keys::HELP),
             Line::Help => {
                 let line = |(name, takes, what): &(&str, &str, &str)| {
-                    format!("{:<28}{what}", format!("{name} {takes}"))
+                    format!("{}\t{what}", format!("{name} {takes}").trim_end())
                 };
                 let lines: Vec<_> = COMMANDS.iter().map(line).collect();
                 self.note(lines.join("\n"));

@@ -14,6 +14,12 @@ use crate::wrap::{columns, wrap};
 /// The width of `12:34 `, to which texts are indented.
 const INDENT: usize = 6;
 
+/// The width of the longest command and a gap: what it does begins there.
+const MEANINGS: usize = 27;
+
+/// In fewer columns no meaning is read with ease.
+const LEAST_MEANING: usize = 20;
+
 /// Behind all messages.
 const TAIL: u64 = u64::MAX;
 
@@ -231,7 +237,11 @@ impl<'a> Rows<'a> {
         };
         let width = self.width.saturating_sub(2);
         let lines = text.split('\n').flat_map(|line| {
-            let rows = wrap(line, width, width).into_iter().enumerate();
+            let rows = match line.split_once('\t') {
+                Some((term, meaning)) => entry(term, meaning, width),
+                None => wrap(line, width, width),
+            };
+            let rows = rows.into_iter().enumerate();
             rows.map(|(row, text)| format!("{}{text}", if row == 0 { "* " } else { "  " }))
         });
         lines.map(|line| self.dim(&line)).collect()
@@ -265,4 +275,18 @@ impl<'a> Rows<'a> {
         let side = "─".repeat(dashes.min(20));
         self.dim(&format!("{side}{text}{side}"))
     }
+}
+
+/// A term and what it means: beside it if there is room, or below.
+fn entry(term: &str, meaning: &str, width: usize) -> Vec<String> {
+    let beside = width.saturating_sub(MEANINGS);
+    if beside < LEAST_MEANING {
+        let below = width.saturating_sub(2);
+        let rows = wrap(meaning, below, below);
+        let rows = rows.into_iter().map(|row| format!("  {row}"));
+        return std::iter::once(term.to_owned()).chain(rows).collect();
+    }
+    let rows = wrap(meaning, beside, beside).into_iter().enumerate();
+    rows.map(|(row, text)| format!("{:<MEANINGS$}{text}", if row == 0 { term } else { "" }))
+        .collect()
 }

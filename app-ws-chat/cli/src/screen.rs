@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use chat_client::{Link, Room, Standing};
 use ratatui::Frame;
+use ratatui::buffer::{Buffer, Cell, CellDiffOption};
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span, Text};
@@ -13,7 +14,7 @@ use crate::app::App;
 use crate::rows::Rows;
 use crate::view::Place;
 use crate::words;
-use crate::wrap::fold;
+use crate::wrap::{fold, wrap};
 
 /// With fewer columns than this, what is beside the log leaves too little of it.
 const WIDE_FOR_ROOMS: u16 = 64;
@@ -27,6 +28,9 @@ const SIDE: u16 = 20;
 /// The most rows that the line being written takes.
 const INPUT_ROWS: usize = 5;
 
+/// The most rows of what is said about the link, such as why there is none.
+const STATUS_ROWS: usize = 4;
+
 const PROMPT: &str = "> ";
 
 impl App {
@@ -39,12 +43,16 @@ impl App {
         let first = (row + 1).saturating_sub(INPUT_ROWS);
         let shown = (input.len() - first).min(INPUT_ROWS);
         let height = u16::try_from(shown).unwrap_or(1);
+        let told = usize::from(area.width).saturating_sub(1).max(1);
+        let mut told = wrap(&self.status(now), told, told);
+        told.truncate(STATUS_ROWS);
+        let told_height = u16::try_from(told.len()).unwrap_or(1);
         let [title, body, writers, line, status] = Layout::vertical([
             Constraint::Length(1),
             Constraint::Min(1),
             Constraint::Length(1),
             Constraint::Length(height),
-            Constraint::Length(1),
+            Constraint::Length(told_height),
         ])
         .areas(area);
 
@@ -59,11 +67,35 @@ impl App {
             ])
         });
         frame.render_widget(Paragraph::new(Text::from_iter(rows)), line);
-        frame.render_widget(Line::styled(self.status(now), reversed()), status);
+        let told = told.into_iter().map(|row| Line::raw(format!(" {row}")));
+        frame.render_widget(
+            Paragraph::new(Text::from_iter(told)).style(reversed()),
+            status,
+        );
 
         let x = line.x + 2 + u16::try_from(column).unwrap_or_default();
         let y = line.y + u16::try_from(row - first).unwrap_or_default();
         frame.set_cursor_position(Position::new(x.min(area.right().saturating_sub(1)), y));
+        self.draw_doubtful_rows(frame.buffer_mut());
+    }
+
+    /// Has the rows drawn whole that have characters of several code points, such as flags, or had them: a terminal may
+    /// take these for several characters, of which something would stay where nothing is to be.
+    fn draw_doubtful_rows(&mut self, buffer: &mut Buffer) {
+        let width = usize::from(buffer.area.width).max(1);
+        let doubtful = |cell: &Cell| cell.symbol().chars().nth(1).is_some();
+        let rows = buffer.content().chunks(width);
+        let now: Vec<bool> = rows.map(|row| row.iter().any(doubtful)).collect();
+        let before = std::mem::replace(&mut self.doubtful, now.clone());
+        let before = before.into_iter().chain(std::iter::repeat(false));
+        let rows = buffer.content.chunks_mut(width).zip(now).zip(before);
+        for ((row, now), before) in rows {
+            if now || before {
+                for cell in row {
+                    cell.diff_option = CellDiffOption::AlwaysUpdate;
+                }
+            }
+        }
     }
 
     fn draw_body(&mut self, frame: &mut Frame<'_>, area: Rect) {
@@ -233,8 +265,8 @@ impl App {
             .map_or_else(|| self.client.nick(), |me| &me.nick);
         let nick = words::harmless(nick);
         match &self.flash {
-            Some(flash) => format!(" {nick} · {flash}"),
-            None => format!(" {nick} · {link}"),
+            Some(flash) => format!("{nick} · {flash}"),
+            None => format!("{nick} · {link}"),
         }
     }
 

@@ -61,7 +61,7 @@ pub(crate) enum NoteText {
         /// Who went.
         went: Vec<Person>,
     },
-    /// A notice, in lines.
+    /// A notice, in lines. A tab divides a line into something and what it means.
     Plain(String),
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_client::{Close, SUBPROTOCOL};
+use rustls::CertificateError;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
@@ -56,7 +57,10 @@ async fn handshake(target: &Target) -> Result<Socket, NotConnected> {
         why: error.to_string(),
     };
     let stream = open(target).await.map_err(lost)?;
-    let stream = secure(target, stream).await.map_err(lost)?;
+    let stream = secure(target, stream).await.map_err(|error| NotConnected {
+        close: Close::Lost,
+        why: distrusted(&error, &target.host).unwrap_or_else(|| error.to_string()),
+    })?;
     let request = ClientRequestBuilder::new(target.uri.clone()).with_sub_protocol(SUBPROTOCOL);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BYTES)
@@ -117,4 +121,34 @@ async fn secure(target: &Target, stream: TcpStream) -> io::Result<Box<dyn Stream
     let name = ServerName::try_from(target.host.clone()).map_err(io::Error::other)?;
     let connector = TlsConnector::from(Arc::clone(config));
     Ok(Box::new(connector.connect(name, stream).await?))
+}
+
+/// What is wrong with a server's TLS, and what its user can do about it; nothing if TLS is not at fault.
+fn distrusted(error: &io::Error, host: &str) -> Option<String> {
+    use CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+        NotValidYetContext, UnknownIssuer,
+    };
+    let wrong = match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(wrong) => wrong,
+        rustls::Error::InvalidMessage(_) => {
+            return Some("the server does not speak TLS; is it ws:// or http://?".to_owned());
+        }
+        _ => return None,
+    };
+    Some(match wrong {
+        UnknownIssuer => {
+            "the server's certificate is not trusted: nobody known here has signed it. \
+                          If you know who has, name their certificate by --ca FILE"
+                .to_owned()
+        }
+        NotValidForName | NotValidForNameContext { .. } => {
+            format!("the server's certificate is not one for {host}")
+        }
+        Expired | ExpiredContext { .. } => "the server's certificate has expired".to_owned(),
+        NotValidYet | NotValidYetContext { .. } => {
+            "the server's certificate is not valid yet".to_owned()
+        }
+        other => format!("the server's certificate does not hold: {other}"),
+    })
 }

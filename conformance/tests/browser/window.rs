@@ -33,6 +33,8 @@ pub(crate) enum Screen {
     /// Of somebody who likes it dark; tall.
     Dark,
     Phone,
+    /// Of somebody who likes it dark.
+    PhoneDark,
 }
 
 impl Driver {
@@ -80,13 +82,13 @@ impl Driver {
         .to_vec();
         arguments.push(format!("--user-data-dir={}", profile.display()));
         let mut options = json!({ "binary": "/usr/bin/chromium" });
+        if matches!(screen, Screen::Dark | Screen::PhoneDark) {
+            arguments.push("--force-dark-mode".into());
+        }
         match screen {
             Screen::Desktop => arguments.push("--window-size=1280,800".into()),
-            Screen::Dark => {
-                arguments.push("--window-size=1280,1400".into());
-                arguments.push("--force-dark-mode".into());
-            }
-            Screen::Phone => {
+            Screen::Dark => arguments.push("--window-size=1280,1400".into()),
+            Screen::Phone | Screen::PhoneDark => {
                 let metrics = json!({ "width": 390, "height": 844, "pixelRatio": 2.0 });
                 options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
             }
@@ -161,6 +163,18 @@ impl Window {
         found.click().await.expect("it can be clicked");
     }
 
+    /// Chooses a file.
+    pub(crate) async fn choose(&self, selector: &str, file: &str) {
+        let field = self.client.find(Locator::Css(selector)).await;
+        let field = field.unwrap_or_else(|error| panic!("{selector}: {error}"));
+        field.send_keys(file).await.expect("the field takes a file");
+    }
+
+    /// Says yes to what the page asks.
+    pub(crate) async fn accept(&self) {
+        self.client.accept_alert().await.expect("the page asks");
+    }
+
     /// Presses keys, as they are written in WebDriver, for whatever has the focus.
     pub(crate) async fn press(&self, keys: &str) {
         let focused = self.client.active_element().await;
@@ -177,6 +191,17 @@ impl Window {
         let script = format!("return Boolean({expression});");
         let answer = self.client.execute(&script, vec![argument]).await;
         answer.unwrap_or_else(|error| panic!("{expression}: {error}")) == Value::Bool(true)
+    }
+
+    /// What a JavaScript expression is now, with a text that it knows as `arguments[0]`.
+    pub(crate) async fn value(&self, expression: &str, argument: &str) -> Value {
+        self.run(&format!("return {expression};"), argument).await
+    }
+
+    /// Runs a script in the page, with a text that it knows as `arguments[0]`; gives what it returns.
+    pub(crate) async fn run(&self, script: &str, argument: &str) -> Value {
+        let answer = self.client.execute(script, vec![argument.into()]).await;
+        answer.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
     /// Waits until a JavaScript expression is true.

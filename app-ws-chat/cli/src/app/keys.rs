@@ -13,12 +13,18 @@ use crate::view::Place;
 
 /// The keys, for people.
 pub(super) const HELP: &str = "\
-Enter                  say it, or do it                Alt-Enter, Ctrl-J   a new line
-Tab                    complete a name or a command    Up, Down            what you wrote before
-Ctrl-N, Ctrl-P         the next room, the one before   Alt-1 ... Alt-9     the first room ... the ninth
-Ctrl-G                 the next room with news         PageUp, PageDown    scroll; Ctrl-End to the newest
-Ctrl-A, Ctrl-E         start and end of the line       Ctrl-W, Ctrl-U      remove a word, the line
-Ctrl-L                 draw the screen anew            Ctrl-C, Ctrl-Q      leave the chat";
+Enter\tsay it, or do it
+Alt-Enter, Ctrl-J\ta new line
+Tab\tcomplete a name or a command
+Up, Down\twhat you wrote before
+PageUp, PageDown\tscroll; Ctrl-End to the newest
+Ctrl-N, Ctrl-P\tthe next room, the one before
+Alt-1 ... Alt-9\tthe first room ... the ninth
+Ctrl-G\tthe next room with news
+Ctrl-A, Ctrl-E\tstart and end of the line
+Ctrl-W, Ctrl-U\tremove a word, the line
+Ctrl-L\tdraw the screen anew
+Ctrl-C, Ctrl-Q\tleave the chat";
 
 impl App {
     /// A key was pressed.

@@ -7,5 +7,8 @@
 
 mod load;
 mod screen;
+mod seat;
+mod secure;
 mod served;
 mod talk;
+mod terminal;

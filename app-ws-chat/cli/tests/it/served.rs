@@ -20,13 +20,19 @@ pub(crate) struct Served {
 impl Served {
     /// Starts the chat on this server, at a free port.
     pub(crate) fn on(server: &str) -> Self {
-        Self::at(server, "127.0.0.1:0")
+        Self::with(&format!("--server {server}"), "127.0.0.1:0")
     }
 
-    fn at(server: &str, bind: &str) -> Self {
+    /// The same over TLS.
+    pub(crate) fn secure(server: &str, certificate: &str, key: &str) -> Self {
+        let flags = format!("--server {server} --tls-cert {certificate} --tls-key {key}");
+        Self::with(&flags, "127.0.0.1:0")
+    }
+
+    fn with(flags: &str, bind: &str) -> Self {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "served::the_chat", "--nocapture"])
-            .env(SERVES, format!("{server} {bind}"))
+            .env(SERVES, format!("{flags} --bind {bind}"))
             .env("RUST_LOG", "warn")
             .stdout(Stdio::piped())
             .spawn()
@@ -47,7 +53,7 @@ impl Served {
     pub(crate) fn replace(&mut self, server: &str) {
         let bind = self.address.trim_start_matches("http://").to_owned();
         self.kill();
-        *self = Self::at(server, &bind);
+        *self = Self::with(&format!("--server {server}"), &bind);
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -72,18 +78,8 @@ fn the_chat() {
     let Ok(how) = std::env::var(SERVES) else {
         return;
     };
-    let (server, bind) = how.split_once(' ').unwrap();
-    let flags = [
-        "chat",
-        "--server",
-        server,
-        "--bind",
-        bind,
-        "--workers",
-        "2",
-        "--access-log",
-        "off",
-    ];
+    let flags = ["chat", "--workers", "2", "--access-log", "off"];
+    let flags = flags.into_iter().chain(how.split(' '));
     let keys = Keys::default().with_moderators(TOKEN).unwrap();
     gateway::run_from(Chat::new().with_keys(keys), flags);
 }

@@ -1,0 +1,235 @@
+//! SQLite from async code: many readers, one writer at a time, and nobody who waits for it on a thread.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use adapters::Pool;
+use gateway_spec::AppError;
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::change;
+
+/// How long a call waits for another process that writes to the same file: the one that this one takes over from.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Connections that are kept for the next one who asks. More are made while more are used, by at most as many as the pool has
+/// threads and one for the writer.
+const IDLE: usize = 8;
+
+/// What the tables of each version are made by, from those of the version before.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE account (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+        password TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE item (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        owner INTEGER NOT NULL REFERENCES account (id),
+        title TEXT NOT NULL,
+        description TEXT NOT NULL,
+        price INTEGER NOT NULL,
+        views INTEGER NOT NULL DEFAULT 0,
+        created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+    ) STRICT;
+    CREATE TABLE item_tag (
+        item INTEGER NOT NULL REFERENCES item (id) ON DELETE CASCADE,
+        tag TEXT NOT NULL,
+        PRIMARY KEY (item, tag)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE picture (
+        item INTEGER PRIMARY KEY REFERENCES item (id) ON DELETE CASCADE,
+        content_type TEXT NOT NULL,
+        tag TEXT NOT NULL,
+        bytes BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE change (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        item INTEGER NOT NULL
+    ) STRICT;
+"];
+
+/// The market's file. Clones are the same one.
+///
+/// Reading is done by plain functions, on a thread of the pool that the router runs them on. Who writes waits for a turn
+/// first, without a thread: were it waited for on one, writers could hold all threads, and the one whose turn it is would have
+/// none to go on with.
+#[derive(Debug, Clone)]
+pub struct Database {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    file: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    turn: Arc<Semaphore>,
+    pool: Pool,
+    last_change: watch::Sender<u64>,
+}
+
+/// A connection whose turn it is to write.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    connection: Connection,
+    /// Given up after the connection, which rolls back when it is dropped.
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Database {
+    /// Opens the file and brings its tables up to date. It blocks.
+    pub(crate) fn open(file: &Path, pool: Pool) -> Result<Self, AppError> {
+        let at = |error| AppError::message(format!("{}: {error}", file.display()));
+        let mut connection = connect(file).map_err(at)?;
+        migrate(&mut connection)?;
+        let last_change = change::last(&connection)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                file: file.to_owned(),
+                idle: Mutex::new(vec![connection]),
+                turn: Arc::new(Semaphore::new(1)),
+                pool,
+                last_change: watch::Sender::new(last_change),
+            }),
+        })
+    }
+
+    /// Has a query answered from one state of the database. It blocks: for plain functions.
+    pub(crate) fn read<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, AppError> {
+        let mut connection = self.connection()?;
+        let answer = {
+            let state = connection.transaction()?;
+            query(&state)?
+        };
+        self.keep(connection);
+        Ok(answer)
+    }
+
+    /// The same on the pool: for async functions.
+    pub(crate) async fn read_beside<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let database = self.clone();
+        self.pool().run(None, move || database.read(query)).await?
+    }
+
+    /// Waits for the turn to write, and begins.
+    ///
+    /// Cancel safety: dropped, nothing was begun.
+    pub(crate) async fn writer(&self) -> Result<Writer, AppError> {
+        let turn = Arc::clone(&self.shared.turn).acquire_owned().await?;
+        let database = self.clone();
+        let begin = move || {
+            let connection = database.connection()?;
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            Ok(Writer {
+                connection,
+                _turn: turn,
+            })
+        };
+        self.pool().run(None, begin).await?
+    }
+
+    /// Commits what a writer wrote, and tells those who wait for changes. It blocks.
+    pub(crate) fn commit(&self, writer: Writer) -> Result<(), AppError> {
+        let Writer { connection, _turn } = writer;
+        let last = change::last(&connection)?;
+        connection.execute_batch("COMMIT")?;
+        self.keep(connection);
+        drop(_turn);
+        self.shared.last_change.send_if_modified(|known| {
+            let is_new = last > *known;
+            *known = last.max(*known);
+            is_new
+        });
+        Ok(())
+    }
+
+    /// Undoes what a writer wrote. It blocks.
+    pub(crate) fn roll_back(&self, writer: Writer) -> Result<(), AppError> {
+        writer.connection.execute_batch("ROLLBACK")?;
+        self.keep(writer.connection);
+        Ok(())
+    }
+
+    /// The number of the last change, as it grows.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.last_change.subscribe()
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.shared.pool
+    }
+
+    fn connection(&self) -> rusqlite::Result<Connection> {
+        let idle = self.idle().pop();
+        idle.map_or_else(|| connect(&self.shared.file), Ok)
+    }
+
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.idle();
+        if idle.len() < IDLE {
+            idle.push(connection);
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        let idle = self.shared.idle.lock();
+        idle.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer {
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+fn connect(file: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(file)?;
+    connection.busy_timeout(BUSY)?;
+    // Those who read and the one who writes do not wait for each other.
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // What was answered for is on the disk.
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), AppError> {
+    let all = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: usize = all.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let Some(missing) = MIGRATIONS.get(version..) else {
+        return Err(AppError::message(format!(
+            "the file is of version {version}, and this program knows {}: start the newer program",
+            MIGRATIONS.len()
+        )));
+    };
+    for migration in missing {
+        all.execute_batch(migration)?;
+    }
+    all.pragma_update(None, "user_version", MIGRATIONS.len())?;
+    all.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_a_later_version_is_refused_and_an_older_one_brought_up_to_date() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        migrate(&mut connection).unwrap();
+        connection.pragma_update(None, "user_version", 9).unwrap();
+        let error = migrate(&mut connection).unwrap_err();
+        assert!(error.to_string().contains("version 9"), "{error}");
+    }
+}
