@@ -23,8 +23,8 @@ async fn shows(window: &Window, id: &str, text: &str) {
 }
 
 pub(crate) async fn its_page_sends_requests_for_who_asks(name: &'static str) {
-    let market = Subject::new(name, program("examples/market"), &["--server", name]);
-    let server = market.start_with(Options::new());
+    let shop = Subject::new(name, program("examples/shop"), &["--server", name]);
+    let server = shop.start_with(Options::new());
     let driver = Driver::start();
     let window = driver.open(Screen::Desktop).await;
     window

@@ -40,7 +40,7 @@ fn is_valid(server: &Server) {
 }
 
 pub(crate) fn its_documents_are_valid(subject: &Subject) {
-    for name in ["demo", "market"] {
+    for name in ["demo", "shop"] {
         is_valid(&example(subject, name));
     }
 }
@@ -55,12 +55,12 @@ impl Drop for Folder {
 }
 
 pub(crate) fn a_generated_client_works(subject: &Subject) {
-    let server = example(subject, "market");
+    let server = example(subject, "shop");
     let name = format!("generated-client-{}-{}", subject.name(), std::process::id());
     let folder = Folder(std::env::temp_dir().join(name));
     fs::create_dir_all(&folder.0).expect("a folder can be made");
     let path = |name: &str| folder.0.join(name).display().to_string();
-    let (settings, package) = (path("generator.yml"), path("market"));
+    let (settings, package) = (path("generator.yml"), path("shop"));
     fs::write(&settings, SETTINGS).expect("a file can be written");
     let document = url(&server, "/openapi.json");
     // Whatever it could not make a client of is a failure.

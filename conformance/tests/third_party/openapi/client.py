@@ -1,6 +1,6 @@
-"""Uses the client that openapi-python-client generated of the market's document (app-router/examples/market.rs).
+"""Uses the client that openapi-python-client generated of the shop's document (app-router/examples/shop.rs).
 
-The arguments are the URL of the market and the folder that holds the package `market`.
+The arguments are the URL of the shop and the folder that holds the package `shop`.
 """
 
 import io
@@ -10,10 +10,10 @@ from http import HTTPStatus
 url, folder = sys.argv[1:]
 sys.path.insert(0, folder)
 
-from market import AuthenticatedClient, Client
-from market.api.orders import order, post_orders
-from market.api.people import get_people_greeting, get_people_link, get_people_me, get_people_office, post_people_token
-from market.api.wares import (
+from shop import AuthenticatedClient, Client
+from shop.api.orders import order, post_orders
+from shop.api.people import get_people_greeting, get_people_link, get_people_me, get_people_office, post_people_token
+from shop.api.wares import (
     delete_wares_id,
     get_wares,
     get_wares_id_page,
@@ -26,8 +26,8 @@ from market.api.wares import (
     put_wares_id_raw,
     ware,
 )
-from market.models import Found, Kind, Order, PasswordForm, Picture, Problem, Question, Receipt, Seen, Taken, Token, Ware, WareWritten
-from market.types import File
+from shop.models import Found, Kind, Order, PasswordForm, Picture, Problem, Question, Receipt, Seen, Taken, Token, Ware, WareWritten
+from shop.types import File
 
 
 def same(found, wanted):

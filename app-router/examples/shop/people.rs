@@ -8,7 +8,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Tokens that the market gives out.
+/// Tokens that the shop gives out.
 pub(crate) struct Login;
 
 impl Security for Login {
@@ -16,8 +16,8 @@ impl Security for Login {
     const SCHEME: SecurityScheme = SecurityScheme::OAuth2(&[
         OAuthFlow::password("/people/token").scopes(SCOPES),
         OAuthFlow::client_credentials("/people/token").scopes(SCOPES),
-        OAuthFlow::authorization_code("https://market.example/authorize", "/people/token")
-            .refresh("https://market.example/refresh")
+        OAuthFlow::authorization_code("https://shop.example/authorize", "/people/token")
+            .refresh("https://shop.example/refresh")
             .scopes(SCOPES),
     ]);
     const DESCRIPTION: &'static str = "Anybody is let in whose password is their name backwards.";
@@ -25,7 +25,7 @@ impl Security for Login {
 
 const SCOPES: &[(&str, &str)] = &[("orders:read", "See orders."), ("orders:write", "Order.")];
 
-/// Keys of the market's own machines.
+/// Keys of the shop's own machines.
 pub(crate) struct Machine;
 
 impl Security for Machine {
@@ -70,7 +70,7 @@ pub(crate) struct Person {
     pub(crate) name: String,
 }
 
-/// Somebody of the market's office.
+/// Somebody of the shop's office.
 pub(crate) struct Clerk;
 
 #[derive(Serialize, JsonSchema)]
@@ -83,7 +83,7 @@ pub(crate) async fn person(
     token: Bearer<Login>,
     needed: NeededScopes,
 ) -> Result<Depends<Person>, Rejection> {
-    // A market that opens tomorrow signs its tokens.
+    // A shop that opens tomorrow signs its tokens.
     let mut parts = token.as_str().split('.');
     let name = parts.next().unwrap_or_default().to_owned();
     let granted: Vec<String> = parts.map(|scope| scope.replace('_', ":")).collect();
@@ -101,7 +101,7 @@ pub(crate) async fn clerk(
     if is_known {
         Ok(Depends::new(Clerk))
     } else {
-        Err(sent.refuse("the market's office knows nobody of that name"))
+        Err(sent.refuse("the shop's office knows nobody of that name"))
     }
 }
 

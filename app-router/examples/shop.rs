@@ -4,15 +4,15 @@
 //! was asked.
 //!
 //! ```sh
-//! cargo run -p app-router --example market    # then look at /docs
+//! cargo run -p app-router --example shop    # then look at /docs
 //! ```
 #![forbid(unsafe_code)]
 
-#[path = "market/orders.rs"]
+#[path = "shop/orders.rs"]
 mod orders;
-#[path = "market/people.rs"]
+#[path = "shop/people.rs"]
 mod people;
-#[path = "market/wares.rs"]
+#[path = "shop/wares.rs"]
 mod wares;
 
 use std::process::ExitCode;
@@ -33,13 +33,13 @@ fn main() -> ExitCode {
 }
 
 fn app() -> Result<Routes, RouterError> {
-    let openapi = OpenApi::new("Market", "2.1")
+    let openapi = OpenApi::new("Shop", "2.1")
         .summary("Wares, orders, people.")
         .description("Every feature of the router that a document can tell.")
-        .terms_of_service("https://market.example/terms")
-        .contact("The market's office", "office@market.example")
+        .terms_of_service("https://shop.example/terms")
+        .contact("The shop's office", "office@shop.example")
         .license("MIT")
-        .external_docs("https://market.example/handbook", "The handbook")
+        .external_docs("https://shop.example/handbook", "The handbook")
         .tag("wares", "What there is.")
         .tag("orders", "What was bought.")
         .webhook("sold-out", "A ware is sold out", |operation| {
