@@ -5,6 +5,7 @@ mod json;
 mod multipart;
 mod parts;
 mod text;
+mod urlencoded;
 mod values;
 
 pub(crate) use self::text::boolean;

@@ -8,7 +8,7 @@ use gateway_spec::{AppError, RequestBody, Scope};
 use crate::after::Afterwards;
 use crate::call::Env;
 use crate::depends::Resolved;
-use crate::params::Matched;
+use crate::params::{Matched, ParamPairs};
 use crate::urls::Names;
 use crate::{Extract, Operation, Params};
 
@@ -57,6 +57,11 @@ impl RequestParts {
     #[must_use]
     pub fn params(&self) -> Params {
         self.matched.of(&self.scope)
+    }
+
+    /// The same as pairs, without a handle of their own.
+    pub(crate) fn param_pairs(&self) -> ParamPairs<'_> {
+        self.matched.pairs(self.scope.path())
     }
 
     pub(crate) fn names(&self) -> &Names {

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::json::unsupported;
-use super::values::read;
+use super::values::read_urlencoded;
 use crate::{Extract, Issue, Operation, Part, Rejection, RequestParts};
 
 /// The whole body, if it is not larger than the route allows.
@@ -134,7 +134,7 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Form<T> {
             return Err(unsupported(FORM));
         }
         let body = collect(request).await?;
-        read(Part::Body, || form_urlencoded::parse(&body)).map(Self)
+        read_urlencoded(Part::Body, &body).map(Self)
     }
 
     fn describe(operation: &mut Operation) {

@@ -71,7 +71,7 @@ struct Writing<'a> {
 
 impl Writing<'_> {
     fn route(&mut self, route: &Route) {
-        let path = template(route.pattern);
+        let path = template(route.pattern.text);
         let providers = self.routes.providers();
         for (method, served) in &route.methods {
             // What a path item has no place for is left out.
@@ -82,7 +82,7 @@ impl Writing<'_> {
                 (served.endpoint.describe)(about);
                 providers.describe(&served.about.plan, about);
             });
-            let value = self.value(route.pattern, method, &served.endpoint.docs, operation);
+            let value = self.value(route.pattern.text, method, &served.endpoint.docs, operation);
             self.put(&path, method, value);
         }
         let has_get = route
@@ -99,7 +99,7 @@ impl Writing<'_> {
                 providers.describe(&served.about.plan, about);
             });
             let mut value = self.value(
-                route.pattern,
+                route.pattern.text,
                 &Method::GET,
                 &served.endpoint.docs,
                 operation,
