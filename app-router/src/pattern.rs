@@ -72,10 +72,13 @@ pub(crate) struct Pattern {
 pub(crate) fn known(text: &'static str) -> &'static Pattern {
     static KNOWN: Mutex<Option<HashMap<&str, &Pattern>>> = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    known.get_or_insert_default().entry(text).or_insert_with(|| {
-        let names = names(text).collect();
-        Box::leak(Box::new(Pattern { text, names }))
-    })
+    known
+        .get_or_insert_default()
+        .entry(text)
+        .or_insert_with(|| {
+            let names = names(text).collect();
+            Box::leak(Box::new(Pattern { text, names }))
+        })
 }
 
 /// The names of a pattern's parameters, in order; that of a catch-all without its `*`.

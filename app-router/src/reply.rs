@@ -1,5 +1,6 @@
 //! What a handler may return: text, bytes, JSON, pages, redirects, a status, a stream, or an error.
 
+mod json;
 mod kinds;
 
 use std::fmt;
@@ -175,6 +176,18 @@ impl Reply {
         }
     }
 
+    /// The response if it is whole, or the reply, which is none that failed.
+    #[inline]
+    pub(crate) fn try_into_whole(self) -> Result<Response, Result<Self, AppError>> {
+        match self.body {
+            Body::Whole(body) => Ok(whole(self.head, body)),
+            body => Err(Ok(Self {
+                head: self.head,
+                body,
+            })),
+        }
+    }
+
     async fn send(self, scope: &Scope, responder: Responder) -> Result<Done, AppError> {
         match self.body {
             Body::Whole(body) => responder.respond(whole(self.head, body)).await,
@@ -194,6 +207,7 @@ impl Reply {
     }
 }
 
+#[inline]
 fn whole(head: ResponseHead, body: Bytes) -> Response {
     let mut response = Response::from(head);
     response.body = body;
@@ -216,6 +230,7 @@ pub(crate) async fn answer(
 }
 
 impl From<Response> for Reply {
+    #[inline]
     fn from(response: Response) -> Self {
         Self {
             head: response.head,

@@ -28,6 +28,7 @@ pub struct RequestParts {
 }
 
 impl RequestParts {
+    #[inline]
     pub(crate) fn new(
         scope: Scope,
         matched: Matched,
@@ -96,6 +97,18 @@ impl RequestParts {
     /// Where work for later is noted; made on first use.
     pub(crate) fn after(&self) -> &Arc<Afterwards> {
         self.after.get_or_init(Arc::default)
+    }
+
+    /// The same where nobody else can be at it; and the work that was noted.
+    #[inline]
+    pub(crate) fn end_extraction(&mut self) -> Option<Arc<Afterwards>> {
+        drop(
+            self.body
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        self.after.take()
     }
 
     /// The scope, the body if nobody took it, and the work that was noted.

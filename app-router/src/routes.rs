@@ -21,7 +21,9 @@ use crate::params::{Matched, Spans};
 use crate::pattern::Pattern;
 use crate::tree::Tree;
 use crate::urls::Names;
-use crate::{Operation, Provider, Rejection, RouterError, Slashes, UrlError, blocking, lifespan, pattern};
+use crate::{
+    Operation, Provider, Rejection, RouterError, Slashes, UrlError, blocking, lifespan, pattern,
+};
 
 /// The application that a [`Router`](crate::Router) builds.
 ///

@@ -31,6 +31,21 @@ struct Wild {
     to: To,
 }
 
+impl Wild {
+    /// Where the value is in a text, which is never empty.
+    #[inline]
+    fn value(&self, text: &[u8]) -> Option<(usize, usize)> {
+        let (before, after) = (self.before.len(), self.after.len());
+        if text.len() <= before + after {
+            return None;
+        }
+        // Nearly all parameters are whole segments.
+        let is_one =
+            before + after == 0 || (text.starts_with(&self.before) && text.ends_with(&self.after));
+        is_one.then(|| (before, text.len() - after))
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 enum To {
     Node(usize),
@@ -94,7 +109,12 @@ impl Tree {
     fn wild(&mut self, at: usize, before: &[u8], after: &[u8], rest_of: Option<usize>) -> usize {
         let known = |wild: &&Wild| *wild.before == *before && *wild.after == *after;
         let node = match (rest_of, self.nodes[at].wild.iter().find(known)) {
-            (None, Some(Wild { to: To::Node(node), .. })) => return *node,
+            (
+                None,
+                Some(Wild {
+                    to: To::Node(node), ..
+                }),
+            ) => return *node,
             (None, _) => self.node(),
             (Some(_), _) => at,
         };
@@ -164,10 +184,16 @@ impl<'a> Search<'a> {
                 return found;
             }
         }
-        let mut wild = node.wild.iter();
-        wild.find_map(|wild| self.through(wild, at, end, count))
+        for wild in &node.wild {
+            let found = self.through(wild, at, end, count);
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
     }
 
+    #[inline]
     fn enter(&mut self, node: usize, end: usize, count: usize) -> Option<usize> {
         let node = &self.nodes[node];
         if end == self.path.len() {
@@ -177,21 +203,15 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Goes on behind a segment whose parameter has a value, which is never empty.
+    /// Goes on behind a segment that has a value for the parameter.
+    #[inline]
     fn through(&mut self, wild: &Wild, at: usize, end: usize, count: usize) -> Option<usize> {
         let end_of_value = match wild.to {
             To::Node(_) => end,
             To::Route(_) => self.path.len(),
         };
-        let text = &self.path[at..end_of_value];
-        let value = text
-            .strip_prefix(&*wild.before)
-            .and_then(|text| text.strip_suffix(&*wild.after))?;
-        if value.is_empty() {
-            return None;
-        }
-        let start = at + wild.before.len();
-        *self.spans.get_mut(count)? = Span::new(start, start + value.len());
+        let (start, stop) = wild.value(&self.path[at..end_of_value])?;
+        *self.spans.get_mut(count)? = Span::new(at + start, at + stop);
         match wild.to {
             To::Node(node) => self.enter(node, end, count + 1),
             To::Route(route) => Some(route),

@@ -134,7 +134,7 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Form<T> {
             return Err(unsupported(FORM));
         }
         let body = collect(request).await?;
-        read_urlencoded(Part::Body, &body).map(Self)
+        read_urlencoded(Part::Body, &String::from_utf8_lossy(&body)).map(Self)
     }
 
     fn describe(operation: &mut Operation) {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
 use serde::de::value::Error;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
@@ -9,12 +10,15 @@ use serde::forward_to_deserialize_any;
 use super::text::{self, Value, Values};
 
 /// A struct or a map of pairs.
-pub(super) fn named<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Result<T, Error> {
+pub(super) fn named<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Error> {
     if text.len() > SHORT {
-        return text::named(form_urlencoded::parse(text).collect());
+        return text::named(form_urlencoded::parse(text.as_bytes()).collect());
     }
     T::deserialize(Named {
-        rest: Pairs { rest: text },
+        rest: Pairs {
+            rest: text,
+            is_plain: !text.bytes().any(|byte| matches!(byte, b'%' | b'+')),
+        },
         given: 0,
         value: None,
     })
@@ -26,14 +30,16 @@ const SHORT: usize = 128;
 /// The pairs of a text, as they are written.
 #[derive(Clone, Copy)]
 struct Pairs<'a> {
-    rest: &'a [u8],
+    rest: &'a str,
+    /// Whether nothing of it is encoded.
+    is_plain: bool,
 }
 
 #[derive(Clone, Copy)]
 struct Pair<'a> {
-    name: &'a [u8],
-    /// With the `=` before it, if there is one.
-    value: &'a [u8],
+    name: &'a str,
+    value: &'a str,
+    is_plain: bool,
 }
 
 impl<'a> Iterator for Pairs<'a> {
@@ -41,48 +47,63 @@ impl<'a> Iterator for Pairs<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Pair<'a>> {
-        while let [_, ..] = self.rest {
-            let is_end = |byte: &u8| matches!(byte, b'&');
-            let end = self.rest.iter().position(is_end).unwrap_or(self.rest.len());
-            let (pair, rest) = self.rest.split_at(end);
-            self.rest = rest.get(1..).unwrap_or_default();
-            if pair.is_empty() {
-                continue;
-            }
-            let equals = pair.iter().position(|byte| *byte == b'=');
-            let (name, value) = pair.split_at(equals.unwrap_or(pair.len()));
-            return Some(Pair { name, value });
+        // A run of separators has nothing between them.
+        while let Some(rest) = self.rest.strip_prefix('&') {
+            self.rest = rest;
         }
-        None
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (mut equals, mut end) = (None, self.rest.len());
+        for (place, byte) in self.rest.bytes().enumerate() {
+            match byte {
+                b'=' if equals.is_none() => equals = Some(place),
+                b'&' => {
+                    end = place;
+                    break;
+                }
+                _ => {}
+            }
+        }
+        let (pair, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        let (name, value) = match equals {
+            Some(equals) => (&pair[..equals], &pair[equals + 1..]),
+            None => (pair, ""),
+        };
+        Some(Pair {
+            name,
+            value,
+            is_plain: self.is_plain,
+        })
     }
 }
 
 impl<'a> Pair<'a> {
+    #[inline]
     fn name(self) -> Cow<'a, str> {
-        if is_plain(self.name) {
-            return String::from_utf8_lossy(self.name);
-        }
-        let decoded = form_urlencoded::parse(self.name).next();
-        decoded.map(|(name, _)| name).unwrap_or_default()
+        self.decoded(self.name)
     }
 
+    #[inline]
     fn value(self) -> Cow<'a, str> {
-        let value = self.value.get(1..).unwrap_or_default();
-        if is_plain(value) {
-            return String::from_utf8_lossy(value);
+        self.decoded(self.value)
+    }
+
+    #[inline]
+    fn decoded(self, text: &'a str) -> Cow<'a, str> {
+        if self.is_plain {
+            return Cow::Borrowed(text);
         }
-        let decoded = form_urlencoded::parse(self.value).next();
-        decoded.map(|(_, value)| value).unwrap_or_default()
+        let spaced = text.replace('+', " ");
+        let decoded = percent_decode_str(&spaced).decode_utf8_lossy();
+        Cow::Owned(decoded.into_owned())
     }
 
+    #[inline]
     fn is_named_as(self, other: Self) -> bool {
-        self.name == other.name
-            || (!(is_plain(self.name) && is_plain(other.name)) && self.name() == other.name())
+        self.name == other.name || (!self.is_plain && self.name() == other.name())
     }
-}
-
-fn is_plain(text: &[u8]) -> bool {
-    !text.iter().any(|byte| matches!(byte, b'%' | b'+'))
 }
 
 /// The values of a name behind the first.
@@ -95,6 +116,7 @@ struct Others<'a> {
 impl<'a> Iterator for Others<'a> {
     type Item = Cow<'a, str>;
 
+    #[inline]
     fn next(&mut self) -> Option<Cow<'a, str>> {
         let first = self.first;
         let next = self.rest.find(|pair| pair.is_named_as(first))?;
@@ -134,7 +156,10 @@ impl<'de> Deserializer<'de> for Named<'de> {
 impl<'de> MapAccess<'de> for Named<'de> {
     type Error = Error;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
         loop {
             let Some(pair) = self.rest.next() else {
                 return Ok(None);
@@ -144,7 +169,10 @@ impl<'de> MapAccess<'de> for Named<'de> {
             if was_given {
                 continue;
             }
-            let mut others = Pairs { rest: &[] };
+            let mut others = Pairs {
+                rest: "",
+                is_plain: true,
+            };
             for (place, other) in self.rest.enumerate() {
                 if other.is_named_as(pair) {
                     self.given |= 1 << place;
@@ -160,10 +188,70 @@ impl<'de> MapAccess<'de> for Named<'de> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        let others = self.value.take().expect("serde asks for a key before its value");
+        let others = self
+            .value
+            .take()
+            .expect("serde asks for a key before its value");
         seed.deserialize(Values {
             first: others.first.value(),
             others,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// Read as it is, and behind so many other pairs that it is no longer short.
+    #[track_caller]
+    fn check(text: &str, expected: &[(&str, &[&str])]) {
+        let expected: HashMap<String, Vec<String>> = expected
+            .iter()
+            .map(|(name, values)| ((*name).into(), values.iter().map(|v| (*v).into()).collect()))
+            .collect();
+        let short: HashMap<String, Vec<String>> = named(text).unwrap();
+        assert_eq!(short, expected, "{text}");
+        let padded = format!("{text}&padding={}", "x".repeat(SHORT));
+        let mut long: HashMap<String, Vec<String>> = named(&padded).unwrap();
+        assert!(long.remove("padding").is_some());
+        assert_eq!(long, expected, "{padded}");
+    }
+
+    #[test]
+    fn pairs_are_read_as_browsers_write_them() {
+        check("", &[]);
+        check("&&", &[]);
+        check("a=1", &[("a", &["1"])]);
+        check(
+            "a=1&b=2&a=3&&c&a=",
+            &[("a", &["1", "3", ""]), ("b", &["2"]), ("c", &[""])],
+        );
+        check("=1&a==", &[("", &["1"]), ("a", &["="])]);
+        check(
+            "%61=%2B+x&a=y&b%3D=1%26",
+            &[("a", &["+ x", "y"]), ("b=", &["1&"])],
+        );
+        check(
+            "caf%C3%A9=%FF&%=%4",
+            &[("café", &["\u{fffd}"]), ("%", &["%4"])],
+        );
+    }
+
+    #[test]
+    fn a_name_that_comes_twice_is_no_single_value() {
+        let one: Result<HashMap<String, u8>, _> = named("a=1&b=2&%61=3");
+        assert_eq!(one.unwrap_err().to_string(), "is given more than once");
+        let all: HashMap<String, u8> = named("a=1&b=2&c=3").unwrap();
+        assert_eq!(all.len(), 3);
+    }
+
+    #[test]
+    fn as_many_pairs_as_fit_are_told_apart() {
+        let text = "a&b&".repeat(SHORT / 4);
+        let pairs: HashMap<String, Vec<String>> = named(&text).unwrap();
+        assert_eq!((pairs["a"].len(), pairs["b"].len()), (SHORT / 4, SHORT / 4));
     }
 }

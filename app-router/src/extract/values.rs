@@ -179,7 +179,7 @@ fn refuse_path<T: JsonSchema + 'static>(params: &Params, error: &dyn Display) ->
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Query<T> {
     async fn extract(request: &RequestParts) -> Result<Self, AppError> {
         let query = request.scope().query().unwrap_or_default();
-        read_urlencoded(Part::Query, query.as_bytes()).map(Self)
+        read_urlencoded(Part::Query, query).map(Self)
     }
 
     fn describe(operation: &mut Operation) {
@@ -262,11 +262,13 @@ where
 }
 
 /// The same of a query or a form.
-pub(super) fn read_urlencoded<T>(part: Part, text: &[u8]) -> Result<T, AppError>
+pub(super) fn read_urlencoded<T>(part: Part, text: &str) -> Result<T, AppError>
 where
     T: DeserializeOwned + JsonSchema + 'static,
 {
-    checked(urlencoded::named(text), part, || form_urlencoded::parse(text))
+    checked(urlencoded::named(text), part, || {
+        form_urlencoded::parse(text.as_bytes())
+    })
 }
 
 fn checked<'a, T, I>(

@@ -58,7 +58,9 @@ const PATTERNS: &[&str] = &[
 ];
 
 /// Every path of up to four segments of these.
-const SEGMENTS: &[&str] = &["", "a", "b", "c", "d", "bb", "bbac", "b.a", "b.a.a", ".a", "{a}", "x.png"];
+const SEGMENTS: &[&str] = &[
+    "", "a", "b", "c", "d", "bb", "bbac", "b.a", "b.a.a", ".a", "{a}", "x.png",
+];
 
 fn paths() -> Vec<String> {
     let mut paths = vec![String::new()];
@@ -66,7 +68,11 @@ fn paths() -> Vec<String> {
     for _ in 0..4 {
         last = last
             .iter()
-            .flat_map(|path| SEGMENTS.iter().map(move |segment| format!("{path}/{segment}")))
+            .flat_map(|path| {
+                SEGMENTS
+                    .iter()
+                    .map(move |segment| format!("{path}/{segment}"))
+            })
             .collect();
         paths.extend(last.iter().cloned());
     }
@@ -84,7 +90,11 @@ fn it_finds_what_the_other_finds_in_any_of_the_patterns() {
         let (tree, matchit, taken) = both(&patterns);
         for path in &paths {
             let expected = by_matchit(&matchit, path);
-            assert_eq!(by_tree(&tree, path, &taken), expected, "{path} in {taken:?}");
+            assert_eq!(
+                by_tree(&tree, path, &taken),
+                expected,
+                "{path} in {taken:?}"
+            );
         }
     }
 }
@@ -94,7 +104,10 @@ fn among_ten_thousand_texts_each_is_found() {
     let mut texts = Texts::default();
     let names: Vec<String> = (0..10_000).map(|n| format!("r{n:05}")).collect();
     for (n, name) in names.iter().enumerate() {
-        assert_eq!(texts.get(name.as_bytes(), measured(name.as_bytes()).1), None);
+        assert_eq!(
+            texts.get(name.as_bytes(), measured(name.as_bytes()).1),
+            None
+        );
         texts.add(name.as_bytes(), n);
     }
     for (n, name) in names.iter().enumerate() {

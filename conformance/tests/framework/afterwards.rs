@@ -40,7 +40,10 @@ fn both_scopes_end_after_an_answer(subject: &Subject) {
     let mut client = server.connect();
     let response = client.post("/order", "12345");
     assert_eq!((response.status, response.text()), (200, "5 bytes"));
-    assert_eq!(noted(&server, 3), "begun\nhandler returned\nresponse returned");
+    assert_eq!(
+        noted(&server, 3),
+        "begun\nhandler returned\nresponse returned"
+    );
 }
 
 fn both_scopes_end_when_a_client_leaves_within_its_body(subject: &Subject) {
@@ -62,5 +65,8 @@ fn both_scopes_end_when_a_client_leaves_within_a_stream(subject: &Subject) {
     assert!(client.read_chunk().starts_with(b"a line of the report"));
     assert_eq!(noted(&server, 2), "begun\nhandler returned");
     client.reset();
-    assert_eq!(noted(&server, 3), "begun\nhandler returned\nresponse failed");
+    assert_eq!(
+        noted(&server, 3),
+        "begun\nhandler returned\nresponse failed"
+    );
 }

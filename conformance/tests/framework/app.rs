@@ -73,13 +73,17 @@ fn routes(notes: Notes) -> Router {
         .websocket("/room/{room}", room)
         .get("/blocking", blocking)
         .get("/file", file)
-        .get("/notes/{count}", async |Path(count): Path<usize>, notes: Depends<Notes>| {
-            notes.first(count).await
-        })
-        .get("/open/{gate}", async |Path(gate): Path<String>, notes: Depends<Notes>| {
-            notes.open(gate);
-            "open"
-        })
+        .get(
+            "/notes/{count}",
+            async |Path(count): Path<usize>, notes: Depends<Notes>| notes.first(count).await,
+        )
+        .get(
+            "/open/{gate}",
+            async |Path(gate): Path<String>, notes: Depends<Notes>| {
+                notes.open(gate);
+                "open"
+            },
+        )
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -137,7 +141,9 @@ async fn events(LastEventId(last): LastEventId, notes: Depends<Notes>) -> Sse {
             if n > first + 1 {
                 notes.wait_at("events").await;
             }
-            events.send(Event::data(format!("event {n}")).with_id(n)).await?;
+            events
+                .send(Event::data(format!("event {n}")).with_id(n))
+                .await?;
         }
         Ok(())
     })
@@ -233,7 +239,9 @@ async fn room(
     let mut socket = socket.handshake.accept(Accept::new()).await?;
     while let Some(message) = socket.message().await {
         let text = message.as_text().unwrap_or_default();
-        socket.send(format!("{} in {room}: {text}", member.0)).await?;
+        socket
+            .send(format!("{} in {room}: {text}", member.0))
+            .await?;
     }
     socket.close(CloseCode::NORMAL, "").await
 }
@@ -282,7 +290,11 @@ async fn mounted(connection: Connection) -> Result<Done, AppError> {
         }
         Connection::Http(http) => {
             let made = http.scope.state.get::<&str>().copied().unwrap_or_default();
-            let seen = format!("{} below {}: {made}", http.scope.path(), http.scope.root_path());
+            let seen = format!(
+                "{} below {}: {made}",
+                http.scope.path(),
+                http.scope.root_path()
+            );
             http.responder.respond(seen).await
         }
         other => other.refuse().await,

@@ -78,7 +78,9 @@ fn trials() -> Vec<Trial> {
 /// A request without a body, with more fields, and its answer.
 #[track_caller]
 fn asked(client: &mut Client, method: &str, path: &str, fields: &str) -> Response {
-    client.send(format!("{method} {path} HTTP/1.1\r\nhost: test\r\n{fields}\r\n"));
+    client.send(format!(
+        "{method} {path} HTTP/1.1\r\nhost: test\r\n{fields}\r\n"
+    ));
     client.read_response()
 }
 

@@ -13,7 +13,12 @@ chapter! {
 
 #[track_caller]
 fn visit(client: &mut Client, cookie: &str) -> Response {
-    let response = asked(client, "GET", "/site/visits", &format!("cookie: {cookie}\r\n"));
+    let response = asked(
+        client,
+        "GET",
+        "/site/visits",
+        &format!("cookie: {cookie}\r\n"),
+    );
     assert_eq!(response.status, 200);
     response
 }
@@ -73,8 +78,13 @@ fn too_many_requests_are_429(subject: &Subject) {
     }
     let refused = client.get("/rate");
     assert_eq!(refused.status, 429);
-    let wait = refused.field("retry-after").and_then(|wait| wait.parse().ok());
-    assert!(wait.is_some_and(|wait: u32| (1..=60).contains(&wait)), "{wait:?}");
+    let wait = refused
+        .field("retry-after")
+        .and_then(|wait| wait.parse().ok());
+    assert!(
+        wait.is_some_and(|wait: u32| (1..=60).contains(&wait)),
+        "{wait:?}"
+    );
     // The connection is no worse for it.
     assert_eq!(client.get("/hello").text(), "hello");
 }

@@ -36,7 +36,10 @@ fn routes_have_their_arguments(subject: &Subject) {
     }
     let body = r#"{ "name": "tea", "price": 3 }"#;
     let response = posted(&mut client, "/item/7?page=2", "application/json", body);
-    assert_eq!((response.status, response.text()), (200, "7: tea for 3 on 2"));
+    assert_eq!(
+        (response.status, response.text()),
+        (200, "7: tea for 3 on 2")
+    );
     assert_eq!(client.get("/nowhere").status, 404);
 }
 
@@ -78,7 +81,10 @@ fn a_missing_slash_is_redirected(subject: &Subject) {
 
 /// The place and the kind of each mistake.
 fn mistakes(response: &Response) -> Vec<(String, String)> {
-    assert_eq!(response.field("content-type"), Some("application/problem+json"));
+    assert_eq!(
+        response.field("content-type"),
+        Some("application/problem+json")
+    );
     let problem = json_of(response);
     assert_eq!(problem["status"], u64::from(response.status));
     let errors = problem["errors"].as_array().cloned().unwrap_or_default();
@@ -90,9 +96,17 @@ fn all_that_is_wrong_is_one_answer(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
     let body = r#"{ "name": 1, "price": 0 }"#;
-    let response = posted(&mut client, "/item/seven?page=two", "application/json", body);
+    let response = posted(
+        &mut client,
+        "/item/seven?page=two",
+        "application/json",
+        body,
+    );
     assert_eq!(response.status, 422);
-    let places: Vec<String> = mistakes(&response).into_iter().map(|(place, _)| place).collect();
+    let places: Vec<String> = mistakes(&response)
+        .into_iter()
+        .map(|(place, _)| place)
+        .collect();
     let expected = [
         r#"["path","id"]"#,
         r#"["query","page"]"#,
@@ -103,18 +117,23 @@ fn all_that_is_wrong_is_one_answer(subject: &Subject) {
     let body = r#"{ "name": "tea", "price": 0 }"#;
     let response = posted(&mut client, "/item/7?page=2", "application/json", body);
     let expected = (r#"["body","price"]"#.to_owned(), r#""minimum""#.to_owned());
-    assert_eq!((response.status, mistakes(&response)), (422, vec![expected]));
+    assert_eq!(
+        (response.status, mistakes(&response)),
+        (422, vec![expected])
+    );
 }
 
 fn a_body_that_is_none_is_400(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    for (content_type, body, status) in [
-        ("application/json", "{", 400),
-        ("text/plain", "{}", 415),
-    ] {
+    for (content_type, body, status) in [("application/json", "{", 400), ("text/plain", "{}", 415)]
+    {
         let response = posted(&mut client, "/item/7?page=2", content_type, body);
-        assert_eq!((response.status, mistakes(&response).len()), (status, 1), "{body}");
+        assert_eq!(
+            (response.status, mistakes(&response).len()),
+            (status, 1),
+            "{body}"
+        );
     }
     let response = posted(&mut client, "/upload", "multipart/form-data", "");
     assert_eq!((response.status, mistakes(&response).len()), (400, 1));
@@ -129,7 +148,10 @@ fn a_refused_body_leaves_the_connection_as_it_was(subject: &Subject) {
     client.send(crate::posting("/item/7?page=2", "application/json", length));
     let response = client.read_response();
     assert_eq!(response.status, 413);
-    assert_eq!(mistakes(&response), [(r#"["body"]"#.to_owned(), r#""size""#.to_owned())]);
+    assert_eq!(
+        mistakes(&response),
+        [(r#"["body"]"#.to_owned(), r#""size""#.to_owned())]
+    );
     // Whoever had the limit tells the client whether it may go on.
     if !response.closes() {
         client.send(vec![b' '; length]);
@@ -149,7 +171,11 @@ fn functions_that_block_hold_no_worker(subject: &Subject) {
     for client in &mut held {
         let response = client.read_response();
         assert_eq!(response.status, 200);
-        assert!(response.text().starts_with("router-"), "{}", response.text());
+        assert!(
+            response.text().starts_with("router-"),
+            "{}",
+            response.text()
+        );
     }
 }
 
@@ -165,7 +191,10 @@ fn a_file_is_sent(subject: &Subject) {
         assert_eq!((response.status, response.text()), (200, FILE));
         assert_eq!(response.field("content-length"), Some("10"));
         let disposition = response.field("content-disposition").unwrap_or_default();
-        assert!(disposition.starts_with("attachment; filename="), "{disposition}");
+        assert!(
+            disposition.starts_with("attachment; filename="),
+            "{disposition}"
+        );
     }
     client.send("HEAD /file HTTP/1.1\r\nhost: test\r\n\r\n");
     let head = client.read_response_to(Method::Head);
@@ -184,7 +213,12 @@ fn files_have_ranges(subject: &Subject) {
     let whole = client.get(path);
     assert_eq!((whole.status, whole.text()), (200, FILE));
     let tag = whole.field("etag").expect("a file has one").to_owned();
-    let again = asked(&mut client, "GET", path, &format!("if-none-match: {tag}\r\n"));
+    let again = asked(
+        &mut client,
+        "GET",
+        path,
+        &format!("if-none-match: {tag}\r\n"),
+    );
     assert_eq!(again.status, 304);
 }
 

@@ -54,7 +54,10 @@ fn a_socket_has_its_arguments(subject: &Subject) {
     }
     socket.close(None).expect("it is open");
     while socket.read().is_ok() {}
-    assert_eq!(noted(&server, 3), "begun\nhandler returned\nresponse returned");
+    assert_eq!(
+        noted(&server, 3),
+        "begun\nhandler returned\nresponse returned"
+    );
 }
 
 fn a_socket_is_denied_with_what_a_request_would_be_answered(subject: &Subject) {

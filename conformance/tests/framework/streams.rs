@@ -17,15 +17,23 @@ const FORM: &str = "multipart/form-data; boundary=x";
 fn a_form_is_read_part_by_part(subject: &Subject) {
     let server = subject.start();
     let mut client = server.connect();
-    let part = |name: &str| format!("--x\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\r\n");
-    let (first, second) = (part("first") + "12345", format!("\r\n{}67\r\n--x--\r\n", part("second")));
+    let part = |name: &str| {
+        format!("--x\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\r\n")
+    };
+    let (first, second) = (
+        part("first") + "12345",
+        format!("\r\n{}67\r\n--x--\r\n", part("second")),
+    );
     client.send(crate::posting("/upload", FORM, first.len() + second.len()));
     client.send(&first);
     // The rest is not sent before this is there.
     assert_eq!(noted(&server, 1), "begun: first");
     client.send(&second);
     let response = client.read_response();
-    assert_eq!((response.status, response.text()), (200, "first 5, second 2"));
+    assert_eq!(
+        (response.status, response.text()),
+        (200, "first 5, second 2")
+    );
     assert_eq!(noted(&server, 2), "begun: first\nbegun: second");
 }
 
@@ -70,9 +78,15 @@ fn lines_come_one_by_one(subject: &Subject) {
     client.send("GET /lines HTTP/1.1\r\nhost: test\r\n\r\n");
     let head = client.read_head();
     assert_eq!(head.field("content-type"), Some("application/jsonl"));
-    assert_eq!(read_until(&mut client, "\n"), "{\"name\":\"tea\",\"price\":1}\n");
+    assert_eq!(
+        read_until(&mut client, "\n"),
+        "{\"name\":\"tea\",\"price\":1}\n"
+    );
     open(&server, "lines");
-    assert_eq!(read_until(&mut client, "\n"), "{\"name\":\"tea\",\"price\":2}\n");
+    assert_eq!(
+        read_until(&mut client, "\n"),
+        "{\"name\":\"tea\",\"price\":2}\n"
+    );
     assert_eq!(client.read_chunk(), b"");
 }
 
