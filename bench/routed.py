@@ -11,7 +11,7 @@ STEPS = {
     "contract": "the contract alone",
     "routing": "a route",
     "path": "+ a number of the path",
-    "query": "+ a query of two",
+    "query": "+ a number of the query",
     "json": "+ the answer as JSON",
     "body": "+ a body of JSON",
     "dependency": "+ a dependency",
@@ -19,7 +19,7 @@ STEPS = {
 ROUTES = (10, 100, 10_000)
 
 # As `bench/router` has them.
-PATH = "/shop/r00007/7?page=2&tag=hot"
+PATH = "/shop/r00007/7?page=2"
 BODY = '{"name":"tea","price":3}'
 
 

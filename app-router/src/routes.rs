@@ -150,6 +150,7 @@ impl Routes {
         &self.providers
     }
 
+    #[inline]
     fn find(&self, scope: &Scope) -> Found<'_> {
         if let Some(found) = self.at(scope, scope.path()) {
             return found;
@@ -162,6 +163,7 @@ impl Routes {
         }
     }
 
+    #[inline]
     fn at(&self, scope: &Scope, path: &str) -> Option<Found<'_>> {
         let mut spans = Spans::default();
         let route = &self.routes[self.tree.find(path, &mut spans)?];

@@ -175,47 +175,71 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     /// Goes on from a node, at a byte of the path, with so many values found. Text is tried first, then what says more of a
     /// segment: a node is at one place in the path, so none is entered twice.
-    fn walk(&mut self, node: &'a Node, at: usize, count: usize) -> Option<usize> {
-        let (length, hash) = measured(&self.path[at..]);
-        let end = at + length;
-        if let Some(below) = node.texts.get(&self.path[at..end], hash) {
-            let found = self.enter(below, end, count);
-            if found.is_some() || node.wild.is_empty() {
-                return found;
+    fn walk(&mut self, mut node: &'a Node, mut at: usize, mut count: usize) -> Option<usize> {
+        loop {
+            let (length, hash) = measured(&self.path[at..]);
+            let end = at + length;
+            let below = match (node.texts.get(&self.path[at..end], hash), &node.wild[..]) {
+                (Some(below), []) => below,
+                (None, []) => return None,
+                (None, [wild]) => {
+                    self.take(wild, at, end, count)?;
+                    count += 1;
+                    match wild.to {
+                        To::Node(below) => below,
+                        To::Route(route) => return Some(route),
+                    }
+                }
+                (text, wild) => return self.first_of(text, wild, at, end, count),
+            };
+            node = &self.nodes[below];
+            if end == self.path.len() {
+                return node.route;
             }
+            at = end + 1;
         }
-        for wild in &node.wild {
-            let found = self.through(wild, at, end, count);
-            if found.is_some() {
-                return found;
-            }
-        }
-        None
     }
 
-    #[inline]
+    /// Where more than one can follow: the first that leads to a route.
+    fn first_of(
+        &mut self,
+        text: Option<usize>,
+        wild: &'a [Wild],
+        at: usize,
+        end: usize,
+        count: usize,
+    ) -> Option<usize> {
+        let found = text.and_then(|below| self.enter(below, end, count));
+        if found.is_some() {
+            return found;
+        }
+        wild.iter().find_map(|wild| {
+            self.take(wild, at, end, count)?;
+            match wild.to {
+                To::Node(below) => self.enter(below, end, count + 1),
+                To::Route(route) => Some(route),
+            }
+        })
+    }
+
     fn enter(&mut self, node: usize, end: usize, count: usize) -> Option<usize> {
         let node = &self.nodes[node];
         if end == self.path.len() {
-            node.route
-        } else {
-            self.walk(node, end + 1, count)
+            return node.route;
         }
+        self.walk(node, end + 1, count)
     }
 
-    /// Goes on behind a segment that has a value for the parameter.
+    /// Takes the value of a parameter.
     #[inline]
-    fn through(&mut self, wild: &Wild, at: usize, end: usize, count: usize) -> Option<usize> {
-        let end_of_value = match wild.to {
+    fn take(&mut self, wild: &Wild, at: usize, end: usize, count: usize) -> Option<()> {
+        let end = match wild.to {
             To::Node(_) => end,
             To::Route(_) => self.path.len(),
         };
-        let (start, stop) = wild.value(&self.path[at..end_of_value])?;
+        let (start, stop) = wild.value(&self.path[at..end])?;
         *self.spans.get_mut(count)? = Span::new(at + start, at + stop);
-        match wild.to {
-            To::Node(node) => self.enter(node, end, count + 1),
-            To::Route(route) => Some(route),
-        }
+        Some(())
     }
 }
 

@@ -15,10 +15,7 @@ pub(super) fn named<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Error
         return text::named(form_urlencoded::parse(text.as_bytes()).collect());
     }
     T::deserialize(Named {
-        rest: Pairs {
-            rest: text,
-            is_plain: !text.bytes().any(|byte| matches!(byte, b'%' | b'+')),
-        },
+        rest: Pairs { rest: text },
         given: 0,
         value: None,
     })
@@ -31,14 +28,13 @@ const SHORT: usize = 128;
 #[derive(Clone, Copy)]
 struct Pairs<'a> {
     rest: &'a str,
-    /// Whether nothing of it is encoded.
-    is_plain: bool,
 }
 
 #[derive(Clone, Copy)]
 struct Pair<'a> {
     name: &'a str,
     value: &'a str,
+    /// Whether nothing of it is encoded.
     is_plain: bool,
 }
 
@@ -54,7 +50,7 @@ impl<'a> Iterator for Pairs<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let (mut equals, mut end) = (None, self.rest.len());
+        let (mut equals, mut end, mut is_plain) = (None, self.rest.len(), true);
         for (place, byte) in self.rest.bytes().enumerate() {
             match byte {
                 b'=' if equals.is_none() => equals = Some(place),
@@ -62,6 +58,7 @@ impl<'a> Iterator for Pairs<'a> {
                     end = place;
                     break;
                 }
+                b'%' | b'+' => is_plain = false,
                 _ => {}
             }
         }
@@ -74,7 +71,7 @@ impl<'a> Iterator for Pairs<'a> {
         Some(Pair {
             name,
             value,
-            is_plain: self.is_plain,
+            is_plain,
         })
     }
 }
@@ -102,7 +99,8 @@ impl<'a> Pair<'a> {
 
     #[inline]
     fn is_named_as(self, other: Self) -> bool {
-        self.name == other.name || (!self.is_plain && self.name() == other.name())
+        self.name == other.name
+            || (!(self.is_plain && other.is_plain) && self.name() == other.name())
     }
 }
 
@@ -169,10 +167,7 @@ impl<'de> MapAccess<'de> for Named<'de> {
             if was_given {
                 continue;
             }
-            let mut others = Pairs {
-                rest: "",
-                is_plain: true,
-            };
+            let mut others = Pairs { rest: "" };
             for (place, other) in self.rest.enumerate() {
                 if other.is_named_as(pair) {
                     self.given |= 1 << place;

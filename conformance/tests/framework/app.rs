@@ -11,7 +11,7 @@ use app_router::middleware::{
 };
 use app_router::{
     Background, Depends, Ending, Event, FileReply, HeaderFields, Json, JsonLines, LastEventId,
-    Multipart, Path, Query, Rejection, Reply, Router, Routes, Slashes, Sse, Teardown,
+    Multipart, Path, Query, Rejection, Reply, Router, Slashes, Sse, Teardown,
 };
 use bytes::Bytes;
 use gateway_spec::{
@@ -49,13 +49,13 @@ pub(crate) fn app() -> Result<impl Application, Failed> {
 }
 
 fn routes(notes: Notes) -> Router {
-    let with = |notes: &Notes| {
+    let provided = move || {
         let notes = notes.clone();
-        async move || Depends::new(notes.clone())
+        async move { Depends::new(notes) }
     };
     Router::new()
         .slashes(Slashes::Redirect)
-        .provide(with(&notes))
+        .provide(provided)
         .provide(transaction)
         .provide(member)
         .get("/hello", async || "hello")
@@ -133,13 +133,13 @@ async fn upload(notes: Depends<Notes>, mut form: Multipart) -> Result<String, Ap
     Ok(sizes.join(", "))
 }
 
-/// Two events at once, and the next when a gate opens.
+/// Two events at once, and each other when its gate opens.
 async fn events(LastEventId(last): LastEventId, notes: Depends<Notes>) -> Sse {
     let first = last.and_then(|id| id.parse::<u32>().ok()).unwrap_or(0) + 1;
     Sse::produce(async move |events| {
         for n in first.. {
             if n > first + 1 {
-                notes.wait_at("events").await;
+                notes.wait_at(&format!("event-{n}")).await;
             }
             events
                 .send(Event::data(format!("event {n}")).with_id(n))

@@ -191,10 +191,8 @@ fn a_file_is_sent(subject: &Subject) {
         assert_eq!((response.status, response.text()), (200, FILE));
         assert_eq!(response.field("content-length"), Some("10"));
         let disposition = response.field("content-disposition").unwrap_or_default();
-        assert!(
-            disposition.starts_with("attachment; filename="),
-            "{disposition}"
-        );
+        let expected = "attachment; filename*=UTF-8''Digits%200-9.txt";
+        assert_eq!(disposition, expected);
     }
     client.send("HEAD /file HTTP/1.1\r\nhost: test\r\n\r\n");
     let head = client.read_response_to(Method::Head);
