@@ -1,6 +1,8 @@
 //! Bodies that come and go piece by piece: uploads, events, lines.
 
-use conformance::{Client, Subject};
+use std::time::Instant;
+
+use conformance::{Client, PATIENCE, Subject};
 
 use crate::{chapter, noted, open};
 
@@ -40,8 +42,11 @@ fn a_form_is_read_part_by_part(subject: &Subject) {
 /// Reads chunks until the text of all of them has this in it, and its line's end.
 #[track_caller]
 fn read_until(client: &mut Client, what: &str) -> String {
+    let until = Instant::now() + PATIENCE;
     let mut text = String::new();
     while !(text.contains(what) && text.ends_with('\n')) {
+        // Comments that keep the connection alive come for ever.
+        assert!(Instant::now() < until, "there is only {text:?}");
         let chunk = client.read_chunk();
         assert!(!chunk.is_empty(), "the stream ended after {text:?}");
         text.push_str(str::from_utf8(&chunk).expect("it is text"));
