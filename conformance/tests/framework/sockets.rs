@@ -27,6 +27,8 @@ fn enter(server: &Server, path: &str, member: Option<&str>) -> Result<WebSocket<
     match tungstenite::client(request, server.connect().into_stream()) {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(response))) => {
+            let content_type = response.headers()["content-type"].as_bytes();
+            assert_eq!(content_type, b"application/problem+json");
             Err(response.status().as_u16())
         }
         Err(other) => panic!("{other}"),
