@@ -18,10 +18,11 @@ use crate::depends::{Graph, Plan, Resolved, resolve};
 use crate::error::Name;
 use crate::handler::{Apply, ApplyTo};
 use crate::params::Matched;
+use crate::route::Docs;
 use crate::urls::Names;
 use crate::{
     Extract, IntoReply, Operation, Params, Rejection, Reply, Request, RequestParts, RouterError,
-    blocking, pattern, reply,
+    blocking, pattern, reply, security,
 };
 
 /// A call under way: the one allocation that a route costs.
@@ -54,16 +55,23 @@ impl About {
     pub(crate) fn learn(
         name: Name<'_>,
         describe: fn(&mut Operation),
+        docs: &Docs,
         body_limit: usize,
         providers: &Graph,
     ) -> Result<Self, RouterError> {
         let mut operation = Operation::unwritten();
         describe(&mut operation);
+        operation.needs.extend(&docs.needs);
         let plan = providers.plan(name, &mut operation)?;
         providers.describe(&plan, &mut operation);
         for schema in &operation.path {
             pattern::check(name, schema)?;
         }
+        if let Some(mistake) = operation.mistakes.first() {
+            return Err(RouterError::schema(name, mistake));
+        }
+        security::check(name, &docs.scopes, &operation)?;
+        let plan = plan.with_scopes(&docs.scopes);
         Ok(Self {
             plan,
             body_limit,
@@ -196,17 +204,13 @@ fn plain<'a, S: Serve<A>, A: Extract>(
             Ok(arguments) => serve.serve(arguments, &responder, pool).await,
             Err(error) => Err(error),
         };
-        let whole = match reply {
-            Ok(reply) if after.is_none() => reply.try_into_whole(),
-            reply => Err(reply),
-        };
-        match whole {
-            Ok(response) => {
+        match reply {
+            Ok(reply) if after.is_none() && reply.is_whole() => {
                 responder.ready().await.map_err(SendError::Gone)?;
-                responder.respond_now(response)
+                responder.respond_now(reply.into_response())
             }
             // Boxed, so that the future of a plain request is no larger for what is rarer.
-            Err(reply) => {
+            reply => {
                 let scope = request.scope().clone();
                 drop(request);
                 match after {

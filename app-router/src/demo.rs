@@ -12,6 +12,7 @@
 //! | `GET /sleep/blocking` | what not to do: an async function that blocks its worker |
 //! | `GET /sleep/async` | the same wait, which blocks nobody |
 //! | `/ws` | a WebSocket echo |
+//! | `GET /docs` | what all of these are, made of the functions that serve them |
 
 use std::thread;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use http::{HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Event, Json, Request, Router, Routes, Sse};
+use crate::{Event, Json, OpenApi, Request, Router, Routes, Sse};
 
 /// The application.
 ///
@@ -42,7 +43,10 @@ pub fn app() -> Routes {
 /// The application, with another length of the naps that its `/sync` and `/sleep` routes take.
 #[must_use]
 pub fn app_with_nap(nap: Duration) -> Routes {
+    let openapi = OpenApi::new("Sample", env!("CARGO_PKG_VERSION"))
+        .description("One route for each thing that a server and a router have to do.");
     Router::new()
+        .openapi(openapi)
         .get("/", page)
         .get("/demo.css", async || {
             Response::typed("text/css; charset=utf-8", STYLE)

@@ -139,6 +139,10 @@ impl Error for Unresolved {}
 /// A value whose type is erased.
 pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 
+/// The scopes that a route asks for, among the values of its requests: one that has none carries nothing for them.
+#[derive(Debug)]
+pub(crate) struct Scopes(pub(crate) Vec<&'static str>);
+
 /// The values of one request, as they are made.
 #[derive(Default)]
 pub(crate) struct Resolved {
@@ -148,13 +152,18 @@ pub(crate) struct Resolved {
 impl Resolved {
     /// Room for what a plan makes.
     pub(crate) fn of(plan: &Plan) -> Self {
+        let scopes = plan.scopes.clone();
+        let scopes = scopes.map(|scopes| (TypeId::of::<Scopes>(), OnceLock::from(scopes as Value)));
+        let steps = plan.steps.iter();
+        let steps = steps.map(|step| (step.id, OnceLock::new()));
         Self {
-            values: plan
-                .steps
-                .iter()
-                .map(|step| (step.id, OnceLock::new()))
-                .collect(),
+            values: steps.chain(scopes).collect(),
         }
+    }
+
+    /// The scopes that the route asks for.
+    pub(crate) fn scopes(&self) -> Option<Arc<Scopes>> {
+        self.get(TypeId::of::<Scopes>())?.downcast().ok()
     }
 
     fn get(&self, id: TypeId) -> Option<Value> {

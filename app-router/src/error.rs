@@ -37,6 +37,11 @@ pub enum RouterErrorKind {
     Arguments,
     /// Something is needed that nothing provides, or that needs itself.
     Dependency,
+    /// A schema of a type that is read cannot be checked: one of its patterns is no regular expression.
+    Schema,
+    /// What is said of who may use a route does not hold: scopes that nobody checks or no scheme has, or one name for two
+    /// schemes.
+    Security,
     /// A router cannot be nested, because it has what only a whole application can.
     Nested,
 }
@@ -169,6 +174,30 @@ impl RouterError {
             text: format!(
                 "{router} has a lifespan or a document of its own: build it, and mount it"
             ),
+        }
+    }
+
+    /// A type that is read and cannot be checked.
+    pub(crate) fn schema(route: Name<'_>, why: &str) -> Self {
+        Self {
+            kind: RouterErrorKind::Schema,
+            text: format!("{route} {why}"),
+        }
+    }
+
+    /// Scopes that do not hold.
+    pub(crate) fn scopes(route: Name<'_>, why: impl fmt::Display) -> Self {
+        Self {
+            kind: RouterErrorKind::Security,
+            text: format!("{route} {why}"),
+        }
+    }
+
+    /// Two schemes of one name.
+    pub(crate) fn schemes(name: &str) -> Self {
+        Self {
+            kind: RouterErrorKind::Security,
+            text: format!("the security scheme `{name}` is two that are not the same"),
         }
     }
 

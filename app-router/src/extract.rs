@@ -36,6 +36,7 @@ use crate::{Operation, Rejection, RequestParts};
 /// | [`Body`] | the body as a stream | - |
 /// | [`FromState<T>`] | a clone of what the lifespan made | 500 |
 /// | [`Depends<T>`](crate::Depends) | what a provider of the router gives | as the provider |
+/// | [`Bearer`], [`Basic`], [`ApiKey<S>`] | what proves who asks | 401 |
 /// | [`Client`], [`LastEventId`], [`RequestId`](adapters::middleware::RequestId) | who asks, and for what | - |
 /// | [`Params`](crate::Params), `Scope`, `Method`, [`Request`](crate::Request) | the request itself | - |
 /// | [`Teardown`](crate::Teardown), [`Background`](crate::Background) | what happens after the handler | - |
@@ -43,11 +44,16 @@ use crate::{Operation, Rejection, RequestParts};
 /// | a tuple of up to ten of these | all of them | all failures in one |
 ///
 /// Values that serde reads keep the bounds that their type's schema has: `#[schemars(range(min = 1))]`,
-/// `#[schemars(length(max = 80))]`. Only a `pattern` is in the document alone.
+/// `#[schemars(length(max = 80))]`, `#[schemars(regex(pattern = "^[a-z]+$"))]`. A `format` that is no range of integers is
+/// in the document alone.
 ///
 /// All arguments of a handler are read, and the failures of all are answered in one [`Rejection`], each with its place
 /// in the request. The body can be read once, so at most one argument may; a router with a handler that takes it twice is
 /// not built. FastAPI: the annotations of a path operation's parameters.
+///
+/// [`Bearer`]: crate::security::Bearer
+/// [`Basic`]: crate::security::Basic
+/// [`ApiKey<S>`]: crate::security::ApiKey
 ///
 /// # Errors
 ///

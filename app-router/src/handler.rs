@@ -1,5 +1,6 @@
 //! Which functions can serve a route. How they are called is in [`call`](crate::call).
 
+use std::any::type_name;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -110,8 +111,9 @@ pub mod shape {
 pub struct Endpoint {
     pub(crate) call: Arc<dyn Call<Http>>,
     pub(crate) describe: fn(&mut Operation),
-    /// Whether it needs the pool whatever its arguments are.
     pub(crate) docs: Docs,
+    /// The type of the function.
+    pub(crate) function: &'static str,
 }
 
 /// A [`SocketHandler`] whose type is erased.
@@ -122,11 +124,12 @@ pub struct SocketEndpoint {
 }
 
 impl Endpoint {
-    fn new(call: impl Call<Http> + 'static, describe: fn(&mut Operation)) -> Self {
+    fn new<F>(call: impl Call<Http> + 'static, describe: fn(&mut Operation)) -> Self {
         Self {
             call: Arc::new(call),
             describe,
             docs: Docs::default(),
+            function: type_name::<F>(),
         }
     }
 }
@@ -223,7 +226,7 @@ macro_rules! functions {
             $($name: Extract,)*
         {
             fn into_endpoint(self) -> Endpoint {
-                Endpoint::new(
+                Endpoint::new::<F>(
                     Answering::<_, ($($name,)*)>(Replying(self), PhantomData),
                     |operation| {
                         <($($name,)*)>::describe(operation);
@@ -240,7 +243,7 @@ macro_rules! functions {
             $($name: Extract,)*
         {
             fn into_endpoint(self) -> Endpoint {
-                Endpoint::new(
+                Endpoint::new::<F>(
                     Answering::<_, ($($name,)*)>(Blocking(Arc::new(self)), PhantomData),
                     |operation| {
                         operation.blocks = true;
@@ -258,7 +261,7 @@ macro_rules! functions {
             $($name: Extract,)*
         {
             fn into_endpoint(self) -> Endpoint {
-                Endpoint::new(
+                Endpoint::new::<F>(
                     Whole::<_, ($($name,)*)>(self, PhantomData),
                     |operation| {
                         operation.takes_body("Http");
@@ -274,7 +277,7 @@ macro_rules! functions {
             $($name: Extract,)*
         {
             fn into_endpoint(self) -> Endpoint {
-                Endpoint::new(
+                Endpoint::new::<F>(
                     BlockingWhole::<_, ($($name,)*)>(Arc::new(self), PhantomData),
                     |operation| {
                         operation.blocks = true;
@@ -316,7 +319,7 @@ where
 {
     fn into_endpoint(self) -> Endpoint {
         let call = BlockingRequest(Arc::new(self));
-        Endpoint::new(call, |operation| {
+        Endpoint::new::<F>(call, |operation| {
             operation.blocks = true;
             operation.takes_body("Request");
             Params::describe(operation);

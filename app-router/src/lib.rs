@@ -29,6 +29,7 @@
 //!   return; [`Rejection`] is what a client is told that asked for what it cannot have.
 //! - [`Depends`]: values that providers make for a request, and [`Teardown`]; [`Background`]: work after the answer.
 //! - [`OpenApi`]: the document of the routes, and a page to try them; [`route()`]: what is said of one.
+//! - [`security`]: who asks, by tokens, passwords and keys.
 //! - [`Sse`] streams events, [`JsonLines`] values; [`Reply::stream`] any other body.
 //! - [`middleware`]: sessions, and protection from other sites and from too many requests.
 //! - [`demo`] is the sample application.
@@ -60,6 +61,7 @@ mod route;
 mod router;
 mod routes;
 mod schema;
+pub mod security;
 mod sse;
 mod stream;
 #[cfg(feature = "templates")]

@@ -1,18 +1,21 @@
 //! The router's description of itself: OpenAPI 3.1, and a page to try it.
 
+mod definitions;
 mod document;
 
+use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use gateway_spec::Response;
+use gateway_spec::{Response, Scope};
 use http::HeaderValue;
 use http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::handler::Endpoint;
-use crate::{Handler, Routes, route};
+use crate::route::Docs;
+use crate::{Handler, Operation, RouterError, Routes, route};
 
 /// A description of the router's routes in OpenAPI 3.1, made when the router is built, from the route table and the types
 /// of handlers. FastAPI: `FastAPI(title=.., version=..)`.
@@ -40,11 +43,15 @@ use crate::{Handler, Routes, route};
 ///     .build();
 /// # app.unwrap();
 /// ```
-#[derive(Debug, Clone)]
+///
+/// Below a mount, the document names the path of the mount as its server, unless it names [servers](Self::server) of its
+/// own. Versions of an interface side by side are routers with a document each, mounted at `/v1` and `/v2`.
 pub struct OpenApi {
-    title: String,
-    version: String,
-    description: Option<String>,
+    info: Value,
+    servers: Vec<Value>,
+    tags: Vec<Value>,
+    external_docs: Option<Value>,
+    webhooks: Vec<(&'static str, Docs)>,
     document: &'static str,
     page: Option<&'static str>,
 }
@@ -55,6 +62,7 @@ pub(crate) type Cell = Arc<OnceLock<Bytes>>;
 const PAGE: &str = include_str!("openapi/page.html");
 const STYLE: &str = include_str!("openapi/page.css");
 const SCRIPT: &str = include_str!("openapi/page.js");
+const AUTHORIZE: &str = include_str!("openapi/authorize.js");
 
 /// The page's own files, requests to the same host, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
@@ -65,9 +73,11 @@ impl OpenApi {
     #[must_use]
     pub fn new(title: impl Into<String>, version: impl Into<String>) -> Self {
         Self {
-            title: title.into(),
-            version: version.into(),
-            description: None,
+            info: json!({"title": title.into(), "version": version.into()}),
+            servers: Vec::new(),
+            tags: Vec::new(),
+            external_docs: None,
+            webhooks: Vec::new(),
             document: "/openapi.json",
             page: Some("/docs"),
         }
@@ -76,7 +86,99 @@ impl OpenApi {
     /// Says what the application is for, in Markdown.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
-        self.description = Some(description.into());
+        self.info["description"] = description.into().into();
+        self
+    }
+
+    /// Says in a line what the application is.
+    #[must_use]
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        self.info["summary"] = summary.into().into();
+        self
+    }
+
+    /// Says where the terms of its use are.
+    #[must_use]
+    pub fn terms_of_service(mut self, url: impl Into<String>) -> Self {
+        self.info["termsOfService"] = url.into().into();
+        self
+    }
+
+    /// Says whom to ask.
+    #[must_use]
+    pub fn contact(mut self, name: impl Into<String>, email: impl Into<String>) -> Self {
+        self.info["contact"] = json!({"name": name.into(), "email": email.into()});
+        self
+    }
+
+    /// Says under which license it may be used, by a name of the SPDX list, such as `MIT`.
+    #[must_use]
+    pub fn license(mut self, identifier: impl Into<String>) -> Self {
+        let identifier = identifier.into();
+        self.info["license"] = json!({"name": identifier, "identifier": identifier});
+        self
+    }
+
+    /// Says where more is written.
+    #[must_use]
+    pub fn external_docs(mut self, url: impl Into<String>, description: impl Into<String>) -> Self {
+        self.external_docs = Some(json!({"url": url.into(), "description": description.into()}));
+        self
+    }
+
+    /// Adds a place where the application is served, with what it is for.
+    #[must_use]
+    pub fn server(mut self, url: impl Into<String>, description: impl Into<String>) -> Self {
+        let server = json!({"url": url.into(), "description": description.into()});
+        self.servers.push(server);
+        self
+    }
+
+    /// Says what a [tag](crate::Route::tag) is, and where it stands among them. FastAPI: `openapi_tags`.
+    #[must_use]
+    pub fn tag(mut self, name: impl Into<String>, description: impl Into<String>) -> Self {
+        let tag = json!({"name": name.into(), "description": description.into()});
+        self.tags.push(tag);
+        self
+    }
+
+    /// Adds a request that the application sends to those who asked for it by some other way. FastAPI: `app.webhooks`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use app_router::OpenApi;
+    /// use http::StatusCode;
+    ///
+    /// #[derive(serde::Serialize, schemars::JsonSchema)]
+    /// struct Sale {
+    ///     item: u64,
+    /// }
+    ///
+    /// let openapi = OpenApi::new("Shop", "1.0").webhook("sold", "Something was sold", |operation| {
+    ///     operation.body_of::<Sale>("application/json");
+    ///     operation.response(StatusCode::NO_CONTENT, "it was heard");
+    /// });
+    /// # let _ = openapi;
+    /// ```
+    #[must_use]
+    pub fn webhook(
+        mut self,
+        name: &'static str,
+        summary: impl Into<String>,
+        describe: impl Fn(&mut Operation) + Send + Sync + 'static,
+    ) -> Self {
+        let describe = move |operation: &mut Operation| {
+            describe(operation);
+            // The application says what it refuses, not what the receiver does.
+            operation.responses.remove(&422);
+        };
+        let docs = Docs {
+            summary: Some(summary.into()),
+            describe: vec![Box::new(describe)],
+            ..Docs::default()
+        };
+        self.webhooks.push((name, docs));
         self
     }
 
@@ -108,20 +210,28 @@ impl OpenApi {
     ) -> (Vec<(&'static str, Endpoint)>, Cell) {
         let cell = Cell::default();
         let document = Arc::clone(&cell);
+        let names_servers = !self.servers.is_empty();
         let mut entries = vec![(
             self.document,
-            hidden(move || {
+            hidden(move |scope: Scope| {
                 let document = document.get().cloned().unwrap_or_default();
+                let document = match scope.root_path() {
+                    "" => document,
+                    _ if names_servers => document,
+                    root => served_at(root, &document),
+                };
                 async move { Response::typed("application/json", document) }
             }),
         )];
         if let Some(page) = self.page {
             // The browser's path to the document need not be ours: the router may be mounted.
             let depth = page.matches('/').count() - 1;
-            let document = format!("{}{}", "../".repeat(depth), &self.document[1..]);
+            let up = "../".repeat(depth);
+            let document = format!("{up}{}", &self.document[1..]);
             let folder = page.rsplit('/').next().unwrap_or_default();
             let html = PAGE
                 .replace("{document}", &document)
+                .replace("{root}", &format!("./{up}"))
                 .replace("{folder}", folder);
             let below = |name: &str| -> &'static str { format!("{page}/{name}").leak() };
             let html = Bytes::from(html);
@@ -132,6 +242,7 @@ impl OpenApi {
             for (name, media_type, text) in [
                 ("page.css", "text/css; charset=utf-8", STYLE),
                 ("page.js", "text/javascript; charset=utf-8", SCRIPT),
+                ("authorize.js", "text/javascript; charset=utf-8", AUTHORIZE),
             ] {
                 entries.push((
                     below(name),
@@ -143,21 +254,37 @@ impl OpenApi {
     }
 
     /// Makes the document of a router that is built.
-    pub(crate) fn fill(&self, routes: &Routes, cell: &Cell) {
-        let document = document::make(self, routes);
+    ///
+    /// # Errors
+    ///
+    /// If what the routes say does not go together.
+    pub(crate) fn fill(&self, routes: &Routes, cell: &Cell) -> Result<(), RouterError> {
+        let document = document::make(self, routes)?;
         let text =
             serde_json::to_vec(&document).expect("values are valid JSON, and memory takes them");
         // Nobody else fills it.
         let _ = cell.set(text.into());
+        Ok(())
     }
+}
 
-    pub(super) fn info(&self) -> Value {
-        let mut info = serde_json::json!({"title": self.title, "version": self.version});
-        if let Some(description) = &self.description {
-            info["description"] = description.as_str().into();
-        }
-        info
+impl fmt::Debug for OpenApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenApi")
+            .field("info", &self.info)
+            .field("document", &self.document)
+            .field("page", &self.page)
+            .finish_non_exhaustive()
     }
+}
+
+/// A document that says where it is mounted.
+fn served_at(root: &str, document: &[u8]) -> Bytes {
+    let servers = json!([{ "url": root }]);
+    let rest = document.strip_prefix(b"{").unwrap_or_default();
+    let mut whole = format!("{{\"servers\":{servers},").into_bytes();
+    whole.extend_from_slice(rest);
+    whole.into()
 }
 
 async fn page_of(media_type: &'static str, body: Bytes) -> Response {

@@ -1,15 +1,19 @@
 //! What a handler says of itself before any request: what it reads, needs and answers. The router checks it when it is
 //! built, and makes the OpenAPI document of it.
 
-use std::any::{TypeId, type_name};
+mod parts;
+
+use std::any::type_name;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use http::StatusCode;
-use schemars::generate::SchemaSettings;
+use http::{Method, StatusCode};
 use schemars::{JsonSchema, SchemaGenerator};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::parts::{Callback, Content, Need, Parameter, ResponseDoc, Schemas};
+use crate::security::Demand;
 use crate::{Part, Rejection};
 
 /// What one method of one path reads and answers: filled in by [`Extract::describe`](crate::Extract::describe) and
@@ -38,63 +42,19 @@ pub struct Operation {
     pub(crate) path: Vec<Value>,
     pub(crate) body: Option<Content>,
     pub(crate) responses: BTreeMap<u16, ResponseDoc>,
+    pub(crate) callbacks: Vec<Callback>,
+    /// What proves who asks.
+    pub(crate) security: Vec<Demand>,
+    /// Whether something holds the client to the scopes of the route.
+    pub(crate) reads_scopes: bool,
+    /// What is wrong with the types that are read.
+    pub(crate) mistakes: Vec<String>,
     pub(crate) needs: Vec<Need>,
     pub(crate) takers: Vec<&'static str>,
     /// Whether a thread of the pool may be needed.
     pub(crate) blocks: bool,
     /// Whether something is to be undone, however the handler ends.
     pub(crate) tears_down: bool,
-}
-
-/// The schemas of what comes and of what goes: a type with defaults may have two.
-pub(crate) struct Schemas {
-    pub(crate) read: SchemaGenerator,
-    pub(crate) written: SchemaGenerator,
-}
-
-/// A parameter of the head.
-#[derive(Debug, Clone)]
-pub(crate) struct Parameter {
-    pub(crate) part: Part,
-    pub(crate) name: String,
-    pub(crate) required: bool,
-    pub(crate) schema: Value,
-}
-
-/// A body of one type.
-#[derive(Debug, Clone)]
-pub(crate) struct Content {
-    pub(crate) media_type: &'static str,
-    pub(crate) schema: Value,
-}
-
-/// A response of one status.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ResponseDoc {
-    pub(crate) description: String,
-    pub(crate) content: Option<Content>,
-}
-
-/// A dependency by its type.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Need {
-    pub(crate) id: TypeId,
-    pub(crate) name: &'static str,
-}
-
-impl Schemas {
-    pub(crate) fn new() -> Self {
-        let settings = || {
-            SchemaSettings::draft2020_12().with(|settings| {
-                settings.definitions_path = "/components/schemas".into();
-                settings.meta_schema = None;
-            })
-        };
-        Self {
-            read: settings().for_deserialize().into_generator(),
-            written: settings().for_serialize().into_generator(),
-        }
-    }
 }
 
 impl Operation {
@@ -106,6 +66,10 @@ impl Operation {
             path: Vec::new(),
             body: None,
             responses: BTreeMap::new(),
+            callbacks: Vec::new(),
+            security: Vec::new(),
+            reads_scopes: false,
+            mistakes: Vec::new(),
             needs: Vec::new(),
             takers: Vec::new(),
             blocks: false,
@@ -120,15 +84,12 @@ impl Operation {
 
     /// Says that a value of the router's providers is needed: [`Depends<T>`](crate::Depends).
     pub fn needs<T: 'static>(&mut self) {
-        self.needs.push(Need {
-            id: TypeId::of::<T>(),
-            name: type_name::<T>(),
-        });
+        self.needs.push(Need::of::<T>());
     }
 
     /// Describes the parameters of the path as the fields of a struct, the places of a tuple, or one value.
     pub fn path_parameters<T: JsonSchema + 'static>(&mut self) {
-        self.can_be_invalid();
+        self.reads::<T>();
         let schema = match &mut self.schemas {
             Some(schemas) => resolved(schemas.read.subschema_for::<T>().to_value(), &schemas.read),
             None => crate::schema::of::<T>().as_value().clone(),
@@ -137,8 +98,12 @@ impl Operation {
     }
 
     /// Describes parameters of another part as the fields of a struct, whose names on the wire are `name` of theirs.
-    pub fn parameters<T: JsonSchema>(&mut self, part: Part, name: impl Fn(&str) -> String) {
-        self.can_be_invalid();
+    pub fn parameters<T: JsonSchema + 'static>(
+        &mut self,
+        part: Part,
+        name: impl Fn(&str) -> String,
+    ) {
+        self.reads::<T>();
         let Some(schemas) = &mut self.schemas else {
             return;
         };
@@ -154,22 +119,45 @@ impl Operation {
     }
 
     /// Describes the body as JSON, or as what else serde reads into this type.
-    pub fn body_of<T: JsonSchema>(&mut self, media_type: &'static str) {
-        self.can_be_invalid();
+    ///
+    /// For a form with files, whose parts a handler reads one by one, a type that is never made can say what they are; a
+    /// file in it is an [`Upload`](crate::Upload):
+    ///
+    /// ```
+    /// use app_router::{Multipart, Upload, route};
+    ///
+    /// #[derive(schemars::JsonSchema)]
+    /// #[expect(dead_code, reason = "for the document alone")]
+    /// struct Photo {
+    ///     title: String,
+    ///     #[schemars(with = "Upload")]
+    ///     file: (),
+    /// }
+    ///
+    /// # let upload = async |_: Multipart| "";
+    /// let upload = route(upload).describe(|operation| operation.body_of::<Photo>("multipart/form-data"));
+    /// # let _ = app_router::Router::new().post("/photos", upload);
+    /// ```
+    pub fn body_of<T: JsonSchema + 'static>(&mut self, media_type: &'static str) {
+        self.reads::<T>();
         let Some(schemas) = &mut self.schemas else {
             return;
         };
         let schema = schemas.read.subschema_for::<T>().to_value();
-        self.body = Some(Content { media_type, schema });
+        self.body = Some(Content::new(media_type, schema));
+    }
+
+    /// Adds an example of the body to the document, by a name of its own. Types have theirs by `#[schemars(example = ..)]`.
+    pub fn body_example(&mut self, name: &str, value: impl Serialize) {
+        if let Some(body) = &mut self.body {
+            body.examples.insert(name.to_owned(), example(value));
+        }
     }
 
     /// Describes the body as bytes of some type.
     pub fn body_of_bytes(&mut self, media_type: &'static str) {
         // OpenAPI 3.1 has no schema for what is not text: an empty one stands for any bytes.
-        self.body = Some(Content {
-            media_type,
-            schema: json!({}),
-        });
+        self.body = Some(Content::new(media_type, json!({})));
     }
 
     /// Adds a response without a body, or sets what is said of one.
@@ -192,7 +180,7 @@ impl Operation {
             return;
         };
         let schema = schemas.written.subschema_for::<T>().to_value();
-        self.set_content(status, Content { media_type, schema });
+        self.set_content(status, Content::new(media_type, schema));
     }
 
     /// Adds a response with a body of some type that has no schema: a page, a stream, a file.
@@ -203,8 +191,97 @@ impl Operation {
         description: impl Into<String>,
     ) {
         self.response(status, description);
-        let schema = json!({});
-        self.set_content(status, Content { media_type, schema });
+        self.set_content(status, Content::new(media_type, json!({})));
+    }
+
+    /// Says that a response has a field, whose text is read as this type.
+    pub fn response_header<T: JsonSchema>(
+        &mut self,
+        status: StatusCode,
+        name: &str,
+        description: impl Into<String>,
+    ) {
+        let Some(schemas) = &mut self.schemas else {
+            return;
+        };
+        let schema = schemas.written.subschema_for::<T>().to_value();
+        let header = json!({ "description": description.into(), "schema": schema });
+        let headers = &mut self.responses.entry(status.as_u16()).or_default().headers;
+        headers.insert(name.to_owned(), header);
+    }
+
+    /// Adds an example of a response's body, by a name of its own. The response was described before.
+    pub fn response_example(&mut self, status: StatusCode, name: &str, value: impl Serialize) {
+        let response = self.responses.get_mut(&status.as_u16());
+        if let Some(content) = response.and_then(|response| response.content.as_mut()) {
+            content.examples.insert(name.to_owned(), example(value));
+        }
+    }
+
+    /// Says that the application sends a request to an address that the client names, such as
+    /// `{$request.body#/callback_url}` (OpenAPI 3.1 section 4.8.18), and what that request is. FastAPI: `callbacks`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use app_router::{Json, Status, route};
+    /// use http::{Method, StatusCode};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+    /// struct Order {
+    ///     callback_url: String,
+    /// }
+    ///
+    /// async fn order(_: Json<Order>) -> StatusCode {
+    ///     StatusCode::ACCEPTED
+    /// }
+    ///
+    /// let order = route(order).describe(|operation| {
+    ///     operation.callback("paid", "{$request.body#/callback_url}", Method::POST, |paid| {
+    ///         paid.body_of::<Order>("application/json");
+    ///         paid.response(StatusCode::NO_CONTENT, "it was heard");
+    ///     });
+    /// });
+    /// # let _ = app_router::Router::new().post("/orders", order);
+    /// ```
+    pub fn callback(
+        &mut self,
+        name: &'static str,
+        expression: &'static str,
+        method: Method,
+        describe: impl FnOnce(&mut Self),
+    ) {
+        let mut operation = Self::unwritten();
+        operation.schemas = self.schemas.take();
+        describe(&mut operation);
+        self.schemas = operation.schemas.take();
+        // The application says what it refuses, not what the receiver does.
+        operation.responses.remove(&422);
+        self.callbacks.push(Callback {
+            name,
+            expression,
+            method,
+            operation,
+        });
+    }
+
+    /// Says what proves who asks.
+    pub(crate) fn demands(&mut self, demand: Demand) {
+        self.security.push(demand);
+        self.rejects(
+            StatusCode::UNAUTHORIZED,
+            "no credential was sent, or none that is good",
+        );
+    }
+
+    /// Says that values are read as this type, which may not fit.
+    fn reads<T: JsonSchema + 'static>(&mut self) {
+        let known = crate::schema::of::<T>();
+        if let Some(mistake) = known.mistake() {
+            let name = type_name::<T>();
+            self.mistakes.push(format!("reads `{name}`: {mistake}"));
+        }
+        self.can_be_invalid();
     }
 
     /// Adds a response that is a [`Rejection`].
@@ -216,7 +293,11 @@ impl Operation {
     pub(crate) fn with_status(&mut self, status: StatusCode, describe: impl FnOnce(&mut Self)) {
         let before = std::mem::take(&mut self.responses);
         describe(self);
-        let described = std::mem::replace(&mut self.responses, before);
+        let mut described = std::mem::replace(&mut self.responses, before);
+        if described.is_empty() {
+            // A reply without a body says nothing of itself.
+            described.insert(status.as_u16(), ResponseDoc::default());
+        }
         for (_, mut doc) in described {
             doc.description = reason(status);
             self.responses.insert(status.as_u16(), doc);
@@ -233,6 +314,11 @@ impl Operation {
             self.rejects(status, "values of the request are not valid");
         }
     }
+}
+
+/// An example object (OpenAPI 3.1 section 4.8.19). What JSON cannot hold is `null`.
+fn example(value: impl Serialize) -> Value {
+    json!({ "value": serde_json::to_value(value).unwrap_or_default() })
 }
 
 /// What a status is called in a document that says nothing else of it.

@@ -241,9 +241,20 @@ impl Rejection {
         }
     }
 
-    /// Both at once: all issues, and of the statuses the one that says more than 422.
+    /// Both at once: all issues, and of the statuses the one that says more than 422. Who is not known is told that, and
+    /// nothing of what else is wrong.
     #[must_use]
     pub(crate) fn and(mut self, mut other: Self) -> Self {
+        let is_unknown = |rejection: &Self| rejection.status() == StatusCode::UNAUTHORIZED;
+        match (is_unknown(&self), is_unknown(&other)) {
+            (true, true) => {
+                self.problem.fields.append(&mut other.problem.fields);
+                return self;
+            }
+            (true, false) => return self,
+            (false, true) => return other,
+            (false, false) => {}
+        }
         let mut issues = std::mem::take(&mut self.problem.issues);
         issues.append(&mut other.problem.issues);
         let mut both = match self.status() {

@@ -176,16 +176,17 @@ impl Reply {
         }
     }
 
-    /// The response if it is whole, or the reply, which is none that failed.
+    /// The response of a reply that is whole; of another one its head.
     #[inline]
-    pub(crate) fn try_into_whole(self) -> Result<Response, Result<Self, AppError>> {
+    pub(crate) fn into_response(self) -> Response {
         match self.body {
-            Body::Whole(body) => Ok(whole(self.head, body)),
-            body => Err(Ok(Self {
-                head: self.head,
-                body,
-            })),
+            Body::Whole(body) => whole(self.head, body),
+            Body::Stream(_) | Body::Trailing(..) => self.head.into(),
         }
+    }
+
+    pub(crate) const fn is_whole(&self) -> bool {
+        matches!(self.body, Body::Whole(_))
     }
 
     async fn send(self, scope: &Scope, responder: Responder) -> Result<Done, AppError> {

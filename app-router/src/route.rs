@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::handler::{Endpoint, SocketEndpoint, shape};
+use crate::operation::Need;
 use crate::{Handler, Operation, SocketHandler};
 
 /// Wraps a handler, so that more can be said of its route.
@@ -48,6 +49,8 @@ pub(crate) struct Docs {
     pub(crate) deprecated: bool,
     pub(crate) hidden: bool,
     pub(crate) body_limit: Option<usize>,
+    pub(crate) scopes: Vec<&'static str>,
+    pub(crate) needs: Vec<Need>,
     pub(crate) describe: Vec<Describe>,
 }
 
@@ -95,6 +98,20 @@ impl<H> Route<H> {
     /// [`Router::body_limit`](crate::Router::body_limit).
     pub const fn body_limit(mut self, bytes: usize) -> Self {
         self.docs.body_limit = Some(bytes);
+        self
+    }
+
+    /// Asks for a scope: the token that proves who asks has to allow it. The provider that reads the token checks it by
+    /// [`NeededScopes`](crate::security::NeededScopes).
+    pub fn scope(mut self, scope: &'static str) -> Self {
+        self.docs.scopes.push(scope);
+        self
+    }
+
+    /// Has a value of the router's providers made before the handler runs, which does not take it: a check of who asks.
+    /// FastAPI: `dependencies=[Depends(..)]`. [`Router::requires`](crate::Router::requires) is the same for many routes.
+    pub fn requires<T: Send + Sync + 'static>(mut self) -> Self {
+        self.docs.needs.push(Need::of::<T>());
         self
     }
 

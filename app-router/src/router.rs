@@ -16,6 +16,8 @@ use self::table::Table;
 use crate::depends::Graph;
 use crate::error::Name;
 use crate::handler::{Endpoint, SocketEndpoint};
+use crate::operation::Need;
+use crate::route::Docs;
 use crate::routes::{Mount, Parts};
 use crate::{Handler, OpenApi, Provider, RouterError, Routes, SocketHandler, pattern};
 
@@ -71,6 +73,8 @@ pub struct Router {
     refused: Option<RouterError>,
     slashes: Slashes,
     body_limit: Option<usize>,
+    tags: Vec<String>,
+    needs: Vec<Need>,
     openapi: Option<(OpenApi, &'static Location<'static>)>,
 }
 
@@ -290,6 +294,45 @@ impl Router {
         self
     }
 
+    /// Adds a group that the document shows all routes of this router in, nested ones included. FastAPI: the `tags` of an
+    /// `APIRouter`.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// Has a value of the router's providers made before any handler of this router's routes runs, nested ones included and
+    /// what is mounted not: a check of who asks. FastAPI: the `dependencies` of an `APIRouter`.
+    ///
+    /// The document and its page are not behind it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use app_router::security::Bearer;
+    /// use app_router::{Depends, Rejection, Router};
+    ///
+    /// struct Admin;
+    ///
+    /// async fn admin(token: Bearer) -> Result<Depends<Admin>, Rejection> {
+    ///     if token.is("secret") {
+    ///         Ok(Depends::new(Admin))
+    ///     } else {
+    ///         Err(token.refuse("only for those who know the token"))
+    ///     }
+    /// }
+    ///
+    /// let operator = Router::new().requires::<Admin>().tag("operator").get("/", async || "all is well");
+    /// let app = Router::new().provide(admin).nest("/operator", operator).build();
+    /// # app.unwrap();
+    /// ```
+    #[must_use]
+    pub fn requires<T: Send + Sync + 'static>(mut self) -> Self {
+        self.needs.push(Need::of::<T>());
+        self
+    }
+
     /// Serves a description of the routes, and a page to try them: see [`OpenApi`].
     #[must_use]
     #[track_caller]
@@ -349,7 +392,7 @@ impl Router {
             slashes: router.slashes,
         });
         if let (Some((openapi, _)), Some(cell)) = (openapi, served) {
-            openapi.fill(&routes, &cell);
+            openapi.fill(&routes, &cell)?;
         }
         Ok(routes)
     }
@@ -392,6 +435,11 @@ impl Router {
                 self.mounts.push(mount);
             }
         }
+        for entry in &mut self.entries {
+            let docs = entry.docs();
+            docs.tags.splice(0..0, self.tags.iter().cloned());
+            docs.needs.extend(&self.needs);
+        }
         Ok(self)
     }
 }
@@ -424,8 +472,14 @@ impl Entry {
 
     /// Sets the limit of bodies, unless the route has one.
     fn limit(&mut self, limit: Option<usize>) {
-        if let Serves::Method(_, endpoint) = &mut self.serves {
-            endpoint.docs.body_limit = endpoint.docs.body_limit.or(limit);
+        let docs = self.docs();
+        docs.body_limit = docs.body_limit.or(limit);
+    }
+
+    const fn docs(&mut self) -> &mut Docs {
+        match &mut self.serves {
+            Serves::Method(_, endpoint) => &mut endpoint.docs,
+            Serves::WebSocket(endpoint) => &mut endpoint.docs,
         }
     }
 }

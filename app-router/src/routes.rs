@@ -19,6 +19,7 @@ use crate::error::Name;
 use crate::handler::{Endpoint, SocketEndpoint};
 use crate::params::{Matched, Spans};
 use crate::pattern::Pattern;
+use crate::route::Docs;
 use crate::tree::Tree;
 use crate::urls::Names;
 use crate::{
@@ -377,22 +378,24 @@ impl Route {
     fn learn(&mut self, providers: &Graph) -> Result<(), RouterError> {
         let pattern = self.pattern.text;
         let mut blocks = false;
-        let mut learn = |what: &str, added, describe: fn(&mut Operation), about: &mut About| {
-            let name = Name {
-                what,
-                pattern,
-                added,
+        let mut learn =
+            |what: &str, added, describe: fn(&mut Operation), docs: &Docs, about: &mut About| {
+                let name = Name {
+                    what,
+                    pattern,
+                    added,
+                };
+                let learnt = About::learn(name, describe, docs, about.body_limit, providers)?;
+                blocks |= learnt.blocks;
+                *about = learnt;
+                Ok(())
             };
-            let learnt = About::learn(name, describe, about.body_limit, providers)?;
-            blocks |= learnt.blocks;
-            *about = learnt;
-            Ok(())
-        };
         for (method, served) in &mut self.methods {
             learn(
                 method.as_str(),
                 served.added,
                 served.endpoint.describe,
+                &served.endpoint.docs,
                 &mut served.about,
             )?;
         }
@@ -401,6 +404,7 @@ impl Route {
                 "WebSocket",
                 served.added,
                 served.endpoint.describe,
+                &served.endpoint.docs,
                 &mut served.about,
             )?;
         }

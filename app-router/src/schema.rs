@@ -3,76 +3,26 @@
 //! Serde stops at the first mistake, which is what a request that is right costs. Of one that is not, all mistakes are
 //! told: the value is held against the schema of its type.
 
+mod bounds;
 mod check;
+mod pattern;
 
 use std::any::TypeId;
 use std::hash::{Hash as _, Hasher};
 use std::ops::RangeInclusive;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
+use self::bounds::BOUNDS;
 use self::check::Check;
+use self::pattern::Patterns;
 use crate::{Issue, Part};
 
-/// The schema of a type as it is read, made once.
-pub(crate) fn of<T: JsonSchema + 'static>() -> Arc<Schema> {
-    Arc::clone(&known::<T>().schema)
-}
-
-/// What a value breaks of the bounds that its type's schema has beyond what serde checks: lengths, ranges, sizes. `value`
-/// is asked for only if it has any.
-pub(crate) fn out_of_bounds<T: JsonSchema + 'static>(
-    part: Part,
-    written: Written,
-    value: impl FnOnce(&Schema) -> Value,
-) -> Vec<Issue> {
-    let known = known::<T>();
-    if !known.has_bounds {
-        return Vec::new();
-    }
-    let mut found = issues(&known.schema, &value(&known.schema), part, written);
-    // Serde took the value. What else a schema says, such as the name of a field that has another beside it, is not the
-    // whole truth.
-    found.retain(|issue| BOUNDS.contains(&issue.kind()));
-    found
-}
-
-/// The keywords that serde does not look at. A `pattern` is not looked at here either: it would take an engine for regular
-/// expressions.
-const BOUNDS: [&str; 12] = [
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
-    "minLength",
-    "maxLength",
-    "minItems",
-    "maxItems",
-    "uniqueItems",
-    "minProperties",
-    "maxProperties",
-];
-
-struct Known {
-    schema: Arc<Schema>,
-    has_bounds: bool,
-}
-
-impl Known {
-    fn of<T: JsonSchema>() -> Self {
-        let schema = SchemaGenerator::default().into_root_schema_for::<T>();
-        Self {
-            has_bounds: has_bounds(schema.as_value()),
-            schema: Arc::new(schema),
-        }
-    }
-}
-
-/// What is known of a type. As many are kept as the program has types that requests are read into.
-fn known<T: JsonSchema + 'static>() -> &'static Known {
+/// What is known of the schema of a type as it is read, made once. As many are kept as the program has types that
+/// requests are read into.
+pub(crate) fn of<T: JsonSchema + 'static>() -> &'static Known {
     static KNOWN: [Types; TYPES] = [const { Types(OnceLock::new()) }; TYPES];
     let id = TypeId::of::<T>();
     let mut types = &KNOWN[hash(id) % TYPES];
@@ -80,7 +30,7 @@ fn known<T: JsonSchema + 'static>() -> &'static Known {
         let entry = types.0.get_or_init(|| {
             Box::new(Entry {
                 id,
-                known: Known::of::<T>(),
+                known: Known::new(SchemaGenerator::default().into_root_schema_for::<T>()),
                 next: Types(OnceLock::new()),
             })
         });
@@ -129,6 +79,51 @@ fn hash(id: TypeId) -> usize {
     hasher.finish() as usize
 }
 
+/// A schema, and what is made of it once.
+pub(crate) struct Known {
+    schema: Schema,
+    patterns: Patterns,
+    has_bounds: bool,
+}
+
+impl Known {
+    fn new(schema: Schema) -> Self {
+        Self {
+            patterns: Patterns::of(schema.as_value()),
+            has_bounds: has_bounds(schema.as_value()),
+            schema,
+        }
+    }
+
+    /// The schema as JSON.
+    pub(crate) fn as_value(&self) -> &Value {
+        self.schema.as_value()
+    }
+
+    /// The first of its patterns that is no regular expression, and why. What has one is not to be served.
+    pub(crate) fn mistake(&self) -> Option<&str> {
+        self.patterns.mistake()
+    }
+}
+
+/// What a value breaks of the bounds that its type's schema has beyond what serde checks: lengths, ranges, sizes, patterns.
+/// `value` is asked for only if it has any.
+pub(crate) fn out_of_bounds<T: JsonSchema + 'static>(
+    part: Part,
+    written: Written,
+    value: impl FnOnce(&Schema) -> Value,
+) -> Vec<Issue> {
+    let known = of::<T>();
+    if !known.has_bounds {
+        return Vec::new();
+    }
+    let mut found = issues(known, &value(&known.schema), part, written);
+    // Serde took the value. What else a schema says, such as the name of a field that has another beside it, is not the
+    // whole truth.
+    found.retain(|issue| BOUNDS.contains(&issue.kind()));
+    found
+}
+
 /// Whether a schema has bounds that are not those of a type of integers.
 fn has_bounds(schema: &Value) -> bool {
     match schema {
@@ -160,8 +155,8 @@ pub(crate) enum Written {
 }
 
 /// Everything in a value that does not fit the schema, at most [`check::MAX_ISSUES`].
-pub(crate) fn issues(schema: &Schema, value: &Value, part: Part, written: Written) -> Vec<Issue> {
-    Check::new(schema.as_value(), part, written).run(value)
+pub(crate) fn issues(known: &Known, value: &Value, part: Part, written: Written) -> Vec<Issue> {
+    Check::new(known.as_value(), &known.patterns, part, written).run(value)
 }
 
 /// The numbers that a format of integers has.

@@ -1,10 +1,12 @@
-//! The chat, the page of a server's operator, and the lecture's experiment in a real browser, on both servers: Chromium, driven through
+//! The chat, the page of a server's operator, that of an OpenAPI document, and the lecture's experiment in a real browser, on both servers: Chromium, driven through
 //! its WebDriver.
 //!
 //! Each person of the chat is a browser with a profile of its own, since a profile is a user to the chat. What is waited for is a
 //! condition of the page, asked for until it holds or time is up.
 #![forbid(unsafe_code)]
 
+#[path = "browser/docs.rs"]
+mod docs;
 #[path = "browser/lecture.rs"]
 mod lecture;
 #[path = "browser/operator.rs"]
@@ -48,6 +50,7 @@ on_both! {
     crate::a_moderator_moderates => a_moderator_moderates;
     crate::lecture::an_experiment_is_seen => an_experiment_is_seen;
     crate::lecture::the_keyboard_is_enough => the_keyboard_is_enough;
+    crate::docs::its_page_sends_requests_for_who_asks => its_page_sends_requests_for_who_asks;
     crate::operator::an_operator_sees_the_server => an_operator_sees_the_server;
 }
 

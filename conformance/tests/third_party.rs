@@ -1,10 +1,13 @@
-//! Peers that others wrote, on both servers: curl, wrk, h2load, Python's `websockets`, and nginx before them.
+//! Peers that others wrote, on both servers: curl, wrk, h2load, Python's `websockets`, nginx before them, and tools that read
+//! the OpenAPI documents of app-router's examples.
 //!
 //! They need programs that are not Rust's, so `./test` at the root of the repository installs those and runs these tests.
 #![forbid(unsafe_code)]
 
 #[path = "third_party/nginx.rs"]
 mod nginx;
+#[path = "third_party/openapi.rs"]
+mod openapi;
 #[path = "third_party/relay.rs"]
 mod relay;
 
@@ -15,6 +18,7 @@ use std::time::{Duration, Instant};
 use conformance::{Client, Options, PATIENCE, Process, Server, Signal, Subject};
 
 use nginx::nginx_stands_before_it;
+use openapi::{a_generated_client_works, its_documents_are_valid};
 use relay::{Relay, Seen};
 
 /// Writes a test for each server.
@@ -22,7 +26,7 @@ macro_rules! on_both {
     ($($test:ident;)*) => {
         mod raw {
             $(#[test]
-            #[ignore = "needs curl, wrk, h2load, nginx and python3-websockets: run ./test"]
+            #[ignore = "needs curl, wrk, h2load, nginx and packages of Python: run ./test"]
             fn $test() {
                 super::$test(&super::subject("raw"));
             })*
@@ -30,7 +34,7 @@ macro_rules! on_both {
 
         mod hyper {
             $(#[test]
-            #[ignore = "needs curl, wrk, h2load, nginx and python3-websockets: run ./test"]
+            #[ignore = "needs curl, wrk, h2load, nginx and packages of Python: run ./test"]
             fn $test() {
                 super::$test(&super::subject("hyper"));
             })*
@@ -51,6 +55,8 @@ on_both! {
     python_s_websockets_compress;
     python_s_websockets_close;
     nginx_stands_before_it;
+    its_documents_are_valid;
+    a_generated_client_works;
 }
 
 fn subject(server: &'static str) -> Subject {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::Scopes;
 use super::provider::{Provide, ProviderEndpoint};
 use crate::error::Name;
 use crate::operation::Need;
@@ -34,6 +35,9 @@ pub(crate) struct Plan {
     pub(super) steps: Vec<Step>,
     /// Whether something is to be undone, however the handler ends.
     pub(crate) tears_down: bool,
+    /// What a token has to allow; `None` if nothing.
+    pub(super) scopes: Option<Arc<Scopes>>,
+    is_plain: bool,
 }
 
 pub(super) struct Step {
@@ -44,10 +48,17 @@ pub(super) struct Step {
 }
 
 impl Plan {
-    /// Whether there is nothing to make, and nothing to undo.
+    /// Whether there is nothing to make, nothing to undo, and nothing to hold a client to.
     #[inline]
-    pub(crate) fn is_plain(&self) -> bool {
-        self.steps.is_empty() && !self.tears_down
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// The plan of a route that asks for these scopes.
+    pub(crate) fn with_scopes(mut self, scopes: &[&'static str]) -> Self {
+        self.scopes = (!scopes.is_empty()).then(|| Arc::new(Scopes(scopes.to_vec())));
+        self.is_plain = self.steps.is_empty() && !self.tears_down && self.scopes.is_none();
+        self
     }
 }
 
@@ -141,7 +152,7 @@ impl Graph {
         Ok(())
     }
 
-    /// What a route has to have made, of all that its handler says; `about` learns what the providers read.
+    /// What a route that asks for no scopes has to have made, of all that its handler says; `about` learns what the providers read.
     ///
     /// # Errors
     ///
@@ -150,6 +161,8 @@ impl Graph {
         let mut plan = Plan {
             steps: Vec::new(),
             tears_down: about.tears_down,
+            scopes: None,
+            is_plain: false,
         };
         for need in about.needs.clone() {
             self.visit(need, route, &mut Vec::new(), &mut plan)?;
@@ -162,7 +175,7 @@ impl Graph {
         }
         match about.takers[..] {
             [first, second, ..] => Err(RouterError::body_taken_twice(route, first, second)),
-            _ => Ok(plan),
+            _ => Ok(plan.with_scopes(&[])),
         }
     }
 

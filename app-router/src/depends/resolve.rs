@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use adapters::Pool;
 use gateway_spec::AppError;
+use http::StatusCode;
 
 use super::graph::Plan;
 use super::provider::{Making, NotMade};
@@ -99,6 +100,11 @@ impl Run<'_> {
             Ok(value) => {
                 self.request.resolved.set(index, value);
                 Stage::Made
+            }
+            // Who is not known is told that, and nothing of what else is wrong; nor is a body read of theirs.
+            Err(NotMade::Arguments(error)) if error.status_code() == StatusCode::UNAUTHORIZED => {
+                self.refused.get_or_insert(error);
+                Stage::NotMade
             }
             Err(NotMade::Arguments(error)) => {
                 self.failures.add(error);

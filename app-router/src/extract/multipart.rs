@@ -1,5 +1,6 @@
 //! The body as a form with files (`multipart/form-data`, RFC 7578), part by part as it comes.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use futures_core::Stream;
 use gateway_spec::{AppError, BodyError, RequestBody};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::body::unreadable;
 use super::json::unsupported;
@@ -61,6 +63,26 @@ struct Shared {
 pub struct Upload {
     part: multer::Field<'static>,
     shared: Shared,
+}
+
+/// A file, for the [schema](Operation::body_of) of a form: bytes of any kind.
+impl JsonSchema for Upload {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Upload".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // The first is how OpenAPI 3.1 says it, the second is how generators of clients have known it from 3.0.
+        json_schema!({
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "format": "binary",
+        })
+    }
 }
 
 impl Extract for Multipart {

@@ -33,12 +33,14 @@ type Collected<'a> = Values<'a, std::vec::IntoIter<Cow<'a, str>>>;
 
 /// The pairs by name, in the order in which the names first came. Each name is looked up, as a client can send thousands.
 fn grouped(pairs: Pairs<'_>) -> Vec<(Cow<'_, str>, Collected<'_>)> {
-    let mut groups: Vec<(Cow<'_, str>, Cow<'_, str>, Vec<Cow<'_, str>>)> =
-        Vec::with_capacity(pairs.len());
+    let mut groups = Vec::with_capacity(pairs.len());
     let mut places: HashMap<Cow<'_, str>, usize> = HashMap::with_capacity(pairs.len());
     for (name, value) in pairs {
         match places.get(&name) {
-            Some(place) => groups[*place].2.push(value),
+            Some(place) => {
+                let (_, _, others): &mut (_, _, Vec<_>) = &mut groups[*place];
+                others.push(value);
+            }
             None => {
                 places.insert(name.clone(), groups.len());
                 groups.push((name, value, Vec::new()));

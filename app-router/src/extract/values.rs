@@ -167,7 +167,7 @@ fn by_name(found: Vec<Issue>, params: &Params) -> Vec<Issue> {
 fn refuse_path<T: JsonSchema + 'static>(params: &Params, error: &dyn Display) -> AppError {
     let schema = schema::of::<T>();
     let value = path_of(params.iter(), schema.as_value());
-    let found = schema::issues(&schema, &value, Part::Path, Written::Text);
+    let found = schema::issues(schema, &value, Part::Path, Written::Text);
     let mut found = by_name(found, params);
     if found.is_empty() {
         let unknown = Issue::at(Part::Path, Vec::new(), "value", error.to_string());
@@ -308,7 +308,7 @@ fn refuse<'a, T: JsonSchema + 'static>(
 ) -> AppError {
     let schema = schema::of::<T>();
     let value = value_of(pairs, schema.as_value());
-    let found = schema::issues(&schema, &value, part, Written::Text);
+    let found = schema::issues(schema, &value, part, Written::Text);
     rejection(found, part, error)
 }
 

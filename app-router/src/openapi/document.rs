@@ -6,57 +6,80 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::OpenApi;
+use super::definitions::{joined, reachable, rename_written};
 use crate::operation::{Content, Parameter, ResponseDoc, Schemas, fields, reason};
 use crate::pattern::{self, Piece};
 use crate::route::Docs;
 use crate::routes::Route;
-use crate::{Operation, Part, Routes};
-
-/// Where schemas of types stand in a document.
-const SCHEMAS: &str = "#/components/schemas/";
+use crate::security::{NamedScheme, requirements};
+use crate::{Operation, Part, RouterError, Routes};
 
 /// The document of all routes that are not hidden.
-pub(super) fn make(openapi: &OpenApi, routes: &Routes) -> Value {
+///
+/// # Errors
+///
+/// If one name stands for two security schemes.
+pub(super) fn make(openapi: &OpenApi, routes: &Routes) -> Result<Value, RouterError> {
     let mut writing = Writing {
         routes,
         schemas: Some(Schemas::new()),
         paths: Map::new(),
         ids: BTreeSet::new(),
-        written: Vec::new(),
+        schemes: BTreeMap::new(),
+        clash: None,
     };
     for route in routes.routes() {
         writing.route(route);
     }
-    let Writing {
-        schemas,
-        mut paths,
-        written,
-        ..
-    } = writing;
-    let (definitions, renamed) = schemas.map(joined).unwrap_or_default();
-    for (path, method) in written {
-        if let Some(responses) = paths
-            .get_mut(&path)
-            .and_then(|item| item.get_mut(&method))
-            .and_then(|operation| operation.get_mut("responses"))
-        {
-            rename(responses, &renamed);
-        }
+    let mut webhooks = Map::new();
+    for (name, docs) in &openapi.webhooks {
+        let operation = writing.operation(docs, |_| {});
+        webhooks.insert(
+            (*name).to_owned(),
+            json!({ "post": body_of(docs, operation) }),
+        );
     }
+    if let Some(name) = writing.clash {
+        return Err(RouterError::schemes(name));
+    }
+    let (definitions, renamed) = writing.schemas.map(joined).unwrap_or_default();
     let mut document = json!({
         "openapi": "3.1.0",
-        "info": openapi.info(),
-        "paths": paths,
+        "info": openapi.info,
+        "paths": writing.paths,
     });
+    for (name, list) in [("servers", &openapi.servers), ("tags", &openapi.tags)] {
+        if !list.is_empty() {
+            document[name] = list.clone().into();
+        }
+    }
+    if let Some(docs) = &openapi.external_docs {
+        document["externalDocs"] = docs.clone();
+    }
+    if !webhooks.is_empty() {
+        document["webhooks"] = webhooks.into();
+    }
+    rename_written(&mut document, &renamed);
     let used = reachable(&document, &definitions);
     let definitions: Map<String, Value> = definitions
         .into_iter()
         .filter(|(name, _)| used.contains(name))
         .collect();
-    if !definitions.is_empty() {
-        document["components"] = json!({ "schemas": definitions });
+    let schemes = writing.schemes.iter();
+    let schemes = schemes.map(|(name, scheme)| ((*name).to_owned(), scheme.document()));
+    let mut components = Map::new();
+    for (name, named) in [
+        ("schemas", definitions),
+        ("securitySchemes", schemes.collect()),
+    ] {
+        if !named.is_empty() {
+            components.insert(name.to_owned(), named.into());
+        }
     }
-    document
+    if !components.is_empty() {
+        document["components"] = components.into();
+    }
+    Ok(document)
 }
 
 struct Writing<'a> {
@@ -65,8 +88,9 @@ struct Writing<'a> {
     schemas: Option<Schemas>,
     paths: Map<String, Value>,
     ids: BTreeSet<String>,
-    /// The operations so far, by path and method.
-    written: Vec<(String, String)>,
+    schemes: BTreeMap<&'static str, NamedScheme>,
+    /// The name of two schemes, if one is.
+    clash: Option<&'static str>,
 }
 
 impl Writing<'_> {
@@ -82,7 +106,13 @@ impl Writing<'_> {
                 (served.endpoint.describe)(about);
                 providers.describe(&served.about.plan, about);
             });
-            let value = self.value(route.pattern.text, method, &served.endpoint.docs, operation);
+            let endpoint = &served.endpoint;
+            let mut value = self.value(route.pattern.text, method, &endpoint.docs, operation);
+            if value.get("summary").is_none()
+                && let Some(summary) = in_words(endpoint.function)
+            {
+                value["summary"] = summary.into();
+            }
             self.put(&path, method, value);
         }
         let has_get = route
@@ -111,7 +141,6 @@ impl Writing<'_> {
 
     fn put(&mut self, path: &str, method: &Method, value: Value) {
         let method = method.as_str().to_ascii_lowercase();
-        self.written.push((path.to_owned(), method.clone()));
         let item = self.paths.entry(path).or_insert_with(|| json!({}));
         item[method] = value;
     }
@@ -121,6 +150,12 @@ impl Writing<'_> {
         let mut operation = Operation::unwritten();
         operation.schemas = self.schemas.take();
         describe(&mut operation);
+        if !docs.scopes.is_empty() {
+            operation.rejects(
+                StatusCode::FORBIDDEN,
+                "the credential does not allow what is needed",
+            );
+        }
         for by_hand in &docs.describe {
             by_hand(&mut operation);
         }
@@ -135,31 +170,22 @@ impl Writing<'_> {
         docs: &Docs,
         operation: Operation,
     ) -> Value {
-        let mut value = json!({ "operationId": self.id(docs.name, method, pattern) });
-        let mut set = |name: &str, member: Value| value[name] = member;
-        if let Some(summary) = &docs.summary {
-            set("summary", summary.as_str().into());
-        }
-        if let Some(description) = &docs.description {
-            set("description", description.as_str().into());
-        }
-        if !docs.tags.is_empty() {
-            set("tags", docs.tags.clone().into());
-        }
-        if docs.deprecated {
-            set("deprecated", true.into());
+        for scheme in operation.security.iter().flat_map(|demand| &demand.any_of) {
+            if *self.schemes.entry(scheme.name).or_insert(*scheme) != *scheme {
+                self.clash = Some(scheme.name);
+            }
         }
         let parameters = parameters(pattern, &operation);
+        let security = requirements(&operation.security, &docs.scopes);
+        let has_security = !operation.security.is_empty();
+        let mut value = body_of(docs, operation);
+        value["operationId"] = self.id(docs.name, method, pattern).into();
         if !parameters.is_empty() {
-            set("parameters", parameters.into());
+            value["parameters"] = parameters.into();
         }
-        if let Some(body) = &operation.body {
-            set(
-                "requestBody",
-                json!({ "required": true, "content": content(body) }),
-            );
+        if has_security {
+            value["security"] = security.into();
         }
-        set("responses", responses(operation.responses));
         value
     }
 
@@ -179,6 +205,55 @@ impl Writing<'_> {
         }
         id
     }
+}
+
+/// What is said of an operation, but where and by whom it is asked for.
+fn body_of(docs: &Docs, operation: Operation) -> Value {
+    let mut value = json!({});
+    let mut set = |name: &str, member: Value| value[name] = member;
+    if let Some(summary) = &docs.summary {
+        set("summary", summary.as_str().into());
+    }
+    if let Some(description) = &docs.description {
+        set("description", description.as_str().into());
+    }
+    if !docs.tags.is_empty() {
+        set("tags", docs.tags.clone().into());
+    }
+    if docs.deprecated {
+        set("deprecated", true.into());
+    }
+    if let Some(body) = &operation.body {
+        let body = json!({ "required": true, "content": content(body) });
+        set("requestBody", body);
+    }
+    let mut callbacks = Map::new();
+    for callback in operation.callbacks {
+        let method = callback.method.as_str().to_ascii_lowercase();
+        let operation = body_of(&Docs::default(), callback.operation);
+        callbacks.insert(
+            callback.name.to_owned(),
+            json!({ callback.expression: { method: operation } }),
+        );
+    }
+    if !callbacks.is_empty() {
+        set("callbacks", callbacks.into());
+    }
+    set("responses", responses(operation.responses));
+    value
+}
+
+/// The name of a function in words; `None` for one that has none.
+fn in_words(function: &str) -> Option<String> {
+    let path = function.split('<').next()?;
+    let name = path.rsplit("::").next()?;
+    let is_name = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let mut words = name.replace('_', " ");
+    let first = words.get_mut(..1)?;
+    first.make_ascii_uppercase();
+    is_name.then_some(words)
 }
 
 /// The methods that a path item has (OpenAPI 3.1 section 4.8.9).
@@ -263,7 +338,11 @@ fn parameter(part: Part, name: &str, required: bool, mut schema: Value) -> Value
 }
 
 fn content(content: &Content) -> Value {
-    json!({ content.media_type: { "schema": content.schema } })
+    let mut value = json!({ "schema": content.schema });
+    if !content.examples.is_empty() {
+        value["examples"] = content.examples.clone().into();
+    }
+    json!({ content.media_type: value })
 }
 
 /// The responses; one of any kind if nothing was said of those that succeed.
@@ -274,7 +353,7 @@ fn responses(mut responses: BTreeMap<u16, ResponseDoc>) -> Value {
             200,
             ResponseDoc {
                 description,
-                content: None,
+                ..ResponseDoc::default()
             },
         );
     }
@@ -284,90 +363,10 @@ fn responses(mut responses: BTreeMap<u16, ResponseDoc>) -> Value {
         if let Some(body) = &doc.content {
             response["content"] = content(body);
         }
+        if !doc.headers.is_empty() {
+            response["headers"] = doc.headers.into();
+        }
         value.insert(status.to_string(), response);
     }
     value.into()
-}
-
-/// The definitions of both directions as one map. A type that is written otherwise than it is read has two: the new names
-/// of what is written are given too.
-fn joined(mut schemas: Schemas) -> (Map<String, Value>, BTreeMap<String, String>) {
-    let mut all = schemas.read.take_definitions(true);
-    let mut written = schemas.written.take_definitions(true);
-    let mut renamed: BTreeMap<String, String> = BTreeMap::new();
-    loop {
-        // What refers to a type that has two names has two itself.
-        let differs = |name: &String, schema: &Value| {
-            let refers = |target: &String| refers_to(schema, target);
-            all.get(name).is_some_and(|read| read != schema)
-                || (all.contains_key(name) && renamed.keys().any(refers))
-        };
-        let next = written
-            .iter()
-            .find(|(name, schema)| !renamed.contains_key(*name) && differs(name, schema));
-        let Some((name, _)) = next else { break };
-        renamed.insert(name.clone(), format!("{name}Written"));
-    }
-    for schema in written.values_mut() {
-        rename(schema, &renamed);
-    }
-    for (name, schema) in written {
-        let name = renamed.get(&name).cloned().unwrap_or(name);
-        all.entry(name).or_insert(schema);
-    }
-    (all, renamed)
-}
-
-fn refers_to(schema: &Value, name: &str) -> bool {
-    match schema {
-        Value::Object(members) => members.iter().any(|(key, value)| {
-            (key == "$ref" && target(value) == Some(name)) || refers_to(value, name)
-        }),
-        Value::Array(items) => items.iter().any(|item| refers_to(item, name)),
-        _ => false,
-    }
-}
-
-fn target(reference: &Value) -> Option<&str> {
-    reference.as_str()?.strip_prefix(SCHEMAS)
-}
-
-/// Lets all references point to the new names.
-fn rename(value: &mut Value, names: &BTreeMap<String, String>) {
-    match value {
-        Value::Object(members) => {
-            for (key, value) in members {
-                let new = target(value)
-                    .filter(|_| key == "$ref")
-                    .and_then(|name| names.get(name));
-                match new {
-                    Some(new) => *value = format!("{SCHEMAS}{new}").into(),
-                    None => rename(value, names),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| rename(item, names)),
-        _ => {}
-    }
-}
-
-/// The definitions that a document refers to, and those that they do.
-fn reachable(document: &Value, definitions: &Map<String, Value>) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let mut left = vec![document];
-    while let Some(value) = left.pop() {
-        match value {
-            Value::Object(members) => {
-                if let Some(name) = members.get("$ref").and_then(target)
-                    && found.insert(name.to_owned())
-                {
-                    left.extend(definitions.get(name));
-                }
-                left.extend(members.values());
-            }
-            Value::Array(items) => left.extend(items),
-            _ => {}
-        }
-    }
-    found
 }

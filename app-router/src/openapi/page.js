@@ -21,6 +21,7 @@ async function main() {
     document.title = openapi.info.title;
     byId("title").textContent = `${openapi.info.title} ${openapi.info.version}`;
     byId("description").textContent = openapi.info.description ?? "";
+    authorize(openapi, byId("authorize"));
     show(openapi, operations);
   } catch (error) {
     operations.textContent = `The document could not be read: ${error.message}`;
@@ -66,6 +67,7 @@ function panel(openapi, path, method, operation) {
 }
 
 function fill(openapi, path, method, operation, inside) {
+  if (operation.security) inside.append(element("p", { className: "note", textContent: `For ${needs(operation)}.` }));
   if (operation.description) inside.append(element("p", { textContent: operation.description }));
   const form = element("form");
   const inputs = [];
@@ -91,7 +93,7 @@ function fill(openapi, path, method, operation, inside) {
   if (!operation["x-websocket"]) form.append(element("button", { textContent: "Send" }));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    send(path, method, inputs, mediaType, text, answer);
+    send(path, method, operation, inputs, mediaType, text, answer);
   });
   inside.append(form, answer, responses(openapi, operation));
 }
@@ -103,12 +105,11 @@ function input(schema, parameter) {
   return element("select", {}, ...(parameter.required ? [] : [element("option", { textContent: "", value: "" })]), ...options);
 }
 
-async function send(path, method, inputs, mediaType, text, place) {
+async function send(path, method, operation, inputs, mediaType, text, place) {
   let target = path;
   const query = new URLSearchParams();
   const headers = {};
-  const authorization = byId("authorization").value;
-  if (authorization) headers.authorization = authorization;
+  addCredentials(operation, { headers, query });
   for (const { parameter, control } of inputs) {
     if (control.value === "") continue;
     if (parameter.in === "path") target = target.replace(`{${parameter.name}}`, encodeURIComponent(control.value));
@@ -125,9 +126,7 @@ async function send(path, method, inputs, mediaType, text, place) {
     headers["content-type"] = mediaType;
     body = text.value;
   }
-  // Relative to the document, as the application may be mounted.
-  const root = new URL(document.body.dataset.document, location.href).pathname.replace(/\/[^/]*$/, "");
-  const url = root + target + (query.size ? `?${query}` : "");
+  const url = rooted(target) + (query.size ? `?${query}` : "");
   place.replaceChildren(element("p", { className: "note", textContent: `${method.toUpperCase()} ${url} …` }));
   try {
     const begun = performance.now();
@@ -141,6 +140,12 @@ async function send(path, method, inputs, mediaType, text, place) {
   } catch (error) {
     place.replaceChildren(element("p", { textContent: `No answer: ${error.message}` }));
   }
+}
+
+/** A path of the application as the browser has it: relative to the page, as the application may be mounted. */
+function rooted(target) {
+  if (!target.startsWith("/")) return target;
+  return new URL(document.body.dataset.root, location.href).pathname + target.slice(1);
 }
 
 /** Shows a body as it comes: a stream may have no end. */

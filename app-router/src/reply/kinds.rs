@@ -127,10 +127,15 @@ impl IntoReply for Redirect {
     }
 
     fn describe(operation: &mut Operation) {
-        operation.response(
+        // Which one it is, the function decides.
+        for status in [
             StatusCode::SEE_OTHER,
-            "the client is sent to another address",
-        );
+            StatusCode::TEMPORARY_REDIRECT,
+            StatusCode::PERMANENT_REDIRECT,
+        ] {
+            operation.response(status, "the client is sent to another address");
+            operation.response_header::<String>(status, "location", "the address");
+        }
     }
 }
 

@@ -64,7 +64,7 @@ impl Table {
             return Err(RouterError::named_twice(name, url, earlier));
         }
         let limit = docs.body_limit.unwrap_or(self.body_limit);
-        let about = About::learn(name, describe, limit, providers)?;
+        let about = About::learn(name, describe, docs, limit, providers)?;
         let is_socket = matches!(entry.serves, Serves::WebSocket(_));
         if let (true, Some(taker)) = (is_socket, about.taker) {
             return Err(RouterError::socket_has_no_body(name, taker));

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use super::bounds::BOUNDS;
+use super::pattern::Patterns;
 use super::{Written, integer, range_of};
 use crate::extract::boolean;
 use crate::{Issue, Part, Step};
@@ -12,8 +14,8 @@ use crate::{Issue, Part, Step};
 /// its request.
 pub(super) const MAX_ISSUES: usize = 32;
 
-/// References and levels that are followed: as deep as `serde_json` reads, so that no schema that refers to itself is
-/// followed for ever.
+/// References and choices that are followed for one value, so that no schema that refers to itself is followed for ever.
+/// How deep values lie in each other, `serde_json` bounds.
 const MAX_DEPTH: usize = 128;
 
 const FITS_NONE: &str = "fits none of the forms that it may have";
@@ -21,16 +23,23 @@ const FITS_NONE: &str = "fits none of the forms that it may have";
 /// A walk through a schema and a value beside each other.
 pub(super) struct Check<'a> {
     root: &'a Value,
+    pub(super) patterns: &'a Patterns,
     part: Part,
-    written: Written,
+    pub(super) written: Written,
     path: Vec<Step>,
     issues: Vec<Issue>,
 }
 
 impl<'a> Check<'a> {
-    pub(super) const fn new(schema: &'a Value, part: Part, written: Written) -> Self {
+    pub(super) const fn new(
+        schema: &'a Value,
+        patterns: &'a Patterns,
+        part: Part,
+        written: Written,
+    ) -> Self {
         Self {
             root: schema,
+            patterns,
             part,
             written,
             path: Vec::new(),
@@ -69,12 +78,12 @@ impl<'a> Check<'a> {
         if !self.types(schema, value) {
             return;
         }
-        self.sizes(schema, value);
+        self.bounds(schema, value);
         match value {
-            Value::Object(members) => self.members(schema, members, depth),
-            Value::Array(items) => self.items(schema, items, depth),
+            Value::Object(members) => self.members(schema, members),
+            Value::Array(items) => self.items(schema, items),
             _ if self.written == Written::Text && schema.contains_key("items") => {
-                self.items(schema, std::slice::from_ref(value), depth);
+                self.items(schema, std::slice::from_ref(value));
             }
             _ => {}
         }
@@ -90,6 +99,7 @@ impl<'a> Check<'a> {
         for choice in choices {
             let mut attempt = Self {
                 root: self.root,
+                patterns: self.patterns,
                 part: self.part,
                 written: self.written,
                 path: self.path.clone(),
@@ -99,11 +109,12 @@ impl<'a> Check<'a> {
             if attempt.issues.is_empty() {
                 return;
             }
-            // One that is wrong as a whole was not meant, nor one whose tag is another's.
+            // One that is wrong as a whole was not meant, nor one whose tag is another's. One that only breaks a bound was.
             let depth = self.path.len();
             let is_meant = |issue: &Issue| {
                 let at = issue.path().len();
-                at > depth && (at > depth + 1 || issue.kind() != "enum")
+                let is_within = at > depth && (at > depth + 1 || issue.kind() != "enum");
+                is_within || BOUNDS.contains(&issue.kind())
             };
             if attempt.issues.iter().all(is_meant) {
                 nearest.push(attempt.issues);
@@ -212,91 +223,7 @@ impl<'a> Check<'a> {
         false
     }
 
-    /// Bounds of numbers, texts and lists.
-    fn sizes(&mut self, schema: &Map<String, Value>, value: &Value) {
-        let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
-        if let Some(number) = self.number(schema, value) {
-            for (name, fails, text) in [
-                (
-                    "minimum",
-                    bound("minimum").is_some_and(|least| number < least),
-                    "is less than",
-                ),
-                (
-                    "maximum",
-                    bound("maximum").is_some_and(|most| number > most),
-                    "is greater than",
-                ),
-                (
-                    "exclusiveMinimum",
-                    bound("exclusiveMinimum").is_some_and(|below| number <= below),
-                    "is not greater than",
-                ),
-                (
-                    "exclusiveMaximum",
-                    bound("exclusiveMaximum").is_some_and(|above| number >= above),
-                    "is not less than",
-                ),
-                (
-                    "multipleOf",
-                    bound("multipleOf").is_some_and(|step| (number / step).fract() != 0.0),
-                    "is no multiple of",
-                ),
-            ] {
-                if fails {
-                    self.add(name, format!("{text} {}", schema[name]));
-                }
-            }
-        }
-        let (size, unit, names) = match value {
-            Value::String(text) if !schema.contains_key("items") => (
-                text.chars().count(),
-                "characters",
-                ["minLength", "maxLength"],
-            ),
-            Value::Array(items) => (items.len(), "items", ["minItems", "maxItems"]),
-            Value::Object(members) => {
-                (members.len(), "members", ["minProperties", "maxProperties"])
-            }
-            _ => return,
-        };
-        let size = size as f64;
-        let [least, most] = names;
-        if bound(least).is_some_and(|bound| size < bound) {
-            self.add(least, format!("has less than {} {unit}", schema[least]));
-        }
-        if bound(most).is_some_and(|bound| size > bound) {
-            self.add(most, format!("has more than {} {unit}", schema[most]));
-        }
-        if let Value::Array(items) = value
-            && schema.get("uniqueItems") == Some(&Value::Bool(true))
-            && items
-                .iter()
-                .enumerate()
-                .any(|(n, item)| items[..n].contains(item))
-        {
-            self.add("uniqueItems", "has an item twice");
-        }
-    }
-
-    fn number(&self, schema: &Map<String, Value>, value: &Value) -> Option<f64> {
-        match value {
-            Value::Number(number) => number.as_f64(),
-            Value::String(text) if self.written == Written::Text => {
-                let mut kinds = schema.get("type").map(kind_names).into_iter().flatten();
-                let is_number = kinds.any(|kind| kind == "integer" || kind == "number");
-                is_number.then(|| text.parse().ok()).flatten()
-            }
-            _ => None,
-        }
-    }
-
-    fn members(
-        &mut self,
-        schema: &'a Map<String, Value>,
-        members: &Map<String, Value>,
-        depth: usize,
-    ) {
+    fn members(&mut self, schema: &'a Map<String, Value>, members: &Map<String, Value>) {
         for name in list(schema, "required").iter().filter_map(Value::as_str) {
             if !members.contains_key(name) {
                 self.within(name.into(), |check| check.add("missing", "is missing"));
@@ -308,18 +235,18 @@ impl<'a> Check<'a> {
             let known = properties.and_then(|properties| properties.get(name));
             if let Some(schema) = known.or(others) {
                 self.within(name.as_str().into(), |check| {
-                    check.value(schema, value, depth)
+                    check.value(schema, value, MAX_DEPTH)
                 });
             }
         }
     }
 
-    fn items(&mut self, schema: &'a Map<String, Value>, items: &[Value], depth: usize) {
+    fn items(&mut self, schema: &'a Map<String, Value>, items: &[Value]) {
         let places = list(schema, "prefixItems");
         let rest = schema.get("items");
         for (index, item) in items.iter().enumerate() {
             if let Some(schema) = places.get(index).or(rest) {
-                self.within(index.into(), |check| check.value(schema, item, depth));
+                self.within(index.into(), |check| check.value(schema, item, MAX_DEPTH));
             }
         }
     }
@@ -330,7 +257,7 @@ impl<'a> Check<'a> {
         self.path.pop();
     }
 
-    fn add(&mut self, kind: &str, detail: impl Into<Cow<'static, str>>) {
+    pub(super) fn add(&mut self, kind: &str, detail: impl Into<Cow<'static, str>>) {
         self.push(Issue::at(
             self.part,
             self.path.clone(),
@@ -354,7 +281,7 @@ fn list<'a>(schema: &'a Map<String, Value>, name: &str) -> &'a [Value] {
 }
 
 /// `type` is a name or a list of them.
-fn kind_names(kinds: &Value) -> impl Iterator<Item = &str> {
+pub(super) fn kind_names(kinds: &Value) -> impl Iterator<Item = &str> {
     let list = kinds
         .as_array()
         .map_or(std::slice::from_ref(kinds), |list| &list[..]);

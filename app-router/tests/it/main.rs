@@ -15,7 +15,13 @@ mod extractors;
 
 mod bodies;
 
+mod bounds;
+
+mod refusals;
+
 mod depends;
+
+mod security;
 
 mod after;
 
@@ -43,3 +49,5 @@ mod lifespans;
 mod demo;
 
 mod compile_fail;
+
+mod readme;

@@ -2,7 +2,7 @@
 
 use app_router::{
     Cookies, Depends, Form, HeaderFields, Html, Json, Multipart, OpenApi, Operation, Params, Path,
-    Query, Router, Routes, Status, route,
+    Query, Redirect, Router, Routes, Status, route,
 };
 use gateway_spec::{AppError, Done, WebSocket};
 use http::StatusCode;
@@ -129,6 +129,10 @@ async fn paths_methods_and_what_is_said_of_them_are_in_the_document() {
     let items = document["paths"]["/items"].as_object().unwrap();
     assert_eq!(items.keys().collect::<Vec<_>>(), ["get", "post"]);
     assert_eq!(items["get"]["summary"], "All items");
+    // Without one, the name of the function says what it does.
+    assert_eq!(items["post"]["summary"], "Create");
+    let closure = &document["paths"]["/form"]["post"];
+    assert_eq!(closure.get("summary"), None);
     assert_eq!(items["get"]["tags"], json!(["items"]));
     assert_eq!(items["get"]["operationId"], "get_items");
     assert_eq!(items["post"]["operationId"], "create_item");
@@ -270,6 +274,7 @@ async fn the_page_and_its_files_are_served_with_a_policy_wherever_it_is_mounted(
     assert!(!page.text().contains("http:") && !page.text().contains("https:"));
     for (file, kind) in [
         ("page.js", "text/javascript; charset=utf-8"),
+        ("authorize.js", "text/javascript; charset=utf-8"),
         ("page.css", "text/css; charset=utf-8"),
     ] {
         assert!(page.text().contains(&format!("\"docs/{file}\"")));
@@ -288,6 +293,8 @@ async fn the_page_and_its_files_are_served_with_a_policy_wherever_it_is_mounted(
     let elsewhere = TestClient::new(elsewhere);
     let page = elsewhere.get("/help/api").send().await.unwrap();
     assert!(page.text().contains("data-document=\"../api/spec.json\""));
+    // Requests go to the application's own root, wherever the document lies.
+    assert!(page.text().contains("data-root=\"./../\""));
     assert!(page.text().contains("\"api/page.js\""));
     assert_eq!(
         elsewhere.get("/api/spec.json").send().await.unwrap().status,
@@ -311,4 +318,120 @@ async fn the_page_and_its_files_are_served_with_a_policy_wherever_it_is_mounted(
     // A route of the application's own is not hidden by the page.
     let twice = router().get("/docs", async || "").build().unwrap_err();
     assert!(twice.to_string().contains("`GET /docs`"), "{twice}");
+}
+
+#[tokio::test]
+async fn what_is_said_of_the_whole_is_in_the_document() {
+    #[derive(Serialize, JsonSchema)]
+    struct Sale {
+        item: u64,
+    }
+    let whole = OpenApi::new("Shop", "1.2")
+        .summary("A shop.")
+        .terms_of_service("https://a.example/terms")
+        .contact("Ada", "ada@a.example")
+        .license("MIT")
+        .external_docs("https://a.example/more", "More")
+        .server("https://a.example/v1", "for all")
+        .tag("items", "What there is.")
+        .webhook("sold", "Something was sold", |operation| {
+            operation.body_of::<Sale>("application/json");
+            operation.response(StatusCode::NO_CONTENT, "it was heard");
+        });
+    let inner = Router::new().openapi(whole).build().unwrap();
+    let app = TestClient::new(Router::new().mount("/shop", inner).build().unwrap());
+    let document: Value = app.get("/shop/openapi.json").send().await.unwrap().json();
+    assert_eq!(
+        document,
+        json!({
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Shop",
+                "version": "1.2",
+                "summary": "A shop.",
+                "termsOfService": "https://a.example/terms",
+                "contact": {"name": "Ada", "email": "ada@a.example"},
+                "license": {"name": "MIT", "identifier": "MIT"},
+            },
+            "externalDocs": {"url": "https://a.example/more", "description": "More"},
+            // Its own, and not the mount's.
+            "servers": [{"url": "https://a.example/v1", "description": "for all"}],
+            "tags": [{"name": "items", "description": "What there is."}],
+            "paths": {},
+            "webhooks": {"sold": {"post": {
+                "summary": "Something was sold",
+                "requestBody": {
+                    "required": true,
+                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Sale"}}},
+                },
+                "responses": {"204": {"description": "it was heard"}},
+            }}},
+            "components": {"schemas": {"Sale": document["components"]["schemas"]["Sale"]}},
+        })
+    );
+    assert_eq!(
+        document["components"]["schemas"]["Sale"]["required"],
+        json!(["item"])
+    );
+}
+
+#[tokio::test]
+async fn versions_beside_each_other_have_a_document_each_that_says_where_it_is() {
+    let version = |version: &str| Router::new().openapi(OpenApi::new("Shop", version)).build();
+    let app = Router::new()
+        .mount("/v1", version("1").unwrap())
+        .mount("/v2", version("2").unwrap());
+    let app = TestClient::new(app.build().unwrap());
+    for (path, number) in [("/v1", "1"), ("/v2", "2")] {
+        let reply = app.get(&format!("{path}/openapi.json")).send().await;
+        let document: Value = reply.unwrap().json();
+        assert_eq!(document["info"]["version"], number);
+        assert_eq!(document["servers"], json!([{ "url": path }]));
+    }
+}
+
+#[tokio::test]
+async fn headers_examples_callbacks_and_empty_replies_are_described() {
+    async fn create(Json(item): Json<Item>) -> Status<201, Json<Item>> {
+        Status(Json(item))
+    }
+    let create = route(create).describe(|operation| {
+        let item = json!({"name": "tea"});
+        operation.body_example("tea", &item);
+        operation.response_example(StatusCode::CREATED, "tea", &item);
+        operation.response_header::<u64>(StatusCode::CREATED, "x-left", "how many are left");
+        operation.callback("paid", "{$request.body#/url}", http::Method::POST, |paid| {
+            paid.body_of::<Tag>("application/json");
+            paid.response(StatusCode::NO_CONTENT, "it was heard");
+        });
+    });
+    let router = Router::new()
+        .openapi(OpenApi::new("", ""))
+        .post("/", create)
+        .get("/gone", async || Status::<204, _>(StatusCode::NO_CONTENT))
+        .get("/away", async || Redirect::temporary("/"));
+    let app = TestClient::new(router.build().unwrap());
+    let document: Value = app.get("/openapi.json").send().await.unwrap().json();
+    let create = &document["paths"]["/"]["post"];
+    let example = json!({"tea": {"value": {"name": "tea"}}});
+    assert_eq!(
+        create["requestBody"]["content"]["application/json"]["examples"],
+        example
+    );
+    let created = &create["responses"]["201"];
+    assert_eq!(created["content"]["application/json"]["examples"], example);
+    let left = &created["headers"]["x-left"];
+    assert_eq!(left["description"], "how many are left");
+    assert_eq!(left["schema"]["type"], "integer");
+    let paid = &create["callbacks"]["paid"]["{$request.body#/url}"]["post"];
+    assert_eq!(
+        paid["requestBody"]["content"]["application/json"]["schema"],
+        json!({"$ref": "#/components/schemas/Tag"})
+    );
+    let statuses = |path: &str| -> Vec<String> {
+        let responses = document["paths"][path]["get"]["responses"].as_object();
+        responses.unwrap().keys().cloned().collect()
+    };
+    assert_eq!(statuses("/gone"), ["204"]);
+    assert_eq!(statuses("/away"), ["303", "307", "308"]);
 }
