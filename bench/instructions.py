@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from servers import OURS, Running, Server
-from wire import Echoes, Requests
+from wire import Asked, Echoes, Requests
 
 # Folders of this workspace; the longer name first where one ends like another.
 PACKAGES = (
@@ -43,7 +43,7 @@ class Served(NamedTuple):
     """A server and what is asked of it n times: `load.talk(port, n)`."""
 
     server: Server
-    load: Requests | Echoes
+    load: Requests | Asked | Echoes
 
     def run(self, count, below):
         with Running(self.server, below=below) as running:

@@ -6,6 +6,7 @@ import accepting
 import counted
 import held
 import loads
+import routed
 
 
 class Measure(NamedTuple):
@@ -51,6 +52,7 @@ MEASURES = {
     "switches": Measure(named(), counted.switches, package="bench-sync"),
     "contract": Measure(named(), counted.contract, package="bench-contract"),
     "micro": Measure(named(), counted.micro, package="bench-micro"),
+    "router": Measure(named(), routed.router, package="bench-router"),
     "accepting": Measure(named(), accepting.accepting),
     "besieged": Measure(named(*OURS), held.besieged),
     "crowd": Measure(named(*OURS), held.crowd),

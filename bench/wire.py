@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import socket
 import zlib
 from pathlib import Path
@@ -33,6 +34,13 @@ def receive(client, whole):
             raise ConnectionError(f"the server closed the connection after {answer!r}")
         answer += piece
     return answer
+
+
+def whole(answer):
+    """Whether an answer with a content-length has come."""
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\ncontent-length: (\d+)", head, re.IGNORECASE)
+    return bool(end) and length is not None and len(body) >= int(length[1])
 
 
 def exchange(client, message):
@@ -91,6 +99,21 @@ class Requests:
         clients = [connect(port) for _ in range(self.connections)]
         answers = [exchange(client, self.message) for client in clients]
         rounds(clients, self.message * self.depth, len(answers[0]) * self.depth, count // self.depth)
+
+
+class Asked:
+    """One request so many times, on one connection; an answer that is no success ends it."""
+
+    def __init__(self, message):
+        self.message = message
+
+    def talk(self, port, count):
+        client = connect(port)
+        client.sendall(self.message)
+        answer = receive(client, whole)
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise ConnectionError(f"not what is measured: {answer!r}")
+        rounds([client], self.message, len(answer), count)
 
 
 class Echoes:

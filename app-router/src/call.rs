@@ -9,8 +9,8 @@ use std::task::Poll;
 
 use adapters::Pool;
 use gateway_spec::{
-    AppError, Application, BoxApplication, Connection, Done, Http, Responder, SyncBody, SyncHttp,
-    WebSocket,
+    AppError, Application, BoxApplication, Connection, Done, Http, Responder, SendError, SyncBody,
+    SyncHttp, WebSocket,
 };
 
 use crate::after::{Afterwards, Ending};
@@ -127,8 +127,14 @@ where
     A: Extract,
 {
     #[inline]
-    async fn serve(&self, arguments: A, _: &Responder, _: &Pool) -> Result<Reply, AppError> {
-        self.0.apply(arguments).await.into_reply()
+    fn serve(
+        &self,
+        arguments: A,
+        _: &Responder,
+        _: &Pool,
+    ) -> impl Future<Output = Result<Reply, AppError>> + Send {
+        let reply = self.0.apply(arguments);
+        async move { reply.await.into_reply() }
     }
 }
 
@@ -162,7 +168,15 @@ impl<S: Serve<A>, A: Extract> Call<Http> for Answering<S, A> {
         env: &'a Arc<Env>,
     ) -> Calling<'a> {
         if about.plan.is_plain() {
-            Box::pin(plain(&self.0, http, matched, about, env))
+            let Http {
+                scope,
+                body,
+                responder,
+            } = http;
+            let resolved = Resolved::default();
+            let limit = about.body_limit;
+            let request = RequestParts::new(scope, matched, Some(body), limit, env, resolved);
+            Box::pin(plain(&self.0, request, responder, &env.pool))
         } else {
             Box::pin(with_dependencies(&self.0, http, matched, about, env))
         }
@@ -170,37 +184,43 @@ impl<S: Serve<A>, A: Extract> Call<Http> for Answering<S, A> {
 }
 
 /// Serves a route that needs nothing to be made.
-async fn plain<S: Serve<A>, A: Extract>(
-    serve: &S,
-    http: Http,
-    matched: Matched,
-    about: &About,
-    env: &Arc<Env>,
-) -> Result<Done, AppError> {
-    let Http {
-        scope,
-        body,
-        responder,
-    } = http;
-    let request = RequestParts::new(
-        scope,
-        matched,
-        Some(body),
-        about.body_limit,
-        env,
-        Resolved::default(),
-    );
-    let arguments = A::extract(&request).await;
-    let (scope, body, after) = request.into_rest();
-    // What nobody asked for is not waited for either.
-    drop(body);
-    let reply = match arguments {
-        Ok(arguments) => serve.serve(arguments, &responder, &env.pool).await,
-        Err(error) => Err(error),
-    };
-    match after {
-        None => reply::answer(reply, scope, responder).await,
-        Some(after) => Box::pin(answer_and_end(reply, scope, responder, &after, &env.pool)).await,
+///
+/// Made as a block, which holds what it is called with once: each request carries this future, and pays for its size.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` would hold its arguments twice"
+)]
+fn plain<'a, S: Serve<A>, A: Extract>(
+    serve: &'a S,
+    mut request: RequestParts,
+    mut responder: Responder,
+    pool: &'a Pool,
+) -> impl Future<Output = Result<Done, AppError>> + Send + 'a {
+    async move {
+        let arguments = A::extract(&request).await;
+        // What nobody asked for is not waited for either.
+        let after = request.end_extraction();
+        let reply = match arguments {
+            Ok(arguments) => serve.serve(arguments, &responder, pool).await,
+            Err(error) => Err(error),
+        };
+        match reply {
+            Ok(reply) if after.is_none() && reply.is_whole() => {
+                responder.ready().await.map_err(SendError::Gone)?;
+                responder.respond_now(reply.into_response())
+            }
+            // Boxed, so that the future of a plain request is no larger for what is rarer.
+            reply => {
+                let scope = request.scope().clone();
+                drop(request);
+                match after {
+                    None => Box::pin(reply::answer(reply, scope, responder)).await,
+                    Some(after) => {
+                        Box::pin(answer_and_end(reply, scope, responder, &after, pool)).await
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod json;
 mod multipart;
 mod parts;
 mod text;
+mod urlencoded;
 mod values;
 
 pub(crate) use self::text::boolean;
@@ -115,8 +116,13 @@ impl<T: Extract> Extract for Result<T, Rejection> {
 }
 
 /// Failures of several extractors as one: rejections are joined, and of other errors the first counts.
+///
+/// Every request carries it, and nearly none has one.
 #[derive(Debug, Default)]
-pub(crate) struct Failures {
+pub(crate) struct Failures(Option<Box<Failed>>);
+
+#[derive(Debug, Default)]
+struct Failed {
     rejection: Option<Rejection>,
     error: Option<AppError>,
     unresolved: Option<AppError>,
@@ -141,30 +147,32 @@ impl Failures {
 
     #[cold]
     pub(crate) fn add(&mut self, error: AppError) {
+        let failed = self.0.get_or_insert_default();
         match Rejection::from_error(error) {
             Ok(rejection) => {
-                self.rejection = Some(match self.rejection.take() {
+                failed.rejection = Some(match failed.rejection.take() {
                     Some(earlier) => earlier.and(rejection),
                     None => rejection,
                 });
             }
             // Why it was not made is a failure of its own.
-            Err(error) if is_unresolved(&error) => self.unresolved = Some(error),
+            Err(error) if is_unresolved(&error) => failed.unresolved = Some(error),
             Err(error) => {
-                self.error.get_or_insert(error);
+                failed.error.get_or_insert(error);
             }
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rejection.is_none() && self.error.is_none() && self.unresolved.is_none()
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// What they come to. An error that is the application's own fault hides what is the client's.
     #[cold]
     pub(crate) fn into_error(self) -> AppError {
-        let rejection = self.rejection.map(AppError::from);
-        let failure = self.error.or(rejection).or(self.unresolved);
+        let failed = self.0.map(|failed| *failed).unwrap_or_default();
+        let rejection = failed.rejection.map(AppError::from);
+        let failure = failed.error.or(rejection).or(failed.unresolved);
         failure.unwrap_or_else(|| AppError::message("nothing failed"))
     }
 }

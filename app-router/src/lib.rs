@@ -66,6 +66,7 @@ mod sse;
 mod stream;
 #[cfg(feature = "templates")]
 mod template;
+mod tree;
 mod urls;
 
 pub use after::{Background, Ending, Teardown};

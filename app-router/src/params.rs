@@ -8,7 +8,8 @@ use gateway_spec::{AppError, Scope};
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
-use crate::{Rejection, pattern};
+use crate::Rejection;
+use crate::pattern::Pattern;
 
 /// Parameters of one pattern. Room for deep resources; a request carries the array, so it is small.
 pub(crate) const MAX_PARAMS: usize = 8;
@@ -39,15 +40,32 @@ pub struct Params {
 /// A pattern and where its parameters' values lie in the path. Without the scope, so that this can be added to it.
 #[derive(Clone, Copy)]
 pub(crate) struct Matched {
-    pattern: &'static str,
-    spans: [Span; MAX_PARAMS],
+    pattern: &'static Pattern,
+    spans: Spans,
 }
 
+/// The values of a path's parameters, in order.
+pub(crate) type Spans = [Span; MAX_PARAMS];
+
 /// A part of the path. An `http::Uri` has less than 64 KiB.
-#[derive(Clone, Copy, Default)]
-struct Span {
-    start: u32,
-    end: u32,
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Span {
+    start: u16,
+    end: u16,
+}
+
+impl Span {
+    pub(crate) const fn new(start: usize, end: usize) -> Self {
+        Self {
+            start: start as u16,
+            end: end as u16,
+        }
+    }
+
+    /// The part, of the path or of one that is shorter: a slash at the end may be missing that was matched.
+    pub(crate) fn of(self, path: &str) -> Option<&str> {
+        path.get(usize::from(self.start)..usize::from(self.end).min(path.len()))
+    }
 }
 
 impl Matched {
@@ -58,20 +76,14 @@ impl Matched {
     /// If a value is not UTF-8 once decoded.
     pub(crate) fn new(
         path: &str,
-        pattern: &'static str,
-        found: &matchit::Params<'_, '_>,
+        pattern: &'static Pattern,
+        spans: Spans,
     ) -> Result<Self, NotUtf8> {
-        let base = path.as_ptr().addr();
-        let mut spans = [Span::default(); MAX_PARAMS];
-        for (span, (_, value)) in spans.iter_mut().zip(found.iter()) {
-            if value.contains('%') && percent_decode_str(value).decode_utf8().is_err() {
-                return Err(NotUtf8);
-            }
-            let start = value.as_ptr().addr() - base;
-            *span = Span {
-                start: start as u32,
-                end: (start + value.len()) as u32,
-            };
+        let found = &spans[..pattern.names.len()];
+        let mut values = found.iter().filter_map(|span| span.of(path));
+        if values.any(|value| is_encoded(value) && percent_decode_str(value).decode_utf8().is_err())
+        {
+            return Err(NotUtf8);
         }
         Ok(Self { pattern, spans })
     }
@@ -83,6 +95,58 @@ impl Matched {
             matched: self,
         }
     }
+
+    /// The names and the decoded values, of the path that was matched.
+    pub(crate) fn pairs<'a>(&self, path: &'a str) -> ParamPairs<'a> {
+        ParamPairs {
+            path,
+            names: self.pattern.names.iter(),
+            spans: self.spans,
+            next: 0,
+        }
+    }
+}
+
+/// What [`Matched::pairs`] gives.
+#[derive(Debug, Clone)]
+pub(crate) struct ParamPairs<'a> {
+    path: &'a str,
+    names: std::slice::Iter<'static, &'static str>,
+    spans: Spans,
+    next: usize,
+}
+
+impl<'a> Iterator for ParamPairs<'a> {
+    type Item = (&'static str, Cow<'a, str>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let name = self.names.next()?;
+        let raw = self.spans.get(self.next)?.of(self.path)?;
+        self.next += 1;
+        Some((name, decoded(raw)?))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.names.size_hint()
+    }
+}
+
+impl ExactSizeIterator for ParamPairs<'_> {}
+
+/// Nearly no value is encoded, and a plain loop is less than what a searcher needs to begin.
+#[inline]
+fn is_encoded(value: &str) -> bool {
+    value.bytes().any(|byte| byte == b'%')
+}
+
+#[inline]
+fn decoded(raw: &str) -> Option<Cow<'_, str>> {
+    if is_encoded(raw) {
+        return percent_decode_str(raw).decode_utf8().ok();
+    }
+    Some(Cow::Borrowed(raw))
 }
 
 impl Params {
@@ -120,24 +184,14 @@ impl Params {
     /// All parameters in the order of the path: names and decoded values.
     pub fn iter(&self) -> ParamIter<'_> {
         ParamIter {
-            params: self,
-            next: 0,
-            names: self.pattern(),
+            pairs: self.matched.pairs(self.scope.path()),
         }
     }
 
     /// The pattern of the route that matched, as it was written.
     #[must_use]
     pub const fn pattern(&self) -> &'static str {
-        self.matched.pattern
-    }
-
-    fn value(&self, n: usize) -> Option<Cow<'_, str>> {
-        let span = self.matched.spans.get(n)?;
-        let path = self.scope.path();
-        // A path without the slash of its pattern is shorter than what was matched.
-        let raw = path.get(span.start as usize..(span.end as usize).min(path.len()))?;
-        percent_decode_str(raw).decode_utf8().ok()
+        self.matched.pattern.text
     }
 }
 
@@ -159,20 +213,14 @@ impl<'a> IntoIterator for &'a Params {
 /// The iterator of [`Params::iter`].
 #[derive(Debug, Clone)]
 pub struct ParamIter<'a> {
-    params: &'a Params,
-    next: usize,
-    /// What is left of the pattern.
-    names: &'static str,
+    pairs: ParamPairs<'a>,
 }
 
 impl<'a> Iterator for ParamIter<'a> {
     type Item = (&'static str, Cow<'a, str>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let name = pattern::next_name(&mut self.names)?;
-        let value = self.params.value(self.next)?;
-        self.next += 1;
-        Some((name, value))
+        self.pairs.next()
     }
 }
 

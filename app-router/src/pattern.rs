@@ -1,6 +1,8 @@
 //! What a route's pattern may be, and what is read from it: its parameters' names and its form on the wire.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
@@ -58,6 +60,27 @@ pub(crate) fn prefix_on_the_wire(prefix: &'static str) -> Result<Cow<'static, st
     on_the_wire(prefix)
 }
 
+/// A pattern, and the names of its parameters in order.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    pub(crate) text: &'static str,
+    pub(crate) names: Box<[&'static str]>,
+}
+
+/// What is known of a pattern. Kept for as long as the process lives, as the pattern itself is: once, however many routers have
+/// it.
+pub(crate) fn known(text: &'static str) -> &'static Pattern {
+    static KNOWN: Mutex<Option<HashMap<&str, &Pattern>>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known
+        .get_or_insert_default()
+        .entry(text)
+        .or_insert_with(|| {
+            let names = names(text).collect();
+            Box::leak(Box::new(Pattern { text, names }))
+        })
+}
+
 /// The names of a pattern's parameters, in order; that of a catch-all without its `*`.
 pub(crate) fn names(pattern: &'static str) -> impl Iterator<Item = &'static str> {
     let mut rest = pattern;
@@ -65,7 +88,7 @@ pub(crate) fn names(pattern: &'static str) -> impl Iterator<Item = &'static str>
 }
 
 /// The next parameter's name in the rest of a pattern, which becomes what follows it.
-pub(crate) fn next_name(rest: &mut &'static str) -> Option<&'static str> {
+fn next_name(rest: &mut &'static str) -> Option<&'static str> {
     loop {
         // Patterns are short: a plain loop is less than what a searcher needs to begin.
         let open = rest.bytes().position(|byte| byte == b'{')?;

@@ -1,5 +1,6 @@
 //! What a handler may return: text, bytes, JSON, pages, redirects, a status, a stream, or an error.
 
+mod json;
 mod kinds;
 
 use std::fmt;
@@ -175,6 +176,19 @@ impl Reply {
         }
     }
 
+    /// The response of a reply that is whole; of another one its head.
+    #[inline]
+    pub(crate) fn into_response(self) -> Response {
+        match self.body {
+            Body::Whole(body) => whole(self.head, body),
+            Body::Stream(_) | Body::Trailing(..) => self.head.into(),
+        }
+    }
+
+    pub(crate) const fn is_whole(&self) -> bool {
+        matches!(self.body, Body::Whole(_))
+    }
+
     async fn send(self, scope: &Scope, responder: Responder) -> Result<Done, AppError> {
         match self.body {
             Body::Whole(body) => responder.respond(whole(self.head, body)).await,
@@ -194,6 +208,7 @@ impl Reply {
     }
 }
 
+#[inline]
 fn whole(head: ResponseHead, body: Bytes) -> Response {
     let mut response = Response::from(head);
     response.body = body;
@@ -216,6 +231,7 @@ pub(crate) async fn answer(
 }
 
 impl From<Response> for Reply {
+    #[inline]
     fn from(response: Response) -> Self {
         Self {
             head: response.head,

@@ -8,7 +8,7 @@ use gateway_spec::{AppError, RequestBody, Scope};
 use crate::after::Afterwards;
 use crate::call::Env;
 use crate::depends::Resolved;
-use crate::params::Matched;
+use crate::params::{Matched, ParamPairs};
 use crate::urls::Names;
 use crate::{Extract, Operation, Params};
 
@@ -28,6 +28,7 @@ pub struct RequestParts {
 }
 
 impl RequestParts {
+    #[inline]
     pub(crate) fn new(
         scope: Scope,
         matched: Matched,
@@ -57,6 +58,11 @@ impl RequestParts {
     #[must_use]
     pub fn params(&self) -> Params {
         self.matched.of(&self.scope)
+    }
+
+    /// The same as pairs, without a handle of their own.
+    pub(crate) fn param_pairs(&self) -> ParamPairs<'_> {
+        self.matched.pairs(self.scope.path())
     }
 
     pub(crate) fn names(&self) -> &Names {
@@ -91,6 +97,18 @@ impl RequestParts {
     /// Where work for later is noted; made on first use.
     pub(crate) fn after(&self) -> &Arc<Afterwards> {
         self.after.get_or_init(Arc::default)
+    }
+
+    /// The same where nobody else can be at it; and the work that was noted.
+    #[inline]
+    pub(crate) fn end_extraction(&mut self) -> Option<Arc<Afterwards>> {
+        drop(
+            self.body
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        self.after.take()
     }
 
     /// The scope, the body if nobody took it, and the work that was noted.

@@ -17,21 +17,25 @@ use crate::call::{About, Env};
 use crate::depends::Graph;
 use crate::error::Name;
 use crate::handler::{Endpoint, SocketEndpoint};
-use crate::params::Matched;
+use crate::params::{Matched, Spans};
+use crate::pattern::Pattern;
 use crate::route::Docs;
+use crate::tree::Tree;
 use crate::urls::Names;
-use crate::{Operation, Provider, Rejection, RouterError, Slashes, UrlError, blocking, lifespan};
+use crate::{
+    Operation, Provider, Rejection, RouterError, Slashes, UrlError, blocking, lifespan, pattern,
+};
 
 /// The application that a [`Router`](crate::Router) builds.
 ///
-/// A request costs one look-up in a radix tree and one allocation, the handler's future (two where a path has more than
+/// A request costs one look-up in a tree of segments and one allocation, the handler's future (two where a path has more than
 /// three parameters, and what its arguments need). Its label is the route's pattern, behind the path that the router
 /// itself is mounted at.
 ///
 /// A lifespan is refused if there is nothing to start: no mount, no handler that blocks, and no function of the
 /// router's own.
 pub struct Routes {
-    tree: matchit::Router<usize>,
+    tree: Tree,
     routes: Vec<Route>,
     mounts: Vec<Mount>,
     own_life: Option<BoxApplication>,
@@ -43,7 +47,7 @@ pub struct Routes {
 
 /// What a router was built of.
 pub(crate) struct Parts {
-    pub(crate) tree: matchit::Router<usize>,
+    pub(crate) tree: Tree,
     pub(crate) routes: Vec<Route>,
     pub(crate) names: Names,
     pub(crate) mounts: Vec<Mount>,
@@ -147,6 +151,7 @@ impl Routes {
         &self.providers
     }
 
+    #[inline]
     fn find(&self, scope: &Scope) -> Found<'_> {
         if let Some(found) = self.at(scope, scope.path()) {
             return found;
@@ -159,14 +164,19 @@ impl Routes {
         }
     }
 
+    #[inline]
     fn at(&self, scope: &Scope, path: &str) -> Option<Found<'_>> {
-        let found = self.tree.at(path).ok()?;
-        let route = &self.routes[*found.value];
-        set_label(scope, route.pattern);
-        Some(match Matched::new(path, route.pattern, &found.params) {
+        let mut spans = Spans::default();
+        let route = &self.routes[self.tree.find(path, &mut spans)?];
+        set_label(scope, route.pattern.text);
+        Some(match Matched::new(path, route.pattern, spans) {
             Ok(matched) => Found::Route(route, matched),
             Err(_) => Found::NotUtf8,
         })
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.tree.find(path, &mut Spans::default()).is_some()
     }
 
     /// What is at the path with a slash more or less at its end.
@@ -183,7 +193,7 @@ impl Routes {
             Slashes::Ignore => self.at(scope, &other).unwrap_or(Found::Nothing),
             // As an address, a path that begins with two slashes is another host's; browsers take `\` for one.
             _ if is_another_hosts(scope.uri.path()) => Found::Nothing,
-            _ if self.tree.at(&other).is_ok() => Found::Elsewhere,
+            _ if self.has(&other) => Found::Elsewhere,
             _ => Found::Nothing,
         }
     }
@@ -264,7 +274,7 @@ impl Application for Routes {
 
 impl fmt::Debug for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let routes = self.routes.iter().map(|route| route.pattern);
+        let routes = self.routes.iter().map(|route| route.pattern.text);
         let mounts = self.mounts.iter().map(|mount| mount.prefix);
         f.debug_list().entries(routes).entries(mounts).finish()
     }
@@ -310,7 +320,7 @@ fn elsewhere(scope: &Scope) -> Response {
 
 /// All that is served under one pattern.
 pub(crate) struct Route {
-    pub(crate) pattern: &'static str,
+    pub(crate) pattern: &'static Pattern,
     pub(crate) methods: Vec<(Method, Served<Endpoint>)>,
     pub(crate) socket: Option<Served<SocketEndpoint>>,
     /// Whether a thread of the pool may be needed.
@@ -332,7 +342,7 @@ type Added = &'static Location<'static>;
 impl Route {
     pub(crate) fn new(pattern: &'static str) -> Self {
         Self {
-            pattern,
+            pattern: pattern::known(pattern),
             methods: Vec::new(),
             socket: None,
             blocks: false,
@@ -366,7 +376,7 @@ impl Route {
 
     /// Plans anew what has to be made for its handlers.
     fn learn(&mut self, providers: &Graph) -> Result<(), RouterError> {
-        let pattern = self.pattern;
+        let pattern = self.pattern.text;
         let mut blocks = false;
         let mut learn =
             |what: &str, added, describe: fn(&mut Operation), docs: &Docs, about: &mut About| {

@@ -8,9 +8,9 @@ mod check;
 mod pattern;
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::hash::{Hash as _, Hasher};
 use std::ops::RangeInclusive;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::OnceLock;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
@@ -22,18 +22,61 @@ use crate::{Issue, Part};
 
 /// What is known of the schema of a type as it is read, made once. As many are kept as the program has types that
 /// requests are read into.
-pub(crate) fn of<T: JsonSchema + 'static>() -> Arc<Known> {
-    static KNOWN: OnceLock<RwLock<HashMap<TypeId, Arc<Known>>>> = OnceLock::new();
-    let all = KNOWN.get_or_init(RwLock::default);
+pub(crate) fn of<T: JsonSchema + 'static>() -> &'static Known {
+    static KNOWN: [Types; TYPES] = [const { Types(OnceLock::new()) }; TYPES];
     let id = TypeId::of::<T>();
-    if let Some(known) = all.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
-        return Arc::clone(known);
+    let mut types = &KNOWN[hash(id) % TYPES];
+    loop {
+        let entry = types.0.get_or_init(|| {
+            Box::new(Entry {
+                id,
+                known: Known::new(SchemaGenerator::default().into_root_schema_for::<T>()),
+                next: Types(OnceLock::new()),
+            })
+        });
+        if entry.id == id {
+            return &entry.known;
+        }
+        types = &entry.next;
     }
-    let known = Arc::new(Known::new(
-        SchemaGenerator::default().into_root_schema_for::<T>(),
-    ));
-    let mut all = all.write().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(all.entry(id).or_insert(known))
+}
+
+/// More than most programs have types, so that a look-up is seldom more than one comparison.
+const TYPES: usize = 256;
+
+/// Types that share a place, the next behind the one that came before it. Each request asks for some, so no lock is taken to read it.
+struct Types(OnceLock<Box<Entry>>);
+
+struct Entry {
+    id: TypeId,
+    known: Known,
+    next: Types,
+}
+
+/// A type's id is a hash already.
+fn hash(id: TypeId) -> usize {
+    #[derive(Default)]
+    struct Same(u64);
+
+    impl Hasher for Same {
+        fn write(&mut self, bytes: &[u8]) {
+            for &byte in bytes {
+                self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+            }
+        }
+
+        fn write_u64(&mut self, part: u64) {
+            self.0 ^= part;
+        }
+
+        fn finish(&self) -> u64 {
+            self.0
+        }
+    }
+
+    let mut hasher = Same::default();
+    id.hash(&mut hasher);
+    hasher.finish() as usize
 }
 
 /// A schema, and what is made of it once.
@@ -74,7 +117,7 @@ pub(crate) fn out_of_bounds<T: JsonSchema + 'static>(
     if !known.has_bounds {
         return Vec::new();
     }
-    let mut found = issues(&known, &value(&known.schema), part, written);
+    let mut found = issues(known, &value(&known.schema), part, written);
     // Serde took the value. What else a schema says, such as the name of a field that has another beside it, is not the
     // whole truth.
     found.retain(|issue| BOUNDS.contains(&issue.kind()));

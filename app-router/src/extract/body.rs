@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::json::unsupported;
-use super::values::read;
+use super::values::read_urlencoded;
 use crate::{Extract, Issue, Operation, Part, Rejection, RequestParts};
 
 /// The whole body, if it is not larger than the route allows.
@@ -188,7 +188,7 @@ async fn form(request: &RequestParts) -> Result<Bytes, AppError> {
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Form<T> {
     async fn extract(request: &RequestParts) -> Result<Self, AppError> {
         let body = form(request).await?;
-        read(Part::Body, || form_urlencoded::parse(&body)).map(Self)
+        read_urlencoded(Part::Body, &String::from_utf8_lossy(&body)).map(Self)
     }
 
     fn describe(operation: &mut Operation) {

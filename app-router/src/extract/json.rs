@@ -82,7 +82,7 @@ fn refuse<T: DeserializeOwned + JsonSchema + 'static>(
         return malformed(error);
     }
     let schema = schema::of::<T>();
-    let found = schema::issues(&schema, &value, Part::Body, Written::Json);
+    let found = schema::issues(schema, &value, Part::Body, Written::Json);
     if found.is_empty() {
         return at_its_place::<T>(body);
     }

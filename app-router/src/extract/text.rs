@@ -3,6 +3,7 @@
 //! Each value is parsed as what the type asks for. A name that comes several times is a list.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::value::{Error, MapDeserializer, SeqDeserializer};
@@ -12,6 +13,8 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use crate::params::ParamPairs;
+
 /// Pairs in the order in which they came.
 pub(crate) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
@@ -20,36 +23,57 @@ pub(crate) fn named<'de, T: Deserialize<'de>>(pairs: Pairs<'de>) -> Result<T, Er
     T::deserialize(MapDeserializer::new(grouped(pairs).into_iter()))
 }
 
-/// One value, a tuple in the order of the pairs, or a struct or a map by their names.
-pub(crate) fn positional<'de, T: Deserialize<'de>>(pairs: Pairs<'de>) -> Result<T, Error> {
-    T::deserialize(Positional(pairs))
+/// One value, a tuple in the order of the parameters, or a struct or a map by their names.
+pub(crate) fn positional<'de, T: Deserialize<'de>>(params: ParamPairs<'de>) -> Result<T, Error> {
+    T::deserialize(Positional(params))
 }
 
-/// The pairs by name, in the order in which the names first came.
-fn grouped(pairs: Pairs<'_>) -> Vec<(Cow<'_, str>, Values<'_>)> {
-    let mut groups: Vec<(Cow<'_, str>, Values<'_>)> = Vec::with_capacity(pairs.len());
+/// The values of one name, when all were collected.
+type Collected<'a> = Values<'a, std::vec::IntoIter<Cow<'a, str>>>;
+
+/// The pairs by name, in the order in which the names first came. Each name is looked up, as a client can send thousands.
+fn grouped(pairs: Pairs<'_>) -> Vec<(Cow<'_, str>, Collected<'_>)> {
+    let mut groups = Vec::with_capacity(pairs.len());
+    let mut places: HashMap<Cow<'_, str>, usize> = HashMap::with_capacity(pairs.len());
     for (name, value) in pairs {
-        match groups.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, values)) => values.0.push(value),
-            None => groups.push((name, Values(vec![value]))),
+        match places.get(&name) {
+            Some(place) => {
+                let (_, _, others): &mut (_, _, Vec<_>) = &mut groups[*place];
+                others.push(value);
+            }
+            None => {
+                places.insert(name.clone(), groups.len());
+                groups.push((name, value, Vec::new()));
+            }
         }
     }
+    let values = |first, others: Vec<_>| Values {
+        first,
+        others: others.into_iter(),
+    };
     groups
+        .into_iter()
+        .map(|(name, first, others)| (name, values(first, others)))
+        .collect()
 }
 
-/// The values of one name.
-struct Values<'a>(Vec<Cow<'a, str>>);
+/// The values of one name: the first, and those after it.
+pub(super) struct Values<'a, I> {
+    pub(super) first: Cow<'a, str>,
+    pub(super) others: I,
+}
 
-impl<'de> Values<'de> {
+impl<'de, I: Iterator<Item = Cow<'de, str>>> Values<'de, I> {
+    #[inline]
     fn one(mut self) -> Result<Value<'de>, Error> {
-        match (self.0.pop(), self.0.is_empty()) {
-            (Some(value), true) => Ok(Value(value)),
-            _ => Err(Error::custom("is given more than once")),
+        match self.others.next() {
+            None => Ok(Value(self.first)),
+            Some(_) => Err(Error::custom("is given more than once")),
         }
     }
 }
 
-impl<'de> IntoDeserializer<'de> for Values<'de> {
+impl<'de, I: Iterator<Item = Cow<'de, str>> + Clone> IntoDeserializer<'de> for Values<'de, I> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -58,7 +82,7 @@ impl<'de> IntoDeserializer<'de> for Values<'de> {
 }
 
 /// One value.
-struct Value<'a>(Cow<'a, str>);
+pub(super) struct Value<'a>(pub(super) Cow<'a, str>);
 
 impl<'de> IntoDeserializer<'de> for Value<'de> {
     type Deserializer = Self;
@@ -157,7 +181,7 @@ impl<'de> EnumAccess<'de> for Value<'de> {
     }
 }
 
-struct Unit;
+pub(super) struct Unit;
 
 impl<'de> VariantAccess<'de> for Unit {
     type Error = Error;
@@ -191,11 +215,12 @@ macro_rules! of_one {
     )*};
 }
 
-impl<'de> Deserializer<'de> for Values<'de> {
+impl<'de, I: Iterator<Item = Cow<'de, str>> + Clone> Deserializer<'de> for Values<'de, I> {
     type Error = Error;
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_seq(SeqDeserializer::new(self.0.into_iter().map(Value)))
+        let values = std::iter::once(self.first).chain(self.others);
+        visitor.visit_seq(SeqDeserializer::new(values.map(Value)))
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -216,9 +241,10 @@ impl<'de> Deserializer<'de> for Values<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match &self.0[..] {
-            [value] if value.is_empty() => visitor.visit_none(),
-            _ => visitor.visit_some(self),
+        if self.first.is_empty() && self.others.clone().next().is_none() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
         }
     }
 
@@ -271,12 +297,12 @@ impl<'de> Deserializer<'de> for Values<'de> {
 }
 
 /// Pairs whose order has a meaning.
-struct Positional<'a>(Pairs<'a>);
+struct Positional<'a>(ParamPairs<'a>);
 
 impl<'de> Positional<'de> {
     fn one(mut self) -> Result<Value<'de>, Error> {
-        match (self.0.pop(), self.0.is_empty()) {
-            (Some((_, value)), true) => Ok(Value(value)),
+        match (self.0.next(), self.0.len()) {
+            (Some((_, value)), 0) => Ok(Value(value)),
             _ => Err(Error::custom(
                 "the route has several parameters: take a tuple or a struct",
             )),
@@ -288,9 +314,7 @@ impl<'de> Deserializer<'de> for Positional<'de> {
     type Error = Error;
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_seq(SeqDeserializer::new(
-            self.0.into_iter().map(|(_, value)| Value(value)),
-        ))
+        visitor.visit_seq(SeqDeserializer::new(self.0.map(|(_, value)| Value(value))))
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
@@ -314,7 +338,7 @@ impl<'de> Deserializer<'de> for Positional<'de> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_map(MapDeserializer::new(
-            self.0.into_iter().map(|(name, value)| (name, Value(value))),
+            self.0.map(|(name, value)| (name, Value(value))),
         ))
     }
 

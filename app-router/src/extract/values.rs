@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::text::{self, Pairs};
+use super::urlencoded;
 use crate::schema::{self, Written};
 use crate::{Extract, Issue, Operation, Params, Part, Rejection, RequestParts, Step};
 
@@ -113,18 +114,16 @@ pub struct Cookies<T>(pub T);
 
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Path<T> {
     async fn extract(request: &RequestParts) -> Result<Self, AppError> {
-        let params = request.params();
-        let pairs: Pairs<'_> = params
-            .iter()
-            .map(|(name, value)| (name.into(), value))
-            .collect();
-        match text::positional(pairs) {
+        match text::positional(request.param_pairs()) {
             Ok(value) => {
-                let as_json = |schema: &Schema| path_of(&params, schema.as_value());
+                let as_json = |schema: &Schema| path_of(request.param_pairs(), schema.as_value());
                 let found = schema::out_of_bounds::<T>(Part::Path, Written::Text, as_json);
-                refuse_any(by_name(found, &params)).map(|()| Self(value))
+                if !found.is_empty() {
+                    refuse_any(by_name(found, &request.params()))?;
+                }
+                Ok(Self(value))
             }
-            Err(error) => Err(refuse_path::<T>(&params, &error)),
+            Err(error) => Err(refuse_path::<T>(&request.params(), &error)),
         }
     }
 
@@ -134,12 +133,14 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Path<T> {
 }
 
 /// The parameters as JSON: an object, a list or one value, as the schema has it.
-fn path_of(params: &Params, schema: &Value) -> Value {
-    let mut values = params.iter().map(|(_, value)| Value::from(value));
+fn path_of<'a>(
+    params: impl Iterator<Item = (&'static str, Cow<'a, str>)>,
+    schema: &Value,
+) -> Value {
     if schema.get("properties").is_some() {
-        let pairs = params.iter().map(|(name, value)| (name.into(), value));
-        return value_of(pairs, schema);
+        return value_of(params.map(|(name, value)| (name.into(), value)), schema);
     }
+    let mut values = params.map(|(_, value)| Value::from(value));
     match values.next() {
         Some(value) if schema.get("prefixItems").is_none() => value,
         first => first.into_iter().chain(values).collect(),
@@ -165,8 +166,8 @@ fn by_name(found: Vec<Issue>, params: &Params) -> Vec<Issue> {
 #[cold]
 fn refuse_path<T: JsonSchema + 'static>(params: &Params, error: &dyn Display) -> AppError {
     let schema = schema::of::<T>();
-    let value = path_of(params, schema.as_value());
-    let found = schema::issues(&schema, &value, Part::Path, Written::Text);
+    let value = path_of(params.iter(), schema.as_value());
+    let found = schema::issues(schema, &value, Part::Path, Written::Text);
     let mut found = by_name(found, params);
     if found.is_empty() {
         let unknown = Issue::at(Part::Path, Vec::new(), "value", error.to_string());
@@ -178,7 +179,7 @@ fn refuse_path<T: JsonSchema + 'static>(params: &Params, error: &dyn Display) ->
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Query<T> {
     async fn extract(request: &RequestParts) -> Result<Self, AppError> {
         let query = request.scope().query().unwrap_or_default();
-        read(Part::Query, || form_urlencoded::parse(query.as_bytes())).map(Self)
+        read_urlencoded(Part::Query, query).map(Self)
     }
 
     fn describe(operation: &mut Operation) {
@@ -252,12 +253,34 @@ pub(crate) fn cookies(
 }
 
 /// The value that pairs are, or everything that is wrong with them.
-pub(super) fn read<'a, T, I>(part: Part, pairs: impl Fn() -> I) -> Result<T, AppError>
+fn read<'a, T, I>(part: Part, pairs: impl Fn() -> I) -> Result<T, AppError>
 where
     T: DeserializeOwned + JsonSchema + 'static,
     I: Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
 {
-    match text::named(pairs().collect()) {
+    checked(text::named(pairs().collect()), part, pairs)
+}
+
+/// The same of a query or a form.
+pub(super) fn read_urlencoded<T>(part: Part, text: &str) -> Result<T, AppError>
+where
+    T: DeserializeOwned + JsonSchema + 'static,
+{
+    checked(urlencoded::named(text), part, || {
+        form_urlencoded::parse(text.as_bytes())
+    })
+}
+
+fn checked<'a, T, I>(
+    read: Result<T, serde::de::value::Error>,
+    part: Part,
+    pairs: impl Fn() -> I,
+) -> Result<T, AppError>
+where
+    T: JsonSchema + 'static,
+    I: Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+{
+    match read {
         Ok(value) => {
             let as_json = |schema: &Schema| value_of(pairs(), schema.as_value());
             refuse_any(schema::out_of_bounds::<T>(part, Written::Text, as_json)).map(|()| value)
@@ -285,7 +308,7 @@ fn refuse<'a, T: JsonSchema + 'static>(
 ) -> AppError {
     let schema = schema::of::<T>();
     let value = value_of(pairs, schema.as_value());
-    let found = schema::issues(&schema, &value, part, Written::Text);
+    let found = schema::issues(schema, &value, part, Written::Text);
     rejection(found, part, error)
 }
 

@@ -95,7 +95,7 @@ struct Writing<'a> {
 
 impl Writing<'_> {
     fn route(&mut self, route: &Route) {
-        let path = template(route.pattern);
+        let path = template(route.pattern.text);
         let providers = self.routes.providers();
         for (method, served) in &route.methods {
             // What a path item has no place for is left out.
@@ -107,7 +107,7 @@ impl Writing<'_> {
                 providers.describe(&served.about.plan, about);
             });
             let endpoint = &served.endpoint;
-            let mut value = self.value(route.pattern, method, &endpoint.docs, operation);
+            let mut value = self.value(route.pattern.text, method, &endpoint.docs, operation);
             if value.get("summary").is_none()
                 && let Some(summary) = in_words(endpoint.function)
             {
@@ -129,7 +129,7 @@ impl Writing<'_> {
                 providers.describe(&served.about.plan, about);
             });
             let mut value = self.value(
-                route.pattern,
+                route.pattern.text,
                 &Method::GET,
                 &served.endpoint.docs,
                 operation,

@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::json;
 use crate::operation::reason;
 use crate::{IntoReply, Operation, Reply};
 
@@ -140,7 +141,7 @@ impl IntoReply for Redirect {
 
 impl<T: Serialize + JsonSchema> IntoReply for Json<T> {
     fn into_reply(self) -> Result<Reply, AppError> {
-        Ok(Response::typed("application/json", serde_json::to_vec(&self.0)?).into())
+        Ok(Response::typed("application/json", json::written(&self.0)?).into())
     }
 
     fn describe(operation: &mut Operation) {

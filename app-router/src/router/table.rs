@@ -9,12 +9,15 @@ use crate::call::About;
 use crate::depends::Graph;
 use crate::error::Name;
 use crate::routes::{Route, Served};
+use crate::tree::Tree;
 use crate::urls::Names;
 use crate::{RouterError, pattern};
 
 /// The routes added so far.
 pub(super) struct Table {
-    pub(super) tree: matchit::Router<usize>,
+    pub(super) tree: Tree,
+    /// The same patterns, in the tree that says which of them could stand for the same path.
+    conflicts: matchit::Router<usize>,
     pub(super) routes: Vec<Route>,
     pub(super) names: Names,
     /// What errors call each of the routes.
@@ -27,7 +30,8 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn new(body_limit: usize) -> Self {
         Self {
-            tree: matchit::Router::new(),
+            tree: Tree::new(),
+            conflicts: matchit::Router::new(),
             routes: Vec::new(),
             names: Names::default(),
             known: Vec::new(),
@@ -44,6 +48,7 @@ impl Table {
             Some(index) => *index,
             None => {
                 let index = self.insert(&pattern, name)?;
+                self.tree.add(&pattern::pieces(entry.pattern), index);
                 self.routes.push(Route::new(entry.pattern));
                 self.by_pattern.insert(pattern.into_owned(), index);
                 index
@@ -100,7 +105,7 @@ impl Table {
 
     fn insert(&mut self, pattern: &str, name: Name<'_>) -> Result<usize, RouterError> {
         let index = self.routes.len();
-        self.tree
+        self.conflicts
             .insert(pattern, index)
             .map_err(|error| match error {
                 InsertError::Conflict { with } => match self.rival(pattern) {

@@ -6,10 +6,13 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use gateway_spec::{
-    Abort, Application, Capabilities, Connection, ConnectionInfo, Gone, GoneSignal, Http,
-    HttpReceive, HttpScope, HttpSend, HttpTransport, Scope, SendError, Signal,
+    Abort, Application, BodyLength, Capabilities, Connection, ConnectionInfo, Gone, GoneSignal,
+    Http, HttpReceive, HttpScope, HttpSend, HttpTransport, Scope, SendError, Signal,
 };
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method};
 
 /// Calls applications over a [`Sink`].
 ///
@@ -44,6 +47,25 @@ impl Caller {
         }
     }
 
+    /// The same by `POST`, with a body that is there at once.
+    ///
+    /// # Panics
+    ///
+    /// If the type is not visible ASCII.
+    #[must_use]
+    pub fn posting(mut self, content_type: &'static str, body: &'static str) -> Self {
+        let scope = self.scope.edit();
+        scope.method = Method::POST;
+        scope.body = BodyLength::Known(body.len() as u64);
+        let content_type = HeaderValue::from_static(content_type);
+        scope.headers.append(CONTENT_TYPE, content_type);
+        self.transport = Arc::new(Sink {
+            body: Some(Bytes::from_static(body.as_bytes())),
+            ..Sink::default()
+        });
+        self
+    }
+
     /// One call.
     ///
     /// # Panics
@@ -61,7 +83,8 @@ impl Caller {
     }
 }
 
-/// A transport that counts what it is sent, behind the lock that a server's has.
+/// A transport that counts what it is sent, behind the lock that a server's has. It has nothing to receive, unless each of
+/// its calls has the same body.
 ///
 /// # Examples
 ///
@@ -74,11 +97,18 @@ impl Caller {
 #[derive(Debug, Default)]
 pub struct Sink {
     bytes: Mutex<usize>,
+    body: Option<Bytes>,
 }
 
 impl HttpTransport for Sink {
     fn poll_receive(&self, _: &mut Context<'_>) -> Poll<HttpReceive> {
-        Poll::Pending
+        match &self.body {
+            Some(body) => Poll::Ready(HttpReceive::Body {
+                bytes: body.clone(),
+                more: false,
+            }),
+            None => Poll::Pending,
+        }
     }
 
     fn stop_receiving(&self) {}

@@ -1,5 +1,9 @@
 //! axum as its guide writes it, on a current-thread runtime and a listener a worker.
+//!
+//! With `--mode json-N` and `--mode body-N` it is what `bench/router` is at that step, in so many routes.
 #![forbid(unsafe_code)]
+
+mod routes;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -54,15 +58,19 @@ fn app() -> Router {
         .route("/ws", get(echo))
 }
 
-async fn serve(port: u16) {
+async fn serve(app: Router, port: u16) {
     let listener = tokio::net::TcpListener::from_std(listener(port)).expect("a listener");
     let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap_or_default());
-    axum::serve(listener, app())
+    axum::serve(listener, app)
         .await
         .expect("it serves for ever");
 }
 
 fn main() {
     let args = args();
-    per_runtime(args.workers, move || serve(args.port));
+    let app = match args.mode.split_once('-') {
+        Some((step, count)) => routes::app(step, count.parse().expect("a number of routes")),
+        None => app(),
+    };
+    per_runtime(args.workers, move || serve(app.clone(), args.port));
 }
