@@ -3,6 +3,7 @@
 //! Everything that asks Redis runs on one thread with a runtime of its own, so that it outlives the worker that asked.
 
 mod keys;
+mod line;
 mod rooms;
 mod steps;
 mod wire;
@@ -13,7 +14,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisError};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +26,7 @@ use crate::protocol::Draft;
 use crate::refusal::Refusal;
 use crate::room::Receipt;
 use crate::store::StoreError;
+use line::Line;
 use rooms::{Coming, Node};
 use steps::Steps;
 
@@ -42,7 +43,8 @@ const COMINGS: usize = 16_384;
 ///
 /// A message is acknowledged after Redis has it, so Redis must keep what it has: start it with `--appendonly yes
 /// --appendfsync always`. After a lost connection each room is read on from where it was; a room for which that is not
-/// possible ends its connections with 4009, and they resume.
+/// possible, or not within 10 s, ends its connections with 4009, and they resume. A connection that breaks without a word is
+/// taken for lost after 8 s at most.
 ///
 /// # Examples
 ///
@@ -93,16 +95,12 @@ impl RedisBus {
             .enable_all()
             .build()
             .map_err(|error| RedisBusError(error.into()))?;
-        let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(ANSWER_WITHIN))
-            .set_connection_timeout(Some(ANSWER_WITHIN))
-            .set_max_delay(RETRY);
-        let connection = {
+        let line = {
             let _inside = runtime.enter();
-            ConnectionManager::new_lazy_with_config(client.clone(), config)?
+            Line::new(client.clone())?
         };
         let name: Arc<str> = format!("{:016x}", fastrand::u64(..)).into();
-        let steps = Steps::new(connection, name);
+        let steps = Steps::new(line, name);
         let (comings, to_come) = mpsc::channel(COMINGS);
         let (subscriptions, wishes) = mpsc::unbounded_channel();
         let node = Arc::new(Node::new(steps.clone(), subscriptions, comings.clone()));
@@ -219,7 +217,11 @@ impl Bus for RedisBus {
         if self.comings.send(coming).await.is_err() {
             return Err(Refusal::Store);
         }
-        entered.await.unwrap_or(Err(Refusal::Store))
+        // Before their turn come others, whom a Redis that is away lets wait as well. Who is let in too late leaves again.
+        match tokio::time::timeout(ANSWER_WITHIN, entered).await {
+            Ok(Ok(entered)) => entered,
+            _ => Err(Refusal::Store),
+        }
     }
 
     fn exit(&self, room: &RoomName, user: UserId) {

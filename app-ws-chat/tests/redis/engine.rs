@@ -68,7 +68,7 @@ impl Engine {
         self.restart();
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         Path::new(&self.directory).join("redis.sock")
     }
 }

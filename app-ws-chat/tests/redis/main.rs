@@ -13,3 +13,5 @@ mod nodes;
 #[path = "../process/program.rs"]
 #[expect(dead_code, reason = "nodes on Redis keep no file")]
 mod program;
+mod relay;
+mod silence;

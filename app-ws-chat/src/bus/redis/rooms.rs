@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use redis::aio::{PubSubSink, PubSubStream};
-use redis::{Client, RedisError};
+use redis::{Client, RedisError, Value};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::keys::{HOUSE, Keys};
 use super::steps::{LAST_LEASE, LEASE, State, Steps, Touched};
@@ -27,6 +27,16 @@ use crate::store::StoreError;
 const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
 const JITTER: Duration = Duration::from_secs(5);
 
+/// So often the connection for the news is asked whether it lives, since it has nothing to say while nobody speaks.
+const PING_EVERY: Duration = Duration::from_secs(5);
+
+/// How long those in a room may believe that they hear everything while nothing can be heard: longer than a Redis needs
+/// to start again. Then they are sent away, to come back to a node that hears.
+const DEAF_FOR: Duration = Duration::from_secs(10);
+
+/// Events that are kept while a room is read anew: seconds of a busy room. With more it is lost.
+const MEANWHILE: usize = 4_096;
+
 /// Users in one sign of life.
 const TOUCHED: usize = 500;
 
@@ -34,11 +44,19 @@ const TOUCHED: usize = 500;
 pub(super) struct Node {
     steps: Steps,
     rooms: Mutex<HashMap<RoomName, Arc<Mutex<Tracked>>>>,
-    house: Mutex<Option<(Arc<dyn Listener>, Rules)>>,
+    house: Mutex<Option<House>>,
     subscriptions: mpsc::UnboundedSender<Subscription>,
     comings: mpsc::Sender<Coming>,
     /// The news have stopped to come although there are some.
     deaf: Notify,
+}
+
+/// What is in force in all rooms.
+struct House {
+    listener: Arc<dyn Listener>,
+    rules: Rules,
+    /// Counts the rulings that were heard: rules that were read while one came may be older than it.
+    heard: u64,
 }
 
 /// A room that this node listens to.
@@ -49,6 +67,12 @@ struct Tracked {
     /// The last offset that was heard before that.
     early: Offset,
     seats: HashMap<UserId, (Nick, Rank)>,
+    /// Since when it cannot be followed.
+    behind: Option<Instant>,
+    /// Counts the readings, of which the last one counts, and what was heard of comings and goings since it began: what was
+    /// read may be older.
+    reading: u64,
+    meanwhile: Vec<Event>,
 }
 
 struct Known {
@@ -105,6 +129,9 @@ impl Node {
             known: None,
             early: Offset(0),
             seats: HashMap::new(),
+            behind: None,
+            reading: 0,
+            meanwhile: Vec::new(),
         }));
         lock(&self.rooms).insert(room.clone(), Arc::clone(&tracked));
         let opened = async {
@@ -141,11 +168,16 @@ impl Node {
         &self,
         listener: Arc<dyn Listener>,
     ) -> Result<Rules, StoreError> {
-        *lock(&self.house) = Some((listener, Rules::default()));
+        *lock(&self.house) = Some(House {
+            listener,
+            rules: Rules::default(),
+            heard: 0,
+        });
         self.subscribe(HOUSE).await?;
         let rules = self.steps.house().await?;
-        if let Some((_, known)) = &mut *lock(&self.house) {
-            known.clone_from(&rules);
+        if let Some(house) = &mut *lock(&self.house) {
+            let heard = std::mem::replace(&mut house.rules, rules.clone());
+            house.rules.absorb(heard);
         }
         Ok(rules)
     }
@@ -207,10 +239,34 @@ impl Node {
                     self.hear_all(sink, stream, &mut channels, &mut wishes)
                         .await
                 }
-                Err(error) => error,
+                Err(error) => {
+                    // Who waits for one of these is refused now, not when their time is over.
+                    while let Ok(wish) = wishes.try_recv() {
+                        wish.note(&mut channels);
+                    }
+                    error
+                }
             };
             say_that_it_is_away(&error);
+            self.lose_those_long_behind();
             sleep(RETRY.mul_f64(fastrand::f64())).await;
+        }
+    }
+
+    /// Gives up the rooms that could not be followed for too long.
+    fn lose_those_long_behind(&self) {
+        let now = Instant::now();
+        for (name, room) in self.all() {
+            let since = {
+                let mut room = lock(&room);
+                // One that is being opened has its own bounds.
+                room.known
+                    .is_some()
+                    .then(|| *room.behind.get_or_insert(now))
+            };
+            if since.is_some_and(|since| now - since >= DEAF_FOR) {
+                self.lose(&name, &room);
+            }
         }
     }
 
@@ -241,6 +297,7 @@ impl Node {
         channels: &mut HashSet<String>,
         wishes: &mut mpsc::UnboundedReceiver<Subscription>,
     ) -> StoreError {
+        let mut ping_at = Box::pin(sleep(PING_EVERY));
         loop {
             tokio::select! {
                 news = stream.next() => match news {
@@ -248,6 +305,13 @@ impl Node {
                     None => return StoreError::new("the connection for the news is closed"),
                 },
                 () = self.deaf.notified() => return StoreError::new("news were missed"),
+                () = &mut ping_at => {
+                    match timeout(ANSWER_WITHIN, sink.ping::<Value>()).await {
+                        Ok(Ok(_)) => ping_at.as_mut().reset(Instant::now() + PING_EVERY),
+                        Ok(Err(error)) => return StoreError::new(error),
+                        Err(_) => return StoreError::new("the connection for the news is dead"),
+                    }
+                }
                 Some(wish) = wishes.recv() => {
                     let change = change(&mut sink, channels, wish);
                     match timeout(ANSWER_WITHIN, change).await {
@@ -286,9 +350,10 @@ impl Node {
             return;
         };
         let listener = match &mut *lock(&self.house) {
-            Some((listener, rules)) => {
-                rules.apply(ruling.change());
-                Arc::clone(listener)
+            Some(house) => {
+                house.rules.apply(ruling.change());
+                house.heard += 1;
+                Arc::clone(&house.listener)
             }
             None => return,
         };
@@ -327,14 +392,20 @@ impl Node {
 
     /// Reads what was missed in a room.
     async fn catch_up(&self, name: &RoomName, room: &Arc<Mutex<Tracked>>) {
-        if lock(room).known.is_none() {
+        let Some(reading) = lock(room).begin_to_follow() else {
             // It is being read anyway.
             return;
-        }
-        let followed = match self.read(name).await {
-            Ok(state) => lock(room).follow(&state),
-            // The next connection tries again; if there is none, nobody is told anything anyway.
-            Err(_) => return self.deaf.notify_one(),
+        };
+        let read = self.read(name).await;
+        let followed = {
+            let mut room = lock(room);
+            match read {
+                // A later one is under way.
+                _ if room.reading != reading => return,
+                Ok(state) => room.follow(&state),
+                // The next connection tries again.
+                Err(_) => return self.deaf.notify_one(),
+            }
         };
         match followed {
             Some(lost) => self.sit_down_again(name, room, &lost).await,
@@ -343,25 +414,25 @@ impl Node {
     }
 
     async fn catch_up_in_the_house(&self) {
-        let Ok(rules) = self.steps.house().await else {
+        let Some(before) = lock(&self.house).as_ref().map(|house| house.heard) else {
             return;
         };
-        let changed = match &mut *lock(&self.house) {
-            Some((_, known)) if *known != rules => {
-                *known = rules;
-                true
-            }
-            _ => false,
+        let Ok(rules) = self.steps.house().await else {
+            return self.deaf.notify_one();
         };
-        if changed {
-            // A ban may be among what was missed: who comes again is asked again.
-            let house = lock(&self.house).clone();
-            if let Some((listener, rules)) = house {
-                listener.hear(Event::Rules(Box::new(rules)));
+        let listener = match &mut *lock(&self.house) {
+            // They may be older than what was heard.
+            Some(house) if house.heard != before => return self.deaf.notify_one(),
+            Some(house) if house.rules != rules => {
+                house.rules.clone_from(&rules);
+                Arc::clone(&house.listener)
             }
-            for (name, room) in self.all() {
-                self.lose(&name, &room);
-            }
+            _ => return,
+        };
+        // A ban may be among what was missed: who comes again is asked again.
+        listener.hear(Event::Rules(Box::new(rules)));
+        for (name, room) in self.all() {
+            self.lose(&name, &room);
         }
     }
 
@@ -394,6 +465,9 @@ impl Node {
                     rank,
                     done,
                 } => {
+                    if done.as_ref().is_some_and(oneshot::Sender::is_closed) {
+                        continue;
+                    }
                     let entered = self.enter(&room, user, &wish, rank).await;
                     if let Some(done) = done {
                         // Who asked may be gone; then they leave again.
@@ -484,6 +558,16 @@ fn say_that_it_is_away(error: &StoreError) {
     tracing::warn!(error, "the news from Redis stop for a moment");
 }
 
+impl Subscription {
+    /// Notes what is to be listened to on the next connection. Who asked is not told that it has begun.
+    fn note(self, channels: &mut HashSet<String>) {
+        match self {
+            Self::Begin(channel, _) => channels.insert(channel),
+            Self::End(channel) => channels.remove(&channel),
+        };
+    }
+}
+
 async fn change(
     sink: &mut PubSubSink,
     channels: &mut HashSet<String>,
@@ -520,13 +604,13 @@ impl Tracked {
     fn hear(&mut self, heard: Heard) -> Missed {
         let event = match heard {
             Heard::Said(epoch, message) => return self.hear_message(&epoch, message),
-            Heard::Came(who) => Event::Came(who),
+            Heard::Came(who) => return self.hear_of_people(Event::Came(who)),
             Heard::Left(who) => {
                 // Expelled, or taken away by mistake: only who is here sits here.
                 if !self.listener.has(who) {
                     self.seats.remove(&who);
                 }
-                Event::Left(who)
+                return self.hear_of_people(Event::Left(who));
             }
             Heard::Typing(who) => Event::Typing(who),
             Heard::Ruled(ruling) => {
@@ -536,6 +620,17 @@ impl Tracked {
                 Event::Ruled(ruling)
             }
         };
+        self.listener.hear(event);
+        Missed::Nothing
+    }
+
+    fn hear_of_people(&mut self, event: Event) -> Missed {
+        if self.behind.is_some() {
+            if self.meanwhile.len() >= MEANWHILE {
+                return Missed::Everything;
+            }
+            self.meanwhile.push(event.clone());
+        }
         self.listener.hear(event);
         Missed::Nothing
     }
@@ -553,6 +648,15 @@ impl Tracked {
         Missed::Nothing
     }
 
+    /// Begins to read what may have been missed; gives the number of the reading. `None`: the room has not been read yet.
+    fn begin_to_follow(&mut self) -> Option<u64> {
+        self.known.as_ref()?;
+        self.behind.get_or_insert_with(Instant::now);
+        self.meanwhile.clear();
+        self.reading += 1;
+        Some(self.reading)
+    }
+
     /// Takes what was read after something may have been missed; gives those who have lost their seats. `None`: what was
     /// missed cannot be made good.
     fn follow(&mut self, state: &State) -> Option<Vec<UserId>> {
@@ -568,7 +672,11 @@ impl Tracked {
                 self.listener.hear(Event::Said(message));
             }
         }
+        self.behind = None;
         self.listener.hear(Event::Here(opened.here.clone()));
+        for event in std::mem::take(&mut self.meanwhile) {
+            self.listener.hear(event);
+        }
         let here: HashSet<UserId> = opened.here.iter().map(|one| one.person.user).collect();
         let seats = self.seats.keys().copied();
         Some(seats.filter(|user| !here.contains(user)).collect())

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::ConnectionManager;
-use redis::{AsyncCommands, FromRedisValue, RedisError, Script, ScriptInvocation};
+use redis::{AsyncCommands, FromRedisValue, Script, ScriptInvocation};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::keys::{AUDIT, HOUSE, HOUSE_RULES, Keys};
+use super::line::Line;
 use crate::bus::Opened;
 use crate::message::{Epoch, Message, Offset, Person, Present, Rank, Timestamp};
 use crate::moderation::{Act, Change, Kind, Rules, Ruling};
@@ -31,7 +31,7 @@ const WISHES: usize = 32;
 /// Redis as this node speaks to it.
 #[derive(Clone)]
 pub(super) struct Steps {
-    connection: ConnectionManager,
+    line: Line,
     script: Arc<Script>,
     node: Arc<str>,
 }
@@ -50,9 +50,9 @@ pub(super) struct Touched {
 }
 
 impl Steps {
-    pub(super) fn new(connection: ConnectionManager, node: Arc<str>) -> Self {
+    pub(super) fn new(line: Line, node: Arc<str>) -> Self {
         Self {
-            connection,
+            line,
             script: Arc::new(Script::new(include_str!("room.lua"))),
             node,
         }
@@ -222,30 +222,32 @@ impl Steps {
                     value => all.hset(HOUSE_RULES, field, value),
                 };
                 all.publish(HOUSE, format!("{{\"ruled\":{text}}}"));
-                let mut connection = self.connection.clone();
-                all.exec_async(&mut connection).await.map_err(failed)?;
+                self.carry_out(&all).await?;
             }
         }
         let mut log = redis::pipe();
         let last = isize::try_from(RULINGS).unwrap_or(isize::MAX) - 1;
         log.atomic().lpush(AUDIT, text).ltrim(AUDIT, 0, last);
-        let mut connection = self.connection.clone();
-        log.exec_async(&mut connection).await.map_err(failed)
+        self.carry_out(&log).await
     }
 
     pub(super) async fn house(&self) -> Result<Rules, StoreError> {
-        let mut connection = self.connection.clone();
-        let rules: Vec<(String, String)> = connection.hgetall(HOUSE_RULES).await.map_err(failed)?;
+        let rules: Vec<(String, String)> = self
+            .line
+            .ask(|mut connection| async move { connection.hgetall(HOUSE_RULES).await })
+            .await?;
         read_rules(&rules)
     }
 
     pub(super) async fn audit(&self, limit: usize) -> Result<Vec<Arc<Ruling>>, StoreError> {
-        let mut connection = self.connection.clone();
         let last = isize::try_from(limit).unwrap_or(isize::MAX) - 1;
         if last < 0 {
             return Ok(Vec::new());
         }
-        let rulings: Vec<String> = connection.lrange(AUDIT, 0, last).await.map_err(failed)?;
+        let rulings: Vec<String> = self
+            .line
+            .ask(|mut connection| async move { connection.lrange(AUDIT, 0, last).await })
+            .await?;
         rulings
             .iter()
             .map(|text| read(text).map(Arc::new))
@@ -261,13 +263,18 @@ impl Steps {
     }
 
     async fn run<T: FromRedisValue>(&self, step: &ScriptInvocation<'_>) -> Result<T, StoreError> {
-        let mut connection = self.connection.clone();
-        step.invoke_async(&mut connection).await.map_err(failed)
+        let run = |mut connection| async move { step.invoke_async(&mut connection).await };
+        self.line.ask(run).await
     }
 
     async fn ask<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
-        let mut connection = self.connection.clone();
-        command.query_async(&mut connection).await.map_err(failed)
+        let ask = |mut connection| async move { command.query_async(&mut connection).await };
+        self.line.ask(ask).await
+    }
+
+    async fn carry_out(&self, all: &redis::Pipeline) -> Result<(), StoreError> {
+        let run = |mut connection| async move { all.exec_async(&mut connection).await };
+        self.line.ask(run).await
     }
 }
 
@@ -321,8 +328,4 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
 
 fn write(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(StoreError::new)
-}
-
-fn failed(error: RedisError) -> StoreError {
-    StoreError::new(error)
 }
