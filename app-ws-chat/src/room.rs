@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::bus::{Event, Opened};
 use crate::message::{Epoch, Person, Position, Present, Rank, Timestamp};
 use crate::moderation::{Act, Order, Rules, Ruling};
-use crate::name::{RoomName, UserId};
+use crate::name::{Cid, RoomName, UserId};
 use crate::presence::People;
 use crate::refusal::Refusal;
 use crate::ring::Ring;
@@ -170,6 +170,15 @@ impl Room {
                 Ok((person, self.rules.pace()))
             }
         }
+    }
+
+    /// What a member said under this id, if it is at hand.
+    #[must_use]
+    pub fn said(&self, connection: ConnectionId, cid: &Cid) -> Option<Receipt> {
+        let user = self.members.get(&connection)?.user;
+        let mut latest = self.ring.iter().rev();
+        let message = latest.find(|one| one.from.user == user && one.cid == *cid)?;
+        Some(Receipt::of(message))
     }
 
     /// A member who may moderate here.

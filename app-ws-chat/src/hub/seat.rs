@@ -1,14 +1,15 @@
 //! A connection's place in a room, from the visit to the leaving.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::live::LiveRoom;
+use super::live::{LiveRoom, Members};
 use super::{Hub, Newcomer};
-use crate::message::{Offset, Position, Rank, Timestamp};
+use crate::message::{Offset, Person, Position, Rank, Timestamp};
 use crate::moderation::{Listing, Order};
-use crate::name::UserId;
+use crate::name::{Cid, UserId};
 use crate::outbox::{Lane, Outbox};
 use crate::protocol::{Draft, RequestId, ServerFrame};
 use crate::refusal::Refusal;
@@ -75,12 +76,11 @@ impl Seat {
     /// Says something. When this returns it is kept; everybody hears of it at the same time.
     pub(crate) async fn send(&self, draft: Draft) -> Result<Receipt, Refusal> {
         let begun = Instant::now();
-        let (from, pace) = self
-            .room
-            .with(|members| members.room.speaker(self.connection, Timestamp::now()))??;
-        if let Some(house) = self.hub.house.get() {
-            house.hears(from.user)?;
-        }
+        let (from, pace) = match self.speaker() {
+            Ok(speaker) => speaker,
+            // Who was muted after it was said, and has missed the answer, is told the truth.
+            Err(refusal) => return self.said(&draft.cid).ok_or(refusal),
+        };
         let receipt = self
             .hub
             .bus
@@ -89,6 +89,21 @@ impl Seat {
         self.hub.metrics.messages.add(1);
         self.hub.metrics.acknowledged(begun.elapsed());
         Ok(receipt)
+    }
+
+    fn speaker(&self) -> Result<(Person, Duration), Refusal> {
+        let (from, pace) = self
+            .room
+            .with(|members| members.room.speaker(self.connection, Timestamp::now()))??;
+        if let Some(house) = self.hub.house.get() {
+            house.hears(from.user)?;
+        }
+        Ok((from, pace))
+    }
+
+    fn said(&self, cid: &Cid) -> Option<Receipt> {
+        let said = |members: &mut Members| members.room.said(self.connection, cid);
+        self.room.with(said).ok().flatten()
     }
 
     /// Older messages, the oldest first.
