@@ -138,8 +138,9 @@ impl Room {
             presence: self.people.snapshot(),
             slow_ms: u64::try_from(self.rules.pace().as_millis()).unwrap_or(u64::MAX),
         };
+        // Also to the user's other connections: they may have heard that they left.
         let delivery = told.map(|presence| Delivery {
-            to: Audience::Others(user),
+            to: Audience::Everyone,
             notice: Notice::Presence(presence),
         });
         Ok((welcome, delivery))
@@ -170,6 +171,12 @@ impl Room {
                 Ok((person, self.rules.pace()))
             }
         }
+    }
+
+    /// Whether somebody has seen more of this room than it knows: on a node that hears better.
+    #[must_use]
+    pub fn is_behind(&self, seen: &Position) -> bool {
+        seen.epoch == self.epoch && seen.offset > self.ring.end()
     }
 
     /// What a member said under this id, if it is at hand.

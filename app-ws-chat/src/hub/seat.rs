@@ -33,6 +33,9 @@ impl Seat {
         outbox: &Arc<Outbox>,
     ) -> Result<(), Refusal> {
         let Newcomer { user, wish, rank } = newcomer;
+        if let Some(seen) = since {
+            self.reach(seen).await?;
+        }
         let now = Timestamp::now();
         let (step, known) = self.room.with(|members| {
             let step = members.room.expect(user, now)?;
@@ -64,6 +67,26 @@ impl Seat {
         expected.came();
         self.hub.metrics.joins.add(1);
         self.hub.metrics.recovered.add(recovered.into());
+        Ok(())
+    }
+
+    /// Who comes from a node that hears better, and has seen more than this one, is let in when it has caught up: else they
+    /// would be told of an end of the room before its messages that they have.
+    async fn reach(&self, seen: &Position) -> Result<(), Refusal> {
+        let is_behind = || self.room.with(|members| members.room.is_behind(seen));
+        if !is_behind()? {
+            return Ok(());
+        }
+        let newest = self.hub.bus.history(&self.room.name, Offset(u64::MAX), 1);
+        let newest = newest.await.map_err(|error| {
+            error.report(&self.room.name, "its end cannot be read");
+            Refusal::Store
+        })?;
+        // A position that the room never had, or has lost, is not waited for.
+        let exists = newest.last().is_some_and(|last| last.offset >= seen.offset);
+        if exists && is_behind()? {
+            return Err(Refusal::Store);
+        }
         Ok(())
     }
 

@@ -6,12 +6,16 @@
 )]
 
 mod bus;
+mod cases;
 #[path = "../process/client.rs"]
 mod client;
 mod engine;
+mod ground;
+#[path = "../model/model.rs"]
+#[expect(dead_code, reason = "Redis forgets nothing here")]
+mod model;
 mod nodes;
 #[path = "../process/program.rs"]
-#[expect(dead_code, reason = "nodes on Redis keep no file")]
 mod program;
 mod relay;
 mod silence;

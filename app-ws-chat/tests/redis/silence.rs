@@ -49,6 +49,8 @@ impl Pair {
 fn check_dead_connections(server: &str, way: Way) {
     let pair = Pair::start(server);
     let (mut ada, mut bea) = pair.clients();
+    let mut cyd = Client::new("cyd", "lobby");
+    cyd.join(pair.near.address).unwrap();
     bea.say("before").unwrap();
     ada.catch_up(1);
     pair.relay.weather(Weather::Silent(way));
@@ -60,10 +62,18 @@ fn check_dead_connections(server: &str, way: Way) {
         // Time for the question to get lost; without it the test is only easier.
         thread::sleep(Duration::from_millis(500));
         pair.relay.weather(FAIR);
+        // Who comes from a node that hears is not told less than they know by one that does not.
+        cyd.join(pair.far.address).unwrap();
+        cyd.catch_up(2);
+        while cyd.join(pair.near.address).is_err() {
+            thread::sleep(Duration::from_millis(50));
+        }
     });
-    bea.catch_up(4);
-    ada.catch_up(4);
+    for client in [&mut ada, &mut bea, &mut cyd] {
+        client.catch_up(4);
+    }
     assert_eq!(ada.seen, bea.seen, "{server} {way:?}");
+    assert_eq!(cyd.seen, bea.seen, "{server} {way:?}");
     drop(pair.engine);
 }
 
