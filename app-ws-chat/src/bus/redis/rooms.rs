@@ -1,21 +1,22 @@
 //! The rooms that this node listens to: how far each was heard, who of this node is there, and what is done when
 //! something was missed.
 
-use std::collections::{HashMap, HashSet};
-use std::pin::pin;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::aio::{PubSubSink, PubSubStream};
-use redis::{Client, RedisError};
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
+use super::engine::Address;
 use super::keys::{HOUSE, Keys};
+use super::news::{Channels, Item, News};
 use super::steps::{LAST_LEASE, LEASE, State, Steps, Touched};
 use super::wire::{self, Heard};
-use super::{ANSWER_WITHIN, RETRY, lock};
+use super::{ANSWER_WITHIN, COMINGS, RETRY, lock};
 use crate::bus::{Event, Listener, Opened};
 use crate::message::{Epoch, Message, Offset, Present, Rank};
 use crate::moderation::Rules;
@@ -27,8 +28,9 @@ use crate::store::StoreError;
 const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
 const JITTER: Duration = Duration::from_secs(5);
 
-/// Users in one sign of life.
+/// Users in one sign of life, and signs of life at a time.
 const TOUCHED: usize = 500;
+const TOUCHING: usize = 64;
 
 /// This node among the others.
 pub(super) struct Node {
@@ -38,7 +40,7 @@ pub(super) struct Node {
     subscriptions: mpsc::UnboundedSender<Subscription>,
     comings: mpsc::Sender<Coming>,
     /// The news have stopped to come although there are some.
-    deaf: Notify,
+    deaf: Arc<Notify>,
 }
 
 /// A room that this node listens to.
@@ -78,6 +80,14 @@ pub(super) enum Coming {
     },
 }
 
+impl Coming {
+    const fn room(&self) -> &RoomName {
+        match self {
+            Self::In { room, .. } | Self::Out { room, .. } => room,
+        }
+    }
+}
+
 impl Node {
     pub(super) fn new(
         steps: Steps,
@@ -90,7 +100,7 @@ impl Node {
             house: Mutex::default(),
             subscriptions,
             comings,
-            deaf: Notify::new(),
+            deaf: Arc::default(),
         }
     }
 
@@ -195,18 +205,13 @@ impl Node {
     /// Hears the news, on one connection after another.
     pub(super) async fn listen(
         self: Arc<Self>,
-        client: Client,
+        address: Address,
         mut wishes: mpsc::UnboundedReceiver<Subscription>,
     ) {
-        let mut channels = HashSet::new();
+        let mut channels = Channels::new();
         loop {
-            let error = match self.begin(&client, &channels).await {
-                Ok((sink, stream)) => {
-                    // What was said meanwhile is read, not heard.
-                    self.catch_up_everywhere();
-                    self.hear_all(sink, stream, &mut channels, &mut wishes)
-                        .await
-                }
+            let error = match News::begin(&address, &channels, &self.deaf).await {
+                Ok(news) => self.hear_all(news, &mut channels, &mut wishes).await,
                 Err(error) => error,
             };
             say_that_it_is_away(&error);
@@ -214,46 +219,40 @@ impl Node {
         }
     }
 
-    async fn begin(
-        &self,
-        client: &Client,
-        channels: &HashSet<String>,
-    ) -> Result<(PubSubSink, PubSubStream), StoreError> {
-        let connecting = async {
-            let (mut sink, stream) = client.get_async_pubsub().await?.split();
-            if !channels.is_empty() {
-                let all: Vec<&String> = channels.iter().collect();
-                sink.subscribe(all).await?;
-            }
-            Ok::<_, RedisError>((sink, stream))
-        };
-        match timeout(ANSWER_WITHIN, connecting).await {
-            Ok(connected) => connected.map_err(StoreError::new),
-            Err(late) => Err(StoreError::new(late)),
-        }
-    }
-
     /// Returns when the connection does not serve any more.
     async fn hear_all(
-        &self,
-        mut sink: PubSubSink,
-        mut stream: PubSubStream,
-        channels: &mut HashSet<String>,
+        self: &Arc<Self>,
+        mut news: News,
+        channels: &mut Channels,
         wishes: &mut mpsc::UnboundedReceiver<Subscription>,
     ) -> StoreError {
         loop {
             tokio::select! {
-                news = stream.next() => match news {
-                    Some(news) => self.hear(news.get_channel_name(), news.get_payload_bytes()),
-                    None => return StoreError::new("the connection for the news is closed"),
+                item = news.next() => match item {
+                    Item::Told { channel, event } => self.hear(&channel, &event),
+                    Item::Heard(channel) => match channels.get_mut(&channel).map(Option::take) {
+                        // Who asked may be gone.
+                        Some(Some(asked)) => drop(asked.send(())),
+                        // What was said meanwhile is read, not heard.
+                        Some(None) => self.catch_up_on(&channel),
+                        None => {}
+                    },
+                    Item::Ended(error) => return error,
                 },
                 () = self.deaf.notified() => return StoreError::new("news were missed"),
                 Some(wish) = wishes.recv() => {
-                    let change = change(&mut sink, channels, wish);
-                    match timeout(ANSWER_WITHIN, change).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => return StoreError::new(error),
-                        Err(late) => return StoreError::new(late),
+                    let changed = match wish {
+                        Subscription::Begin(channel, asked) => {
+                            channels.insert(channel.clone(), Some(asked));
+                            news.listen(&channel).await
+                        }
+                        Subscription::End(channel) => {
+                            channels.remove(&channel);
+                            news.ignore(&channel).await
+                        }
+                    };
+                    if let Err(error) = changed {
+                        return error;
                     }
                 }
             }
@@ -312,17 +311,17 @@ impl Node {
         listener.hear(Event::Lost);
     }
 
-    fn catch_up_everywhere(self: &Arc<Self>) {
-        for (name, room) in self.all() {
-            let node = Arc::clone(self);
+    fn catch_up_on(self: &Arc<Self>, channel: &str) {
+        let node = Arc::clone(self);
+        if channel == HOUSE {
+            drop(tokio::spawn(
+                async move { node.catch_up_in_the_house().await },
+            ));
+        } else if let Some((name, room)) = self.by_channel(channel) {
             drop(tokio::spawn(
                 async move { node.catch_up(&name, &room).await },
             ));
         }
-        let node = Arc::clone(self);
-        drop(tokio::spawn(
-            async move { node.catch_up_in_the_house().await },
-        ));
     }
 
     /// Reads what was missed in a room.
@@ -383,24 +382,60 @@ impl Node {
         }
     }
 
-    /// Carries comings and goings out, one after the other.
+    /// Carries comings and goings out: those of a room one after the other, and none waits for those of other rooms,
+    /// which may be on a node of Redis that does not answer.
     pub(super) async fn come_and_go(self: Arc<Self>, mut comings: mpsc::Receiver<Coming>) {
-        while let Some(coming) = comings.recv().await {
-            match coming {
-                Coming::In {
-                    room,
-                    user,
-                    wish,
-                    rank,
-                    done,
-                } => {
-                    let entered = self.enter(&room, user, &wish, rank).await;
-                    if let Some(done) = done {
-                        // Who asked may be gone; then they leave again.
-                        let _ = done.send(entered);
+        let mut lanes: HashMap<RoomName, VecDeque<Coming>> = HashMap::new();
+        let mut under_way = FuturesUnordered::new();
+        let mut waiting = 0;
+        loop {
+            tokio::select! {
+                coming = comings.recv(), if waiting < COMINGS => {
+                    let Some(coming) = coming else { return };
+                    match lanes.entry(coming.room().clone()) {
+                        Entry::Occupied(mut lane) => {
+                            waiting += 1;
+                            lane.get_mut().push_back(coming);
+                        }
+                        Entry::Vacant(lane) => {
+                            lane.insert(VecDeque::new());
+                            under_way.push(self.carry_out(coming));
+                        }
                     }
                 }
-                Coming::Out { room, user } => self.exit(&room, user).await,
+                Some(room) = under_way.next() => {
+                    match lanes.get_mut(&room).and_then(VecDeque::pop_front) {
+                        Some(next) => {
+                            waiting -= 1;
+                            under_way.push(self.carry_out(next));
+                        }
+                        None => drop(lanes.remove(&room)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Carries one out; gives its room.
+    async fn carry_out(&self, coming: Coming) -> RoomName {
+        match coming {
+            Coming::In {
+                room,
+                user,
+                wish,
+                rank,
+                done,
+            } => {
+                let entered = self.enter(&room, user, &wish, rank).await;
+                if let Some(done) = done {
+                    // Who asked may be gone; then they leave again.
+                    let _ = done.send(entered);
+                }
+                room
+            }
+            Coming::Out { room, user } => {
+                self.exit(&room, user).await;
+                room
             }
         }
     }
@@ -442,17 +477,22 @@ impl Node {
     pub(super) async fn keep_alive(self: Arc<Self>) {
         loop {
             sleep(SIGN_OF_LIFE + JITTER.mul_f64(fastrand::f64())).await;
-            for (name, room) in self.all() {
-                self.touch(&name, &room, LEASE).await;
-            }
+            self.touch_all(LEASE).await;
         }
     }
 
     /// The last sign of life: who does not come to another node soon has left.
     pub(super) async fn shorten_leases(&self) {
-        for (name, room) in self.all() {
-            self.touch(&name, &room, LAST_LEASE).await;
-        }
+        self.touch_all(LAST_LEASE).await;
+    }
+
+    /// Some side by side, so that a node of Redis that does not answer holds up its own rooms alone.
+    async fn touch_all(&self, lease: Duration) {
+        let rooms = futures_util::stream::iter(self.all());
+        let touching = rooms.for_each_concurrent(TOUCHING, async |(name, room)| {
+            self.touch(&name, &room, lease).await;
+        });
+        touching.await;
     }
 
     async fn touch(&self, name: &RoomName, room: &Arc<Mutex<Tracked>>, lease: Duration) {
@@ -482,27 +522,6 @@ impl Node {
 fn say_that_it_is_away(error: &StoreError) {
     let error: &dyn std::error::Error = error;
     tracing::warn!(error, "the news from Redis stop for a moment");
-}
-
-async fn change(
-    sink: &mut PubSubSink,
-    channels: &mut HashSet<String>,
-    wish: Subscription,
-) -> Result<(), RedisError> {
-    match wish {
-        Subscription::Begin(channel, done) => {
-            channels.insert(channel.clone());
-            let mut subscribing = pin!(sink.subscribe(&channel));
-            subscribing.as_mut().await?;
-            // Who asked may be gone.
-            let _ = done.send(());
-        }
-        Subscription::End(channel) => {
-            channels.remove(&channel);
-            sink.unsubscribe(&channel).await?;
-        }
-    }
-    Ok(())
 }
 
 /// What a room has missed.
