@@ -8,7 +8,7 @@ use super::live::LiveRoom;
 use super::{Hub, Newcomer};
 use crate::message::{Offset, Position, Rank, Timestamp};
 use crate::moderation::{Listing, Order};
-use crate::name::UserId;
+use crate::name::{RoomName, UserId};
 use crate::outbox::{Lane, Outbox};
 use crate::protocol::{Draft, RequestId, ServerFrame};
 use crate::refusal::Refusal;
@@ -64,6 +64,11 @@ impl Seat {
         self.hub.metrics.joins.add(1);
         self.hub.metrics.recovered.add(recovered.into());
         Ok(())
+    }
+
+    /// The room that it is in.
+    pub(crate) fn name(&self) -> &RoomName {
+        &self.room.name
     }
 
     /// Whether the connection is a member still; a moderator may have expelled it.
