@@ -2,8 +2,10 @@
 //!
 //! Everything that asks Redis runs on one thread with a runtime of its own, so that it outlives the worker that asked.
 
+mod engine;
 mod keys;
 mod line;
+mod news;
 mod rooms;
 mod steps;
 mod wire;
@@ -14,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Client, RedisError};
+use redis::RedisError;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,6 +28,7 @@ use crate::protocol::Draft;
 use crate::refusal::Refusal;
 use crate::room::Receipt;
 use crate::store::StoreError;
+use engine::{Address, AddressError};
 use line::Line;
 use rooms::{Coming, Node};
 use steps::Steps;
@@ -82,22 +85,30 @@ impl From<RedisError> for RedisBusError {
     }
 }
 
+impl From<AddressError> for RedisBusError {
+    fn from(error: AddressError) -> Self {
+        Self(error.into())
+    }
+}
+
 impl RedisBus {
-    /// A bus at `redis://[user:password@]host[:port][/database]` or `unix:///path`. It need not be there yet: what is
+    /// A bus at `redis://[user:password@]host[:port][/database]`, `unix:///path`, or
+    /// `redis-cluster://[user:password@]host:port[,host:port..][?replicas=N]`: some nodes of a cluster, which name the
+    /// others, and the number of replicas that have to have a message before it is acknowledged (0 to 9, else 1). It need not be there yet: what is
     /// asked for before is refused for the moment.
     ///
     /// # Errors
     ///
     /// The address is none, or there can be no thread.
     pub fn new(address: &str) -> Result<Self, RedisBusError> {
-        let client = Client::open(address)?;
+        let address = Address::parse(address)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| RedisBusError(error.into()))?;
         let line = {
             let _inside = runtime.enter();
-            Line::new(client.clone())?
+            Line::new(address.clone())?
         };
         let name: Arc<str> = format!("{:016x}", fastrand::u64(..)).into();
         let steps = Steps::new(line, name);
@@ -110,7 +121,7 @@ impl RedisBus {
             let node = Arc::clone(&node);
             async move {
                 tokio::select! {
-                    () = Arc::clone(&node).listen(client, wishes) => {}
+                    () = Arc::clone(&node).listen(address, wishes) => {}
                     () = Arc::clone(&node).come_and_go(to_come) => {}
                     () = node.keep_alive() => {}
                     _ = stopped => {}

@@ -9,7 +9,7 @@ use super::live::{LiveRoom, Members};
 use super::{Hub, Newcomer};
 use crate::message::{Offset, Person, Position, Rank, Timestamp};
 use crate::moderation::{Listing, Order};
-use crate::name::{Cid, UserId};
+use crate::name::{Cid, RoomName, UserId};
 use crate::outbox::{Lane, Outbox};
 use crate::protocol::{Draft, RequestId, ServerFrame};
 use crate::refusal::Refusal;
@@ -88,6 +88,11 @@ impl Seat {
             return Err(Refusal::Store);
         }
         Ok(())
+    }
+
+    /// The room that it is in.
+    pub(crate) fn name(&self) -> &RoomName {
+        &self.room.name
     }
 
     /// Whether the connection is a member still; a moderator may have expelled it.

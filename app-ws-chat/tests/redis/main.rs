@@ -1,4 +1,4 @@
-//! Several nodes on one Redis, which the tests start themselves.
+//! Several nodes on one Redis or on a cluster, which the tests start themselves.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::unwrap_used,
@@ -9,6 +9,8 @@ mod bus;
 mod cases;
 #[path = "../process/client.rs"]
 mod client;
+mod cluster;
+mod clustered;
 mod engine;
 mod ground;
 #[path = "../model/model.rs"]

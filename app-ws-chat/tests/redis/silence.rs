@@ -52,7 +52,7 @@ fn check_dead_connections(server: &str, way: Way) {
     let mut cyd = Client::new("cyd", "lobby");
     cyd.join(pair.near.address).unwrap();
     bea.say("before").unwrap();
-    ada.catch_up(1);
+    ada.catch_up(1).unwrap();
     pair.relay.weather(Weather::Silent(way));
     // What is asked and told now dies with its connection.
     bea.say("meanwhile").unwrap();
@@ -64,13 +64,13 @@ fn check_dead_connections(server: &str, way: Way) {
         pair.relay.weather(FAIR);
         // Who comes from a node that hears is not told less than they know by one that does not.
         cyd.join(pair.far.address).unwrap();
-        cyd.catch_up(2);
+        cyd.catch_up(2).unwrap();
         while cyd.join(pair.near.address).is_err() {
             thread::sleep(Duration::from_millis(50));
         }
     });
     for client in [&mut ada, &mut bea, &mut cyd] {
-        client.catch_up(4);
+        client.catch_up(4).unwrap();
     }
     assert_eq!(ada.seen, bea.seen, "{server} {way:?}");
     assert_eq!(cyd.seen, bea.seen, "{server} {way:?}");
@@ -83,7 +83,7 @@ fn check_no_way(server: &str) {
     let pair = Pair::start(server);
     let (mut ada, mut bea) = pair.clients();
     bea.say("before").unwrap();
-    ada.catch_up(1);
+    ada.catch_up(1).unwrap();
     pair.relay.weather(Weather::Silent(Way::Both));
     bea.say("meanwhile").unwrap();
     let bye = loop {
@@ -99,7 +99,7 @@ fn check_no_way(server: &str) {
     );
     assert!(ada.next().is_err(), "the connection is closed");
     assert!(ada.join(pair.near.address).is_err(), "not for now");
-    bea.catch_up(2);
+    bea.catch_up(2).unwrap();
     // What was said meanwhile is at the other node.
     ada.join(pair.far.address).unwrap();
     assert_eq!(ada.seen, bea.seen);
@@ -108,8 +108,8 @@ fn check_no_way(server: &str) {
         thread::sleep(Duration::from_millis(100));
     }
     ada.say("after").unwrap();
-    ada.catch_up(3);
-    bea.catch_up(3);
+    ada.catch_up(3).unwrap();
+    bea.catch_up(3).unwrap();
     assert_eq!(ada.seen, bea.seen);
     drop(pair.engine);
 }

@@ -1,21 +1,22 @@
 //! The rooms that this node listens to: how far each was heard, who of this node is there, and what is done when
 //! something was missed.
 
-use std::collections::{HashMap, HashSet};
-use std::pin::pin;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::aio::{PubSubSink, PubSubStream};
-use redis::{Client, RedisError, Value};
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::engine::Address;
 use super::keys::{HOUSE, Keys};
+use super::news::{Channels, Item, News};
 use super::steps::{LAST_LEASE, LEASE, State, Steps, Touched};
 use super::wire::{self, Heard};
-use super::{ANSWER_WITHIN, RETRY, lock};
+use super::{ANSWER_WITHIN, COMINGS, RETRY, lock};
 use crate::bus::{Event, Listener, Opened};
 use crate::message::{Epoch, Message, Offset, Present, Rank};
 use crate::moderation::Rules;
@@ -37,8 +38,9 @@ const DEAF_FOR: Duration = Duration::from_secs(10);
 /// Events that are kept while a room is read anew: seconds of a busy room. With more it is lost.
 const MEANWHILE: usize = 4_096;
 
-/// Users in one sign of life.
+/// Users in one sign of life, and signs of life at a time.
 const TOUCHED: usize = 500;
+const TOUCHING: usize = 64;
 
 /// This node among the others.
 pub(super) struct Node {
@@ -48,7 +50,7 @@ pub(super) struct Node {
     subscriptions: mpsc::UnboundedSender<Subscription>,
     comings: mpsc::Sender<Coming>,
     /// The news have stopped to come although there are some.
-    deaf: Notify,
+    deaf: Arc<Notify>,
 }
 
 /// What is in force in all rooms.
@@ -102,6 +104,14 @@ pub(super) enum Coming {
     },
 }
 
+impl Coming {
+    const fn room(&self) -> &RoomName {
+        match self {
+            Self::In { room, .. } | Self::Out { room, .. } => room,
+        }
+    }
+}
+
 impl Node {
     pub(super) fn new(
         steps: Steps,
@@ -114,7 +124,7 @@ impl Node {
             house: Mutex::default(),
             subscriptions,
             comings,
-            deaf: Notify::new(),
+            deaf: Arc::default(),
         }
     }
 
@@ -227,20 +237,15 @@ impl Node {
     /// Hears the news, on one connection after another.
     pub(super) async fn listen(
         self: Arc<Self>,
-        client: Client,
+        address: Address,
         mut wishes: mpsc::UnboundedReceiver<Subscription>,
     ) {
-        let mut channels = HashSet::new();
+        let mut channels = Channels::new();
         loop {
-            let error = match self.begin(&client, &channels).await {
-                Ok((sink, stream)) => {
-                    // What was said meanwhile is read, not heard.
-                    self.catch_up_everywhere();
-                    self.hear_all(sink, stream, &mut channels, &mut wishes)
-                        .await
-                }
+            let error = match News::begin(&address, &channels, &self.deaf).await {
+                Ok(news) => self.hear_all(news, &mut channels, &mut wishes).await,
                 Err(error) => {
-                    // Who waits for one of these is refused now, not when their time is over.
+                    // Who wishes for something now may be heard by the next connection, if that comes in time.
                     while let Ok(wish) = wishes.try_recv() {
                         wish.note(&mut channels);
                     }
@@ -270,54 +275,47 @@ impl Node {
         }
     }
 
-    async fn begin(
-        &self,
-        client: &Client,
-        channels: &HashSet<String>,
-    ) -> Result<(PubSubSink, PubSubStream), StoreError> {
-        let connecting = async {
-            let (mut sink, stream) = client.get_async_pubsub().await?.split();
-            if !channels.is_empty() {
-                let all: Vec<&String> = channels.iter().collect();
-                sink.subscribe(all).await?;
-            }
-            Ok::<_, RedisError>((sink, stream))
-        };
-        match timeout(ANSWER_WITHIN, connecting).await {
-            Ok(connected) => connected.map_err(StoreError::new),
-            Err(late) => Err(StoreError::new(late)),
-        }
-    }
-
     /// Returns when the connection does not serve any more.
     async fn hear_all(
-        &self,
-        mut sink: PubSubSink,
-        mut stream: PubSubStream,
-        channels: &mut HashSet<String>,
+        self: &Arc<Self>,
+        mut news: News,
+        channels: &mut Channels,
         wishes: &mut mpsc::UnboundedReceiver<Subscription>,
     ) -> StoreError {
         let mut ping_at = Box::pin(sleep(PING_EVERY));
         loop {
             tokio::select! {
-                news = stream.next() => match news {
-                    Some(news) => self.hear(news.get_channel_name(), news.get_payload_bytes()),
-                    None => return StoreError::new("the connection for the news is closed"),
+                item = news.next() => match item {
+                    Item::Told { channel, event } => self.hear(&channel, &event),
+                    Item::Heard(channel) => match channels.get_mut(&channel).map(Option::take) {
+                        // Who asked may be gone.
+                        Some(Some(asked)) => drop(asked.send(())),
+                        // What was said meanwhile is read, not heard.
+                        Some(None) => self.catch_up_on(&channel),
+                        None => {}
+                    },
+                    Item::Ended(error) => return error,
                 },
                 () = self.deaf.notified() => return StoreError::new("news were missed"),
                 () = &mut ping_at => {
-                    match timeout(ANSWER_WITHIN, sink.ping::<Value>()).await {
-                        Ok(Ok(_)) => ping_at.as_mut().reset(Instant::now() + PING_EVERY),
-                        Ok(Err(error)) => return StoreError::new(error),
-                        Err(_) => return StoreError::new("the connection for the news is dead"),
+                    if let Err(error) = news.ping().await {
+                        return error;
                     }
+                    ping_at.as_mut().reset(Instant::now() + PING_EVERY);
                 }
                 Some(wish) = wishes.recv() => {
-                    let change = change(&mut sink, channels, wish);
-                    match timeout(ANSWER_WITHIN, change).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => return StoreError::new(error),
-                        Err(late) => return StoreError::new(late),
+                    let changed = match wish {
+                        Subscription::Begin(channel, asked) => {
+                            channels.insert(channel.clone(), Some(asked));
+                            news.listen(&channel).await
+                        }
+                        Subscription::End(channel) => {
+                            channels.remove(&channel);
+                            news.ignore(&channel).await
+                        }
+                    };
+                    if let Err(error) = changed {
+                        return error;
                     }
                 }
             }
@@ -377,17 +375,17 @@ impl Node {
         listener.hear(Event::Lost);
     }
 
-    fn catch_up_everywhere(self: &Arc<Self>) {
-        for (name, room) in self.all() {
-            let node = Arc::clone(self);
+    fn catch_up_on(self: &Arc<Self>, channel: &str) {
+        let node = Arc::clone(self);
+        if channel == HOUSE {
+            drop(tokio::spawn(
+                async move { node.catch_up_in_the_house().await },
+            ));
+        } else if let Some((name, room)) = self.by_channel(channel) {
             drop(tokio::spawn(
                 async move { node.catch_up(&name, &room).await },
             ));
         }
-        let node = Arc::clone(self);
-        drop(tokio::spawn(
-            async move { node.catch_up_in_the_house().await },
-        ));
     }
 
     /// Reads what was missed in a room.
@@ -454,27 +452,63 @@ impl Node {
         }
     }
 
-    /// Carries comings and goings out, one after the other.
+    /// Carries comings and goings out: those of a room one after the other, and none waits for those of other rooms,
+    /// which may be on a node of Redis that does not answer.
     pub(super) async fn come_and_go(self: Arc<Self>, mut comings: mpsc::Receiver<Coming>) {
-        while let Some(coming) = comings.recv().await {
-            match coming {
-                Coming::In {
-                    room,
-                    user,
-                    wish,
-                    rank,
-                    done,
-                } => {
-                    if done.as_ref().is_some_and(oneshot::Sender::is_closed) {
-                        continue;
-                    }
-                    let entered = self.enter(&room, user, &wish, rank).await;
-                    if let Some(done) = done {
-                        // Who asked may be gone; then they leave again.
-                        let _ = done.send(entered);
+        let mut lanes: HashMap<RoomName, VecDeque<Coming>> = HashMap::new();
+        let mut under_way = FuturesUnordered::new();
+        let mut waiting = 0;
+        loop {
+            tokio::select! {
+                coming = comings.recv(), if waiting < COMINGS => {
+                    let Some(coming) = coming else { return };
+                    match lanes.entry(coming.room().clone()) {
+                        Entry::Occupied(mut lane) => {
+                            waiting += 1;
+                            lane.get_mut().push_back(coming);
+                        }
+                        Entry::Vacant(lane) => {
+                            lane.insert(VecDeque::new());
+                            under_way.push(self.carry_out(coming));
+                        }
                     }
                 }
-                Coming::Out { room, user } => self.exit(&room, user).await,
+                Some(room) = under_way.next() => {
+                    match lanes.get_mut(&room).and_then(VecDeque::pop_front) {
+                        Some(next) => {
+                            waiting -= 1;
+                            under_way.push(self.carry_out(next));
+                        }
+                        None => drop(lanes.remove(&room)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Carries one out; gives its room.
+    async fn carry_out(&self, coming: Coming) -> RoomName {
+        match coming {
+            Coming::In {
+                room,
+                user,
+                wish,
+                rank,
+                done,
+            } => {
+                if done.as_ref().is_some_and(oneshot::Sender::is_closed) {
+                    return room;
+                }
+                let entered = self.enter(&room, user, &wish, rank).await;
+                if let Some(done) = done {
+                    // Who asked may be gone; then they leave again.
+                    let _ = done.send(entered);
+                }
+                room
+            }
+            Coming::Out { room, user } => {
+                self.exit(&room, user).await;
+                room
             }
         }
     }
@@ -516,17 +550,22 @@ impl Node {
     pub(super) async fn keep_alive(self: Arc<Self>) {
         loop {
             sleep(SIGN_OF_LIFE + JITTER.mul_f64(fastrand::f64())).await;
-            for (name, room) in self.all() {
-                self.touch(&name, &room, LEASE).await;
-            }
+            self.touch_all(LEASE).await;
         }
     }
 
     /// The last sign of life: who does not come to another node soon has left.
     pub(super) async fn shorten_leases(&self) {
-        for (name, room) in self.all() {
-            self.touch(&name, &room, LAST_LEASE).await;
-        }
+        self.touch_all(LAST_LEASE).await;
+    }
+
+    /// Some side by side, so that a node of Redis that does not answer holds up its own rooms alone.
+    async fn touch_all(&self, lease: Duration) {
+        let rooms = futures_util::stream::iter(self.all());
+        let touching = rooms.for_each_concurrent(TOUCHING, async |(name, room)| {
+            self.touch(&name, &room, lease).await;
+        });
+        touching.await;
     }
 
     async fn touch(&self, name: &RoomName, room: &Arc<Mutex<Tracked>>, lease: Duration) {
@@ -559,34 +598,13 @@ fn say_that_it_is_away(error: &StoreError) {
 }
 
 impl Subscription {
-    /// Notes what is to be listened to on the next connection. Who asked is not told that it has begun.
-    fn note(self, channels: &mut HashSet<String>) {
+    /// Notes what is to be listened to on the next connection.
+    fn note(self, channels: &mut Channels) {
         match self {
-            Self::Begin(channel, _) => channels.insert(channel),
-            Self::End(channel) => channels.remove(&channel),
-        };
-    }
-}
-
-async fn change(
-    sink: &mut PubSubSink,
-    channels: &mut HashSet<String>,
-    wish: Subscription,
-) -> Result<(), RedisError> {
-    match wish {
-        Subscription::Begin(channel, done) => {
-            channels.insert(channel.clone());
-            let mut subscribing = pin!(sink.subscribe(&channel));
-            subscribing.as_mut().await?;
-            // Who asked may be gone.
-            let _ = done.send(());
-        }
-        Subscription::End(channel) => {
-            channels.remove(&channel);
-            sink.unsubscribe(&channel).await?;
+            Self::Begin(channel, asked) => drop(channels.insert(channel, Some(asked))),
+            Self::End(channel) => drop(channels.remove(&channel)),
         }
     }
-    Ok(())
 }
 
 /// What a room has missed.
