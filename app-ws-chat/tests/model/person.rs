@@ -43,7 +43,8 @@ pub(crate) struct Person<W> {
     texts: BTreeMap<String, String>,
     words: usize,
     number: usize,
-    trouble: Option<String>,
+    /// What was refused last.
+    pub(crate) trouble: Option<String>,
 }
 
 impl<W: Wire> Person<W> {

@@ -321,16 +321,10 @@ impl<G: Ground> World<G> {
                     user: user.as_str().into(),
                 },
             ] {
-                self.people[0].client.moderate(ROOM, &act);
-                // As fast as a moderator may.
-                self.ground.pass(Duration::from_millis(1_000)).await;
-                self.settle().await?;
+                self.order(&act).await?;
             }
         }
-        self.people[0]
-            .client
-            .moderate(ROOM, &Act::Slow { every_ms: 0 });
-        self.settle().await?;
+        self.order(&Act::Slow { every_ms: 0 }).await?;
         for person in &mut self.people {
             person.enter(now);
         }
@@ -338,6 +332,21 @@ impl<G: Ground> World<G> {
             world.people.iter().all(|one| one.is_here() && one.rests())
         })
         .await
+    }
+
+    /// The moderator asks until it is done.
+    async fn order(&mut self, act: &Act) -> Result<(), String> {
+        for _ in 0..20 {
+            self.people[0].trouble = None;
+            self.people[0].client.moderate(ROOM, act);
+            // As fast as a moderator may.
+            self.ground.pass(Duration::from_millis(1_000)).await;
+            self.settle().await?;
+            if self.people[0].trouble.is_none() {
+                return Ok(());
+            }
+        }
+        Err(format!("{act:?}: {:?}", self.people[0].trouble))
     }
 
     /// Everybody has the same, and it is what was answered.
