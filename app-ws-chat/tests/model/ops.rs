@@ -113,8 +113,10 @@ pub(crate) fn check<T: Debug>(
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
-        cases: size.cases.saturating_mul(u32::try_from(times).unwrap()),
-        max_shrink_time: u32::try_from(size.shrink.as_millis()).unwrap(),
+        cases: size
+            .cases
+            .saturating_mul(u32::try_from(times).unwrap_or(u32::MAX)),
+        max_shrink_time: u32::try_from(size.shrink.as_millis()).unwrap_or(u32::MAX),
         max_shrink_iters: if size.shrink.is_zero() { 0 } else { u32::MAX },
         failure_persistence: None,
         ..Config::default()
