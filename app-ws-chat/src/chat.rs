@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use gateway_spec::{
-    Accept, AppError, Application, Connection, Done, Response, Scope, State, WebSocket,
+    Accept, AppError, Application, Connection, Done, DrainSignal, Response, Scope, Socket, State,
+    WebSocket,
 };
 use http::StatusCode;
 use http::header::ORIGIN;
@@ -14,7 +15,7 @@ use crate::hub::Hub;
 use crate::key::Keys;
 use crate::page::Page;
 use crate::protocol::SUBPROTOCOL;
-use crate::session;
+use crate::session::Session;
 use crate::store::{MemoryStore, Store};
 
 /// Where the page finds the socket.
@@ -65,20 +66,49 @@ impl Chat {
         Self { keys, ..self }
     }
 
-    async fn socket(&self, socket: WebSocket) -> Result<Done, AppError> {
+    /// Answers a connection, or makes a session of it.
+    async fn greet(&self, connection: Connection) -> Result<Greeted, AppError> {
+        let done = match connection {
+            Connection::Http(http) if admin::is_here(http.scope.path()) => {
+                admin::answer(&self.hub, &self.keys, http).await?
+            }
+            Connection::Http(http) => {
+                let response = self.page.answer(&http.scope);
+                http.responder.respond(response).await?
+            }
+            Connection::WebSocket(socket) => return Self::accept(socket).await,
+            Connection::Lifespan(lifespan) => {
+                // The hub is the application's own, so there is nothing to share; sessions end by the drain.
+                let running = lifespan.started(State::new());
+                running.shutdown_requested().await;
+                self.hub.shut_down().await;
+                running.stopped()
+            }
+            other => other.refuse().await?,
+        };
+        Ok(Greeted::Done(done))
+    }
+
+    async fn accept(socket: WebSocket) -> Result<Greeted, AppError> {
         let WebSocket {
             scope,
             subprotocols,
             handshake,
         } = socket;
         if let Err(denial) = admit(&scope, &subprotocols) {
-            return handshake.deny(denial.response()).await;
+            return Ok(Greeted::Done(handshake.deny(denial.response()).await?));
         }
         scope.label.set(SOCKET_PATH);
         let accept = Accept::new().subprotocol(SUBPROTOCOL);
         let socket = handshake.accept(accept).await?;
-        session::serve(&self.hub, &self.keys, socket, scope.drain()).await
+        Ok(Greeted::Session(socket, scope.drain()))
     }
+}
+
+/// What has become of a connection.
+enum Greeted {
+    Done(Done),
+    Session(Socket, DrainSignal),
 }
 
 impl Default for Chat {
@@ -88,24 +118,19 @@ impl Default for Chat {
 }
 
 impl Application for Chat {
-    async fn call(&self, connection: Connection) -> Result<Done, AppError> {
-        match connection {
-            Connection::Http(http) if admin::is_here(http.scope.path()) => {
-                admin::answer(&self.hub, &self.keys, http).await
+    fn call(&self, connection: Connection) -> impl Future<Output = Result<Done, AppError>> + Send {
+        // In a box of its own, so that a session, which lasts, holds no room for the request that it came from.
+        let greeting = Box::pin(self.greet(connection));
+        async move {
+            let greeted = greeting.await?;
+            match greeted {
+                Greeted::Done(done) => Ok(done),
+                Greeted::Session(socket, drain) => {
+                    Session::new(&self.hub, &self.keys, socket, drain)
+                        .serve()
+                        .await
+                }
             }
-            Connection::Http(http) => {
-                let response = self.page.answer(&http.scope);
-                http.responder.respond(response).await
-            }
-            Connection::WebSocket(socket) => self.socket(socket).await,
-            Connection::Lifespan(lifespan) => {
-                // The hub is the application's own, so there is nothing to share; sessions end by the drain.
-                let running = lifespan.started(State::new());
-                running.shutdown_requested().await;
-                self.hub.shut_down().await;
-                Ok(running.stopped())
-            }
-            other => other.refuse().await,
         }
     }
 }

@@ -134,6 +134,9 @@ impl UserId {
 }
 
 impl UserId {
+    /// None comes before it.
+    pub(crate) const LEAST: Self = Self(0);
+
     /// The number, for stores.
     pub(crate) const fn to_bits(self) -> u64 {
         self.0

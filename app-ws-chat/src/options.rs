@@ -21,8 +21,10 @@ The chat:
       $XDG_DATA_HOME or ~/.local/share]
   --bus ADDRESS
       Share the rooms with all nodes that name the same Redis: redis://HOST:PORT or
-      unix:///PATH. The history is there then, and not in a file. Redis has to keep what
-      it has: redis-server --appendonly yes --appendfsync always
+      unix:///PATH; or a cluster, redis-cluster://HOST:PORT,HOST:PORT?replicas=N, whose
+      primaries need N replicas each to acknowledge a message [default: 1]. The history is
+      there then, and not in a file. Redis has to keep what it has:
+      redis-server --appendonly yes --appendfsync always
   --moderator-token FILE
       Who joins with the token in this file may kick, ban, mute and slow down; it is the
       file's text without white space around it, 16 bytes at least
@@ -105,7 +107,7 @@ impl fmt::Display for OptionsError {
             ),
             Self::File { flag, file, cause } => write!(f, "{flag}: {}: {cause}", file.display()),
             Self::TwoPlaces => f.write_str("with --bus the history is in Redis: --db has no place beside it"),
-            Self::Bus(error) => write!(f, "--bus: {error}; an address is redis://HOST:PORT or unix:///PATH"),
+            Self::Bus(error) => write!(f, "--bus: {error}; an address is redis://HOST:PORT, unix:///PATH or redis-cluster://HOST:PORT"),
             Self::Store(error) => {
                 f.write_str("--db: ")?;
                 match std::error::Error::source(error) {

@@ -89,9 +89,19 @@ impl Outbox {
         let frame = match queue.frames.pop_front() {
             Some(frame) => {
                 queue.bytes -= frame.len();
+                if queue.frames.is_empty() {
+                    // Most readers have read all most of the time, and there are many.
+                    queue.frames = VecDeque::new();
+                }
                 Some(frame)
             }
-            None => queue.volatile.pop_front(),
+            None => {
+                let frame = queue.volatile.pop_front();
+                if queue.volatile.is_empty() {
+                    queue.volatile = VecDeque::new();
+                }
+                frame
+            }
         };
         drop(queue);
         self.taken.notify_one();

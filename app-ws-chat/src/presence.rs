@@ -4,7 +4,7 @@
 //! names; in crowded ones a list of names would grow with the square of its members, so only the
 //! number is told, and only when it has changed notably.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -45,12 +45,13 @@ pub enum Change {
 #[derive(Debug, Default)]
 pub(crate) struct People {
     users: HashMap<UserId, Here>,
-    /// Folded nicknames, in the order in which a list shows them.
-    nicks: BTreeMap<Box<str>, UserId>,
+    /// Folded nicknames, in the order in which a list shows them. One may be two users' for a moment: somebody has it by
+    /// news that have overtaken those of the leaving of the other.
+    nicks: BTreeSet<(Box<str>, UserId)>,
     telling: Telling,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Eq, PartialEq)]
 struct Here {
     nick: Nick,
     rank: Rank,
@@ -78,10 +79,7 @@ impl People {
     /// Somebody is here no longer.
     pub(crate) fn depart(&mut self, user: UserId) -> Option<Presence> {
         let nick = self.users.remove(&user)?.nick;
-        // Somebody else may have been given the nickname while this news was under way.
-        if self.nicks.get(&nick.folded()) == Some(&user) {
-            self.nicks.remove(&nick.folded());
-        }
+        self.nicks.remove(&(nick.folded(), user));
         self.tell(Change::Leave(Person { user, nick }))
     }
 
@@ -91,11 +89,7 @@ impl People {
         for one in present {
             self.put(one);
         }
-        let same = before.users.len() == self.users.len()
-            && before
-                .users
-                .keys()
-                .all(|user| self.users.contains_key(user));
+        let same = before.users == self.users;
         self.telling = match self.users.len() {
             last if last > CROWDED_ABOVE => Telling::Number { last },
             _ => Telling::Names,
@@ -127,7 +121,11 @@ impl People {
 
     /// The nickname that somebody new gets: the one wished for, or the lowest free number behind it.
     pub(crate) fn free(&self, wish: &Nick) -> Nick {
-        let is_free = |nick: &Nick| !self.nicks.contains_key(&nick.folded());
+        let is_free = |nick: &Nick| {
+            let folded = nick.folded();
+            let mut from = self.nicks.range((folded.clone(), UserId::LEAST)..);
+            from.next().is_none_or(|(taken, _)| *taken != folded)
+        };
         let numbered = (2..).map(|number| wish.numbered(number));
         let mut wishes = std::iter::once(wish.clone()).chain(numbered);
         wishes
@@ -138,8 +136,8 @@ impl People {
     /// Everybody, in the order of nicknames.
     pub(crate) fn list(&self) -> Vec<Present> {
         self.nicks
-            .values()
-            .filter_map(|&user| self.find(user))
+            .iter()
+            .filter_map(|&(_, user)| self.find(user))
             .collect()
     }
 
@@ -157,15 +155,12 @@ impl People {
             nick: nick.clone(),
             rank: *rank,
         };
-        self.nicks.insert(nick.folded(), *user);
-        match self.users.insert(*user, here) {
-            Some(before) if before.nick != *nick => {
-                self.nicks.remove(&before.nick.folded());
-                true
-            }
-            Some(before) => before.rank != *rank,
-            None => true,
+        let before = self.users.insert(*user, here);
+        if let Some(before) = &before {
+            self.nicks.remove(&(before.nick.folded(), *user));
         }
+        self.nicks.insert((nick.folded(), *user));
+        before.is_none_or(|before| before.nick != *nick || before.rank != *rank)
     }
 
     /// Decides what the others hear of `change`.
@@ -265,6 +260,32 @@ mod tests {
         let list = people.list();
         let nicks: Vec<_> = list.iter().map(|one| one.person.nick.as_str()).collect();
         assert_eq!(nicks, ["ada", "Bea", "Cy"]);
+    }
+
+    #[test]
+    fn who_has_a_nickname_before_the_other_has_left_is_in_the_list_and_so_is_the_other() {
+        let mut people = People::default();
+        let news = [(1, "Ada"), (2, "ada"), (2, "Bea"), (1, "Bea")];
+        for (number, nick) in news {
+            people.arrive(&present(number, nick, Rank::Guest));
+            let Presence { count, change } = people.snapshot();
+            let Some(Change::Full(list)) = change else {
+                panic!("no list of {count}")
+            };
+            assert_eq!(list.len(), count, "{number} {nick}");
+        }
+        people.depart(user(2));
+        assert_eq!(people.list(), [present(1, "Bea", Rank::Guest)]);
+        assert_eq!(people.free(&Nick::parse("Ada").unwrap()).as_str(), "Ada");
+    }
+
+    #[test]
+    fn another_nickname_is_news_also_in_a_list() {
+        let mut people = People::default();
+        people.arrive(&present(1, "Ada", Rank::Guest));
+        let renamed = [present(1, "Bea", Rank::Guest)];
+        let told = people.replace(&renamed).expect("it is news").change;
+        assert_eq!(told, Some(Change::Full(renamed.to_vec())));
     }
 
     #[test]

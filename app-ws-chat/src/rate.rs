@@ -2,31 +2,35 @@
 
 use std::time::{Duration, Instant};
 
-/// A bucket of `burst` tokens, of which one comes back every `interval`.
-///
-/// Kept as the moment at which the bucket will be full again, so that nothing has to be refilled.
+/// How often something may be done: `burst` times at once, and then once in an `interval`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct TokenBucket {
+pub(crate) struct Allowance {
     interval: Duration,
     burst: u32,
+}
+
+impl Allowance {
+    pub(crate) const fn new(burst: u32, interval: Duration) -> Self {
+        Self { interval, burst }
+    }
+}
+
+/// How much of an allowance is left: a bucket of `burst` tokens, of which one comes back every `interval`.
+///
+/// Kept as the moment at which the bucket will be full again, so that nothing has to be refilled; and apart from the
+/// allowance, because each connection has several.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TokenBucket {
     full_at: Option<Instant>,
 }
 
 impl TokenBucket {
-    /// A full bucket.
-    pub(crate) const fn new(burst: u32, interval: Duration) -> Self {
-        Self {
-            interval,
-            burst,
-            full_at: None,
-        }
-    }
-
     /// Takes a token; if there is none, says how long until there is one.
-    pub(crate) fn take(&mut self, now: Instant) -> Result<(), Duration> {
-        let full_at = self.full_at.unwrap_or(now).max(now) + self.interval;
+    pub(crate) fn take(&mut self, allowance: Allowance, now: Instant) -> Result<(), Duration> {
+        let Allowance { interval, burst } = allowance;
+        let full_at = self.full_at.unwrap_or(now).max(now) + interval;
         let missing = full_at.duration_since(now);
-        let capacity = self.interval * self.burst;
+        let capacity = interval * burst;
         if missing > capacity {
             return Err(missing - capacity);
         }
@@ -39,13 +43,14 @@ impl TokenBucket {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::TokenBucket;
+    use super::{Allowance, TokenBucket};
 
     #[test]
     fn a_burst_passes_and_then_one_an_interval() {
         let start = Instant::now();
         let ms = Duration::from_millis;
-        let mut bucket = TokenBucket::new(3, ms(200));
+        let allowance = Allowance::new(3, ms(200));
+        let mut bucket = TokenBucket::default();
         // Milliseconds since the start, and how long to wait.
         let rows = [
             (0, None),
@@ -65,7 +70,11 @@ mod tests {
             (60_000, Some(200)),
         ];
         for (row, (at, wait)) in rows.into_iter().enumerate() {
-            assert_eq!(bucket.take(start + ms(at)).err(), wait.map(ms), "row {row}");
+            assert_eq!(
+                bucket.take(allowance, start + ms(at)).err(),
+                wait.map(ms),
+                "row {row}"
+            );
         }
     }
 }

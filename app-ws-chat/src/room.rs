@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::bus::{Event, Opened};
 use crate::message::{Epoch, Person, Position, Present, Rank, Timestamp};
 use crate::moderation::{Act, Order, Rules, Ruling};
-use crate::name::{RoomName, UserId};
+use crate::name::{Cid, RoomName, UserId};
 use crate::presence::People;
 use crate::refusal::Refusal;
 use crate::ring::Ring;
@@ -138,8 +138,9 @@ impl Room {
             presence: self.people.snapshot(),
             slow_ms: u64::try_from(self.rules.pace().as_millis()).unwrap_or(u64::MAX),
         };
+        // Also to the user's other connections: they may have heard that they left.
         let delivery = told.map(|presence| Delivery {
-            to: Audience::Others(user),
+            to: Audience::Everyone,
             notice: Notice::Presence(presence),
         });
         Ok((welcome, delivery))
@@ -170,6 +171,21 @@ impl Room {
                 Ok((person, self.rules.pace()))
             }
         }
+    }
+
+    /// Whether somebody has seen more of this room than it knows: on a node that hears better.
+    #[must_use]
+    pub fn is_behind(&self, seen: &Position) -> bool {
+        seen.epoch == self.epoch && seen.offset > self.ring.end()
+    }
+
+    /// What a member said under this id, if it is at hand.
+    #[must_use]
+    pub fn said(&self, connection: ConnectionId, cid: &Cid) -> Option<Receipt> {
+        let user = self.members.get(&connection)?.user;
+        let mut latest = self.ring.iter().rev();
+        let message = latest.find(|one| one.from.user == user && one.cid == *cid)?;
+        Some(Receipt::of(message))
     }
 
     /// A member who may moderate here.

@@ -4,7 +4,6 @@
 //! carries them out and keeps the heartbeat. One speaks: it empties the outbox. Whichever comes to an end says how the
 //! socket is closed.
 
-use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +23,7 @@ use crate::outbox::{Lane, Outbox};
 use crate::protocol::{
     BadFrame, Bye, ClientFrame, Command, FRAME_BYTES, Join, RequestId, ServerFrame,
 };
-use crate::rate::TokenBucket;
+use crate::rate::{Allowance, TokenBucket};
 use crate::refusal::Refusal;
 use crate::room::ConnectionId;
 
@@ -32,20 +31,20 @@ use crate::room::ConnectionId;
 const ROOMS: usize = 20;
 
 /// Messages: faster than anybody types for long, with room for what was written while the link was down.
-const MESSAGES: TokenBucket = TokenBucket::new(10, Duration::from_millis(200));
+const MESSAGES: Allowance = Allowance::new(10, Duration::from_millis(200));
 
 /// Joins: all rooms at once after a reconnect, then slowly, because each of them is news for everybody there.
-const JOINS: TokenBucket = TokenBucket::new(20, Duration::from_secs(1));
+const JOINS: Allowance = Allowance::new(20, Duration::from_secs(1));
 
 /// Typing notices: a page sends one in 3 s in each room that is typed in.
-const TYPING: TokenBucket = TokenBucket::new(5, Duration::from_secs(1));
+const TYPING: Allowance = Allowance::new(5, Duration::from_secs(1));
 
 /// Pages of history, and a moderator's orders: as many as a hand asks for.
-const PAGES: TokenBucket = TokenBucket::new(20, Duration::from_secs(1));
-const ORDERS: TokenBucket = TokenBucket::new(20, Duration::from_secs(1));
+const PAGES: Allowance = Allowance::new(20, Duration::from_secs(1));
+const ORDERS: Allowance = Allowance::new(20, Duration::from_secs(1));
 
 /// Pings, and frames without meaning: each costs an answer.
-const TRIFLES: TokenBucket = TokenBucket::new(20, Duration::from_millis(200));
+const TRIFLES: Allowance = Allowance::new(20, Duration::from_millis(200));
 
 /// Refusals with 429 in a row before the connection is closed: more than were under way when the first one came.
 const STRIKES: u32 = 20;
@@ -59,29 +58,73 @@ const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
 /// Time for the client to take what was accepted before the bye, and the bye.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(10);
 
-/// Serves a socket to its end.
-pub(crate) async fn serve(
-    hub: &Arc<Hub>,
-    keys: &Arc<Keys>,
-    socket: Socket,
-    drain: DrainSignal,
-) -> Result<Done, AppError> {
-    let outbox = Arc::new(Outbox::default());
-    let (mut sender, receiver) = socket.split();
-    let _open = hub.metrics.connection();
-    let mut member = Member::new(Arc::clone(hub), Arc::clone(keys), Arc::clone(&outbox));
-    let end = select! {
-        end = member.listen(receiver, drain) => end,
-        end = speak(&mut sender, &outbox) => end,
-    };
-    // The rooms hear of it now, not when a slow socket has closed.
-    drop(member);
-    match end {
-        End::Closed => sender.close(CloseCode::NORMAL, "").await,
-        End::Failed(error) => Err(error.into()),
-        End::Bye(bye) => {
-            hub.metrics.bye(bye.code());
-            farewell(sender, &outbox, bye).await
+/// A socket that is served.
+pub(crate) struct Session {
+    sender: SocketSender,
+    outbox: Arc<Outbox>,
+    member: Member,
+}
+
+impl Session {
+    pub(crate) fn new(
+        hub: &Arc<Hub>,
+        keys: &Arc<Keys>,
+        socket: Socket,
+        drain: DrainSignal,
+    ) -> Self {
+        let outbox = Arc::new(Outbox::default());
+        let (sender, receiver) = socket.split();
+        Self {
+            member: Member {
+                connection: hub.connection(),
+                hub: Arc::clone(hub),
+                keys: Arc::clone(keys),
+                receiver,
+                drain,
+                user: None,
+                rooms: Vec::new(),
+                outbox: Arc::clone(&outbox),
+                heartbeat: Heartbeat::new(Instant::now(), fastrand::f64()),
+                messages: TokenBucket::default(),
+                joins: TokenBucket::default(),
+                typing: TokenBucket::default(),
+                pages: TokenBucket::default(),
+                orders: TokenBucket::default(),
+                trifles: TokenBucket::default(),
+                strikes: 0,
+            },
+            sender,
+            outbox,
+        }
+    }
+
+    /// Serves it to its end.
+    ///
+    /// No `async fn`: there the parts would be in the future twice, as the argument and as what is made of it. This
+    /// future is most of what an idle connection weighs.
+    pub(crate) fn serve(self) -> impl Future<Output = Result<Done, AppError>> + Send {
+        let Self {
+            mut sender,
+            outbox,
+            mut member,
+        } = self;
+        async move {
+            let hub = Arc::clone(&member.hub);
+            let _open = hub.metrics.connection();
+            let end = select! {
+                end = member.listen() => end,
+                end = speak(&mut sender, &outbox) => end,
+            };
+            // The rooms hear of it now, not when a slow socket has closed.
+            drop(member);
+            match end {
+                End::Closed => sender.close(CloseCode::NORMAL, "").await,
+                End::Failed(error) => Err(error.into()),
+                End::Bye(bye) => {
+                    hub.metrics.bye(bye.code());
+                    Box::pin(farewell(sender, &outbox, bye)).await
+                }
+            }
         }
     }
 }
@@ -153,8 +196,11 @@ struct Member {
     hub: Arc<Hub>,
     keys: Arc<Keys>,
     connection: ConnectionId,
+    receiver: SocketReceiver,
+    drain: DrainSignal,
     user: Option<UserId>,
-    rooms: HashMap<RoomName, Seat>,
+    /// Few, so they are looked through.
+    rooms: Vec<Seat>,
     outbox: Arc<Outbox>,
     heartbeat: Heartbeat,
     messages: TokenBucket,
@@ -167,34 +213,15 @@ struct Member {
 }
 
 impl Member {
-    fn new(hub: Arc<Hub>, keys: Arc<Keys>, outbox: Arc<Outbox>) -> Self {
-        Self {
-            connection: hub.connection(),
-            hub,
-            keys,
-            user: None,
-            rooms: HashMap::new(),
-            outbox,
-            heartbeat: Heartbeat::new(Instant::now(), fastrand::f64()),
-            messages: MESSAGES,
-            joins: JOINS,
-            typing: TYPING,
-            pages: PAGES,
-            orders: ORDERS,
-            trifles: TRIFLES,
-            strikes: 0,
-        }
-    }
-
     /// Reads and carries out what the client asks for. The drain is looked at between two requests, never within one.
-    async fn listen(&mut self, mut receiver: SocketReceiver, mut drain: DrainSignal) -> End {
+    async fn listen(&mut self) -> End {
         let mut timer = pin!(sleep_until(self.heartbeat.due()));
         loop {
             let incoming = select! {
                 biased;
-                _ = &mut drain => {
+                _ = &mut self.drain => {
                     // All leave at once: nobody is left for whom that were news.
-                    self.rooms.values().for_each(Seat::vanish);
+                    self.rooms.iter().for_each(Seat::vanish);
                     let after = COME_BACK_WITHIN.mul_f64(fastrand::f64());
                     return End::Bye(Bye::Drain { after });
                 }
@@ -205,7 +232,7 @@ impl Member {
                     timer.as_mut().reset(self.heartbeat.due());
                     continue;
                 }
-                incoming = next(&self.outbox, &mut receiver) => incoming,
+                incoming = next(&self.outbox, &mut self.receiver) => incoming,
             };
             let bye = match incoming {
                 Incoming::Message(Message::Text(text)) => self.hear(&text).await,
@@ -257,7 +284,7 @@ impl Member {
             }
             Ok(ClientFrame::Pong) => None,
             Err(BadFrame::Refused(id, refusal)) => {
-                let refusal = take(&mut self.trifles).err().unwrap_or(refusal);
+                let refusal = take(&mut self.trifles, TRIFLES).err().unwrap_or(refusal);
                 self.refuse(id, refusal)
             }
             Err(BadFrame::NotAnObject) => Some(Bye::Protocol),
@@ -269,36 +296,36 @@ impl Member {
             Command::Join(join) => self.join(id, join).await,
             Command::Send(room, draft) => {
                 let seat = seat(&self.rooms, &room)?;
-                take(&mut self.messages)?;
+                take(&mut self.messages, MESSAGES)?;
                 let receipt = seat.send(draft).await?;
                 self.say(&ServerFrame::Sent(id, receipt));
                 Ok(())
             }
             Command::History(room, before, limit) => {
                 let seat = seat(&self.rooms, &room)?;
-                take(&mut self.pages)?;
+                take(&mut self.pages, PAGES)?;
                 let page = seat.history(before, limit).await?;
                 self.say(&ServerFrame::Paged(id, &page));
                 Ok(())
             }
             Command::Leave(room) => {
                 seat(&self.rooms, &room)?;
-                self.rooms.remove(&room);
+                self.rooms.retain(|seat| *seat.name() != room);
                 self.done(id)
             }
             Command::Ping => {
-                take(&mut self.trifles)?;
+                take(&mut self.trifles, TRIFLES)?;
                 self.done(id)
             }
             Command::Moderate(room, order) => {
                 let seat = seat(&self.rooms, &room)?;
-                take(&mut self.orders)?;
+                take(&mut self.orders, ORDERS)?;
                 seat.order(order).await?;
                 self.done(id)
             }
             Command::Listing(room) => {
                 let seat = seat(&self.rooms, &room)?;
-                take(&mut self.orders)?;
+                take(&mut self.orders, ORDERS)?;
                 let listing = seat.listing()?;
                 self.say(&ServerFrame::Listed(id, &listing));
                 Ok(())
@@ -308,8 +335,8 @@ impl Member {
 
     async fn join(&mut self, id: RequestId, join: Join) -> Result<(), Refusal> {
         // A moderator may have expelled us from some.
-        self.rooms.retain(|_, seat| seat.is_taken());
-        if self.rooms.contains_key(&join.room) {
+        self.rooms.retain(Seat::is_taken);
+        if self.rooms.iter().any(|seat| *seat.name() == join.room) {
             return Err(Refusal::AlreadyHere);
         }
         if self.rooms.len() >= ROOMS {
@@ -320,7 +347,7 @@ impl Member {
             (Some(user), _) | (None, Some(user)) => user,
             (None, None) => UserId::passing(fastrand::u64(..)),
         };
-        take(&mut self.joins)?;
+        take(&mut self.joins, JOINS)?;
         let newcomer = Newcomer {
             user,
             wish: join.nick,
@@ -330,7 +357,9 @@ impl Member {
         let seat = self.hub.visit(&join.room, self.connection, user).await?;
         seat.join(id, newcomer, join.since.as_ref(), &self.outbox)
             .await?;
-        self.rooms.insert(join.room, seat);
+        // Most connections are in one.
+        self.rooms.reserve_exact(1);
+        self.rooms.push(seat);
         Ok(())
     }
 
@@ -341,8 +370,8 @@ impl Member {
 
     /// Volatile: what cannot be told now is not worth telling later.
     fn type_in(&mut self, room: &RoomName) {
-        if let Some(seat) = self.rooms.get(room)
-            && take(&mut self.typing).is_ok()
+        if let Some(seat) = self.rooms.iter().find(|seat| seat.name() == room)
+            && take(&mut self.typing, TYPING).is_ok()
         {
             seat.typing();
         }
@@ -363,8 +392,9 @@ impl Member {
 }
 
 /// The place of a connection that is in this room.
-fn seat<'a>(rooms: &'a HashMap<RoomName, Seat>, room: &RoomName) -> Result<&'a Seat, Refusal> {
-    let seat = rooms.get(room).filter(|seat| seat.is_taken());
+fn seat<'a>(rooms: &'a [Seat], room: &RoomName) -> Result<&'a Seat, Refusal> {
+    let mut theirs = rooms.iter().filter(|seat| seat.name() == room);
+    let seat = theirs.find(|seat| seat.is_taken());
     seat.ok_or(Refusal::NotHere)
 }
 
@@ -378,9 +408,9 @@ async fn next(outbox: &Outbox, receiver: &mut SocketReceiver) -> Incoming {
     receiver.receive().await
 }
 
-fn take(bucket: &mut TokenBucket) -> Result<(), Refusal> {
+fn take(bucket: &mut TokenBucket, allowance: Allowance) -> Result<(), Refusal> {
     let now = Instant::now().into_std();
     bucket
-        .take(now)
+        .take(allowance, now)
         .map_err(|retry_after| Refusal::TooFast { retry_after })
 }

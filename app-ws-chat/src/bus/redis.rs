@@ -2,7 +2,10 @@
 //!
 //! Everything that asks Redis runs on one thread with a runtime of its own, so that it outlives the worker that asked.
 
+mod engine;
 mod keys;
+mod line;
+mod news;
 mod rooms;
 mod steps;
 mod wire;
@@ -13,8 +16,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisError};
+use redis::RedisError;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,6 +28,8 @@ use crate::protocol::Draft;
 use crate::refusal::Refusal;
 use crate::room::Receipt;
 use crate::store::StoreError;
+use engine::{Address, AddressError};
+use line::Line;
 use rooms::{Coming, Node};
 use steps::Steps;
 
@@ -42,7 +46,8 @@ const COMINGS: usize = 16_384;
 ///
 /// A message is acknowledged after Redis has it, so Redis must keep what it has: start it with `--appendonly yes
 /// --appendfsync always`. After a lost connection each room is read on from where it was; a room for which that is not
-/// possible ends its connections with 4009, and they resume.
+/// possible, or not within 10 s, ends its connections with 4009, and they resume. A connection that breaks without a word is
+/// taken for lost after 8 s at most.
 ///
 /// # Examples
 ///
@@ -80,29 +85,33 @@ impl From<RedisError> for RedisBusError {
     }
 }
 
+impl From<AddressError> for RedisBusError {
+    fn from(error: AddressError) -> Self {
+        Self(error.into())
+    }
+}
+
 impl RedisBus {
-    /// A bus at `redis://[user:password@]host[:port][/database]` or `unix:///path`. It need not be there yet: what is
+    /// A bus at `redis://[user:password@]host[:port][/database]`, `unix:///path`, or
+    /// `redis-cluster://[user:password@]host:port[,host:port..][?replicas=N]`: some nodes of a cluster, which name the
+    /// others, and the number of replicas that have to have a message before it is acknowledged (0 to 9, else 1). It need not be there yet: what is
     /// asked for before is refused for the moment.
     ///
     /// # Errors
     ///
     /// The address is none, or there can be no thread.
     pub fn new(address: &str) -> Result<Self, RedisBusError> {
-        let client = Client::open(address)?;
+        let address = Address::parse(address)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| RedisBusError(error.into()))?;
-        let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(ANSWER_WITHIN))
-            .set_connection_timeout(Some(ANSWER_WITHIN))
-            .set_max_delay(RETRY);
-        let connection = {
+        let line = {
             let _inside = runtime.enter();
-            ConnectionManager::new_lazy_with_config(client.clone(), config)?
+            Line::new(address.clone())?
         };
         let name: Arc<str> = format!("{:016x}", fastrand::u64(..)).into();
-        let steps = Steps::new(connection, name);
+        let steps = Steps::new(line, name);
         let (comings, to_come) = mpsc::channel(COMINGS);
         let (subscriptions, wishes) = mpsc::unbounded_channel();
         let node = Arc::new(Node::new(steps.clone(), subscriptions, comings.clone()));
@@ -112,7 +121,7 @@ impl RedisBus {
             let node = Arc::clone(&node);
             async move {
                 tokio::select! {
-                    () = Arc::clone(&node).listen(client, wishes) => {}
+                    () = Arc::clone(&node).listen(address, wishes) => {}
                     () = Arc::clone(&node).come_and_go(to_come) => {}
                     () = node.keep_alive() => {}
                     _ = stopped => {}
@@ -219,7 +228,11 @@ impl Bus for RedisBus {
         if self.comings.send(coming).await.is_err() {
             return Err(Refusal::Store);
         }
-        entered.await.unwrap_or(Err(Refusal::Store))
+        // Before their turn come others, whom a Redis that is away lets wait as well. Who is let in too late leaves again.
+        match tokio::time::timeout(ANSWER_WITHIN, entered).await {
+            Ok(Ok(entered)) => entered,
+            _ => Err(Refusal::Store),
+        }
     }
 
     fn exit(&self, room: &RoomName, user: UserId) {

@@ -1,14 +1,15 @@
 //! A connection's place in a room, from the visit to the leaving.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::live::LiveRoom;
+use super::live::{LiveRoom, Members};
 use super::{Hub, Newcomer};
-use crate::message::{Offset, Position, Rank, Timestamp};
+use crate::message::{Offset, Person, Position, Rank, Timestamp};
 use crate::moderation::{Listing, Order};
-use crate::name::UserId;
+use crate::name::{Cid, RoomName, UserId};
 use crate::outbox::{Lane, Outbox};
 use crate::protocol::{Draft, RequestId, ServerFrame};
 use crate::refusal::Refusal;
@@ -32,6 +33,9 @@ impl Seat {
         outbox: &Arc<Outbox>,
     ) -> Result<(), Refusal> {
         let Newcomer { user, wish, rank } = newcomer;
+        if let Some(seen) = since {
+            self.reach(seen).await?;
+        }
         let now = Timestamp::now();
         let (step, known) = self.room.with(|members| {
             let step = members.room.expect(user, now)?;
@@ -66,6 +70,31 @@ impl Seat {
         Ok(())
     }
 
+    /// Who comes from a node that hears better, and has seen more than this one, is let in when it has caught up: else they
+    /// would be told of an end of the room before its messages that they have.
+    async fn reach(&self, seen: &Position) -> Result<(), Refusal> {
+        let is_behind = || self.room.with(|members| members.room.is_behind(seen));
+        if !is_behind()? {
+            return Ok(());
+        }
+        let newest = self.hub.bus.history(&self.room.name, Offset(u64::MAX), 1);
+        let newest = newest.await.map_err(|error| {
+            error.report(&self.room.name, "its end cannot be read");
+            Refusal::Store
+        })?;
+        // A position that the room never had, or has lost, is not waited for.
+        let exists = newest.last().is_some_and(|last| last.offset >= seen.offset);
+        if exists && is_behind()? {
+            return Err(Refusal::Store);
+        }
+        Ok(())
+    }
+
+    /// The room that it is in.
+    pub(crate) fn name(&self) -> &RoomName {
+        &self.room.name
+    }
+
     /// Whether the connection is a member still; a moderator may have expelled it.
     pub(crate) fn is_taken(&self) -> bool {
         let has = self.room.with(|members| members.room.has(self.connection));
@@ -75,12 +104,11 @@ impl Seat {
     /// Says something. When this returns it is kept; everybody hears of it at the same time.
     pub(crate) async fn send(&self, draft: Draft) -> Result<Receipt, Refusal> {
         let begun = Instant::now();
-        let (from, pace) = self
-            .room
-            .with(|members| members.room.speaker(self.connection, Timestamp::now()))??;
-        if let Some(house) = self.hub.house.get() {
-            house.hears(from.user)?;
-        }
+        let (from, pace) = match self.speaker() {
+            Ok(speaker) => speaker,
+            // Who was muted after it was said, and has missed the answer, is told the truth.
+            Err(refusal) => return self.said(&draft.cid).ok_or(refusal),
+        };
         let receipt = self
             .hub
             .bus
@@ -89,6 +117,21 @@ impl Seat {
         self.hub.metrics.messages.add(1);
         self.hub.metrics.acknowledged(begun.elapsed());
         Ok(receipt)
+    }
+
+    fn speaker(&self) -> Result<(Person, Duration), Refusal> {
+        let (from, pace) = self
+            .room
+            .with(|members| members.room.speaker(self.connection, Timestamp::now()))??;
+        if let Some(house) = self.hub.house.get() {
+            house.hears(from.user)?;
+        }
+        Ok((from, pace))
+    }
+
+    fn said(&self, cid: &Cid) -> Option<Receipt> {
+        let said = |members: &mut Members| members.room.said(self.connection, cid);
+        self.room.with(said).ok().flatten()
     }
 
     /// Older messages, the oldest first.

@@ -131,6 +131,24 @@ fn what_the_bus_says_is_told_once_and_in_order() {
 }
 
 #[test]
+fn who_has_seen_more_than_a_room_knows_finds_it_behind() {
+    let mut room = room();
+    room.hear(said(1));
+    for (epoch, offset, behind) in [
+        (EPOCH, 0, false),
+        (EPOCH, 1, false),
+        (EPOCH, 2, true),
+        (EPOCH + 1, 2, false),
+    ] {
+        let seen = Position {
+            epoch: Epoch::new(epoch),
+            offset: Offset(offset),
+        };
+        assert_eq!(room.is_behind(&seen), behind, "{epoch:x} {offset}");
+    }
+}
+
+#[test]
 fn the_bus_hears_of_the_first_connection_of_a_user_and_of_the_last() {
     let mut room = room();
     let ada = UserId::passing(1);
@@ -141,8 +159,8 @@ fn the_bus_hears_of_the_first_connection_of_a_user_and_of_the_last() {
     let told = joined.unwrap().1.map(|delivery| heard(&delivery));
     assert_eq!(
         told.as_deref(),
-        Some("all but 1: n1 came, 1"),
-        "the bus was slower"
+        Some("everyone: n1 came, 1"),
+        "the bus was slower, and other connections of theirs may have heard that they left"
     );
     let again = room.join(ConnectionId(1), &me, Rank::Guest, None, NOW);
     assert_eq!(again.unwrap_err(), Refusal::AlreadyHere);

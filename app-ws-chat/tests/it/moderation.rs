@@ -158,6 +158,23 @@ async fn the_muted_read_and_slow_mode_slows_guests_down() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_muted_before_the_answer_came_still_gets_it() {
+    let house = House::new();
+    let (mut ada, welcome) = join_with_key(&house).await;
+    let (mut bea, _) = house.join_as_moderator("Bea").await;
+    let user = welcome["me"]["user"].clone();
+    ada.say("one");
+    let first = next(&mut ada, "ok").await;
+    ordered(&mut bea, order("mute", json!({ "user": user }))).await;
+    next(&mut ada, "mod").await;
+    ada.say("one");
+    let again = next(&mut ada, "ok").await;
+    assert_eq!((&again["o"], &again["ts"]), (&first["o"], &first["ts"]));
+    ada.say("two");
+    assert_eq!(next(&mut ada, "err").await["why"], "muted");
+}
+
+#[tokio::test(start_paused = true)]
 async fn patience_with_slow_mode_is_no_flood() {
     let house = House::new();
     let (mut bea, _) = house.join_as_moderator("Bea").await;

@@ -46,7 +46,7 @@ fn nothing_that_was_acknowledged_is_lost_and_nothing_is_said_twice() {
     let welcome = witness.join(program.address).unwrap();
     end = end.max(welcome["offset"].as_u64().unwrap());
     for speaker in &mut speakers {
-        speaker.catch_up(end);
+        speaker.catch_up(end).expect("the messages come");
     }
 
     let all = speakers[0].seen.clone();

@@ -14,10 +14,10 @@ use tokio::time::timeout;
 
 use crate::engine::Engine;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
-struct Ear {
+pub(crate) struct Ear {
     heard: Mutex<Vec<String>>,
     more: Notify,
 }
@@ -45,7 +45,7 @@ impl Listener for Ear {
 
 impl Ear {
     /// Waits until so many things were heard, and takes them.
-    async fn heard(&self, count: usize) -> Vec<String> {
+    pub(crate) async fn heard(&self, count: usize) -> Vec<String> {
         let enough = async {
             while self.heard.lock().unwrap().len() < count {
                 self.more.notified().await;
@@ -58,23 +58,37 @@ impl Ear {
     }
 }
 
-struct Node {
+pub(crate) struct Node {
+    room: RoomName,
     bus: RedisBus,
-    ear: Arc<Ear>,
+    pub(crate) ear: Arc<Ear>,
 }
 
 fn lobby() -> RoomName {
     RoomName::parse("lobby").unwrap()
 }
 
-async fn node(engine: &Engine) -> (Node, Opened) {
-    let bus = RedisBus::new(&engine.address()).unwrap();
+/// A node, and what it finds in a room that it opens.
+pub(crate) async fn node(address: &str, room: &str) -> (Node, Opened) {
+    let bus = RedisBus::new(address).unwrap();
+    let room = RoomName::parse(room).unwrap();
     let ear = Arc::new(Ear::default());
-    let opened = bus
-        .open(&lobby(), Arc::clone(&ear) as Arc<dyn Listener>)
-        .await
-        .unwrap();
-    (Node { bus, ear }, opened)
+    let opening = async {
+        loop {
+            let listener = Arc::clone(&ear) as Arc<dyn Listener>;
+            match bus.open(&room, listener).await {
+                Ok(opened) => break opened,
+                // What it asks may just be coming up.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    let opened = timeout(PATIENCE, opening).await.expect("a room opens");
+    (Node { room, bus, ear }, opened)
+}
+
+async fn lobby_on(engine: &Engine) -> (Node, Opened) {
+    node(&engine.address(), "lobby").await
 }
 
 impl Node {
@@ -87,12 +101,24 @@ impl Node {
             cid: Cid::parse(cid).unwrap(),
             text: Text::parse(&format!("{cid} \u{e9}\\\n\"")).unwrap(),
         };
-        let receipt = self.bus.publish(&lobby(), from, draft, pace).await?;
+        let receipt = self.bus.publish(&self.room, from, draft, pace).await?;
         Ok(receipt.offset.0)
     }
 
-    async fn say(&self, user: u64, cid: &str) -> Result<u64, Refusal> {
+    pub(crate) async fn say(&self, user: u64, cid: &str) -> Result<u64, Refusal> {
         self.publish(user, cid, Duration::ZERO).await
+    }
+
+    pub(crate) async fn listen_to_the_house(&self) -> Arc<Ear> {
+        let house = Arc::new(Ear::default());
+        let listener = Arc::clone(&house) as Arc<dyn Listener>;
+        self.bus.open_house(listener).await.unwrap();
+        house
+    }
+
+    pub(crate) async fn ban_everywhere(&self, user: u64) {
+        let ruling = ruling(Act::Ban, None, None, user);
+        self.bus.rule(ruling).await.unwrap();
     }
 
     async fn enter(&self, user: u64, wish: &str, rank: Rank) -> String {
@@ -105,15 +131,29 @@ impl Node {
     }
 }
 
-fn said(offset: u64, cid: &str) -> String {
+pub(crate) fn said(offset: u64, cid: &str) -> String {
     format!("{offset} {cid} \u{e9}\\\n\"")
+}
+
+fn ruling(act: Act, room: Option<RoomName>, ms: Option<u64>, user: u64) -> Arc<Ruling> {
+    Arc::new(Ruling {
+        ts: Timestamp::now(),
+        room,
+        act,
+        user: (act != Act::Slow).then(|| UserId::passing(user)),
+        nick: None,
+        ms,
+        by: "Bea".into(),
+        by_user: None,
+        reason: "spam".into(),
+    })
 }
 
 #[tokio::test]
 #[ignore = "needs redis-server: run ./test"]
 async fn all_nodes_hear_the_same_in_the_same_order() {
     let engine = Engine::start();
-    let ((one, opened), (two, _)) = (node(&engine).await, node(&engine).await);
+    let ((one, opened), (two, _)) = (lobby_on(&engine).await, lobby_on(&engine).await);
     assert_eq!(opened.ring.end(), Offset(0));
     assert_eq!(one.say(1, "a").await, Ok(1));
     assert_eq!(two.say(2, "b").await, Ok(2));
@@ -129,7 +169,7 @@ async fn all_nodes_hear_the_same_in_the_same_order() {
     for node in [&one, &two] {
         assert_eq!(node.ear.heard(3).await, all);
     }
-    let (three, late) = node(&engine).await;
+    let (three, late) = lobby_on(&engine).await;
     assert_eq!((late.ring.end(), &late.epoch), (Offset(2), &opened.epoch));
     let page = three.bus.history(&lobby(), Offset(2), 9).await.unwrap();
     let texts: Vec<_> = page
@@ -157,12 +197,12 @@ async fn all_nodes_hear_the_same_in_the_same_order() {
 #[ignore = "needs redis-server: run ./test"]
 async fn a_user_is_here_once_on_however_many_nodes() {
     let engine = Engine::start();
-    let ((one, _), (two, _)) = (node(&engine).await, node(&engine).await);
+    let ((one, _), (two, _)) = (lobby_on(&engine).await, lobby_on(&engine).await);
     assert_eq!(one.enter(1, "Ada", Rank::Guest).await, "Ada");
     assert_eq!(two.enter(1, "Ida", Rank::Guest).await, "Ada");
     assert_eq!(two.enter(2, "ADA", Rank::Guest).await, "ADA (2)");
     assert_eq!(two.enter(2, "ADA", Rank::Moderator).await, "ADA (2)");
-    let (three, opened) = node(&engine).await;
+    let (three, opened) = lobby_on(&engine).await;
     let mut here: Vec<_> = opened
         .here
         .iter()
@@ -189,23 +229,11 @@ async fn a_user_is_here_once_on_however_many_nodes() {
 #[ignore = "needs redis-server: run ./test"]
 async fn rulings_reach_all_nodes_and_put_people_out_of_all() {
     let engine = Engine::start();
-    let ((one, _), (two, _)) = (node(&engine).await, node(&engine).await);
+    let ((one, _), (two, _)) = (lobby_on(&engine).await, lobby_on(&engine).await);
     for node in [&one, &two] {
         node.enter(1, "Ada", Rank::Guest).await;
     }
-    let ruling = |act, room: Option<RoomName>, ms| {
-        Arc::new(Ruling {
-            ts: Timestamp::now(),
-            room,
-            act,
-            user: (act != Act::Slow).then(|| UserId::passing(1)),
-            nick: None,
-            ms,
-            by: "Bea".into(),
-            by_user: None,
-            reason: "spam".into(),
-        })
-    };
+    let ruling = |act, room, ms| ruling(act, room, ms, 1);
     let house = Arc::new(Ear::default());
     let before = two
         .bus
@@ -224,7 +252,7 @@ async fn rulings_reach_all_nodes_and_put_people_out_of_all() {
     one.bus.rule(ruling(Act::Ban, None, None)).await.unwrap();
     assert_eq!(two.ear.heard(4).await, ["Ada came", "Ban", "left", "Slow"]);
     assert_eq!(house.heard(1).await, ["Ban"]);
-    let (three, opened) = node(&engine).await;
+    let (three, opened) = lobby_on(&engine).await;
     let listing = opened.rules.list(Timestamp::now());
     assert_eq!((listing.bans.len(), listing.slow_ms), (1, 5_000));
     assert!(opened.here.is_empty());
@@ -255,7 +283,7 @@ async fn rulings_reach_all_nodes_and_put_people_out_of_all() {
 #[ignore = "needs redis-server: run ./test"]
 async fn what_was_said_while_a_node_heard_nothing_is_read() {
     let mut engine = Engine::start();
-    let ((one, _), (two, _)) = (node(&engine).await, node(&engine).await);
+    let ((one, _), (two, _)) = (lobby_on(&engine).await, lobby_on(&engine).await);
     assert_eq!(one.say(1, "a").await, Ok(1));
     two.ear.heard(1).await;
     engine.kill();
@@ -278,12 +306,12 @@ async fn what_was_said_while_a_node_heard_nothing_is_read() {
 #[ignore = "needs redis-server: run ./test"]
 async fn a_history_that_is_lost_is_another_one() {
     let mut engine = Engine::start();
-    let (one, before) = node(&engine).await;
+    let (one, before) = lobby_on(&engine).await;
     assert_eq!(one.say(1, "a").await, Ok(1));
     one.ear.heard(1).await;
     engine.forget();
     assert_eq!(one.ear.heard(1).await, ["Lost"]);
-    let (_, after) = node(&engine).await;
+    let (_, after) = lobby_on(&engine).await;
     assert_eq!(after.ring.end(), Offset(0));
     assert_ne!(after.epoch, before.epoch);
 }

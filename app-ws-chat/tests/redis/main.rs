@@ -1,4 +1,4 @@
-//! Several nodes on one Redis, which the tests start themselves.
+//! Several nodes on one Redis or on a cluster, which the tests start themselves.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::unwrap_used,
@@ -6,10 +6,18 @@
 )]
 
 mod bus;
+mod cases;
 #[path = "../process/client.rs"]
 mod client;
+mod cluster;
+mod clustered;
 mod engine;
+mod ground;
+#[path = "../model/model.rs"]
+#[expect(dead_code, reason = "Redis forgets nothing here")]
+mod model;
 mod nodes;
 #[path = "../process/program.rs"]
-#[expect(dead_code, reason = "nodes on Redis keep no file")]
 mod program;
+mod relay;
+mod silence;

@@ -15,15 +15,15 @@ const SPEAKERS: usize = 6;
 const BEFORE: u64 = 30;
 const ALL: u64 = 20;
 
-/// What dies.
-#[derive(Clone, Copy, Debug)]
-enum Fault {
-    Node,
-    Engine,
+/// Whether what is done to a room may begin another epoch of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Epochs {
+    One,
+    Several,
 }
 
-fn node(engine: &Engine, server: &str) -> Program {
-    Program::start(&["--server", server, "--bus", &engine.address()])
+fn node(bus: &str, server: &str) -> Program {
+    Program::start(&["--server", server, "--bus", bus])
 }
 
 /// Says all it has to say, on whatever node there is.
@@ -48,14 +48,20 @@ fn speak(speaker: &mut Client, number: usize, nodes: &[SocketAddr], said: &Atomi
     }
 }
 
-fn check(fault: Fault) {
-    let mut engine = Engine::start();
-    let raw = node(&engine, "raw");
-    let hyper = node(&engine, "hyper");
+/// Six people talk in the lobby, on two nodes; in the middle of it something is done, to a node or to what is below.
+pub(crate) fn check(bus: &str, epochs: Epochs, fault: impl FnOnce(Program)) {
+    let raw = node(bus, "raw");
+    let hyper = node(bus, "hyper");
     let nodes = [raw.address, hyper.address];
     let said = AtomicU64::new(0);
     let mut speakers: Vec<_> = (0..SPEAKERS)
-        .map(|number| Client::new(&format!("speaker{number}"), "lobby"))
+        .map(|number| {
+            let speaker = Client::new(&format!("speaker{number}"), "lobby");
+            match epochs {
+                Epochs::One => speaker,
+                Epochs::Several => speaker.through_epochs(),
+            }
+        })
         .collect();
     thread::scope(|scope| {
         let speaking: Vec<_> = speakers
@@ -67,23 +73,20 @@ fn check(fault: Fault) {
             })
             .collect();
         wait_for(&said, BEFORE);
-        match fault {
-            Fault::Node => raw.kill(),
-            Fault::Engine => {
-                engine.kill();
-                engine.restart();
-            }
-        }
+        fault(raw);
         speaking.into_iter().for_each(|one| one.join().unwrap());
     });
 
     let end = SPEAKERS as u64 * ALL;
     for speaker in &mut speakers {
         // Whatever node they were on, and also those whose connection the fault has ended.
-        while speaker.join(hyper.address).is_err() {
+        while speaker
+            .join(hyper.address)
+            .and_then(|_| speaker.catch_up(end))
+            .is_err()
+        {
             thread::sleep(Duration::from_millis(50));
         }
-        speaker.catch_up(end);
     }
     let all = speakers[0].seen.clone();
     assert_eq!(
@@ -110,11 +113,17 @@ fn check(fault: Fault) {
 #[test]
 #[ignore = "needs redis-server: run ./test"]
 fn a_node_that_is_killed_takes_nothing_with_it() {
-    check(Fault::Node);
+    let engine = Engine::start();
+    check(&engine.address(), Epochs::One, Program::kill);
 }
 
 #[test]
 #[ignore = "needs redis-server: run ./test"]
 fn an_engine_that_is_killed_takes_nothing_with_it() {
-    check(Fault::Engine);
+    let mut engine = Engine::start();
+    let address = engine.address();
+    check(&address, Epochs::One, |_raw| {
+        engine.kill();
+        engine.restart();
+    });
 }

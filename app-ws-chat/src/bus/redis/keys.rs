@@ -5,10 +5,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::name::{Cid, RoomName, UserId};
 
 /// Where the events of all rooms together go.
-pub(super) const HOUSE: &str = "chat:house";
+pub(super) const HOUSE: &str = "{chat:house}";
 
-/// The rules of all rooms.
-pub(super) const HOUSE_RULES: &str = "chat:house:rules";
+/// The rules of all rooms, in the same slot.
+pub(super) const HOUSE_RULES: &str = "{chat:house}:rules";
 
 /// The audit log.
 pub(super) const AUDIT: &str = "chat:audit";

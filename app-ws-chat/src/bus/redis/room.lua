@@ -1,9 +1,11 @@
 -- What happens in a room, one step at a time: each call is atomic, and all nodes hear of it in the order of the calls.
 --
--- KEYS: the room's own, in one slot of a cluster. ARGV: the step, the room's channel, and what the step takes.
+-- KEYS: the room's own, in one slot of a cluster. ARGV: the step, the room's channel, the command that tells the nodes
+-- (SPUBLISH in a cluster), and what the step takes.
 
 local meta, log, here, nicks, seats, counts, rules = unpack(KEYS, 1, 7)
-local step, channel = ARGV[1], ARGV[2]
+local step, channel, publish = ARGV[1], ARGV[2], ARGV[3]
+local clustered = publish == 'SPUBLISH'
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -18,7 +20,7 @@ local function int(number)
 end
 
 local function tell(event)
-  redis.call('PUBLISH', channel, event)
+  redis.call(publish, channel, event)
 end
 
 local function keep_history()
@@ -51,11 +53,22 @@ local function purge()
   for _, seat in ipairs(redis.call('ZRANGEBYSCORE', seats, '-inf', int(now), 'LIMIT', 0, 1000)) do stand_up(seat) end
 end
 
+-- Replication is asynchronous: what the nodes have heard of, a replica that takes over may not have, and it would use
+-- its offsets again. So a room begins another epoch wherever its history of replication is another one; its messages stay.
+local function moved()
+  if not clustered then return false end
+  local here = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+  if redis.call('HGET', meta, 'r') == here then return false end
+  redis.call('HSET', meta, 'r', here)
+  return true
+end
+
 local function epoch(fresh)
   local known = redis.call('HGET', meta, 'e')
   local last = redis.call('HGET', meta, 'o')
-  if known and (not last or redis.call('EXISTS', log) == 1) then return known end
-  redis.call('DEL', meta, log)
+  local lost = not known or (last and redis.call('EXISTS', log) == 0)
+  if lost then redis.call('DEL', meta, log) end
+  if not moved() and not lost then return known end
   redis.call('HSET', meta, 'e', fresh)
   return fresh
 end
@@ -78,7 +91,11 @@ end
 -- fresh epoch, from, text, cid (all JSON), pace in ms; KEYS 8: the receipt, 9: the user's pace
 function steps.publish(fresh, from, text, cid, pace)
   local receipt = redis.call('GET', KEYS[8])
-  if receipt then return {'again', receipt} end
+  if receipt then
+    -- Written anew, so that whoever waits for the replicas waits for this one too.
+    redis.call('SET', KEYS[8], receipt, 'KEEPTTL')
+    return {'again', receipt}
+  end
   if tonumber(pace) > 0 then
     local left = redis.call('PTTL', KEYS[9])
     if left > 0 then return {'slow', int(left)} end
@@ -161,8 +178,9 @@ end
 function steps.renew(over, fresh)
   if redis.call('HGET', meta, 'e') == over then
     redis.call('DEL', meta, log)
+    moved()
     redis.call('HSET', meta, 'e', fresh)
   end
 end
 
-return steps[step](unpack(ARGV, 3))
+return steps[step](unpack(ARGV, 4))

@@ -1,21 +1,22 @@
 //! The rooms that this node listens to: how far each was heard, who of this node is there, and what is done when
 //! something was missed.
 
-use std::collections::{HashMap, HashSet};
-use std::pin::pin;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::aio::{PubSubSink, PubSubStream};
-use redis::{Client, RedisError};
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::engine::Address;
 use super::keys::{HOUSE, Keys};
+use super::news::{Channels, Item, News};
 use super::steps::{LAST_LEASE, LEASE, State, Steps, Touched};
 use super::wire::{self, Heard};
-use super::{ANSWER_WITHIN, RETRY, lock};
+use super::{ANSWER_WITHIN, COMINGS, RETRY, lock};
 use crate::bus::{Event, Listener, Opened};
 use crate::message::{Epoch, Message, Offset, Present, Rank};
 use crate::moderation::Rules;
@@ -27,18 +28,37 @@ use crate::store::StoreError;
 const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
 const JITTER: Duration = Duration::from_secs(5);
 
-/// Users in one sign of life.
+/// So often the connection for the news is asked whether it lives, since it has nothing to say while nobody speaks.
+const PING_EVERY: Duration = Duration::from_secs(5);
+
+/// How long those in a room may believe that they hear everything while nothing can be heard: longer than a Redis needs
+/// to start again. Then they are sent away, to come back to a node that hears.
+const DEAF_FOR: Duration = Duration::from_secs(10);
+
+/// Events that are kept while a room is read anew: seconds of a busy room. With more it is lost.
+const MEANWHILE: usize = 4_096;
+
+/// Users in one sign of life, and signs of life at a time.
 const TOUCHED: usize = 500;
+const TOUCHING: usize = 64;
 
 /// This node among the others.
 pub(super) struct Node {
     steps: Steps,
     rooms: Mutex<HashMap<RoomName, Arc<Mutex<Tracked>>>>,
-    house: Mutex<Option<(Arc<dyn Listener>, Rules)>>,
+    house: Mutex<Option<House>>,
     subscriptions: mpsc::UnboundedSender<Subscription>,
     comings: mpsc::Sender<Coming>,
     /// The news have stopped to come although there are some.
-    deaf: Notify,
+    deaf: Arc<Notify>,
+}
+
+/// What is in force in all rooms.
+struct House {
+    listener: Arc<dyn Listener>,
+    rules: Rules,
+    /// Counts the rulings that were heard: rules that were read while one came may be older than it.
+    heard: u64,
 }
 
 /// A room that this node listens to.
@@ -49,6 +69,12 @@ struct Tracked {
     /// The last offset that was heard before that.
     early: Offset,
     seats: HashMap<UserId, (Nick, Rank)>,
+    /// Since when it cannot be followed.
+    behind: Option<Instant>,
+    /// Counts the readings, of which the last one counts, and what was heard of comings and goings since it began: what was
+    /// read may be older.
+    reading: u64,
+    meanwhile: Vec<Event>,
 }
 
 struct Known {
@@ -78,6 +104,14 @@ pub(super) enum Coming {
     },
 }
 
+impl Coming {
+    const fn room(&self) -> &RoomName {
+        match self {
+            Self::In { room, .. } | Self::Out { room, .. } => room,
+        }
+    }
+}
+
 impl Node {
     pub(super) fn new(
         steps: Steps,
@@ -90,7 +124,7 @@ impl Node {
             house: Mutex::default(),
             subscriptions,
             comings,
-            deaf: Notify::new(),
+            deaf: Arc::default(),
         }
     }
 
@@ -105,6 +139,9 @@ impl Node {
             known: None,
             early: Offset(0),
             seats: HashMap::new(),
+            behind: None,
+            reading: 0,
+            meanwhile: Vec::new(),
         }));
         lock(&self.rooms).insert(room.clone(), Arc::clone(&tracked));
         let opened = async {
@@ -141,11 +178,16 @@ impl Node {
         &self,
         listener: Arc<dyn Listener>,
     ) -> Result<Rules, StoreError> {
-        *lock(&self.house) = Some((listener, Rules::default()));
+        *lock(&self.house) = Some(House {
+            listener,
+            rules: Rules::default(),
+            heard: 0,
+        });
         self.subscribe(HOUSE).await?;
         let rules = self.steps.house().await?;
-        if let Some((_, known)) = &mut *lock(&self.house) {
-            known.clone_from(&rules);
+        if let Some(house) = &mut *lock(&self.house) {
+            let heard = std::mem::replace(&mut house.rules, rules.clone());
+            house.rules.absorb(heard);
         }
         Ok(rules)
     }
@@ -195,65 +237,85 @@ impl Node {
     /// Hears the news, on one connection after another.
     pub(super) async fn listen(
         self: Arc<Self>,
-        client: Client,
+        address: Address,
         mut wishes: mpsc::UnboundedReceiver<Subscription>,
     ) {
-        let mut channels = HashSet::new();
+        let mut channels = Channels::new();
         loop {
-            let error = match self.begin(&client, &channels).await {
-                Ok((sink, stream)) => {
-                    // What was said meanwhile is read, not heard.
-                    self.catch_up_everywhere();
-                    self.hear_all(sink, stream, &mut channels, &mut wishes)
-                        .await
+            let error = match News::begin(&address, &channels, &self.deaf).await {
+                Ok(news) => self.hear_all(news, &mut channels, &mut wishes).await,
+                Err(error) => {
+                    // Who wishes for something now may be heard by the next connection, if that comes in time.
+                    while let Ok(wish) = wishes.try_recv() {
+                        wish.note(&mut channels);
+                    }
+                    error
                 }
-                Err(error) => error,
             };
             say_that_it_is_away(&error);
+            self.lose_those_long_behind();
             sleep(RETRY.mul_f64(fastrand::f64())).await;
         }
     }
 
-    async fn begin(
-        &self,
-        client: &Client,
-        channels: &HashSet<String>,
-    ) -> Result<(PubSubSink, PubSubStream), StoreError> {
-        let connecting = async {
-            let (mut sink, stream) = client.get_async_pubsub().await?.split();
-            if !channels.is_empty() {
-                let all: Vec<&String> = channels.iter().collect();
-                sink.subscribe(all).await?;
+    /// Gives up the rooms that could not be followed for too long.
+    fn lose_those_long_behind(&self) {
+        let now = Instant::now();
+        for (name, room) in self.all() {
+            let since = {
+                let mut room = lock(&room);
+                // One that is being opened has its own bounds.
+                room.known
+                    .is_some()
+                    .then(|| *room.behind.get_or_insert(now))
+            };
+            if since.is_some_and(|since| now - since >= DEAF_FOR) {
+                self.lose(&name, &room);
             }
-            Ok::<_, RedisError>((sink, stream))
-        };
-        match timeout(ANSWER_WITHIN, connecting).await {
-            Ok(connected) => connected.map_err(StoreError::new),
-            Err(late) => Err(StoreError::new(late)),
         }
     }
 
     /// Returns when the connection does not serve any more.
     async fn hear_all(
-        &self,
-        mut sink: PubSubSink,
-        mut stream: PubSubStream,
-        channels: &mut HashSet<String>,
+        self: &Arc<Self>,
+        mut news: News,
+        channels: &mut Channels,
         wishes: &mut mpsc::UnboundedReceiver<Subscription>,
     ) -> StoreError {
+        let mut ping_at = Box::pin(sleep(PING_EVERY));
         loop {
             tokio::select! {
-                news = stream.next() => match news {
-                    Some(news) => self.hear(news.get_channel_name(), news.get_payload_bytes()),
-                    None => return StoreError::new("the connection for the news is closed"),
+                item = news.next() => match item {
+                    Item::Told { channel, event } => self.hear(&channel, &event),
+                    Item::Heard(channel) => match channels.get_mut(&channel).map(Option::take) {
+                        // Who asked may be gone.
+                        Some(Some(asked)) => drop(asked.send(())),
+                        // What was said meanwhile is read, not heard.
+                        Some(None) => self.catch_up_on(&channel),
+                        None => {}
+                    },
+                    Item::Ended(error) => return error,
                 },
                 () = self.deaf.notified() => return StoreError::new("news were missed"),
+                () = &mut ping_at => {
+                    if let Err(error) = news.ping().await {
+                        return error;
+                    }
+                    ping_at.as_mut().reset(Instant::now() + PING_EVERY);
+                }
                 Some(wish) = wishes.recv() => {
-                    let change = change(&mut sink, channels, wish);
-                    match timeout(ANSWER_WITHIN, change).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => return StoreError::new(error),
-                        Err(late) => return StoreError::new(late),
+                    let changed = match wish {
+                        Subscription::Begin(channel, asked) => {
+                            channels.insert(channel.clone(), Some(asked));
+                            news.listen(&channel).await
+                        }
+                        Subscription::End(channel) => {
+                            channels.remove(&channel);
+                            news.ignore(&channel).await
+                        }
+                    };
+                    if let Err(error) = changed {
+                        return error;
                     }
                 }
             }
@@ -286,9 +348,10 @@ impl Node {
             return;
         };
         let listener = match &mut *lock(&self.house) {
-            Some((listener, rules)) => {
-                rules.apply(ruling.change());
-                Arc::clone(listener)
+            Some(house) => {
+                house.rules.apply(ruling.change());
+                house.heard += 1;
+                Arc::clone(&house.listener)
             }
             None => return,
         };
@@ -312,29 +375,35 @@ impl Node {
         listener.hear(Event::Lost);
     }
 
-    fn catch_up_everywhere(self: &Arc<Self>) {
-        for (name, room) in self.all() {
-            let node = Arc::clone(self);
+    fn catch_up_on(self: &Arc<Self>, channel: &str) {
+        let node = Arc::clone(self);
+        if channel == HOUSE {
+            drop(tokio::spawn(
+                async move { node.catch_up_in_the_house().await },
+            ));
+        } else if let Some((name, room)) = self.by_channel(channel) {
             drop(tokio::spawn(
                 async move { node.catch_up(&name, &room).await },
             ));
         }
-        let node = Arc::clone(self);
-        drop(tokio::spawn(
-            async move { node.catch_up_in_the_house().await },
-        ));
     }
 
     /// Reads what was missed in a room.
     async fn catch_up(&self, name: &RoomName, room: &Arc<Mutex<Tracked>>) {
-        if lock(room).known.is_none() {
+        let Some(reading) = lock(room).begin_to_follow() else {
             // It is being read anyway.
             return;
-        }
-        let followed = match self.read(name).await {
-            Ok(state) => lock(room).follow(&state),
-            // The next connection tries again; if there is none, nobody is told anything anyway.
-            Err(_) => return self.deaf.notify_one(),
+        };
+        let read = self.read(name).await;
+        let followed = {
+            let mut room = lock(room);
+            match read {
+                // A later one is under way.
+                _ if room.reading != reading => return,
+                Ok(state) => room.follow(&state),
+                // The next connection tries again.
+                Err(_) => return self.deaf.notify_one(),
+            }
         };
         match followed {
             Some(lost) => self.sit_down_again(name, room, &lost).await,
@@ -343,25 +412,25 @@ impl Node {
     }
 
     async fn catch_up_in_the_house(&self) {
-        let Ok(rules) = self.steps.house().await else {
+        let Some(before) = lock(&self.house).as_ref().map(|house| house.heard) else {
             return;
         };
-        let changed = match &mut *lock(&self.house) {
-            Some((_, known)) if *known != rules => {
-                *known = rules;
-                true
-            }
-            _ => false,
+        let Ok(rules) = self.steps.house().await else {
+            return self.deaf.notify_one();
         };
-        if changed {
-            // A ban may be among what was missed: who comes again is asked again.
-            let house = lock(&self.house).clone();
-            if let Some((listener, rules)) = house {
-                listener.hear(Event::Rules(Box::new(rules)));
+        let listener = match &mut *lock(&self.house) {
+            // They may be older than what was heard.
+            Some(house) if house.heard != before => return self.deaf.notify_one(),
+            Some(house) if house.rules != rules => {
+                house.rules.clone_from(&rules);
+                Arc::clone(&house.listener)
             }
-            for (name, room) in self.all() {
-                self.lose(&name, &room);
-            }
+            _ => return,
+        };
+        // A ban may be among what was missed: who comes again is asked again.
+        listener.hear(Event::Rules(Box::new(rules)));
+        for (name, room) in self.all() {
+            self.lose(&name, &room);
         }
     }
 
@@ -383,24 +452,63 @@ impl Node {
         }
     }
 
-    /// Carries comings and goings out, one after the other.
+    /// Carries comings and goings out: those of a room one after the other, and none waits for those of other rooms,
+    /// which may be on a node of Redis that does not answer.
     pub(super) async fn come_and_go(self: Arc<Self>, mut comings: mpsc::Receiver<Coming>) {
-        while let Some(coming) = comings.recv().await {
-            match coming {
-                Coming::In {
-                    room,
-                    user,
-                    wish,
-                    rank,
-                    done,
-                } => {
-                    let entered = self.enter(&room, user, &wish, rank).await;
-                    if let Some(done) = done {
-                        // Who asked may be gone; then they leave again.
-                        let _ = done.send(entered);
+        let mut lanes: HashMap<RoomName, VecDeque<Coming>> = HashMap::new();
+        let mut under_way = FuturesUnordered::new();
+        let mut waiting = 0;
+        loop {
+            tokio::select! {
+                coming = comings.recv(), if waiting < COMINGS => {
+                    let Some(coming) = coming else { return };
+                    match lanes.entry(coming.room().clone()) {
+                        Entry::Occupied(mut lane) => {
+                            waiting += 1;
+                            lane.get_mut().push_back(coming);
+                        }
+                        Entry::Vacant(lane) => {
+                            lane.insert(VecDeque::new());
+                            under_way.push(self.carry_out(coming));
+                        }
                     }
                 }
-                Coming::Out { room, user } => self.exit(&room, user).await,
+                Some(room) = under_way.next() => {
+                    match lanes.get_mut(&room).and_then(VecDeque::pop_front) {
+                        Some(next) => {
+                            waiting -= 1;
+                            under_way.push(self.carry_out(next));
+                        }
+                        None => drop(lanes.remove(&room)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Carries one out; gives its room.
+    async fn carry_out(&self, coming: Coming) -> RoomName {
+        match coming {
+            Coming::In {
+                room,
+                user,
+                wish,
+                rank,
+                done,
+            } => {
+                if done.as_ref().is_some_and(oneshot::Sender::is_closed) {
+                    return room;
+                }
+                let entered = self.enter(&room, user, &wish, rank).await;
+                if let Some(done) = done {
+                    // Who asked may be gone; then they leave again.
+                    let _ = done.send(entered);
+                }
+                room
+            }
+            Coming::Out { room, user } => {
+                self.exit(&room, user).await;
+                room
             }
         }
     }
@@ -442,17 +550,22 @@ impl Node {
     pub(super) async fn keep_alive(self: Arc<Self>) {
         loop {
             sleep(SIGN_OF_LIFE + JITTER.mul_f64(fastrand::f64())).await;
-            for (name, room) in self.all() {
-                self.touch(&name, &room, LEASE).await;
-            }
+            self.touch_all(LEASE).await;
         }
     }
 
     /// The last sign of life: who does not come to another node soon has left.
     pub(super) async fn shorten_leases(&self) {
-        for (name, room) in self.all() {
-            self.touch(&name, &room, LAST_LEASE).await;
-        }
+        self.touch_all(LAST_LEASE).await;
+    }
+
+    /// Some side by side, so that a node of Redis that does not answer holds up its own rooms alone.
+    async fn touch_all(&self, lease: Duration) {
+        let rooms = futures_util::stream::iter(self.all());
+        let touching = rooms.for_each_concurrent(TOUCHING, async |(name, room)| {
+            self.touch(&name, &room, lease).await;
+        });
+        touching.await;
     }
 
     async fn touch(&self, name: &RoomName, room: &Arc<Mutex<Tracked>>, lease: Duration) {
@@ -484,25 +597,14 @@ fn say_that_it_is_away(error: &StoreError) {
     tracing::warn!(error, "the news from Redis stop for a moment");
 }
 
-async fn change(
-    sink: &mut PubSubSink,
-    channels: &mut HashSet<String>,
-    wish: Subscription,
-) -> Result<(), RedisError> {
-    match wish {
-        Subscription::Begin(channel, done) => {
-            channels.insert(channel.clone());
-            let mut subscribing = pin!(sink.subscribe(&channel));
-            subscribing.as_mut().await?;
-            // Who asked may be gone.
-            let _ = done.send(());
-        }
-        Subscription::End(channel) => {
-            channels.remove(&channel);
-            sink.unsubscribe(&channel).await?;
+impl Subscription {
+    /// Notes what is to be listened to on the next connection.
+    fn note(self, channels: &mut Channels) {
+        match self {
+            Self::Begin(channel, asked) => drop(channels.insert(channel, Some(asked))),
+            Self::End(channel) => drop(channels.remove(&channel)),
         }
     }
-    Ok(())
 }
 
 /// What a room has missed.
@@ -520,13 +622,13 @@ impl Tracked {
     fn hear(&mut self, heard: Heard) -> Missed {
         let event = match heard {
             Heard::Said(epoch, message) => return self.hear_message(&epoch, message),
-            Heard::Came(who) => Event::Came(who),
+            Heard::Came(who) => return self.hear_of_people(Event::Came(who)),
             Heard::Left(who) => {
                 // Expelled, or taken away by mistake: only who is here sits here.
                 if !self.listener.has(who) {
                     self.seats.remove(&who);
                 }
-                Event::Left(who)
+                return self.hear_of_people(Event::Left(who));
             }
             Heard::Typing(who) => Event::Typing(who),
             Heard::Ruled(ruling) => {
@@ -536,6 +638,17 @@ impl Tracked {
                 Event::Ruled(ruling)
             }
         };
+        self.listener.hear(event);
+        Missed::Nothing
+    }
+
+    fn hear_of_people(&mut self, event: Event) -> Missed {
+        if self.behind.is_some() {
+            if self.meanwhile.len() >= MEANWHILE {
+                return Missed::Everything;
+            }
+            self.meanwhile.push(event.clone());
+        }
         self.listener.hear(event);
         Missed::Nothing
     }
@@ -553,6 +666,15 @@ impl Tracked {
         Missed::Nothing
     }
 
+    /// Begins to read what may have been missed; gives the number of the reading. `None`: the room has not been read yet.
+    fn begin_to_follow(&mut self) -> Option<u64> {
+        self.known.as_ref()?;
+        self.behind.get_or_insert_with(Instant::now);
+        self.meanwhile.clear();
+        self.reading += 1;
+        Some(self.reading)
+    }
+
     /// Takes what was read after something may have been missed; gives those who have lost their seats. `None`: what was
     /// missed cannot be made good.
     fn follow(&mut self, state: &State) -> Option<Vec<UserId>> {
@@ -568,7 +690,11 @@ impl Tracked {
                 self.listener.hear(Event::Said(message));
             }
         }
+        self.behind = None;
         self.listener.hear(Event::Here(opened.here.clone()));
+        for event in std::mem::take(&mut self.meanwhile) {
+            self.listener.hear(event);
+        }
         let here: HashSet<UserId> = opened.here.iter().map(|one| one.person.user).collect();
         let seats = self.seats.keys().copied();
         Some(seats.filter(|user| !here.contains(user)).collect())

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::ConnectionManager;
-use redis::{AsyncCommands, FromRedisValue, RedisError, Script, ScriptInvocation};
+use redis::{FromRedisValue, Script};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::engine::{Lasting, ROOM, Step};
 use super::keys::{AUDIT, HOUSE, HOUSE_RULES, Keys};
+use super::line::Line;
 use crate::bus::Opened;
 use crate::message::{Epoch, Message, Offset, Person, Present, Rank, Timestamp};
 use crate::moderation::{Act, Change, Kind, Rules, Ruling};
@@ -31,7 +32,7 @@ const WISHES: usize = 32;
 /// Redis as this node speaks to it.
 #[derive(Clone)]
 pub(super) struct Steps {
-    connection: ConnectionManager,
+    line: Line,
     script: Arc<Script>,
     node: Arc<str>,
 }
@@ -50,10 +51,10 @@ pub(super) struct Touched {
 }
 
 impl Steps {
-    pub(super) fn new(connection: ConnectionManager, node: Arc<str>) -> Self {
+    pub(super) fn new(line: Line, node: Arc<str>) -> Self {
         Self {
-            connection,
-            script: Arc::new(Script::new(include_str!("room.lua"))),
+            line,
+            script: Arc::new(Script::new(ROOM)),
             node,
         }
     }
@@ -87,18 +88,14 @@ impl Steps {
         pace: Duration,
     ) -> Result<Result<Receipt, Refusal>, StoreError> {
         let keys = Keys::of(room);
-        let mut step = self.script.prepare_invoke();
-        step.key(&keys.script()[..]);
-        step.key(keys.receipt(from.user, &draft.cid))
-            .key(keys.pace(from.user));
-        step.arg("publish")
-            .arg(keys.channel())
-            .arg(fresh().as_str());
+        let own = [keys.receipt(from.user, &draft.cid), keys.pace(from.user)];
+        let mut step = self.step_on(&keys, "publish", own);
+        step.arg(fresh().as_str());
         step.arg(write(from)?)
             .arg(write(&draft.text)?)
             .arg(write(&draft.cid)?);
         step.arg(u64::try_from(pace.as_millis()).unwrap_or(0));
-        let (outcome, value): (String, String) = self.run(&step).await?;
+        let (outcome, value): (String, String) = self.keep(&step).await?;
         if outcome == "slow" {
             let retry_after = Duration::from_millis(value.parse().map_err(StoreError::new)?);
             return Ok(Err(Refusal::SlowMode { retry_after }));
@@ -123,12 +120,10 @@ impl Steps {
         let mut wishes = std::iter::once(wish.clone()).chain(numbered);
         loop {
             let mut step = self.step("enter", room);
-            step.arg(user.to_string())
-                .arg(&*self.node)
-                .arg(milliseconds(LEASE));
+            step.arg(user).arg(&self.node).arg(milliseconds(LEASE));
             step.arg(if rank == Rank::Moderator { "mod" } else { "" });
             for nick in wishes.by_ref().take(WISHES) {
-                step.arg(nick.as_str()).arg(&*nick.folded());
+                step.arg(nick.as_str()).arg(nick.folded());
             }
             let entered: Option<String> = self.run(&step).await?;
             if let Some(entered) = entered {
@@ -139,7 +134,7 @@ impl Steps {
 
     pub(super) async fn exit(&self, room: &RoomName, user: UserId) -> Result<(), StoreError> {
         let mut step = self.step("exit", room);
-        step.arg(user.to_string()).arg(&*self.node);
+        step.arg(user).arg(&self.node);
         self.run(&step).await
     }
 
@@ -150,9 +145,9 @@ impl Steps {
         lease: Duration,
     ) -> Result<Touched, StoreError> {
         let mut step = self.step("touch", room);
-        step.arg(&*self.node).arg(milliseconds(lease));
+        step.arg(&self.node).arg(milliseconds(lease));
         for user in users {
-            step.arg(user.to_string());
+            step.arg(user);
         }
         let (epoch, top, lost): (String, u64, Vec<String>) = self.run(&step).await?;
         let lost: Result<_, _> = lost.iter().map(|user| UserId::parse(user)).collect();
@@ -185,7 +180,7 @@ impl Steps {
         let mut command = redis::cmd("XREVRANGE");
         command.arg(Keys::of(room).log()).arg(newest).arg("-");
         command.arg("COUNT").arg(limit);
-        let entries: Vec<Entry> = self.ask(&command).await?;
+        let entries: Vec<Entry> = self.line.ask(&command).await?;
         let messages: Result<Vec<_>, StoreError> = entries
             .iter()
             .flat_map(|(_, fields)| fields)
@@ -196,9 +191,9 @@ impl Steps {
 
     pub(super) async fn typing(&self, room: &RoomName, from: &Person) -> Result<(), StoreError> {
         let event = format!("{{\"typing\":{}}}", write(from)?);
-        let mut command = redis::cmd("PUBLISH");
+        let mut command = redis::cmd(self.line.publish());
         command.arg(Keys::of(room).channel()).arg(event);
-        self.ask(&command).await
+        self.line.ask(&command).await
     }
 
     pub(super) async fn rule(&self, ruling: &Ruling) -> Result<(), StoreError> {
@@ -212,7 +207,7 @@ impl Steps {
             Some(room) => {
                 let mut step = self.step("rule", room);
                 step.arg(field).arg(value).arg(out).arg(&text);
-                self.run::<()>(&step).await?;
+                self.keep::<()>(&step).await?;
             }
             None => {
                 let mut all = redis::pipe();
@@ -221,53 +216,55 @@ impl Steps {
                     "" => all.hdel(HOUSE_RULES, field),
                     value => all.hset(HOUSE_RULES, field, value),
                 };
-                all.publish(HOUSE, format!("{{\"ruled\":{text}}}"));
-                let mut connection = self.connection.clone();
-                all.exec_async(&mut connection).await.map_err(failed)?;
+                all.cmd(self.line.publish()).arg(HOUSE);
+                all.arg(format!("{{\"ruled\":{text}}}"));
+                self.line.exec(&all).await?;
             }
         }
         let mut log = redis::pipe();
         let last = isize::try_from(RULINGS).unwrap_or(isize::MAX) - 1;
         log.atomic().lpush(AUDIT, text).ltrim(AUDIT, 0, last);
-        let mut connection = self.connection.clone();
-        log.exec_async(&mut connection).await.map_err(failed)
+        self.line.exec(&log).await
     }
 
     pub(super) async fn house(&self) -> Result<Rules, StoreError> {
-        let mut connection = self.connection.clone();
-        let rules: Vec<(String, String)> = connection.hgetall(HOUSE_RULES).await.map_err(failed)?;
+        let command = redis::Cmd::hgetall(HOUSE_RULES);
+        let rules: Vec<(String, String)> = self.line.ask(&command).await?;
         read_rules(&rules)
     }
 
     pub(super) async fn audit(&self, limit: usize) -> Result<Vec<Arc<Ruling>>, StoreError> {
-        let mut connection = self.connection.clone();
         let last = isize::try_from(limit).unwrap_or(isize::MAX) - 1;
         if last < 0 {
             return Ok(Vec::new());
         }
-        let rulings: Vec<String> = connection.lrange(AUDIT, 0, last).await.map_err(failed)?;
+        let command = redis::Cmd::lrange(AUDIT, 0, last);
+        let rulings: Vec<String> = self.line.ask(&command).await?;
         rulings
             .iter()
             .map(|text| read(text).map(Arc::new))
             .collect()
     }
 
-    fn step(&self, name: &str, room: &RoomName) -> ScriptInvocation<'_> {
-        let keys = Keys::of(room);
-        let mut step = self.script.prepare_invoke();
-        step.key(&keys.script()[..]);
-        step.arg(name).arg(keys.channel());
+    fn step(&self, name: &str, room: &RoomName) -> Step {
+        self.step_on(&Keys::of(room), name, [])
+    }
+
+    fn step_on<const N: usize>(&self, keys: &Keys, name: &str, more: [String; N]) -> Step {
+        let mut step = Step::new(keys.script().into_iter().chain(more));
+        step.arg(name).arg(keys.channel()).arg(self.line.publish());
         step
     }
 
-    async fn run<T: FromRedisValue>(&self, step: &ScriptInvocation<'_>) -> Result<T, StoreError> {
-        let mut connection = self.connection.clone();
-        step.invoke_async(&mut connection).await.map_err(failed)
+    async fn run<T: FromRedisValue>(&self, step: &Step) -> Result<T, StoreError> {
+        let invoking = self.line.invoke(&self.script, step, Lasting::Nothing);
+        invoking.await
     }
 
-    async fn ask<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
-        let mut connection = self.connection.clone();
-        command.query_async(&mut connection).await.map_err(failed)
+    /// Returns when what was done outlives the node that has done it.
+    async fn keep<T: FromRedisValue>(&self, step: &Step) -> Result<T, StoreError> {
+        let invoking = self.line.invoke(&self.script, step, Lasting::Failover);
+        invoking.await
     }
 }
 
@@ -321,8 +318,4 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
 
 fn write(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(StoreError::new)
-}
-
-fn failed(error: RedisError) -> StoreError {
-    StoreError::new(error)
 }

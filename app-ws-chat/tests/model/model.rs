@@ -1,0 +1,12 @@
+//! The model of the chat: people on a ground that breaks, and what must be true for all of them whatever happens.
+
+#[path = "inside.rs"]
+pub(crate) mod inside;
+#[path = "ledger.rs"]
+pub(crate) mod ledger;
+#[path = "ops.rs"]
+pub(crate) mod ops;
+#[path = "person.rs"]
+pub(crate) mod person;
+#[path = "world.rs"]
+pub(crate) mod world;
