@@ -31,7 +31,7 @@ pub(super) const ROOM: &str = include_str!("room.lua");
 #[derive(Clone)]
 pub(super) enum Address {
     One(Client),
-    Cluster(ClusterClient, usize),
+    Cluster(Box<ClusterClient>, usize),
 }
 
 /// Why an address is none.
@@ -92,7 +92,7 @@ impl Address {
             .min_retry_wait(SHORTEST_WAIT)
             .max_retry_wait(LONGEST_WAIT)
             .build()?;
-        Ok(Self::Cluster(client, replicas))
+        Ok(Self::Cluster(Box::new(client), replicas))
     }
 
     /// A connection, which need not be there yet. Within a runtime.
