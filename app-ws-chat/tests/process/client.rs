@@ -72,12 +72,12 @@ impl Client {
             return Err(Broken);
         }
         assert_eq!(welcome["t"], "ok", "{welcome}");
-        if self.many_epochs
-            && self
-                .since
-                .as_ref()
-                .is_some_and(|since| since["e"] != welcome["epoch"])
-        {
+        let begins = self
+            .since
+            .as_ref()
+            .is_none_or(|since| self.many_epochs && since["e"] != welcome["epoch"]);
+        if begins {
+            // Also of a beginning that broke off.
             self.since = None;
             self.seen.clear();
         }
@@ -102,6 +102,9 @@ impl Client {
         {
             let history = json!({ "t": "history", "room": self.room, "before": first });
             let page = self.request(history)?;
+            if page["retry"] == true {
+                return Err(Broken);
+            }
             for message in page["messages"].as_array().expect("a page") {
                 self.see(message);
             }

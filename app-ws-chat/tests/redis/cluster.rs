@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use redis::{Connection, FromRedisValue};
+use redis::{Connection, FromRedisValue, RedisResult};
 
 /// What has to happen does so within this time.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -51,15 +51,9 @@ impl Cluster {
             directory,
             members: Vec::new(),
         };
-        for (port, inner) in ports(count) {
-            let process = Some(cluster.spawn(port, inner));
-            let id = String::new();
-            cluster.members.push(Member {
-                port,
-                inner,
-                id,
-                process,
-            });
+        for _ in 0..count {
+            let member = cluster.start_member();
+            cluster.members.push(member);
         }
         for at in 0..cluster.members.len() {
             cluster.members[at].id = cluster.ask(at, &["CLUSTER", "MYID"]);
@@ -72,6 +66,22 @@ impl Cluster {
             cluster.wait(at, &["CLUSTER", "INFO"], "cluster_state:ok");
         }
         cluster
+    }
+
+    /// Starts a member on ports that nobody has. Whoever takes one of them a moment sooner has it, and others are tried.
+    fn start_member(&self) -> Member {
+        loop {
+            let (port, inner) = (free_port(), free_port());
+            let mut process = self.spawn(port, inner);
+            if is_up(&mut process, port) {
+                return Member {
+                    port,
+                    inner,
+                    id: String::new(),
+                    process: Some(process),
+                };
+            }
+        }
     }
 
     /// Starts a member, or starts one that was killed again: with what it has kept, and in the place that the others
@@ -233,11 +243,9 @@ impl Cluster {
     }
 
     fn connect(&self, member: usize) -> Connection {
-        let address = format!("redis://127.0.0.1:{}", self.members[member].port);
-        let client = redis::Client::open(address).unwrap();
         let start = Instant::now();
         loop {
-            match client.get_connection() {
+            match connect(self.members[member].port) {
                 Ok(connection) => return connection,
                 Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
             }
@@ -255,12 +263,32 @@ impl Drop for Cluster {
     }
 }
 
-/// Pairs of ports that nobody has. All are held until the last one is found.
-fn ports(count: u32) -> Vec<(u16, u16)> {
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let held: Vec<_> = (0..count).map(|_| (bind(), bind())).collect();
-    let port = |held: &TcpListener| held.local_addr().unwrap().port();
-    held.iter()
-        .map(|(outer, inner)| (port(outer), port(inner)))
-        .collect()
+fn connect(port: u16) -> RedisResult<Connection> {
+    redis::Client::open(format!("redis://127.0.0.1:{port}"))?.get_connection()
+}
+
+/// Whether this process comes up there; not, if it ends because a port is taken.
+fn is_up(process: &mut Child, port: u16) -> bool {
+    let own = format!("process_id:{}\r", process.id());
+    let start = Instant::now();
+    while process.try_wait().unwrap().is_none() {
+        let info = connect(port)
+            .and_then(|mut there| redis::cmd("INFO").arg("server").query::<String>(&mut there));
+        if info.is_ok_and(|info| info.contains(&own)) {
+            return true;
+        }
+        assert!(start.elapsed() < PATIENCE, "Redis does not come up");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    false
+}
+
+/// A port that nobody has, and that the system gives to no outgoing connection: a member that is killed wants it again.
+fn free_port() -> u16 {
+    loop {
+        let port = fastrand::u16(10_000..32_000);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }
