@@ -200,7 +200,7 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Form<T> {
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Entered<T> {
     async fn extract(request: &RequestParts) -> Result<Self, AppError> {
         let body = form(request).await?;
-        let value = match read(Part::Body, || form_urlencoded::parse(&body)) {
+        let value = match read_urlencoded(Part::Body, &String::from_utf8_lossy(&body)) {
             Ok(value) => Ok(value),
             Err(error) => Err(Rejection::from_error(error)?),
         };
