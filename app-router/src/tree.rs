@@ -243,22 +243,52 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The length and the hash of a path's next segment: FNV-1a, which needs no more than the look for the slash does. The texts that
-/// are hashed are the application's own, so that nobody can choose them to collide.
+/// The length and the hash of a path's next segment. Eight bytes at a time are looked at for the slash and mixed in, as long as the
+/// path has as many; the rest one by one. The texts that are hashed are the application's own, so that nobody can choose them
+/// to collide.
 #[inline]
 fn measured(path: &[u8]) -> (usize, u64) {
-    let mut hash = BASIS;
-    for (length, &byte) in path.iter().enumerate() {
-        if byte == b'/' {
-            return (length, hash);
+    let (mut length, mut hash) = (0, BASIS);
+    while let Some((word, _)) = path[length..].split_first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let bits = slashes(word).trailing_zeros();
+        if bits < u64::BITS {
+            // Those in front of the slash: its own bit is the highest of its byte.
+            let bits = bits - 7;
+            let before = word & !(u64::MAX << bits);
+            return (length + bits as usize / 8, mixed(hash, before));
         }
-        hash = (hash ^ u64::from(byte)).wrapping_mul(PRIME);
+        hash = mixed(hash, word);
+        length += 8;
     }
-    (path.len(), hash)
+    let mut word = 0;
+    let rest = path[length..].iter().take_while(|&&byte| byte != b'/');
+    for (place, &byte) in rest.enumerate() {
+        word |= u64::from(byte) << (8 * place);
+        length += 1;
+    }
+    (length, mixed(hash, word))
+}
+
+/// The highest bit of the first byte that is a slash, and of none before it.
+#[inline]
+const fn slashes(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    // Zero where a slash is; the borrow of a byte that is zero reaches only those behind it.
+    let word = word ^ u64::from_le_bytes([b'/'; 8]);
+    word.wrapping_sub(ONES) & !word & (ONES << 7)
+}
+
+/// A word more in a hash, whose low bits, which choose the place, have then to do with all of it.
+#[inline]
+const fn mixed(hash: u64, word: u64) -> u64 {
+    let product = (hash ^ word).wrapping_mul(PRIME);
+    product ^ (product >> 32)
 }
 
 const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-const PRIME: u64 = 0x0100_0000_01b3;
+/// An odd number whose bits are anyhow: the golden ratio's.
+const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Texts of one place, each with its node: a table with open addressing, half of it empty.
 #[derive(Debug, Default)]
@@ -279,7 +309,7 @@ impl Texts {
     #[inline]
     fn get(&self, text: &[u8], hash: u64) -> Option<usize> {
         let mask = self.slots.len().checked_sub(1)?;
-        let mut slot = start(hash) & mask;
+        let mut slot = hash as usize & mask;
         loop {
             let known = self.slots[slot].as_ref()?;
             if known.hash == hash && *known.text == *text {
@@ -309,18 +339,12 @@ impl Texts {
 
     fn put(&mut self, text: Text) {
         let mask = self.slots.len() - 1;
-        let mut slot = start(text.hash) & mask;
+        let mut slot = text.hash as usize & mask;
         while self.slots[slot].is_some() {
             slot = (slot + 1) & mask;
         }
         self.slots[slot] = Some(text);
     }
-}
-
-/// Where a text is looked for: the last bytes change the low bits little.
-#[inline]
-const fn start(hash: u64) -> usize {
-    (hash ^ (hash >> 32)) as usize
 }
 
 #[cfg(test)]

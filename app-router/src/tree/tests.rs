@@ -115,3 +115,26 @@ fn among_ten_thousand_texts_each_is_found() {
         assert_eq!(found, Some(n), "{name}");
     }
 }
+
+#[test]
+fn a_segment_is_measured_the_same_alone_and_in_a_path() {
+    // Beside the slash, below and above it, and what differs from it in the highest bit.
+    let bytes = [b'a', b'.', b'0', 0xaf, 0xff, 0x80, 0x01, 0x00, b'o'];
+    for length in 0..25 {
+        let segment: Vec<u8> = bytes
+            .iter()
+            .copied()
+            .cycle()
+            .skip(length)
+            .take(length)
+            .collect();
+        let alone = measured(&segment);
+        assert_eq!(alone.0, length);
+        for rest in ["/", "/b", "//", "/a//b/c", "/0123456789/0123456789"] {
+            let path = [&segment, rest.as_bytes()].concat();
+            assert_eq!(measured(&path), alone, "{segment:?} before {rest}");
+        }
+    }
+    assert_ne!(measured(b"abcdefgh").1, measured(b"abcdefg").1);
+    assert_ne!(measured(b"abcdefgh").1, measured(b"abcdefgi").1);
+}
