@@ -200,27 +200,41 @@ fn plain<'a, S: Serve<A>, A: Extract>(
         let arguments = A::extract(&request).await;
         // What nobody asked for is not waited for either.
         let after = request.end_extraction();
-        let reply = match arguments {
-            Ok(arguments) => serve.serve(arguments, &responder, pool).await,
-            Err(error) => Err(error),
+        let arguments = match arguments {
+            Ok(arguments) => arguments,
+            Err(error) => {
+                return Box::pin(other_than_whole(
+                    Err(error),
+                    after,
+                    request,
+                    responder,
+                    pool,
+                ))
+                .await;
+            }
         };
-        match reply {
-            Ok(reply) if after.is_none() && reply.is_whole() => {
-                responder.ready().await.map_err(SendError::Gone)?;
-                responder.respond_now(reply.into_response())
-            }
-            // Boxed, so that the future of a plain request is no larger for what is rarer.
-            reply => {
-                let scope = request.scope().clone();
-                drop(request);
-                match after {
-                    None => Box::pin(reply::answer(reply, scope, responder)).await,
-                    Some(after) => {
-                        Box::pin(answer_and_end(reply, scope, responder, &after, pool)).await
-                    }
-                }
-            }
+        let reply = serve.serve(arguments, &responder, pool).await;
+        // Looked at and not taken apart: where a reply moves on its way, it is copied, and kept twice if that is waited for.
+        if after.is_none() && reply.as_ref().is_ok_and(Reply::is_whole) {
+            responder.ready().await.map_err(SendError::Gone)?;
+            return responder.respond_now(reply?.into_response());
         }
+        Box::pin(other_than_whole(reply, after, request, responder, pool)).await
+    }
+}
+
+/// Ends a plain request by what is rarer than a whole reply. Its callers box it, so that their futures are no larger for it.
+async fn other_than_whole(
+    reply: Result<Reply, AppError>,
+    after: Option<Arc<Afterwards>>,
+    request: RequestParts,
+    responder: Responder,
+    pool: &Pool,
+) -> Result<Done, AppError> {
+    let (scope, ..) = request.into_rest();
+    match after {
+        None => reply::answer(reply, scope, responder).await,
+        Some(after) => answer_and_end(reply, scope, responder, &after, pool).await,
     }
 }
 

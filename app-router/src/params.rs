@@ -63,6 +63,7 @@ impl Span {
     }
 
     /// The part, of the path or of one that is shorter: a slash at the end may be missing that was matched.
+    #[inline]
     pub(crate) fn of(self, path: &str) -> Option<&str> {
         path.get(usize::from(self.start)..usize::from(self.end).min(path.len()))
     }
@@ -97,6 +98,7 @@ impl Matched {
     }
 
     /// The names and the decoded values, of the path that was matched.
+    #[inline]
     pub(crate) fn pairs<'a>(&self, path: &'a str) -> ParamPairs<'a> {
         ParamPairs {
             path,

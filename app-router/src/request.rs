@@ -61,6 +61,7 @@ impl RequestParts {
     }
 
     /// The same as pairs, without a handle of their own.
+    #[inline]
     pub(crate) fn param_pairs(&self) -> ParamPairs<'_> {
         self.matched.pairs(self.scope.path())
     }

@@ -413,6 +413,7 @@ impl Route {
     }
 
     /// What serves a method; `HEAD` by what serves `GET`.
+    #[inline]
     fn handler(&self, method: &Method) -> Option<&Served<Endpoint>> {
         match self.served(method) {
             None if *method == Method::HEAD => self.served(&Method::GET),
@@ -420,6 +421,7 @@ impl Route {
         }
     }
 
+    #[inline]
     fn served(&self, method: &Method) -> Option<&Served<Endpoint>> {
         let found = self.methods.iter().find(|(known, _)| known == method);
         found.map(|(_, served)| served)

@@ -92,9 +92,7 @@ impl<'a> Pair<'a> {
         if self.is_plain {
             return Cow::Borrowed(text);
         }
-        let spaced = text.replace('+', " ");
-        let decoded = percent_decode_str(&spaced).decode_utf8_lossy();
-        Cow::Owned(decoded.into_owned())
+        Cow::Owned(decode(text))
     }
 
     #[inline]
@@ -102,6 +100,13 @@ impl<'a> Pair<'a> {
         self.name == other.name
             || (!(self.is_plain && other.is_plain) && self.name() == other.name())
     }
+}
+
+/// Apart, as few texts need it.
+#[inline(never)]
+fn decode(text: &str) -> String {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
 /// The values of a name behind the first.

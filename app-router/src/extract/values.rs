@@ -290,7 +290,16 @@ where
 }
 
 /// The issues as one rejection, if there are any.
+#[inline]
 pub(super) fn refuse_any(found: Vec<Issue>) -> Result<(), AppError> {
+    match found.is_empty() {
+        true => Ok(()),
+        false => refuse_all(found),
+    }
+}
+
+#[cold]
+fn refuse_all(found: Vec<Issue>) -> Result<(), AppError> {
     let mut found = found.into_iter();
     match found.next() {
         None => Ok(()),
