@@ -279,11 +279,12 @@ const fn slashes(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & (ONES << 7)
 }
 
-/// A word more in a hash, whose low bits, which choose the place, have then to do with all of it.
+/// A word more in a hash. The high half of a product has to do with the high bits of the word, the low half with the low ones:
+/// together all of them choose the place.
 #[inline]
 const fn mixed(hash: u64, word: u64) -> u64 {
-    let product = (hash ^ word).wrapping_mul(PRIME);
-    product ^ (product >> 32)
+    let product = (hash ^ word) as u128 * PRIME as u128;
+    product as u64 ^ (product >> 64) as u64
 }
 
 const BASIS: u64 = 0xcbf2_9ce4_8422_2325;

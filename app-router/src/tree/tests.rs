@@ -138,3 +138,24 @@ fn a_segment_is_measured_the_same_alone_and_in_a_path() {
     assert_ne!(measured(b"abcdefgh").1, measured(b"abcdefg").1);
     assert_ne!(measured(b"abcdefgh").1, measured(b"abcdefgi").1);
 }
+
+#[test]
+fn texts_that_differ_in_one_byte_have_places_of_their_own() {
+    for length in 1..20 {
+        for place in 0..length {
+            let slots: std::collections::HashSet<_> = (b'a'..=b'p')
+                .map(|byte| {
+                    let mut text = vec![b'0'; length];
+                    text[place] = byte;
+                    measured(&text).1 % 64
+                })
+                .collect();
+            // At random it would be 14.
+            let count = slots.len();
+            assert!(
+                count >= 10,
+                "{count} places for 16 texts, byte {place} of {length}"
+            );
+        }
+    }
+}
