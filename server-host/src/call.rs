@@ -220,6 +220,8 @@ impl Call {
         scope.clear();
         if !Arc::ptr_eq(&scope.connection, &self.info) {
             scope.connection = Arc::clone(&self.info);
+            // Another client's: a head that comes slowly does not keep them here.
+            scope.headers = Headers::new();
         }
         scope
     }
@@ -766,3 +768,6 @@ impl Drop for Trailing {
         self.worker.call_ended();
     }
 }
+
+#[cfg(test)]
+mod tests;
