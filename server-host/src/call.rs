@@ -320,9 +320,6 @@ impl Call {
         if let Some(rewriting) = &self.rewriting {
             rewriting.apply(kit.scope.edit(), &self.info);
         }
-        if self.worker.is_observed {
-            kit.start_observing(&self.worker);
-        }
         let body = kit.scope.body;
         let limit = self.worker.settings.limits.body_bytes;
         let begin = |exchange: &mut Exchange| match entered {
@@ -336,6 +333,10 @@ impl Call {
                 begin(&mut exchange);
                 kit.exchange = Arc::new(exchange);
             }
+        }
+        // Of this exchange, whose bytes may be counted from another number than those of the last.
+        if self.worker.is_observed {
+            kit.start_observing(&self.worker);
         }
         if let BodyLength::Known(length) = body
             && length > limit

@@ -20,6 +20,10 @@ impl Application for Unused {
 }
 
 fn worker() -> Arc<Worker> {
+    worker_with(Observing::off(0))
+}
+
+fn worker_with(observing: Observing) -> Arc<Worker> {
     let settings = Settings::default();
     let (forced, clock) = (Signal::new(), Arc::new(Clock::new()));
     let counts = Arc::new(Counts::new(&Arc::default()));
@@ -36,7 +40,7 @@ fn worker() -> Arc<Worker> {
         turns: Arc::new(Turns::default()),
         stalls: Arc::new(Stalls::default()),
         access_log: None,
-        observing: Observing::off(0),
+        observing,
         when_full: WhenFull::NewWait,
     }))
 }
@@ -96,4 +100,32 @@ fn what_an_application_can_still_reach_is_not_kept() {
     label.set("/late");
     let scope = call.kept().expect("nobody else has it");
     assert_eq!(scope.label.get(), None);
+}
+
+#[test]
+fn bytes_are_counted_of_the_exchange_that_brings_them() {
+    const FACTS: Facts = Facts {
+        body: hosting::BodyAllowed::Yes,
+        upgrade: UpgradeAsked::No,
+        informational: hosting::Informational::Sent,
+        trailers: hosting::TrailersTaken::None,
+    };
+    let worker = worker_with(Observing {
+        counts: true,
+        ..Observing::off(0)
+    });
+    let mut call = connection(&worker);
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        call.vacant().body = BodyLength::Unknown;
+        call.begin(FACTS);
+        call.exchange().push_body(Bytes::from_static(b"body"));
+        // An application keeps it beyond its answer: the next request has another.
+        kept.push(Arc::clone(call.exchange()));
+        let before = call.kit.as_ref().and_then(|kit| kit.began.as_ref());
+        let before = before.expect("it is observed").received;
+        assert_eq!(call.exchange().received().wrapping_sub(before), 4);
+        call.phase = Phase::Returned;
+        call.end(Gone::Finished);
+    }
 }
