@@ -7,6 +7,7 @@
 //! what is right: two servers that read the same bytes differently are how requests are smuggled.
 
 mod corpus;
+mod pipelines;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use crate::response::{Framing, Method, Parser, Response, Step};
 use crate::server::Subject;
 
 pub use corpus::{Recording, corpus};
+pub use pipelines::pipelines;
 
 /// How long a server may be silent before its connection counts as one that it keeps open: far longer than an answer takes, and
 /// only what is kept open takes as long.

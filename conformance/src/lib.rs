@@ -24,7 +24,7 @@
 //! - [`Subject`], [`Server`]: a child process, its signals, its log and its end.
 //! - [`Peer`]: the application that the cases talk to.
 //! - `cases/`: the cases, in the order of SPEC.md.
-//! - [`Log`], [`corpus()`]: two servers compared, without an opinion on what is right.
+//! - [`Log`], [`corpus()`], [`pipelines()`]: two servers compared, without an opinion on what is right.
 //! - [`Report`]: what came out, by clause; [`clauses()`]: what there is to hold to.
 #![forbid(unsafe_code)]
 
@@ -47,7 +47,7 @@ mod spec;
 pub use case::{Case, Outcome};
 pub use cases::cases;
 pub use client::{Client, End, PATIENCE};
-pub use differential::{Log, Recording, corpus};
+pub use differential::{Log, Recording, corpus, pipelines};
 pub use environment::{LIMITS, TIMEOUTS, set_by_environment};
 pub use evidence::Evidence;
 pub use peer::{LIFESPAN, Peer};

@@ -1,7 +1,7 @@
 //! The whole corpus on both servers: the application sees the same, the client gets the same.
 #![forbid(unsafe_code)]
 
-use conformance::{Log, Recording, Server, Subject, corpus};
+use conformance::{Log, Recording, Server, Subject, corpus, pipelines};
 
 /// Differences that are shown in full.
 const SHOWN: usize = 10;
@@ -55,6 +55,21 @@ fn each_recording_whole() {
 fn each_recording_byte_by_byte() {
     compare(corpus().iter().filter(is_original), |recording| {
         (1..recording.bytes.len()).collect()
+    });
+}
+
+#[test]
+fn requests_that_say_nearly_the_same() {
+    compare(pipelines().iter(), |_| Vec::new());
+}
+
+#[test]
+fn requests_that_say_nearly_the_same_in_pieces() {
+    compare(pipelines().iter().filter(is_original), |recording| {
+        let piece = 11 + recording.name.len() % 60;
+        (1..recording.bytes.len() / piece)
+            .map(|number| number * piece)
+            .collect()
     });
 }
 

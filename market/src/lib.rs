@@ -5,7 +5,7 @@
 //!
 //! # Where to read
 //!
-//! - [`routes`]: the table of all that is served, and what each route needs. Read this first.
+//! - [`routes()`]: the table of all that is served, and what each route needs. Read this first.
 //! - [`market`]: the same in its middleware: sessions, other sites, guessed passwords.
 //! - [`Database`]: SQLite from async code, and the [`Transaction`] that a handler gets as a dependency.
 //! - [`Item`], [`Draft`]: what is sold, and what is checked of it.

@@ -220,6 +220,8 @@ impl Call {
         scope.clear();
         if !Arc::ptr_eq(&scope.connection, &self.info) {
             scope.connection = Arc::clone(&self.info);
+            // Another client's: a head that comes slowly does not keep them here.
+            scope.headers = Headers::new();
         }
         scope
     }
@@ -318,9 +320,6 @@ impl Call {
         if let Some(rewriting) = &self.rewriting {
             rewriting.apply(kit.scope.edit(), &self.info);
         }
-        if self.worker.is_observed {
-            kit.start_observing(&self.worker);
-        }
         let body = kit.scope.body;
         let limit = self.worker.settings.limits.body_bytes;
         let begin = |exchange: &mut Exchange| match entered {
@@ -334,6 +333,10 @@ impl Call {
                 begin(&mut exchange);
                 kit.exchange = Arc::new(exchange);
             }
+        }
+        // Of this exchange, whose bytes may be counted from another number than those of the last.
+        if self.worker.is_observed {
+            kit.start_observing(&self.worker);
         }
         if let BodyLength::Known(length) = body
             && length > limit
@@ -766,3 +769,6 @@ impl Drop for Trailing {
         self.worker.call_ended();
     }
 }
+
+#[cfg(test)]
+mod tests;

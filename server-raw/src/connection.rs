@@ -294,6 +294,7 @@ impl Http1 {
             used += length;
             self.count_request();
             served = self.serve(facts, task);
+            // One of the two is so where it has failed, too: nothing is served after that.
             if self.phase != Phase::Http || self.call.is_active() {
                 break;
             }

@@ -88,7 +88,7 @@ impl Recording {
     }
 
     /// The recording with something deleted, doubled, put in or replaced at a place that the number chooses.
-    fn mutated(&self, number: u64) -> Self {
+    pub(super) fn mutated(&self, number: u64) -> Self {
         let mut choices =
             Choices(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.bytes.len() as u64);
         let mut bytes = self.bytes.clone();
@@ -129,10 +129,14 @@ pub fn corpus() -> Vec<Recording> {
 }
 
 /// A small generator of numbers (SplitMix64): the corpus must be the same on every machine and with every library.
-struct Choices(u64);
+pub(super) struct Choices(u64);
 
 impl Choices {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -16,15 +16,21 @@ fn main() {
     let core = |case: &Case| case.outside_core().is_none();
     let raw = Subject::new("raw", program, &["peer", "--server", "raw"]);
     let hyper = Subject::new("hyper", program, &["peer", "--server", "hyper"]);
-    let threads = Subject::new("threads", example("thread-server"), &[]);
-    let trials = trials(raw, all)
-        .chain(trials(hyper, all))
-        .chain(trials(threads, core));
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
+    let mut trials: Vec<Trial> = trials_of(raw, all).chain(trials_of(hyper, all)).collect();
+    let program = example("thread-server");
+    if program.exists() {
+        trials.extend(trials_of(Subject::new("threads", program, &[]), core));
+    } else {
+        // Once, and not for each case.
+        trials.push(Trial::test("threads::is_built", || {
+            Err("`cargo build -p conformance --example thread-server` builds it".into())
+        }));
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
 /// The cases that a server is held to, each as a test.
-fn trials(subject: Subject, is_held_to: fn(&Case) -> bool) -> impl Iterator<Item = Trial> {
+fn trials_of(subject: Subject, is_held_to: fn(&Case) -> bool) -> impl Iterator<Item = Trial> {
     let subject = Arc::new(subject);
     let cases = conformance::cases().into_iter().filter(is_held_to);
     cases.map(move |case| {
