@@ -104,6 +104,25 @@ fn a_refusal_that_may_end_is_tried_again_and_a_moderators_word_is_not() {
 }
 
 #[test]
+fn whom_a_moderator_means_may_be_somebody_without_a_name() {
+    for (user, nick) in [
+        (json!({ "user": "bea", "nick": "Bea" }), Some("Bea")),
+        (json!({ "user": "bea" }), None),
+    ] {
+        let mut scene = Scene::in_lobby();
+        scene
+            .tell(json!({ "t": "mod", "room": "lobby", "act": "unban", "user": user, "by": "Cy" }));
+        let events = scene.events();
+        let [Event::Moderated { room, what }] = &events[..] else {
+            panic!("{events:?}");
+        };
+        let target = what.user.as_ref().unwrap();
+        assert_eq!((&**room, &*what.act), ("lobby", "unban"));
+        assert_eq!((&*target.user, target.nick.as_deref()), ("bea", nick));
+    }
+}
+
+#[test]
 fn who_is_put_out_stays_out_until_they_want_in() {
     let mut scene = Scene::in_lobby();
     scene.say(1);
