@@ -202,6 +202,21 @@ fn the_list_follows_the_news() {
 }
 
 #[test]
+fn of_writing_one_may_hear_after_one_has_left() {
+    let mut scene = Scene::in_lobby();
+    let typing =
+        json!({ "t": "typing", "room": "lobby", "from": { "user": "bea", "nick": "Bea" } });
+    scene.tell(json!({
+        "t": "out", "room": "lobby", "why": "kicked", "retry": true, "after_ms": 60_000, "msg": "calm down"
+    }));
+    scene.tell(typing.clone());
+    assert_eq!(scene.client.room("lobby").unwrap().writers().count(), 0);
+    scene.client.leave("lobby");
+    scene.tell(typing);
+    assert_eq!(scene.news().1.len(), 0);
+}
+
+#[test]
 fn writing_is_forgotten_after_four_seconds_or_with_the_message() {
     let mut scene = Scene::in_lobby();
     let typing =
