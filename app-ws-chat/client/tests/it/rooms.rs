@@ -145,6 +145,38 @@ fn who_is_put_out_stays_out_until_they_want_in() {
 }
 
 #[test]
+fn who_has_asked_twice_is_in_if_one_of_them_lets_them_in() {
+    let refusal = |id: u64, why: &str, retry: bool| json!({ "t": "err", "id": id, "code": 409, "why": why, "retry": retry, "after_ms": 100, "msg": "no" });
+    for first in [true, false] {
+        let mut scene = Scene::new();
+        scene.open();
+        scene.client.leave("lobby");
+        scene.client.enter("lobby", None, scene.now);
+        let kinds: Vec<_> = scene
+            .frames()
+            .iter()
+            .map(|frame| frame["t"].clone())
+            .collect();
+        assert_eq!(kinds, ["join", "leave", "join"]);
+        if first {
+            scene.welcome(1, 0, true, &[]);
+            scene.tell(refusal(2, "not-here", false));
+            scene.tell(refusal(3, "already-here", false));
+        } else {
+            scene.tell(refusal(1, "unavailable", true));
+            scene.tell(refusal(2, "not-here", false));
+            scene.pass(1_000);
+            assert_eq!(scene.frames().len(), 0, "the second is under way");
+            scene.welcome(3, 0, true, &[]);
+        }
+        let room = scene.client.room("lobby").unwrap();
+        assert_eq!(room.standing(), &Standing::Here);
+        scene.say(1);
+        assert_eq!(scene.news(), (vec![1], vec![]));
+    }
+}
+
+#[test]
 fn a_room_that_is_left_is_heard_no_more() {
     let mut scene = Scene::in_lobby();
     scene.client.leave("lobby");
