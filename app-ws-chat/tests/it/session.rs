@@ -209,3 +209,35 @@ async fn requests_wait_while_their_replies_are_not_read() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_is_refused_with_its_code_and_the_connection_goes_on() {
+    let house = House::new();
+    let (mut ada, _) = house.join("Ada").await;
+    let send =
+        |cid: &str, text: &str| json!({ "t": "send", "room": "lobby", "cid": cid, "text": text });
+    let join =
+        |room: &str, key: &str| json!({ "t": "join", "room": room, "nick": "Ada", "key": key });
+    let fit = "x".repeat(4_096);
+    for (frame, code, why) in [
+        (send("c", &format!("{fit}x")), 413, "too-long"),
+        (send("c", " "), 400, "malformed"),
+        (send("c", "\u{7}"), 400, "malformed"),
+        (send("", "hi"), 400, "malformed"),
+        (send(&"c".repeat(65), "hi"), 400, "malformed"),
+        (join(&"r".repeat(33), "0123456789abcdef"), 400, "malformed"),
+        (join("lobby", "0123456789abcdef"), 409, "already-here"),
+        (join("rust", "0123456789abcdef"), 409, "other-key"),
+        (json!({ "t": "leave", "room": "rust" }), 404, "not-here"),
+    ] {
+        let refused = ada.request(frame.clone()).await;
+        assert_eq!(
+            (&refused["code"], &refused["why"], &refused["retry"]),
+            (&json!(code), &json!(why), &json!(false)),
+            "{frame}"
+        );
+    }
+    ada.ask(send("c", &fit));
+    assert_eq!(ada.next().await["text"], fit.as_str());
+    assert_eq!(ada.next().await["t"], "ok");
+}

@@ -30,6 +30,8 @@ pub(crate) struct Ledger {
     /// What is kept: the offset of a user's message.
     pub(crate) kept: BTreeMap<(String, String), (u64, String)>,
     pub(crate) refused: BTreeSet<String>,
+    /// What two devices say at once: a refusal is of one of them.
+    pub(crate) echoed: BTreeSet<String>,
     pub(crate) bans: HashMap<String, Known>,
     pub(crate) mutes: HashMap<String, Known>,
 }
@@ -84,6 +86,14 @@ impl Ledger {
         };
     }
 
+    /// The last place where something is kept for certain.
+    pub(crate) fn end(&self) -> usize {
+        let places = self.kept.values().map(|(offset, _)| *offset);
+        places.max().map_or(0, |last| {
+            usize::try_from(last).expect("a room is not so long")
+        })
+    }
+
     /// Holds what everybody sees against what was answered.
     pub(crate) fn check(&self, room: &[Seen]) -> Result<(), String> {
         let mut places = BTreeMap::new();
@@ -98,7 +108,7 @@ impl Ledger {
             if !self.said.contains(&one.text) {
                 return Err(format!("nobody said {one:?}"));
             }
-            if self.refused.contains(&one.text) {
+            if self.refused.contains(&one.text) && !self.echoed.contains(&one.text) {
                 return Err(format!("{one:?} was refused"));
             }
         }

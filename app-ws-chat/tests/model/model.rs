@@ -1,5 +1,7 @@
 //! The model of the chat: people on a ground that breaks, and what must be true for all of them whatever happens.
 
+#[path = "echo.rs"]
+pub(crate) mod echo;
 #[path = "inside.rs"]
 pub(crate) mod inside;
 #[path = "ledger.rs"]
@@ -8,5 +10,7 @@ pub(crate) mod ledger;
 pub(crate) mod ops;
 #[path = "person.rs"]
 pub(crate) mod person;
+#[path = "rules.rs"]
+mod rules;
 #[path = "world.rs"]
 pub(crate) mod world;

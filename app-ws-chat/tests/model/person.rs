@@ -45,6 +45,8 @@ pub(crate) struct Person<W> {
     number: usize,
     /// What was refused last.
     pub(crate) trouble: Option<String>,
+    /// How often a node has sent them away because it could not follow the room.
+    pub(crate) displaced: usize,
 }
 
 impl<W: Wire> Person<W> {
@@ -74,6 +76,7 @@ impl<W: Wire> Person<W> {
             words: 0,
             number,
             trouble: None,
+            displaced: 0,
         }
     }
 
@@ -127,15 +130,9 @@ impl<W: Wire> Person<W> {
         }
         self.client.expire(now);
         let mut busy = false;
-        while let Some(wire) = &mut self.wire {
-            while let Some(frame) = self.client.next_frame() {
-                let sent: Value = serde_json::from_str(&frame).expect("it is JSON");
-                if let Some(id) = sent["id"].as_u64() {
-                    self.asked.insert(id, sent);
-                }
-                wire.send(frame);
-                busy = true;
-            }
+        loop {
+            busy |= self.speak();
+            let Some(wire) = &mut self.wire else { break };
             match wire.take() {
                 Taken::Frame(frame) => {
                     let got: Value = serde_json::from_str(&frame).expect("it is JSON");
@@ -149,6 +146,7 @@ impl<W: Wire> Person<W> {
                 Taken::Nothing => break,
                 Taken::Closed(close) => {
                     self.wire = None;
+                    self.displaced += usize::from(close == Close::Code(4009));
                     self.client.closed(close, now);
                     busy = true;
                 }
@@ -163,6 +161,28 @@ impl<W: Wire> Person<W> {
         }
         self.look(ledger)?;
         Ok(busy)
+    }
+
+    /// Sends all there is. Whether there was something.
+    pub(crate) fn speak(&mut self) -> bool {
+        let Some(wire) = &mut self.wire else {
+            return false;
+        };
+        let mut busy = false;
+        while let Some(frame) = self.client.next_frame() {
+            let sent: Value = serde_json::from_str(&frame).expect("it is JSON");
+            if let Some(id) = sent["id"].as_u64() {
+                self.asked.insert(id, sent);
+            }
+            wire.send(frame);
+            busy = true;
+        }
+        busy
+    }
+
+    /// What was said and not answered yet.
+    pub(crate) fn unanswered(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.texts.iter()
     }
 
     /// Looks at what the client tells.
@@ -215,13 +235,18 @@ impl<W: Wire> Person<W> {
             && matches!(self.client.link(), Link::Open { .. })
     }
 
+    /// Kept out by a moderator.
+    pub(crate) fn is_out(&self) -> bool {
+        let room = self.client.room(ROOM);
+        room.is_some_and(|room| matches!(room.standing(), Standing::Out(_)))
+    }
+
     /// Whether nothing is under way: in, or kept out by a moderator.
     pub(crate) fn rests(&self) -> bool {
         let Some(room) = self.client.room(ROOM) else {
             return self.asked.is_empty();
         };
-        let out = matches!(room.standing(), Standing::Out(_));
-        self.asked.is_empty() && (out || self.is_here() && room.drafts().len() == 0)
+        self.asked.is_empty() && (self.is_out() || self.is_here() && room.drafts().len() == 0)
     }
 
     pub(crate) fn has_all(&self) -> bool {

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use chat_client::{Act, Close};
-use serde_json::{Value, json};
 
-use crate::model::ledger::{Known, Ledger, Seen};
+use crate::model::echo::{Echo, Said};
+use crate::model::ledger::{Ledger, Seen};
 use crate::model::ops::{Fault, Op, PEOPLE, USERS, Verb};
-use crate::model::person::{Person, ROOM, Taken, Wire};
+use crate::model::person::{Person, ROOM, Wire};
 
 /// What must happen does so within this time of the machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The nodes, and what is between them and the people.
 pub(crate) trait Ground {
@@ -40,9 +40,10 @@ pub(crate) enum After {
 }
 
 pub(crate) struct World<G: Ground> {
-    ground: G,
-    people: Vec<Person<G::Wire>>,
-    ledger: Ledger,
+    pub(super) ground: G,
+    pub(super) people: Vec<Person<G::Wire>>,
+    echoes: Vec<Echo<G::Wire>>,
+    pub(super) ledger: Ledger,
     ghosts: bool,
 }
 
@@ -53,13 +54,31 @@ impl<G: Ground> World<G> {
         Self {
             people: people.collect(),
             ground,
+            echoes: Vec::new(),
             ledger: Ledger::default(),
             ghosts: false,
         }
     }
 
+    /// A whole case, in which nodes miss news for moments only: they read what they have missed, and nobody has to come again.
+    pub(crate) async fn run_in_place(self, ops: Vec<Op>) -> Result<(), String> {
+        let people = self.run_on(ops).await?;
+        let moved: Vec<_> = people.iter().filter(|one| one.displaced > 0).collect();
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let moved: Vec<_> = moved.iter().map(|one| one.describe()).collect();
+        Err(format!(
+            "sent away from a room that was not lost: {moved:#?}"
+        ))
+    }
+
     /// A whole case.
-    pub(crate) async fn run(mut self, ops: Vec<Op>) -> Result<(), String> {
+    pub(crate) async fn run(self, ops: Vec<Op>) -> Result<(), String> {
+        self.run_on(ops).await.map(drop)
+    }
+
+    async fn run_on(mut self, ops: Vec<Op>) -> Result<Vec<Person<G::Wire>>, String> {
         self.settle().await?;
         for op in ops {
             self.take(op).await;
@@ -75,7 +94,8 @@ impl<G: Ground> World<G> {
         self.settle().await?;
         self.probe_rules().await?;
         self.pardon_all().await?;
-        self.compare().await
+        self.compare().await?;
+        Ok(self.people)
     }
 
     async fn take(&mut self, op: Op) {
@@ -83,6 +103,8 @@ impl<G: Ground> World<G> {
         match op {
             Op::Say(one) => self.people[one].say(&mut self.ledger, now),
             Op::Again(one, which) => self.say_again(one, which),
+            Op::Echo(one, which) => self.echo(one, which).await,
+            Op::SayAndBreak(one) => self.say_and_break(one).await,
             Op::Type(one) => self.people[one].client.typing(ROOM, now),
             Op::Leave(one) => self.people[one].leave(),
             Op::Enter(one) => self.people[one].enter(now),
@@ -110,6 +132,7 @@ impl<G: Ground> World<G> {
                         // Its answers are those of the other story.
                         person.lose(&mut self.ledger, now);
                     }
+                    self.echoes.clear();
                     self.ledger.forget();
                 }
             },
@@ -132,6 +155,47 @@ impl<G: Ground> World<G> {
         }
         let ((_, cid), (_, text)) = theirs[which % theirs.len()];
         person.say_again(cid, text);
+    }
+
+    async fn say_and_break(&mut self, one: usize) {
+        let now = self.ground.now();
+        let person = &mut self.people[one];
+        person.say(&mut self.ledger, now);
+        person.speak();
+        // So that it is on its way.
+        self.ground.rest().await;
+        let person = &mut self.people[one];
+        person.lose(&mut self.ledger, now);
+        person.client.hurry(now);
+        self.echo(one, usize::MAX).await;
+    }
+
+    async fn echo(&mut self, one: usize, which: usize) {
+        let person = &self.people[one];
+        let Some(user) = person.user() else { return };
+        let kept = self.ledger.kept.iter();
+        let kept = kept.filter(|((who, _), _)| *who == user);
+        let mut said: Vec<_> = person.unanswered().collect();
+        if said.is_empty() {
+            said = kept.map(|((_, cid), (_, text))| (cid, text)).collect();
+        } else {
+            let texts = said.iter().map(|(_, text)| (*text).clone());
+            self.ledger.echoed.extend(texts);
+        }
+        if said.is_empty() {
+            return;
+        }
+        let (cid, text) = said[which % said.len()];
+        let said = Said {
+            key: person.key.clone(),
+            user,
+            cid: cid.clone(),
+            text: text.clone(),
+        };
+        let node = (person.node + 1) % self.ground.nodes();
+        if let Ok(wire) = self.ground.connect(node).await {
+            self.echoes.push(Echo::new(wire, said));
+        }
     }
 
     fn moderate(&mut self, verb: Verb, user: usize) {
@@ -167,7 +231,7 @@ impl<G: Ground> World<G> {
     }
 
     /// Everybody does what they can do now. Whether somebody did something.
-    async fn turn(&mut self) -> Result<bool, String> {
+    pub(super) async fn turn(&mut self) -> Result<bool, String> {
         let mut busy = false;
         for person in &mut self.people {
             let now = self.ground.now();
@@ -186,12 +250,19 @@ impl<G: Ground> World<G> {
             }
             busy |= person.turn(&mut self.ledger, now)?;
         }
+        let mut going = Vec::new();
+        for mut echo in std::mem::take(&mut self.echoes) {
+            if !echo.turn(&mut self.ledger)? {
+                going.push(echo);
+            }
+        }
+        self.echoes = going;
         self.ground.rest().await;
         Ok(busy)
     }
 
     /// Goes on until `done`.
-    async fn until(
+    pub(super) async fn until(
         &mut self,
         what: &str,
         mut done: impl FnMut(&mut Self) -> bool,
@@ -200,7 +271,11 @@ impl<G: Ground> World<G> {
         let mut quiet = 0;
         while quiet < 3 {
             let busy = self.turn().await?;
-            quiet = if !busy && done(self) { quiet + 1 } else { 0 };
+            quiet = if !busy && self.echoes.is_empty() && done(self) {
+                quiet + 1
+            } else {
+                0
+            };
             if !busy {
                 self.ground.pass(Duration::from_millis(20)).await;
             }
@@ -212,145 +287,14 @@ impl<G: Ground> World<G> {
         Ok(())
     }
 
-    async fn settle(&mut self) -> Result<(), String> {
+    pub(super) async fn settle(&mut self) -> Result<(), String> {
         self.until("to settle", |world| world.people.iter().all(Person::rests))
             .await
     }
 
-    /// What is ruled holds at each node.
-    async fn probe_rules(&mut self) -> Result<(), String> {
-        for user in 1..USERS {
-            let people = &self.people;
-            let Some(person) = people
-                .iter()
-                .position(|one| one.key.ends_with(&format!("-{user}")))
-            else {
-                continue;
-            };
-            let key = self.people[person].key.clone();
-            let same = self.people.iter().filter(|one| one.key == key);
-            let Some(name) = same.filter_map(Person::user).next() else {
-                continue;
-            };
-            let ban = self.ledger.bans.get(&name).copied().unwrap_or_default();
-            let mute = self.ledger.mutes.get(&name).copied().unwrap_or_default();
-            for node in 0..self.ground.nodes() {
-                let mut wire = self
-                    .ground
-                    .connect(node)
-                    .await
-                    .map_err(|close| format!("{close:?}"))?;
-                let join =
-                    json!({ "t": "join", "id": 1, "room": ROOM, "nick": "probe", "key": key });
-                let joined = self.answer(&mut wire, &join).await?;
-                let barred = matches!(joined["why"].as_str(), Some("banned" | "kicked"));
-                if ban != Known::Doubt && barred != (ban == Known::Yes) {
-                    return Err(format!(
-                        "at node {node} a ban of {name} is {ban:?}: {joined}"
-                    ));
-                }
-                if barred {
-                    continue;
-                }
-                let text = format!("probe-{user}-{node}");
-                let send = json!({ "t": "send", "id": 2, "room": ROOM, "cid": text, "text": text });
-                self.ledger.said.insert(text.clone());
-                let mut sent = self.answer(&mut wire, &send).await?;
-                for _ in 0..100 {
-                    if sent["why"] != "slow-mode" {
-                        break;
-                    }
-                    std::thread::sleep(Duration::from_millis(5));
-                    sent = self.answer(&mut wire, &send).await?;
-                }
-                match sent["o"].as_u64() {
-                    Some(offset) => self.ledger.keep(&name, &text, offset, &text)?,
-                    None => drop(self.ledger.refused.insert(text)),
-                }
-                if mute != Known::Doubt && (sent["why"] == "muted") != (mute == Known::Yes) {
-                    return Err(format!(
-                        "at node {node} a mute of {name} is {mute:?}: {sent}"
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The answer to a request, without the client.
-    async fn answer(&mut self, wire: &mut G::Wire, request: &Value) -> Result<Value, String> {
-        wire.send(request.to_string());
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            match wire.take() {
-                Taken::Frame(frame) => {
-                    let frame: Value = serde_json::from_str(&frame).expect("it is JSON");
-                    if frame["id"] == request["id"] {
-                        return Ok(frame);
-                    }
-                }
-                Taken::Nothing => {
-                    self.turn().await?;
-                }
-                Taken::Closed(close) => return Err(format!("{request}: {close:?}")),
-            }
-        }
-        Err(format!("{request}: no answer"))
-    }
-
-    /// The moderator lifts everything, and all come in.
-    async fn pardon_all(&mut self) -> Result<(), String> {
-        let now = self.ground.now();
-        self.people[0].enter(now);
-        self.settle().await?;
-        let mut users: Vec<_> = self
-            .people
-            .iter()
-            .skip(1)
-            .filter_map(Person::user)
-            .collect();
-        users.extend(self.ledger.bans.keys().cloned());
-        users.sort_unstable();
-        users.dedup();
-        for user in users {
-            for act in [
-                Act::Unban {
-                    user: user.as_str().into(),
-                },
-                Act::Unmute {
-                    user: user.as_str().into(),
-                },
-            ] {
-                self.order(&act).await?;
-            }
-        }
-        self.order(&Act::Slow { every_ms: 0 }).await?;
-        for person in &mut self.people {
-            person.enter(now);
-        }
-        self.until("all to be in", |world| {
-            world.people.iter().all(|one| one.is_here() && one.rests())
-        })
-        .await
-    }
-
-    /// The moderator asks until it is done.
-    async fn order(&mut self, act: &Act) -> Result<(), String> {
-        for _ in 0..20 {
-            self.people[0].trouble = None;
-            self.people[0].client.moderate(ROOM, act);
-            // As fast as a moderator may.
-            self.ground.pass(Duration::from_millis(1_000)).await;
-            self.settle().await?;
-            if self.people[0].trouble.is_none() {
-                return Ok(());
-            }
-        }
-        Err(format!("{act:?}: {:?}", self.people[0].trouble))
-    }
-
     /// Everybody has the same, and it is what was answered.
     async fn compare(&mut self) -> Result<(), String> {
+        let end = self.ledger.end();
         self.until("the past", |world| {
             let now = world.ground.now();
             for person in &mut world.people {
@@ -363,6 +307,8 @@ impl<G: Ground> World<G> {
                     .people
                     .iter()
                     .all(|one| one.log().len() == world.people[0].log().len())
+                // News of it may be under way to all of them.
+                && world.people[0].log().len() >= end
         })
         .await?;
         let room: Vec<Seen> = self.people[0].log();

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::ground::{Apart, Within};
 use crate::model::inside;
-use crate::model::ops::{Fault, Op, Size, check, peaceful};
+use crate::model::ops::{Fault, Op, PEOPLE, Size, check, peaceful};
 use crate::model::world::World;
 
 /// Without sockets a case costs a Redis and what it waits for.
@@ -46,6 +46,23 @@ fn op(often: u32) -> impl Strategy<Value = Op> {
 fn two_nodes_are_one_room_whatever_breaks_between_them() {
     check(WITHIN, op(10), |ops| {
         inside::run(async { World::new(Within::start()).run(ops).await })
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server: run ./test"]
+fn what_a_node_has_missed_it_reads_and_nobody_has_to_come_again() {
+    let one = || 0..PEOPLE;
+    let node = || 0..2_usize;
+    // Who stays sees that the news of the connection that was cut are read: who comes again reads the room anyway.
+    let op = prop_oneof![
+        12 => one().prop_map(Op::Say),
+        2 => (one(), any::<usize>()).prop_map(|(one, which)| Op::Again(one, which)),
+        1 => Just(Op::Pass(300)),
+        1 => node().prop_map(|node| Op::Fault(Fault::Cut(node))),
+    ];
+    check(WITHIN, op, |ops| {
+        inside::run(async { World::new(Within::start()).run_in_place(ops).await })
     });
 }
 

@@ -161,7 +161,9 @@ impl Client {
 
     fn writes(&mut self, name: &Arc<str>, person: Person, now: Instant) {
         let watch = self.settings.watch;
-        if let Some(room) = self.concerned(name, "typing")
+        // It waits apart, so it may come after we have left, or are out.
+        if let Some(room) = self.rooms.get_mut(name)
+            && room.standing == Standing::Here
             && watch != Watch::Positions
         {
             room.writes(person, now);

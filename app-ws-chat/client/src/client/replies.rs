@@ -231,6 +231,12 @@ impl Client {
         let Some(room) = self.rooms.get_mut(&name) else {
             return;
         };
+        // Who asks twice is let in once, and the last answer counts.
+        let asked_again = |asked: &Asked| matches!(asked, Asked::Join(room) if *room == name);
+        let in_already = room.standing == Standing::Here && &*refusal.why == "already-here";
+        if in_already || self.asked.iter().any(|(_, asked)| asked_again(asked)) {
+            return;
+        }
         room.standing = kept_out(&refusal, now);
         self.denied(name, Wanted::Join, refusal);
     }

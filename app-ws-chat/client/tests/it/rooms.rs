@@ -104,6 +104,25 @@ fn a_refusal_that_may_end_is_tried_again_and_a_moderators_word_is_not() {
 }
 
 #[test]
+fn whom_a_moderator_means_may_be_somebody_without_a_name() {
+    for (user, nick) in [
+        (json!({ "user": "bea", "nick": "Bea" }), Some("Bea")),
+        (json!({ "user": "bea" }), None),
+    ] {
+        let mut scene = Scene::in_lobby();
+        scene
+            .tell(json!({ "t": "mod", "room": "lobby", "act": "unban", "user": user, "by": "Cy" }));
+        let events = scene.events();
+        let [Event::Moderated { room, what }] = &events[..] else {
+            panic!("{events:?}");
+        };
+        let target = what.user.as_ref().unwrap();
+        assert_eq!((&**room, &*what.act), ("lobby", "unban"));
+        assert_eq!((&*target.user, target.nick.as_deref()), ("bea", nick));
+    }
+}
+
+#[test]
 fn who_is_put_out_stays_out_until_they_want_in() {
     let mut scene = Scene::in_lobby();
     scene.say(1);
@@ -123,6 +142,38 @@ fn who_is_put_out_stays_out_until_they_want_in() {
         (&join["token"], &join["since"]["o"]),
         (&json!("secret"), &json!(1))
     );
+}
+
+#[test]
+fn who_has_asked_twice_is_in_if_one_of_them_lets_them_in() {
+    let refusal = |id: u64, why: &str, retry: bool| json!({ "t": "err", "id": id, "code": 409, "why": why, "retry": retry, "after_ms": 100, "msg": "no" });
+    for first in [true, false] {
+        let mut scene = Scene::new();
+        scene.open();
+        scene.client.leave("lobby");
+        scene.client.enter("lobby", None, scene.now);
+        let kinds: Vec<_> = scene
+            .frames()
+            .iter()
+            .map(|frame| frame["t"].clone())
+            .collect();
+        assert_eq!(kinds, ["join", "leave", "join"]);
+        if first {
+            scene.welcome(1, 0, true, &[]);
+            scene.tell(refusal(2, "not-here", false));
+            scene.tell(refusal(3, "already-here", false));
+        } else {
+            scene.tell(refusal(1, "unavailable", true));
+            scene.tell(refusal(2, "not-here", false));
+            scene.pass(1_000);
+            assert_eq!(scene.frames().len(), 0, "the second is under way");
+            scene.welcome(3, 0, true, &[]);
+        }
+        let room = scene.client.room("lobby").unwrap();
+        assert_eq!(room.standing(), &Standing::Here);
+        scene.say(1);
+        assert_eq!(scene.news(), (vec![1], vec![]));
+    }
 }
 
 #[test]
@@ -179,6 +230,21 @@ fn the_list_follows_the_news() {
         scene.client.room("lobby").unwrap().people().unwrap().len(),
         2
     );
+    assert_eq!(scene.news().1.len(), 0);
+}
+
+#[test]
+fn of_writing_one_may_hear_after_one_has_left() {
+    let mut scene = Scene::in_lobby();
+    let typing =
+        json!({ "t": "typing", "room": "lobby", "from": { "user": "bea", "nick": "Bea" } });
+    scene.tell(json!({
+        "t": "out", "room": "lobby", "why": "kicked", "retry": true, "after_ms": 60_000, "msg": "calm down"
+    }));
+    scene.tell(typing.clone());
+    assert_eq!(scene.client.room("lobby").unwrap().writers().count(), 0);
+    scene.client.leave("lobby");
+    scene.tell(typing);
     assert_eq!(scene.news().1.len(), 0);
 }
 
