@@ -65,6 +65,8 @@ fn a_thread_that_is_blocked_is_late_and_loses_nobody(subject: &Subject) {
     assert_eq!(blocking.read_response().text(), "blocked");
     for client in &mut others {
         assert_eq!(client.read_response().text(), "Hello, world!");
+        // Those before may have been served before the thread was blocked; this one comes after it.
+        assert_eq!(client.get("/conformance/hello").text(), "Hello, world!");
     }
 }
 
