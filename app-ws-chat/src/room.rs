@@ -156,7 +156,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotHere`], [`Refusal::Muted`].
+    /// [`Refusal::NotHere`], [`Refusal::Muted`]; [`Refusal::Store`] for a member whom the list of who is here has lost.
     pub fn speaker(
         &self,
         connection: ConnectionId,
@@ -192,7 +192,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotHere`], [`Refusal::ModeratorsOnly`].
+    /// [`Refusal::NotHere`], [`Refusal::ModeratorsOnly`]; [`Refusal::Store`] for a member whom the list of who is here has lost.
     pub fn moderator(&self, connection: ConnectionId) -> Result<Person, Refusal> {
         let member = self.member(connection)?;
         match member.rank {
@@ -345,8 +345,10 @@ impl Room {
         member.ok_or(Refusal::NotHere)
     }
 
+    /// What the house knows of a member. It may have lost them for a moment, as when another node's sign that they left comes late: that they are
+    /// not here would send them in again, where they are already.
     fn person(&self, user: UserId) -> Result<Person, Refusal> {
-        let present = self.people.find(user).ok_or(Refusal::NotHere)?;
+        let present = self.people.find(user).ok_or(Refusal::Store)?;
         Ok(present.person)
     }
 }

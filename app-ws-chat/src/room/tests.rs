@@ -290,6 +290,21 @@ fn who_is_kicked_or_banned_is_out_with_all_connections_and_not_in_again() {
 }
 
 #[test]
+fn who_is_missing_in_the_list_for_a_moment_is_here_still() {
+    let mut room = room();
+    for (connection, user, rank) in [(1, 1, Rank::Guest), (2, 2, Rank::Moderator)] {
+        join(&mut room, connection, user, rank).unwrap();
+    }
+    room.hear(Event::Left(UserId::passing(1)));
+    room.hear(Event::Left(UserId::passing(2)));
+    assert!(room.has(ConnectionId(1)));
+    assert_eq!(room.speaker(ConnectionId(1), NOW), Err(Refusal::Store));
+    assert_eq!(room.moderator(ConnectionId(2)), Err(Refusal::Store));
+    room.hear(Event::Came(present(1, Rank::Guest)));
+    assert!(room.speaker(ConnectionId(1), NOW).is_ok());
+}
+
+#[test]
 fn a_ban_that_comes_while_somebody_is_on_the_way_in_keeps_them_out() {
     let mut room = room();
     room.expect(UserId::passing(1), NOW).unwrap();
