@@ -226,10 +226,13 @@ fn work_after_the_answer_holds_nothing_back(subject: &Subject) {
 fn connections_that_are_kept_hold_nobody_back(subject: &Subject) {
     let server = subject.start_with(Options::new().arguments(&["--workers", "1"]));
     // CVE-2019-16770, CVE-2021-29509: more of them than workers left none for a new one.
-    let mut kept: Vec<_> = (0..200).map(|_| server.connect()).collect();
-    for client in &mut kept {
-        assert_eq!(client.get("/conformance/hello").status, 200);
-    }
+    let mut kept: Vec<_> = (0..200)
+        .map(|_| {
+            let mut client = server.connect();
+            assert_eq!(client.get("/conformance/hello").status, 200);
+            client
+        })
+        .collect();
     assert_eq!(
         server.connect().get("/conformance/hello").status,
         200,
