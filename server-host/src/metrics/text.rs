@@ -60,7 +60,13 @@ fn overview_of_process(page: &mut Page, overview: &Overview) {
         "gateway_access_log_lost_lines_total",
         "counter",
         "Lines of the access log that could not be written.",
-        overview.lost_lines(),
+        overview.lost_exchanges(),
+    );
+    page.one(
+        "gateway_event_log_lost_lines_total",
+        "counter",
+        "Lines of events that could not be written.",
+        overview.lost_events(),
     );
     page.one(
         "gateway_accept_failures_total",
