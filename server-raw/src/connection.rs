@@ -53,6 +53,8 @@ pub(crate) struct Http1 {
     context: Context,
     phase: Phase,
     fresh: Fresh,
+    /// Bytes of the request's body that may still be thrown away, before the reply is complete and after it.
+    worth: u64,
 }
 
 /// What the bytes of the connection are.
@@ -145,6 +147,7 @@ impl Http1 {
             context,
             phase: Phase::Opening,
             fresh: Fresh::New,
+            worth: 0,
         }
     }
 
@@ -235,7 +238,11 @@ impl Http1 {
         match self.head.framing {
             BodyFraming::Empty => Intake::Nothing,
             BodyFraming::Sized(_) | BodyFraming::Chunked => {
-                Intake::of(self.call.exchange().wanted())
+                match Intake::of(self.call.exchange().wanted()) {
+                    // It stays where it is until the answer is out.
+                    Intake::Discard if self.worth == 0 => Intake::Leave,
+                    intake => intake,
+                }
             }
         }
     }
@@ -339,6 +346,7 @@ impl Http1 {
                 self.serve(facts, task)
             }
             Head::Complete(facts) => {
+                self.worth = self.context.limits().discard_bytes;
                 self.call.begin(facts);
                 self.go_on(true, task)
             }
@@ -415,14 +423,19 @@ impl Http1 {
 
     /// Asks the protocol for the next part of the body.
     fn parse_part(&mut self) -> Result<bool, Over> {
-        if self.head.framing == BodyFraming::Empty
-            || !matches!(self.intake(), Intake::Bring | Intake::Discard)
-        {
+        if self.head.framing == BodyFraming::Empty {
+            return Ok(false);
+        }
+        let intake = self.intake();
+        if matches!(intake, Intake::Leave | Intake::Nothing) {
             return Ok(false);
         }
         match self.http1.next_part(&mut self.io.input) {
             Ok(Step::Event(event)) => {
-                body::bring(event, self.call.exchange());
+                let bytes = body::bring(event, self.call.exchange());
+                if intake == Intake::Discard {
+                    self.worth = self.worth.saturating_sub(bytes as u64);
+                }
                 Ok(true)
             }
             Ok(Step::NeedBytes | Step::Paused) => Ok(false),
@@ -577,9 +590,7 @@ impl Http1 {
                 Err(_usage) => self.close(),
             },
             AfterReply::Drain => {
-                self.phase = Phase::Discarding {
-                    left: self.context.limits().discard_bytes,
-                };
+                self.phase = Phase::Discarding { left: self.worth };
                 Ok(true)
             }
             AfterReply::Close => self.close(),
