@@ -466,8 +466,7 @@ impl Waits {
                     self.context.expect_nothing();
                 }
                 if !serving.reads_body() || io.read_ended() {
-                    watching = Watching::EveryTick;
-                    look_at_peer(io, serving, task)?;
+                    watching = look_at_peer(io, serving, task)?;
                 }
             }
             Phase::Http1(_) if serving.is_discarding() => self.context.expect(Reading::Body),
@@ -488,8 +487,7 @@ impl Waits {
             Phase::Tunnel => {
                 self.context.expect_nothing();
                 if !upgrade::may_read(io, serving.call.exchange()) || io.read_ended() {
-                    watching = Watching::EveryTick;
-                    look_at_peer(io, serving, task)?;
+                    watching = look_at_peer(io, serving, task)?;
                 }
             }
             Phase::Socket => {}
@@ -524,13 +522,15 @@ impl Waits {
     }
 }
 
-/// A peer that is not read may leave all the same.
-fn look_at_peer(io: &Io, serving: &Serving, task: &mut Task<'_>) -> Result<(), Over> {
+/// A peer that is not read may leave all the same: sees whether it has, and says how the next look comes about.
+fn look_at_peer(io: &Io, serving: &Serving, task: &mut Task<'_>) -> Result<Watching, Over> {
     match io.peer_state(task) {
-        PeerState::Open => Ok(()),
+        // Whatever it does next is an event. Behind bytes that nobody takes there is none.
+        PeerState::Open if io.stream.poll_readable(task)?.is_pending() => Ok(Watching::Events),
+        PeerState::Open => Ok(Watching::EveryTick),
         PeerState::HalfClosed => {
             serving.call.exchange().half_close();
-            Ok(())
+            Ok(Watching::EveryTick)
         }
         PeerState::Broken => Err(Over(Gone::PeerReset)),
     }
