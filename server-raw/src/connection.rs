@@ -514,7 +514,8 @@ impl Http1 {
             return None;
         }
         let context = &self.context;
-        let written = call.exchange().write_whole(|head, body| {
+        let (exchange, _) = call.exchange_and_scope()?;
+        let written = exchange.write_whole(|head, body| {
             reply::write_whole(head, body, http1, context, &mut io.output)
         })?;
         Some(match written {
