@@ -10,6 +10,7 @@ chapter! {
     what_the_application_gives_up_is_aborted,
     a_reset_stream_is_told_from_a_connection_that_is_gone,
     who_does_not_read_is_told_from_who_is_gone,
+    who_leaves_within_a_body_gets_no_answer,
     what_a_shutdown_cuts_off_is_told,
     what_no_application_saw_is_refused,
     what_a_client_sends_is_escaped_in_each_format,
@@ -194,6 +195,16 @@ fn a_client_that_a_proxy_names_is_escaped(subject: &Subject) {
         assert_is_plain(log);
         assert!(log[0].contains("/run/a"), "{log:#?}");
     }
+}
+
+fn who_leaves_within_a_body_gets_no_answer(subject: &Subject) {
+    let server = start(subject, &OUTCOME);
+    let mut client = server.connect();
+    client.send("POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc");
+    let _ = server.ask("/conformance/report/calls/1");
+    client.reset();
+    // The application hands on the error of its read, which is none of its own.
+    assert_logged(&log_of(server), "/conformance/read-all - gone:peer-reset");
 }
 
 fn it_is_opened_anew_during_a_drain(subject: &Subject) {

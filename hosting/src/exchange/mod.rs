@@ -220,7 +220,11 @@ impl Exchange {
         let mut state = self.lock();
         state.polling = false;
         state.forced |= matches!(turn, Turn::Forced);
-        let verdict = state.reply.settle(turn);
+        let verdict = match state.reply.settle(turn) {
+            // Nobody is there for an answer.
+            _ if state.gone.is_some() => Verdict::Fine,
+            verdict => verdict,
+        };
         match verdict {
             Verdict::Fine => {}
             Verdict::Answer(status) => state.answer_for_the_app(match turn {

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
     BodyAllowed, Exchange, Facts, INBOUND_BYTES, Informational, OUTBOUND_BYTES, Outgoing,
-    ReplyLength, TrailersTaken, Turn, UpgradeAsked, Wanted,
+    ReplyLength, TrailersTaken, Turn, UpgradeAsked, Verdict, Wanted,
 };
 
 const HEAD: Facts = Facts {
@@ -922,6 +922,32 @@ fn what_was_sent_is_dropped_without_the_lock() {
     let gone = exchange(PLAIN, BodyLength::Empty);
     assert_eq!(gone.send(owned(&gone)), Ok(()));
     gone.set_gone(Gone::PeerReset);
+}
+
+#[test]
+fn nobody_is_answered_who_is_gone() {
+    let error = AppError::message("it failed");
+    let head = head(200, None);
+    for (started, turn) in [
+        (None, Turn::Failed(&error)),
+        (None, Turn::Done),
+        (Some(head), Turn::Failed(&error)),
+    ] {
+        let exchange = exchange(PLAIN, BodyLength::Known(10));
+        if let Some(head) = started {
+            let begun = HttpSend::Start {
+                head,
+                body: Bytes::new(),
+                more: true,
+                trailers: TrailersPlan::None,
+            };
+            assert_eq!(exchange.send(begun), Ok(()));
+        }
+        exchange.set_gone(Gone::PeerReset);
+        let (progress, verdict) = exchange.leave(turn);
+        assert_eq!((progress.output, verdict), (false, Verdict::Fine));
+        assert!(exchange.next_output().is_none());
+    }
 }
 
 #[test]
