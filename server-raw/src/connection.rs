@@ -14,9 +14,9 @@ use http::Version;
 use http1::{AfterReply, BodyFraming, Event, HeadFacts, PeerError, Step};
 use server_host::http2::Opening;
 use server_host::{
-    Call, Context, Facts, INBOUND_BYTES, Io, OUTBOUND_BYTES, Outgoing, Overdue, PeerState,
-    Progress, Reading, Received, Requests, Served, Shutdown, Stream, Wanted, Watching, Written,
-    is_of_file,
+    Call, Context, Facts, Fresh, INBOUND_BYTES, Io, NextRequest, OUTBOUND_BYTES, Outgoing, Overdue,
+    PeerState, Progress, Reading, Received, Requests, Served, Shutdown, Stream, Wanted, Watching,
+    Written, is_of_file,
 };
 
 use crate::body::{self, Intake};
@@ -70,14 +70,6 @@ enum Phase {
     Tunnel,
     /// Thrown away, until the peer has seen our end.
     Lingering { left: u64 },
-}
-
-/// Whether a request was served since the idle time began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fresh {
-    New,
-    Waiting,
-    Served,
 }
 
 /// What has become of a head that was looked for.
@@ -807,19 +799,11 @@ impl Http1 {
     }
 
     fn expect_request(&mut self) {
-        match (self.io.input.is_empty(), self.fresh) {
-            (true, Fresh::Served) => {
-                self.fresh = Fresh::Waiting;
-                self.context.expect_anew(Reading::Idle);
-            }
-            (true, Fresh::Waiting) => self.context.expect(Reading::Idle),
-            // The time of the head before is not this one's.
-            (false, Fresh::Served) => {
-                self.fresh = Fresh::Waiting;
-                self.context.expect_anew(Reading::Head);
-            }
-            (false, _) | (true, Fresh::New) => self.context.expect(Reading::Head),
-        }
+        let next = match self.io.input.is_empty() {
+            true => NextRequest::Nothing,
+            false => NextRequest::Begun,
+        };
+        self.fresh.expect_request(next, &mut self.context);
     }
 
     fn end(&mut self, gone: Gone) {
