@@ -308,7 +308,7 @@ impl Call {
         };
         if polled.is_ready() {
             self.worker.call_ended();
-            kit.note_panic(polled);
+            kit.note_failure(polled);
             self.phase = Phase::Returned;
             if let (Some(socket), Poll::Ready(result)) = (&mut kit.socket, polled) {
                 socket.returned = SocketTurn::of(result);

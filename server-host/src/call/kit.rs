@@ -78,9 +78,9 @@ impl Kit {
         self.began = Some(began);
     }
 
-    /// A panic is what became of the exchange, whatever is still sent.
+    /// What the call failed by is what became of the exchange, whatever is still sent.
     #[inline]
-    pub(super) fn note_panic(&mut self, polled: &Poll<Result<Done, AppError>>) {
+    pub(super) fn note_failure(&mut self, polled: &Poll<Result<Done, AppError>>) {
         if let (Poll::Ready(Err(error)), Some(began)) = (polled, &mut self.began) {
             began.fate = fate_of(error);
         }
@@ -134,8 +134,11 @@ impl std::fmt::Debug for Kit {
 
 /// What became of an exchange whose call failed like this.
 pub(super) fn fate_of(error: &AppError) -> Fate {
-    match is_panic(error) {
-        true => Fate::Panicked,
-        false => Fate::Called,
+    if is_panic(error) {
+        Fate::Panicked
+    } else if error.status_code().is_server_error() {
+        Fate::Called
+    } else {
+        Fate::Misled
     }
 }

@@ -192,7 +192,7 @@ fn exchanges(page: &mut Page, workers: &[std::sync::Arc<Worker>]) {
     page.one(
         "gateway_failures_total",
         "counter",
-        "Exchanges that were answered with a 5xx, aborted, or panicked: each once.",
+        "Exchanges that were answered with a 5xx, aborted by the application, or panicked: each once.",
         sum(workers, |worker| worker.counts.failures.get()),
     );
     page.one(
