@@ -355,6 +355,12 @@ mod tests {
             kind(Some("text/plain; charset=utf-8")),
             "hi",
         );
+        check(
+            Redirect::to("/café au lait?q=%20\"#é"),
+            303,
+            ("location", Some("/caf%C3%A9%20au%20lait?q=%20%22#%C3%A9")),
+            "",
+        );
         check(Redirect::to("/a"), 303, ("location", Some("/a")), "");
         check(Redirect::temporary("/a"), 307, ("location", Some("/a")), "");
         check(Redirect::permanent("/a"), 308, ("location", Some("/a")), "");
@@ -363,6 +369,13 @@ mod tests {
             409,
             kind(Some("application/problem+json")),
             "{\"detail\":\"no\",\"status\":409,\"title\":\"Conflict\"}",
+        );
+        let mine = Rejection::new(StatusCode::CONFLICT, "no").with_member("left", 2);
+        check(
+            mine.with_member("status", 1).with_member("detail", "yes"),
+            409,
+            kind(Some("application/problem+json")),
+            "{\"detail\":\"no\",\"left\":2,\"status\":409,\"title\":\"Conflict\"}",
         );
     }
 

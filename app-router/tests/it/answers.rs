@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use app_router::{FileReply, JsonLines, Reply, Router};
@@ -102,7 +103,9 @@ async fn files_are_sent_whole_and_may_be_saved_under_a_name() {
     let name = saved.header("content-disposition");
     assert_eq!(
         name,
-        Some("attachment; filename*=UTF-8''Bericht%20%22%C3%BC%22.txt")
+        Some(
+            "attachment; filename=\"Bericht ___.txt\"; filename*=UTF-8''Bericht%20%22%C3%BC%22.txt"
+        )
     );
     assert_eq!(
         app.get("/directory").send().await.unwrap().status,
@@ -110,9 +113,39 @@ async fn files_are_sent_whole_and_may_be_saved_under_a_name() {
     );
 }
 
+/// As clients see it: quoted text for all of them, and the whole name for those that read RFC 8187.
+#[tokio::test]
+async fn no_name_of_a_file_says_more_than_a_name() {
+    for (name, expected) in [
+        ("Report 2026.pdf", r#"filename="Report 2026.pdf""#),
+        ("a;b='c'.txt", r#"filename="a;b='c'.txt""#),
+        (
+            "a\r\nset-cookie: x",
+            r#"filename="a__set-cookie: x"; filename*=UTF-8''a%0D%0Aset-cookie%3A%20x"#,
+        ),
+        (
+            "../\\\"; filename=evil",
+            r#"filename="..___; filename=evil"; filename*=UTF-8''..%2F%5C%22%3B%20filename%3Devil"#,
+        ),
+        ("100%25", r#"filename="100_25"; filename*=UTF-8''100%2525"#),
+        ("", r#"filename="""#),
+    ] {
+        let saved = move || {
+            let file = File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))?;
+            Ok::<_, io::Error>(FileReply::new(file, "text/plain")?.as_attachment(name))
+        };
+        let app = client(Router::new().get("/", saved));
+        let answer = app.get("/").send().await.unwrap();
+        let expected = format!("attachment; {expected}");
+        assert_eq!(answer.header("content-disposition"), Some(&*expected));
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    }
+}
+
 #[tokio::test]
 async fn trailers_follow_the_body() {
     const SUM: HeaderName = HeaderName::from_static("x-sum");
+    static WRITTEN: AtomicUsize = AtomicUsize::new(0);
     let app = TestClient::new(
         Router::new()
             .get("/", async || {
@@ -120,6 +153,7 @@ async fn trailers_follow_the_body() {
                     StatusCode::OK,
                     Some(vec![SUM]),
                     async |mut writer, _| {
+                        WRITTEN.fetch_add(1, Ordering::Relaxed);
                         writer.write("12").await?;
                         let trailers = HeaderMap::from_iter([(SUM, HeaderValue::from(3))]);
                         writer.finish_with_trailers(trailers).await
@@ -137,5 +171,9 @@ async fn trailers_follow_the_body() {
     answer.check(200, "12");
     assert_eq!(answer.header("x-kind"), Some("sum"));
     assert_eq!(answer.trailers.unwrap()["x-sum"], "3");
-    app.head("/").send().await.unwrap().check(200, "");
+    let head = app.head("/").send().await.unwrap();
+    head.check(200, "");
+    assert!(head.outcome().await.is_done());
+    // What nobody reads is not written.
+    assert_eq!(WRITTEN.load(Ordering::Relaxed), 1);
 }
