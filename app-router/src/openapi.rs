@@ -13,6 +13,7 @@ use http::HeaderValue;
 use http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
 use serde_json::{Value, json};
 
+use crate::error::Name;
 use crate::handler::Endpoint;
 use crate::route::Docs;
 use crate::{Handler, Operation, RouterError, Routes, route};
@@ -204,10 +205,25 @@ impl OpenApi {
     }
 
     /// The routes that serve it, and where they look for the document.
+    ///
+    /// # Errors
+    ///
+    /// If the page could not name its own files.
     pub(crate) fn entries(
         &self,
-        _added: &'static Location<'static>,
-    ) -> (Vec<(&'static str, Endpoint)>, Cell) {
+        added: &'static Location<'static>,
+    ) -> Result<(Vec<(&'static str, Endpoint)>, Cell), RouterError> {
+        if let Some(pattern) = self.page.filter(|page| page.ends_with('/')) {
+            let name = Name {
+                what: "GET",
+                pattern,
+                added,
+            };
+            return Err(RouterError::pattern(
+                name,
+                "the page of a document is not at a path that ends with `/`",
+            ));
+        }
         let cell = Cell::default();
         let document = Arc::clone(&cell);
         let names_servers = !self.servers.is_empty();
@@ -225,9 +241,10 @@ impl OpenApi {
         )];
         if let Some(page) = self.page {
             // The browser's path to the document need not be ours: the router may be mounted.
-            let depth = page.matches('/').count() - 1;
+            let depth = page.matches('/').count().saturating_sub(1);
             let up = "../".repeat(depth);
-            let document = format!("{up}{}", &self.document[1..]);
+            let document = self.document.strip_prefix('/').unwrap_or(self.document);
+            let document = format!("{up}{document}");
             let folder = page.rsplit('/').next().unwrap_or_default();
             let html = PAGE
                 .replace("{document}", &document)
@@ -250,7 +267,7 @@ impl OpenApi {
                 ));
             }
         }
-        (entries, cell)
+        Ok((entries, cell))
     }
 
     /// Makes the document of a router that is built.
