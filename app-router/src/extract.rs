@@ -43,7 +43,7 @@ use crate::{Operation, Rejection, RequestParts};
 /// | [`Client`], [`LastEventId`], [`RequestId`](adapters::middleware::RequestId) | who asks, and for what | - |
 /// | [`Params`](crate::Params), `Scope`, `Method`, [`Request`](crate::Request) | the request itself | - |
 /// | [`Teardown`](crate::Teardown), [`Background`](crate::Background) | what happens after the handler | - |
-/// | `Result<T, Rejection>` | that of `T`, its failure left to the handler | - |
+/// | `Result<T, Rejection>` | that of `T`, its failure left to the handler; what a provider refuses is answered all the same | - |
 /// | a tuple of up to ten of these | all of them | all failures in one |
 ///
 /// Values that serde reads keep the bounds that their type's schema has: `#[schemars(range(min = 1))]`,

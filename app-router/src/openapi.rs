@@ -60,6 +60,9 @@ pub struct OpenApi {
 /// The finished document; empty only while the router is built.
 pub(crate) type Cell = Arc<OnceLock<Bytes>>;
 
+/// Paths of a document and its page, and what serves them.
+type Entries = Vec<(&'static str, Endpoint)>;
+
 const PAGE: &str = include_str!("openapi/page.html");
 const STYLE: &str = include_str!("openapi/page.css");
 const SCRIPT: &str = include_str!("openapi/page.js");
@@ -212,7 +215,7 @@ impl OpenApi {
     pub(crate) fn entries(
         &self,
         added: &'static Location<'static>,
-    ) -> Result<(Vec<(&'static str, Endpoint)>, Cell), RouterError> {
+    ) -> Result<(Entries, Cell), RouterError> {
         if let Some(pattern) = self.page.filter(|page| page.ends_with('/')) {
             let name = Name {
                 what: "GET",

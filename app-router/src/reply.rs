@@ -1,5 +1,6 @@
 //! What a handler may return: text, bytes, JSON, pages, redirects, a status, a stream, or an error.
 
+mod cookie;
 mod json;
 mod kinds;
 
@@ -13,6 +14,7 @@ use gateway_spec::{
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
+pub use self::cookie::{SameSite, SetCookie};
 pub use self::kinds::{Html, Json, Redirect, Status};
 use crate::operation::reason;
 use crate::{Operation, Rejection};
@@ -28,6 +30,7 @@ use crate::{Operation, Rejection};
 /// | `StatusCode`, `ResponseHead` | no body |
 /// | `Response` | itself |
 /// | `(StatusCode, T)`, [`Status<201, T>`](Status) | that of `T` with another status |
+/// | `(SetCookie, T)` | that of `T` with a [cookie](SetCookie) |
 /// | `Result<T, E>` with `E: Into<AppError>` | that of `T`; an error is answered with its status (500 unless it has one) |
 ///
 /// # Examples

@@ -30,6 +30,16 @@ enum Shape {
     },
 }
 
+/// A name that its schema does not tell, beside a bound that it does.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Renamed {
+    #[serde(alias = "title")]
+    name: String,
+    #[schemars(range(min = 1))]
+    count: u8,
+}
+
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Label {
@@ -42,6 +52,7 @@ async fn posted(path: &str, body: String) -> Reply {
     let app = client(
         Router::new()
             .post("/shape", async |_: Json<Shape>| "")
+            .post("/renamed", async |_: Json<Renamed>| "")
             .post("/label", async |_: Json<Label>| ""),
     );
     app.post(path)
@@ -55,9 +66,13 @@ async fn posted(path: &str, body: String) -> Reply {
 /// The answer to a body, which must come: on a thread of its own, as nothing else stops one that computes.
 #[track_caller]
 fn answered(path: &'static str, body: String) -> Reply {
-    let (answered, answer) = mpsc::channel();
-    thread::spawn(move || answered.send(test_client::run(posted(path, body))));
-    answer
+    let (answered, answer) = mpsc::channel::<Box<Reply>>();
+    thread::spawn(move || {
+        let answer = test_client::run(posted(path, body));
+        // Whoever has given up does not take it.
+        let _ = answered.send(Box::new(answer));
+    });
+    *answer
         .recv_timeout(Duration::from_secs(30))
         .expect("a body is looked at in a time that its length tells")
 }
@@ -104,4 +119,14 @@ fn a_bound_of_the_form_that_serde_takes_is_kept() {
         let answer = answered("/label", fails.to_owned());
         assert_eq!(issues(&answer), [expected]);
     }
+}
+
+/// Serde knows more than a schema: of what it took, only bounds are checked.
+#[test]
+fn a_name_that_serde_knows_is_no_mistake() {
+    for fits in [r#"{"name":"a","count":1}"#, r#"{"title":"a","count":1}"#] {
+        answered("/renamed", fits.to_owned()).check(200, "");
+    }
+    let answer = answered("/renamed", r#"{"title":"a","count":0}"#.to_owned());
+    assert_eq!(issues(&answer), ["body.count: is less than 1 (minimum)"]);
 }

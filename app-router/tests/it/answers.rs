@@ -5,11 +5,11 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use app_router::{FileReply, JsonLines, Reply, Router};
+use app_router::{Cookies, FileReply, JsonLines, Redirect, Rejection, Reply, Router, SetCookie};
 use gateway_spec::AppError;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use test_client::TestClient;
 
 use crate::support::{Check, client};
@@ -140,6 +140,44 @@ async fn no_name_of_a_file_says_more_than_a_name() {
         assert_eq!(answer.header("content-disposition"), Some(&*expected));
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
     }
+}
+
+#[tokio::test]
+async fn cookies_are_set_and_removed_beside_a_reply() {
+    #[derive(Debug, Deserialize, JsonSchema)]
+    struct Jar {
+        word: Option<String>,
+    }
+    async fn set() -> Result<(SetCookie, (SetCookie, Redirect)), Rejection> {
+        let word = SetCookie::new("word", "é; b=\"1\"");
+        Ok((word, (SetCookie::removed("old"), Redirect::to("/"))))
+    }
+    async fn read(Cookies(jar): Cookies<Jar>) -> String {
+        jar.word.unwrap_or_default()
+    }
+    async fn wrong() -> (SetCookie, &'static str) {
+        (SetCookie::new("no name", ""), "never sent")
+    }
+    let router = Router::new().post("/", set).get("/", read);
+    let app = client(router.get("/wrong", wrong));
+    let answer = app.post("/").send().await.unwrap();
+    answer.check(303, "");
+    let fields: Vec<&str> = answer
+        .headers
+        .get_all("set-cookie")
+        .map(|field| std::str::from_utf8(field).unwrap())
+        .collect();
+    assert_eq!(fields.len(), 2);
+    assert!(
+        fields[0].starts_with("old=; Path=/; Max-Age=0;"),
+        "{fields:?}"
+    );
+    // As a browser sends it again.
+    let pair = fields[1].split(';').next().unwrap();
+    let read = app.get("/").header("cookie", pair).send().await.unwrap();
+    read.check(200, "é; b=\"1\"");
+    let wrong = app.get("/wrong").send().await.unwrap();
+    assert_eq!(wrong.status, StatusCode::INTERNAL_SERVER_ERROR);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
-//! Types in the document that are written otherwise than they are read.
+//! Types in the document that are written otherwise than they are read, and what a document leaves out.
 
-use app_router::{Json, OpenApi, Router};
+use app_router::{Json, OpenApi, Router, route};
+use gateway_spec::{AppError, Done, WebSocket};
+use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -51,5 +53,50 @@ async fn what_holds_a_type_that_has_two_schemas_has_two_itself() {
         let middle = target(&outer["properties"]["middle"]);
         let inner = target(&middle["properties"]["inner"]["items"]);
         assert_eq!(inner["required"][0].as_str(), required);
+    }
+}
+
+async fn document(router: Router) -> Value {
+    let app = client(router.openapi(OpenApi::new("", "")));
+    app.get("/openapi.json").send().await.unwrap().json()
+}
+
+/// A path has one operation for each method, and a handshake is a `GET`.
+#[tokio::test]
+async fn a_function_of_get_is_shown_before_a_socket_of_the_same_path() {
+    async fn socket(socket: WebSocket) -> Result<Done, AppError> {
+        socket.handshake.deny(StatusCode::GONE).await
+    }
+    let shown = route(async || "").summary("A page");
+    let router = Router::new().websocket("/", socket).get("/", shown);
+    let both = document(router.websocket("/alone", socket)).await;
+    let get = &both["paths"]["/"]["get"];
+    assert_eq!(get["summary"], "A page");
+    assert_eq!(get.get("x-websocket"), None);
+    assert_eq!(both["paths"]["/alone"]["get"]["x-websocket"], true);
+}
+
+/// What this application refuses, it says of its own routes, not of those that it calls.
+#[tokio::test]
+async fn requests_that_the_application_sends_are_not_said_to_be_refused() {
+    let order = route(async |_: Json<Same>| "").describe(|operation| {
+        operation.callback("paid", "{$request.body#/url}", Method::POST, |paid| {
+            paid.body_of::<Same>("application/json");
+            paid.response(StatusCode::NO_CONTENT, "it was heard");
+        });
+    });
+    let openapi = OpenApi::new("", "").webhook("sold", "", |operation| {
+        operation.body_of::<Same>("application/json");
+        operation.response(StatusCode::NO_CONTENT, "it was heard");
+    });
+    let app = client(Router::new().post("/", order).openapi(openapi));
+    let document: Value = app.get("/openapi.json").send().await.unwrap().json();
+    let post = &document["paths"]["/"]["post"];
+    let callback = &post["callbacks"]["paid"]["{$request.body#/url}"]["post"];
+    let webhook = &document["webhooks"]["sold"]["post"];
+    assert!(post["responses"].get("422").is_some());
+    for sent in [callback, webhook] {
+        let responses = sent["responses"].as_object().unwrap();
+        assert_eq!(responses.keys().collect::<Vec<_>>(), ["204"]);
     }
 }
