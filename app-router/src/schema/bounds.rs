@@ -93,11 +93,8 @@ impl Check<'_> {
     fn range(&mut self, schema: &Map<String, Value>, number: Number) {
         let bound = |name: &str| schema.get(name).and_then(Number::of);
         let is = |name: &str, which: &[Ordering]| {
-            bound(name).is_some_and(|bound| {
-                let order = number.compare(bound);
-                // What is not comparable keeps no bound.
-                order.is_none_or(|order| which.contains(&order))
-            })
+            let order = bound(name).and_then(|bound| number.compare(bound));
+            order.is_some_and(|order| which.contains(&order))
         };
         let (less, equal, greater) = (Ordering::Less, Ordering::Equal, Ordering::Greater);
         let is_no_multiple = bound("multipleOf").is_some_and(|step| !number.is_multiple_of(step));

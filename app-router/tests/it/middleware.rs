@@ -287,6 +287,12 @@ async fn an_origin_that_no_browser_sends_is_another_site() {
         .header("origin", "https://evil.example")
         .send();
     assert_eq!(twice.await.unwrap().status, StatusCode::FORBIDDEN);
+    let sites = app
+        .post("/")
+        .header("sec-fetch-site", "same-origin")
+        .header("sec-fetch-site", "cross-site")
+        .send();
+    assert_eq!(sites.await.unwrap().status, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test(start_paused = true)]
