@@ -1,5 +1,6 @@
 //! What happens after a handler: teardown in two scopes, and work in the background.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use adapters::Pool;
 use gateway_spec::AppError;
 
+use crate::call::caught;
 use crate::{Extract, Operation, RequestParts};
 
 /// How a handler came to its end, as teardown is told.
@@ -21,7 +23,7 @@ pub enum Ending {
     Returned,
     /// It, or something that it needed, returned an error. After the response: that the response could not be sent whole.
     Failed,
-    /// It panicked.
+    /// It panicked. After the response: the function that streams it did.
     Panicked,
 }
 
@@ -36,7 +38,8 @@ pub enum Ending {
 /// | [response](Self::after_response) | the answer and its background work are over | is logged by the server | what a streamed body still reads |
 ///
 /// Of a WebSocket the handler's scope ends when its handler returns, and the response's right after. Teardown runs when the
-/// handler failed or panicked too, and when a later dependency was not made. It does not when the server drops the whole
+/// handler, or what streams its answer, failed or panicked too, when a later dependency was not made, and when other teardown
+/// panicked, which is its error. It does not when the server drops the whole
 /// call at the end of its grace period, nor when middleware drops it because the client left: what must happen then
 /// belongs in a `Drop`.
 ///
@@ -78,8 +81,8 @@ pub struct Teardown {
 ///
 /// It never holds the connection: the next request on it is served meanwhile (SRV-9). It counts in the drain, so that a
 /// server that stops waits for it within its grace period. Pieces run one after another in the order of adding, before
-/// the response's [teardown](Teardown), so they may use what the handler used. They run whatever became of the answer. The
-/// server logs an error; those after it run all the same.
+/// the response's [teardown](Teardown), so they may use what the handler used. They run whatever became of the handler and of the
+/// answer. The server logs an error, or a panic; those after it run all the same.
 ///
 /// # Examples
 ///
@@ -109,6 +112,28 @@ type Outcome = Result<(), AppError>;
 enum Work {
     Async(Box<dyn FnOnce(Ending) -> Later + Send>),
     Blocking(Box<dyn FnOnce(Ending) -> Outcome + Send>),
+}
+
+impl Work {
+    async fn run(self, ending: Ending, pool: &Pool) -> Outcome {
+        match self {
+            Self::Async(work) => work(ending).await,
+            Self::Blocking(work) => {
+                let ran = pool.run(None, move || work(ending)).await;
+                ran.unwrap_or_else(|error| Err(error.into()))
+            }
+        }
+    }
+}
+
+/// A panic of one piece of work as its error: the others are done all the same.
+fn panicked(panic: &(dyn Any + Send)) -> AppError {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    AppError::message(format!(
+        "what was to be done after a handler panicked: {}",
+        text.unwrap_or("something that is no text")
+    ))
 }
 
 /// All that was noted for one request.
@@ -205,6 +230,11 @@ impl Extract for Background {
         let after = Arc::clone(request.after());
         Ok(Self { after })
     }
+
+    fn describe(operation: &mut Operation) {
+        // It is not forgotten when the handler panics.
+        operation.tears_down = true;
+    }
 }
 
 impl Afterwards {
@@ -238,15 +268,11 @@ impl Afterwards {
         let mut result = Ok(());
         loop {
             let work = next(&mut self.lock());
-            let done = match work {
-                None => return result,
-                Some(Work::Async(work)) => work(ending).await,
-                Some(Work::Blocking(work)) => {
-                    let ran = pool.run(None, move || work(ending)).await;
-                    ran.unwrap_or_else(|error| Err(error.into()))
-                }
+            let Some(work) = work else {
+                return result;
             };
-            result = result.and(done);
+            let done = caught(work.run(ending, pool)).await;
+            result = result.and(done.unwrap_or_else(|panic| Err(panicked(&*panic))));
         }
     }
 }

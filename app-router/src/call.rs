@@ -267,7 +267,7 @@ async fn with_dependencies<S: Serve<A>, A: Extract>(
         }
         (Err(panic), after) => {
             if let Some(after) = after {
-                // The panic is what is told; teardown that fails besides has been told why.
+                // The panic is what is told, as it is the cause of what else fails.
                 let _ = end(Ending::Panicked, &after, &env.pool).await;
             }
             resume_unwind(panic)
@@ -303,9 +303,17 @@ async fn answer_and_end(
     let torn_down = after.end_handler(ending_of(&reply), pool).await;
     // The first error is the cause of the others.
     let reply = reply.and_then(|reply| torn_down.map(|()| reply));
-    let sent = reply::answer(reply, scope, responder).await;
-    let ended = after.end_response(ending_of(&sent), pool).await;
-    sent.and_then(|done| ended.map(|()| done))
+    // What streams it is the application's, too.
+    let sent = caught(reply::answer(reply, scope, responder)).await;
+    let ending = match &sent {
+        Ok(sent) => ending_of(sent),
+        Err(_) => Ending::Panicked,
+    };
+    let ended = after.end_response(ending, pool).await;
+    match sent {
+        Ok(sent) => sent.and_then(|done| ended.map(|()| done)),
+        Err(panic) => resume_unwind(panic),
+    }
 }
 
 async fn end(ending: Ending, after: &Afterwards, pool: &Pool) -> Result<(), AppError> {
@@ -323,7 +331,7 @@ const fn ending_of<T>(result: &Result<T, AppError>) -> Ending {
 
 /// What a future comes to, or the panic in it. What that may have torn is the application's own, and the server does the
 /// same a moment later.
-async fn caught<F: Future>(future: F) -> std::thread::Result<F::Output> {
+pub(crate) async fn caught<F: Future>(future: F) -> std::thread::Result<F::Output> {
     let mut future = pin!(future);
     std::future::poll_fn(
         |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {

@@ -61,7 +61,6 @@ pub fn app_with_nap(nap: Duration) -> Routes {
         .get("/sleep/blocking", move || sleep_blocking(nap))
         .get("/sleep/async", move || sleep_async(nap))
         .websocket("/ws", socket_echo)
-        .openapi(OpenApi::new("Demo", "1.0"))
         .build()
         .expect("these routes do not conflict")
 }

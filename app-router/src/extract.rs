@@ -14,12 +14,14 @@ pub(crate) use self::values::cookies;
 use std::future::Future;
 
 use gateway_spec::AppError;
+use http::StatusCode;
 
 pub use self::body::{Body, Entered, Form};
 pub use self::multipart::{Multipart, Upload};
 pub use self::parts::{Client, FromState, LastEventId};
 pub use self::values::{Cookies, HeaderFields, Path, Query};
 use crate::depends::Unresolved;
+use crate::request::NoBody;
 use crate::{Operation, Rejection, RequestParts};
 
 /// A value that is read from a request, so that a handler can ask for it by taking it.
@@ -41,7 +43,7 @@ use crate::{Operation, Rejection, RequestParts};
 /// | [`Client`], [`LastEventId`], [`RequestId`](adapters::middleware::RequestId) | who asks, and for what | - |
 /// | [`Params`](crate::Params), `Scope`, `Method`, [`Request`](crate::Request) | the request itself | - |
 /// | [`Teardown`](crate::Teardown), [`Background`](crate::Background) | what happens after the handler | - |
-/// | `Result<T, Rejection>` | that of `T`, its failure left to the handler | - |
+/// | `Result<T, Rejection>` | that of `T`, its failure left to the handler; what a provider refuses is answered all the same | - |
 /// | a tuple of up to ten of these | all of them | all failures in one |
 ///
 /// Values that serde reads keep the bounds that their type's schema has: `#[schemars(range(min = 1))]`,
@@ -128,17 +130,23 @@ struct Failed {
     unresolved: Option<AppError>,
 }
 
+/// Whether something was not there that another failure took away.
 fn is_unresolved(error: &AppError) -> bool {
-    error.source().is_some_and(|cause| cause.is::<Unresolved>())
+    error
+        .source()
+        .is_some_and(|cause| cause.is::<Unresolved>() || cause.is::<NoBody>())
 }
 
 impl Failures {
-    /// The value, or `None` with the failure kept.
+    /// The value, or `None` with the failure kept. Nobody who is not known has a body read.
     #[inline]
-    fn sort<T>(&mut self, result: Result<T, AppError>) -> Option<T> {
+    fn sort<T>(&mut self, result: Result<T, AppError>, request: &RequestParts) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(error) => {
+                if error.status_code() == StatusCode::UNAUTHORIZED {
+                    request.drop_body();
+                }
                 self.add(error);
                 None
             }
@@ -184,7 +192,7 @@ macro_rules! tuples {
             #[allow(unused_mut, unused_variables, reason = "the empty tuple uses none")]
             async fn extract(request: &RequestParts) -> Result<Self, AppError> {
                 let mut failures = Failures::default();
-                $(let $name = failures.sort($name::extract(request).await);)*
+                $(let $name = failures.sort($name::extract(request).await, request);)*
                 match ($($name,)*) {
                     ($(Some($name),)*) => Ok(($($name,)*)),
                     #[allow(unreachable_patterns, reason = "the empty tuple never fails")]

@@ -5,7 +5,9 @@ use std::io;
 use std::sync::Arc;
 
 use gateway_spec::{AppError, FileRegion, ResponseHead};
-use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, InvalidHeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -79,6 +81,24 @@ impl FileReply {
     }
 }
 
+/// The field that gives a file its name (RFC 6266): as far as it is ASCII for clients that know no more, such as `curl -OJ`, and
+/// whole where it is not (section 4.3).
+fn attachment(name: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    // What would end the name, or begin another folder, and `%`, which some decode (appendix D).
+    let is_plain =
+        |c: char| (c == ' ' || c.is_ascii_graphic()) && !matches!(c, '"' | '\\' | '/' | '%');
+    let plain: String = name
+        .chars()
+        .map(|c| if is_plain(c) { c } else { '_' })
+        .collect();
+    let mut value = format!("attachment; filename=\"{plain}\"");
+    if plain != name {
+        let whole = utf8_percent_encode(name, NAME);
+        value += &format!("; filename*=UTF-8''{whole}");
+    }
+    HeaderValue::try_from(value)
+}
+
 impl IntoReply for FileReply {
     fn into_reply(self) -> Result<Reply, AppError> {
         let Self {
@@ -92,11 +112,7 @@ impl IntoReply for FileReply {
             .with_header(CONTENT_LENGTH, length.into())
             .with_header(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(name) = name {
-            let value = format!(
-                "attachment; filename*=UTF-8''{}",
-                utf8_percent_encode(&name, NAME)
-            );
-            head = head.with_header(CONTENT_DISPOSITION, HeaderValue::try_from(value)?);
+            head = head.with_header(CONTENT_DISPOSITION, attachment(&name)?);
         }
         let region = FileRegion {
             file,

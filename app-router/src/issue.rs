@@ -107,6 +107,14 @@ impl Issue {
         }
     }
 
+    /// The same where the first step is the name that the client knows.
+    pub(crate) fn named(mut self, name: impl Fn(&str) -> String) -> Self {
+        if let Some(Step::Name(first)) = self.path.first_mut() {
+            *first = name(first);
+        }
+        self
+    }
+
     /// Adds a step to the place: the mistake is within what was named so far.
     #[must_use]
     pub fn within(mut self, step: impl Into<Step>) -> Self {

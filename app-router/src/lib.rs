@@ -84,7 +84,7 @@ pub use openapi::OpenApi;
 pub use operation::Operation;
 pub use params::{ParamIter, Params};
 pub use problem::Rejection;
-pub use reply::{Html, IntoReply, Json, Redirect, Reply, Status};
+pub use reply::{Html, IntoReply, Json, Redirect, Reply, SameSite, SetCookie, Status};
 pub use request::{Request, RequestParts};
 pub use route::{Route, route};
 pub use router::{Router, Slashes};

@@ -13,6 +13,7 @@ use http::HeaderValue;
 use http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
 use serde_json::{Value, json};
 
+use crate::error::Name;
 use crate::handler::Endpoint;
 use crate::route::Docs;
 use crate::{Handler, Operation, RouterError, Routes, route};
@@ -58,6 +59,9 @@ pub struct OpenApi {
 
 /// The finished document; empty only while the router is built.
 pub(crate) type Cell = Arc<OnceLock<Bytes>>;
+
+/// Paths of a document and its page, and what serves them.
+type Entries = Vec<(&'static str, Endpoint)>;
 
 const PAGE: &str = include_str!("openapi/page.html");
 const STYLE: &str = include_str!("openapi/page.css");
@@ -204,10 +208,25 @@ impl OpenApi {
     }
 
     /// The routes that serve it, and where they look for the document.
+    ///
+    /// # Errors
+    ///
+    /// If the page could not name its own files.
     pub(crate) fn entries(
         &self,
-        _added: &'static Location<'static>,
-    ) -> (Vec<(&'static str, Endpoint)>, Cell) {
+        added: &'static Location<'static>,
+    ) -> Result<(Entries, Cell), RouterError> {
+        if let Some(pattern) = self.page.filter(|page| page.ends_with('/')) {
+            let name = Name {
+                what: "GET",
+                pattern,
+                added,
+            };
+            return Err(RouterError::pattern(
+                name,
+                "the page of a document is not at a path that ends with `/`",
+            ));
+        }
         let cell = Cell::default();
         let document = Arc::clone(&cell);
         let names_servers = !self.servers.is_empty();
@@ -225,9 +244,10 @@ impl OpenApi {
         )];
         if let Some(page) = self.page {
             // The browser's path to the document need not be ours: the router may be mounted.
-            let depth = page.matches('/').count() - 1;
+            let depth = page.matches('/').count().saturating_sub(1);
             let up = "../".repeat(depth);
-            let document = format!("{up}{}", &self.document[1..]);
+            let document = self.document.strip_prefix('/').unwrap_or(self.document);
+            let document = format!("{up}{document}");
             let folder = page.rsplit('/').next().unwrap_or_default();
             let html = PAGE
                 .replace("{document}", &document)
@@ -250,7 +270,7 @@ impl OpenApi {
                 ));
             }
         }
-        (entries, cell)
+        Ok((entries, cell))
     }
 
     /// Makes the document of a router that is built.

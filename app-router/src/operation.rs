@@ -118,6 +118,20 @@ impl Operation {
         }
     }
 
+    /// That the fields of a struct have names that stand for fields of the head.
+    pub(crate) fn fields_of_the_head<T: JsonSchema + 'static>(&mut self) {
+        let stands_for_none = |name: &str| name.contains(|c: char| c == '-' || c.is_uppercase());
+        let schema = crate::schema::of::<T>().as_value();
+        let mut names = fields(schema).map(|(name, ..)| name);
+        if let Some(name) = names.find(|name| stands_for_none(name)) {
+            let wanted = name.to_lowercase().replace('-', "_");
+            self.mistakes.push(format!(
+                "reads `{}`: no field of the head is read as `{name}`: call it `{wanted}`",
+                type_name::<T>()
+            ));
+        }
+    }
+
     /// Describes the body as JSON, or as what else serde reads into this type.
     ///
     /// For a form with files, whose parts a handler reads one by one, a type that is never made can say what they are; a

@@ -22,7 +22,7 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add
 /// What is wrong with it, as the end of a sentence.
 pub(crate) fn on_the_wire(pattern: &'static str) -> Result<Cow<'static, str>, &'static str> {
     if !pattern.starts_with('/') {
-        return Err("a pattern begins with `/`");
+        return Err(NO_SLASH);
     }
     if pattern.contains(['?', '#']) {
         return Err("a pattern is a path: no query (`?`) and no fragment (`#`)");
@@ -144,12 +144,22 @@ pub(crate) fn pieces(pattern: &'static str) -> Vec<Piece> {
     pieces
 }
 
+const NO_SLASH: &str = "a pattern begins with `/`";
+
 /// A pattern below a prefix. It is leaked once, as patterns live as long as the process.
-pub(crate) fn joined(prefix: &'static str, pattern: &'static str) -> &'static str {
+///
+/// # Errors
+///
+/// If it would be the rest of the prefix's last word.
+pub(crate) fn joined(
+    prefix: &'static str,
+    pattern: &'static str,
+) -> Result<&'static str, &'static str> {
     match (prefix, pattern) {
-        ("/", pattern) => pattern,
-        (prefix, "/") => prefix,
-        (prefix, pattern) => format!("{prefix}{pattern}").leak(),
+        (_, pattern) if !pattern.starts_with('/') => Err(NO_SLASH),
+        ("/", pattern) => Ok(pattern),
+        (prefix, "/") => Ok(prefix),
+        (prefix, pattern) => Ok(format!("{prefix}{pattern}").leak()),
     }
 }
 
@@ -221,7 +231,10 @@ mod tests {
             ("/a", "/", "/a"),
             ("/a/{b}", "/c", "/a/{b}/c"),
         ] {
-            assert_eq!(joined(prefix, pattern), whole);
+            assert_eq!(joined(prefix, pattern), Ok(whole));
+        }
+        for pattern in ["", "c", "{c}"] {
+            assert!(joined("/a", pattern).is_err(), "{pattern}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a handler may return: text, bytes, JSON, pages, redirects, a status, a stream, or an error.
 
+mod cookie;
 mod json;
 mod kinds;
 
@@ -13,6 +14,7 @@ use gateway_spec::{
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
+pub use self::cookie::{SameSite, SetCookie};
 pub use self::kinds::{Html, Json, Redirect, Status};
 use crate::operation::reason;
 use crate::{Operation, Rejection};
@@ -28,6 +30,7 @@ use crate::{Operation, Rejection};
 /// | `StatusCode`, `ResponseHead` | no body |
 /// | `Response` | itself |
 /// | `(StatusCode, T)`, [`Status<201, T>`](Status) | that of `T` with another status |
+/// | `(SetCookie, T)` | that of `T` with a [cookie](SetCookie) |
 /// | `Result<T, E>` with `E: Into<AppError>` | that of `T`; an error is answered with its status (500 unless it has one) |
 ///
 /// # Examples
@@ -355,6 +358,12 @@ mod tests {
             kind(Some("text/plain; charset=utf-8")),
             "hi",
         );
+        check(
+            Redirect::to("/café au lait?q=%20\"#é"),
+            303,
+            ("location", Some("/caf%C3%A9%20au%20lait?q=%20%22#%C3%A9")),
+            "",
+        );
         check(Redirect::to("/a"), 303, ("location", Some("/a")), "");
         check(Redirect::temporary("/a"), 307, ("location", Some("/a")), "");
         check(Redirect::permanent("/a"), 308, ("location", Some("/a")), "");
@@ -363,6 +372,13 @@ mod tests {
             409,
             kind(Some("application/problem+json")),
             "{\"detail\":\"no\",\"status\":409,\"title\":\"Conflict\"}",
+        );
+        let mine = Rejection::new(StatusCode::CONFLICT, "no").with_member("left", 2);
+        check(
+            mine.with_member("status", 1).with_member("detail", "yes"),
+            409,
+            kind(Some("application/problem+json")),
+            "{\"detail\":\"no\",\"left\":2,\"status\":409,\"title\":\"Conflict\"}",
         );
     }
 

@@ -1,9 +1,11 @@
 //! The request as extractors read it, and whole as handlers may take it.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use gateway_spec::{AppError, RequestBody, Scope};
+use gateway_spec::{AppError, Headers, RequestBody, Scope};
+use http::HeaderName;
 
 use crate::after::Afterwards;
 use crate::call::Env;
@@ -81,11 +83,7 @@ impl RequestParts {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        taken.ok_or_else(|| {
-            AppError::message(
-                "the body was taken twice: an extractor does not say that it takes it",
-            )
-        })
+        taken.ok_or_else(|| NoBody.into())
     }
 
     /// The bytes that an extractor may collect of the body: [`Router::body_limit`](crate::Router::body_limit), or what the
@@ -131,6 +129,28 @@ impl RequestParts {
         );
     }
 }
+
+/// The value of a field that comes once; `Some(None)` if it does not come, `None` if it comes twice or is no text.
+pub(crate) fn only<'a>(headers: &'a Headers, name: &HeaderName) -> Option<Option<&'a str>> {
+    let mut values = headers.get_all(name);
+    match (values.next(), values.next()) {
+        (None, _) => Some(None),
+        (Some(value), None) => Some(Some(std::str::from_utf8(value).ok()?)),
+        (Some(_), Some(_)) => None,
+    }
+}
+
+/// A body that is not there any more.
+#[derive(Debug)]
+pub(crate) struct NoBody;
+
+impl fmt::Display for NoBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the body was taken twice: an extractor does not say that it takes it")
+    }
+}
+
+impl Error for NoBody {}
 
 impl fmt::Debug for RequestParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

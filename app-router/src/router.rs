@@ -30,7 +30,7 @@ use crate::{Handler, OpenApi, Provider, RouterError, Routes, SocketHandler, patt
 /// - `{{` and `}}` are braces.
 /// - All else compares byte by byte with the path as it was sent, percent-encoded; a pattern that is not ASCII is
 ///   encoded when the router is built.
-/// - Static text wins over a parameter. Parameters that could stand for the same segment are refused, a catch-all
+/// - Static text wins over a parameter, whatever methods either has. Parameters that could stand for the same segment are refused, a catch-all
 ///   included, unless text before or after one of them (`/{id}.png`) tells them apart.
 /// - A trailing slash counts: `/user` and `/user/` are two paths. What becomes of the one that has no route,
 ///   [`Slashes`] says.
@@ -333,7 +333,7 @@ impl Router {
         self
     }
 
-    /// Serves a description of the routes, and a page to try them: see [`OpenApi`].
+    /// Serves a description of the routes, and a page to try them: see [`OpenApi`]. The last one counts.
     #[must_use]
     #[track_caller]
     pub fn openapi(mut self, openapi: OpenApi) -> Self {
@@ -360,8 +360,9 @@ impl Router {
     pub fn build(self) -> Result<Routes, RouterError> {
         let mut router = self.flattened()?;
         let openapi = router.openapi.take();
-        let served = openapi.as_ref().map(|(openapi, added)| {
-            let (entries, cell) = openapi.entries(added);
+        let mut served = None;
+        if let Some((openapi, added)) = &openapi {
+            let (entries, cell) = openapi.entries(added)?;
             router
                 .entries
                 .extend(entries.into_iter().map(|(pattern, endpoint)| Entry {
@@ -369,8 +370,8 @@ impl Router {
                     added,
                     serves: Serves::Method(Method::GET, endpoint),
                 }));
-            cell
-        });
+            served = Some(cell);
+        }
         router.providers.check()?;
         let body_limit = router.body_limit.unwrap_or(BODY_LIMIT);
         let mut table = Table::new(body_limit);
@@ -426,12 +427,14 @@ impl Router {
             self.providers.merge(router.providers)?;
             self.pool = self.pool.or(router.pool);
             for mut entry in router.entries {
-                entry.pattern = pattern::joined(prefix, entry.pattern);
+                entry.pattern = pattern::joined(prefix, entry.pattern)
+                    .map_err(|why| RouterError::pattern(entry.name(), why))?;
                 entry.limit(router.body_limit);
                 self.entries.push(entry);
             }
             for mut mount in router.mounts {
-                mount.prefix = pattern::joined(prefix, mount.prefix);
+                mount.prefix = pattern::joined(prefix, mount.prefix)
+                    .map_err(|why| RouterError::pattern(mount.name(), why))?;
                 self.mounts.push(mount);
             }
         }

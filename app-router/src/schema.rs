@@ -6,6 +6,7 @@
 mod bounds;
 mod check;
 mod pattern;
+mod typed;
 
 use std::any::TypeId;
 use std::hash::{Hash as _, Hasher};
@@ -18,6 +19,7 @@ use serde_json::Value;
 use self::bounds::BOUNDS;
 use self::check::Check;
 use self::pattern::Patterns;
+pub(crate) use self::typed::typed;
 use crate::{Issue, Part};
 
 /// What is known of the schema of a type as it is read, made once. As many are kept as the program has types that
@@ -145,6 +147,14 @@ fn has_bounds(schema: &Value) -> bool {
     }
 }
 
+/// Whether a schema allows `null`, as that of an `Option` does.
+pub(crate) fn is_nullable(schema: &Value) -> bool {
+    let is_null = |kinds: &Value| check::kind_names(kinds).any(|kind| kind == "null");
+    let choices = schema.get("anyOf").and_then(Value::as_array);
+    schema.get("type").is_some_and(is_null)
+        || choices.is_some_and(|choices| choices.iter().any(is_nullable))
+}
+
 /// How the values of a part are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Written {
@@ -157,6 +167,12 @@ pub(crate) enum Written {
 /// Everything in a value that does not fit the schema, at most [`check::MAX_ISSUES`].
 pub(crate) fn issues(known: &Known, value: &Value, part: Part, written: Written) -> Vec<Issue> {
     Check::new(known.as_value(), &known.patterns, part, written).run(value)
+}
+
+/// What a reference in a schema stands for, if the schema is one.
+fn resolved<'a>(root: &'a Value, schema: &Value) -> Option<&'a Value> {
+    let target = schema.get("$ref")?.as_str()?;
+    root.pointer(target.strip_prefix('#')?)
 }
 
 /// The numbers that a format of integers has.

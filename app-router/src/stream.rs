@@ -88,8 +88,10 @@ pub(crate) async fn pump<T>(
         };
         writer.write(bytes).await?;
         writer.flush().await?;
-        if let (Some(timer), Some((length, _))) = (silence.as_mut().as_pin_mut(), &keep_alive) {
-            timer.reset(Instant::now() + *length);
+        if let (Some(timer), Some((length, _))) = (silence.as_mut().as_pin_mut(), &keep_alive)
+            && let Some(next) = Instant::now().checked_add(*length)
+        {
+            timer.reset(next);
         }
     }
 }

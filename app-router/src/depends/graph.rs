@@ -25,7 +25,6 @@ struct Node {
     takers: Vec<&'static str>,
     describe: fn(&mut Operation),
     call: Arc<dyn Provide>,
-    blocks: bool,
     tears_down: bool,
 }
 
@@ -108,7 +107,6 @@ impl Graph {
             takers: about.takers,
             describe: provider.describe,
             call: provider.call,
-            blocks: about.blocks,
             tears_down: about.tears_down,
         };
         self.nodes.insert(provider.id, node);
@@ -170,7 +168,6 @@ impl Graph {
         for step in &plan.steps {
             let node = &self.nodes[&step.id];
             plan.tears_down |= node.tears_down;
-            about.blocks |= node.blocks;
             about.takers.extend(&node.takers);
         }
         match about.takers[..] {

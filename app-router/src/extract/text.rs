@@ -103,6 +103,18 @@ macro_rules! parsed {
     )*};
 }
 
+/// Numbers as JSON and its schemas have them: `NaN` and `inf` are none, which would keep no bound either.
+macro_rules! finite {
+    ($($method:ident $visit:ident $type:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            match self.0.parse::<$type>() {
+                Ok(value) if value.is_finite() => visitor.$visit(value),
+                _ => Err(Error::invalid_value(Unexpected::Str(&self.0), &visitor)),
+            }
+        }
+    )*};
+}
+
 impl<'de> Deserializer<'de> for Value<'de> {
     type Error = Error;
 
@@ -131,9 +143,12 @@ impl<'de> Deserializer<'de> for Value<'de> {
         deserialize_u32 visit_u32
         deserialize_u64 visit_u64
         deserialize_u128 visit_u128
-        deserialize_f32 visit_f32
-        deserialize_f64 visit_f64
         deserialize_char visit_char
+    }
+
+    finite! {
+        deserialize_f32 visit_f32 f32
+        deserialize_f64 visit_f64 f64
     }
 
     /// Nothing was filled in.

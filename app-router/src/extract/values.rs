@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::text::{self, Pairs};
 use super::urlencoded;
+use crate::operation::fields;
 use crate::schema::{self, Written};
 use crate::{Extract, Issue, Operation, Params, Part, Rejection, RequestParts, Step};
 
@@ -46,7 +47,11 @@ pub struct Path<T>(pub T);
 /// The query as a struct: `?q=tea&tag=hot&tag=green` with `tag: Vec<String>`.
 ///
 /// A key that comes once may be a list of one; a value left empty is `None` for an `Option`. What is unknown is ignored
-/// unless the type has `#[serde(deny_unknown_fields)]`. Truth values are `true`, `1`, `on`, `yes` and their opposites.
+/// unless the type has `#[serde(deny_unknown_fields)]`. Truth values are `true`, `1`, `on`, `yes` and their opposites. Numbers are
+/// finite.
+///
+/// What several queries share is a struct in each (`#[serde(flatten)]`), or an argument of its own: both read the same query, and the
+/// second is faster.
 ///
 /// # Examples
 ///
@@ -70,7 +75,9 @@ pub struct Path<T>(pub T);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query<T>(pub T);
 
-/// Fields of the head as a struct: `user_agent` reads `user-agent`. Values that are no UTF-8 are left out.
+/// Fields of the head as a struct: `user_agent` reads `user-agent`. Values that are no UTF-8 are left out, and so are fields that
+/// have a `_` in their own name: to read `x_user` as `x-user` would let in what a proxy took out by that name. A router is not built
+/// where the name of a struct's field could stand for none of the head, as one that `#[serde(rename)]` gave a `-`.
 ///
 /// # Examples
 ///
@@ -194,13 +201,15 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for HeaderFields
         read(Part::Header, || {
             headers
                 .iter()
+                .filter(|(name, _)| !name.contains('_'))
                 .filter_map(|(name, value)| Some((field_of(name), text(value)?.into())))
         })
         .map(Self)
     }
 
     fn describe(operation: &mut Operation) {
-        operation.parameters::<T>(Part::Header, |field| field.replace('_', "-"));
+        operation.parameters::<T>(Part::Header, as_field);
+        operation.fields_of_the_head::<T>();
     }
 }
 
@@ -277,15 +286,16 @@ fn checked<'a, T, I>(
     pairs: impl Fn() -> I,
 ) -> Result<T, AppError>
 where
-    T: JsonSchema + 'static,
+    T: DeserializeOwned + JsonSchema + 'static,
     I: Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
 {
     match read {
         Ok(value) => {
             let as_json = |schema: &Schema| value_of(pairs(), schema.as_value());
-            refuse_any(schema::out_of_bounds::<T>(part, Written::Text, as_json)).map(|()| value)
+            let found = schema::out_of_bounds::<T>(part, Written::Text, as_json);
+            refuse_any(as_sent(part, found)).map(|()| value)
         }
-        Err(error) => Err(refuse::<T>(part, pairs(), &error)),
+        Err(error) => reread(part, pairs(), &error),
     }
 }
 
@@ -309,37 +319,58 @@ fn refuse_all(found: Vec<Issue>) -> Result<(), AppError> {
     }
 }
 
+/// All that is wrong with the pairs; the value after all, if nothing is but that serde had lost what is text and what a number.
 #[cold]
-fn refuse<'a, T: JsonSchema + 'static>(
+fn reread<'a, T: DeserializeOwned + JsonSchema + 'static>(
     part: Part,
     pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
     error: &serde::de::value::Error,
-) -> AppError {
+) -> Result<T, AppError> {
     let schema = schema::of::<T>();
     let value = value_of(pairs, schema.as_value());
     let found = schema::issues(schema, &value, part, Written::Text);
-    rejection(found, part, error)
+    if found.is_empty()
+        && let Ok(value) = T::deserialize(schema::typed(schema.as_value(), value))
+    {
+        return Ok(value);
+    }
+    Err(rejection(as_sent(part, found), part, error))
 }
 
-/// The pairs as JSON: a name that comes several times, or that the schema has a list for, is a list. A value left empty
-/// is not there if it need not be.
+/// The issues with the names that the client sends, as the document has them.
+fn as_sent(part: Part, found: Vec<Issue>) -> Vec<Issue> {
+    match part {
+        Part::Header => {
+            let named = |issue: Issue| issue.named(as_field);
+            found.into_iter().map(named).collect()
+        }
+        _ => found,
+    }
+}
+
+/// The field of the head that a struct's field reads.
+fn as_field(name: &str) -> String {
+    name.replace('_', "-")
+}
+
+/// The pairs as JSON: a name that comes several times is a list. A value left empty is not there if it is read as `None`.
 fn value_of<'a>(
     pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
     schema: &Value,
 ) -> Value {
-    let required = |name: &str| {
-        let names = schema.get("required").and_then(Value::as_array);
-        names.is_some_and(|names| names.iter().any(|known| known == name))
-    };
     let mut members: Map<String, Value> = Map::new();
     for (name, value) in pairs {
         match members.get_mut(&*name) {
             Some(Value::Array(values)) => values.push(value.into()),
             Some(first) => *first = Value::Array(vec![first.take(), value.into()]),
-            None if value.is_empty() && !required(&name) => {}
             None => {
                 members.insert(name.into_owned(), value.into());
             }
+        }
+    }
+    for (name, known, _) in fields(schema) {
+        if schema::is_nullable(known) && members.get(name).is_some_and(|value| value == "") {
+            members.remove(name);
         }
     }
     members.into()

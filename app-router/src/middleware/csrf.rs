@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use gateway_spec::{AppError, Application, Connection, Done, HttpScope};
-use http::header::ORIGIN;
+use gateway_spec::{AppError, Application, Connection, Done, Headers, HttpScope};
+use http::header::{HeaderName, ORIGIN};
 use http::{Method, StatusCode};
 
 use crate::Rejection;
+use crate::request::only;
 
 /// Refuses what browsers send in a visitor's name for another site: 403, before the application sees it.
 ///
@@ -50,28 +51,35 @@ impl<A> Csrf<A> {
     }
 
     fn lets_in(&self, scope: &HttpScope) -> bool {
-        let headers = &scope.headers;
-        let origin = headers.get_str(ORIGIN).map(str::to_ascii_lowercase);
+        let Some((site, origin)) = said(&scope.headers) else {
+            return false;
+        };
         if origin
             .as_ref()
             .is_some_and(|origin| self.trusted.contains(origin))
         {
             return true;
         }
-        // A field that is no text, or that came twice, is no browser's.
-        let site = headers.get("sec-fetch-site");
-        let has_origin = headers.contains(ORIGIN);
         match (site, origin) {
-            (Some(site), _) => matches!(site, b"same-origin" | b"none"),
+            (Some(site), _) => matches!(site, "same-origin" | "none"),
             (None, Some(origin)) => {
                 let host = origin.split_once("://").map(|(_, host)| host);
                 let named = scope.authority().map(str::to_ascii_lowercase);
                 host.is_some() && host == named.as_deref()
             }
-            (None, None) => !has_origin,
+            (None, None) => true,
         }
     }
 }
+
+/// What a request says of where it comes from; `None` if it says what no browser does: a field twice, or one that is no text.
+fn said(headers: &Headers) -> Option<(Option<&str>, Option<String>)> {
+    let site = only(headers, &SEC_FETCH_SITE)?;
+    let origin = only(headers, &ORIGIN)?.map(str::to_ascii_lowercase);
+    Some((site, origin))
+}
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 fn refusal() -> Rejection {
     Rejection::new(StatusCode::FORBIDDEN, "the request comes from another site")

@@ -7,9 +7,12 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gateway_spec::{AppError, Application, Connection, Done, HttpScope};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::Rejection;
@@ -111,6 +114,8 @@ type Counts = dyn Fn(&HttpScope) -> bool + Send + Sync;
 
 /// Clients that are remembered: some megabytes.
 const MAX_CLIENTS: usize = 65_536;
+/// Bytes that are remembered of each, as the client may have chosen them: of a longer key its hash.
+const MAX_KEY: usize = 64;
 
 impl<A> RateLimit<A> {
     /// Says who a client is, such as by its key. A request for which it is `None` is not counted.
@@ -148,7 +153,7 @@ impl<A> RateLimit<A> {
         if !(self.counts)(scope) {
             return None;
         }
-        let key = (self.key)(scope)?;
+        let key = short((self.key)(scope)?);
         let now = Instant::now();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if clients.len() >= MAX_CLIENTS && !clients.contains_key(&key) {
@@ -167,10 +172,19 @@ impl<A> RateLimit<A> {
     }
 }
 
-/// Forgets those whose buckets are full, and if that is too few, the half of the others that is allowed more.
+/// A key as it is remembered.
+fn short(key: String) -> String {
+    match key.len() {
+        0..=MAX_KEY => key,
+        _ => URL_SAFE_NO_PAD.encode(Sha256::digest(key)),
+    }
+}
+
+/// Forgets those whose buckets are full, and if more than a half is left, the half of them that is allowed more: so it looks at
+/// all of them once for many that are new, not for each.
 fn forget(clients: &mut HashMap<String, Instant>, now: Instant) {
     clients.retain(|_, full| *full > now);
-    if clients.len() < MAX_CLIENTS {
+    if clients.len() <= MAX_CLIENTS / 2 {
         return;
     }
     let mut times: Vec<Instant> = clients.values().copied().collect();
@@ -245,5 +259,24 @@ mod tests {
         assert!(!clients.contains_key("0"));
         forget(&mut clients, now + Duration::from_secs(100));
         assert!(clients.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_is_room_for_many_whenever_some_were_forgotten() {
+        let now = Instant::now();
+        // One of them has a full bucket: alone it would make room for one.
+        let mut clients: HashMap<String, Instant> = (0..MAX_CLIENTS as u64)
+            .map(|n| (n.to_string(), now + Duration::from_millis(n)))
+            .collect();
+        forget(&mut clients, now);
+        assert!(clients.len() <= MAX_CLIENTS / 2);
+    }
+
+    #[test]
+    fn no_more_is_remembered_of_a_key_than_there_is_room_for() {
+        assert_eq!(short("k".repeat(MAX_KEY)), "k".repeat(MAX_KEY));
+        let (one, other) = (short("k".repeat(MAX_KEY + 1)), short("k".repeat(60_000)));
+        assert!(one.len() <= MAX_KEY && other.len() <= MAX_KEY);
+        assert_ne!(one, other);
     }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use gateway_spec::{AppError, Response, ResponseHead};
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -67,7 +68,16 @@ impl<const CODE: u16, T> Status<CODE, T> {
     };
 }
 
-/// A redirect to another address (RFC 9110 section 15.4).
+/// What no address has as it is, and what is not ASCII. Controls are left for a field's own check to refuse.
+const IN_NO_ADDRESS: &AsciiSet = &AsciiSet::EMPTY
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'`');
+
+/// A redirect to another address (RFC 9110 section 15.4), or to a path. What no address can have as it is, such as a space or an
+/// `é`, is percent-encoded; what is encoded already stays.
 ///
 /// # Errors
 ///
@@ -120,7 +130,8 @@ impl Redirect {
 
 impl IntoReply for Redirect {
     fn into_reply(self) -> Result<Reply, AppError> {
-        let target = HeaderValue::try_from(self.target)?;
+        let target = utf8_percent_encode(&self.target, IN_NO_ADDRESS).to_string();
+        let target = HeaderValue::try_from(target)?;
         ResponseHead::new(self.status)
             .with_header(LOCATION, target)
             .into_reply()

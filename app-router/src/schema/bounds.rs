@@ -84,7 +84,7 @@ impl Check<'_> {
             Value::Array(items) => self.list_bounds(schema, items),
             Value::Object(members) => {
                 let names = ["minProperties", "maxProperties"];
-                self.size(schema, members.len(), "members", names);
+                self.size(schema, members.len(), "member", names);
             }
             _ => {}
         }
@@ -121,7 +121,7 @@ impl Check<'_> {
 
     fn text_bounds(&mut self, schema: &Map<String, Value>, text: &str) {
         let names = ["minLength", "maxLength"];
-        self.size(schema, text.chars().count(), "characters", names);
+        self.size(schema, text.chars().count(), "character", names);
         let pattern = schema.get("pattern").and_then(Value::as_str);
         if let Some(pattern) = pattern
             && !self.patterns.allow(pattern, text)
@@ -132,7 +132,7 @@ impl Check<'_> {
 
     fn list_bounds(&mut self, schema: &Map<String, Value>, items: &[Value]) {
         let names = ["minItems", "maxItems"];
-        self.size(schema, items.len(), "items", names);
+        self.size(schema, items.len(), "item", names);
         if schema.get("uniqueItems") == Some(&Value::Bool(true)) {
             // Not each against each: a body may have a hundred thousand.
             let mut seen = HashSet::new();
@@ -151,11 +151,15 @@ impl Check<'_> {
     ) {
         let bound = |name: &str| schema.get(name).and_then(Value::as_u64);
         let size = size as u64;
-        if bound(least).is_some_and(|bound| size < bound) {
-            self.add(least, format!("has less than {} {unit}", schema[least]));
+        let counted = |bound: u64| {
+            let ending = if bound == 1 { "" } else { "s" };
+            format!("{bound} {unit}{ending}")
+        };
+        if let Some(bound) = bound(least).filter(|bound| size < *bound) {
+            self.add(least, format!("must have at least {}", counted(bound)));
         }
-        if bound(most).is_some_and(|bound| size > bound) {
-            self.add(most, format!("has more than {} {unit}", schema[most]));
+        if let Some(bound) = bound(most).filter(|bound| size > *bound) {
+            self.add(most, format!("must have at most {}", counted(bound)));
         }
     }
 

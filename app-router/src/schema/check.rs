@@ -1,12 +1,14 @@
 //! What in a value does not fit a schema, by walking through both.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::{mem, ptr};
 
 use serde_json::{Map, Value};
 
 use super::bounds::BOUNDS;
 use super::pattern::Patterns;
-use super::{Written, integer, range_of};
+use super::{Written, integer, range_of, resolved};
 use crate::extract::boolean;
 use crate::{Issue, Part, Step};
 
@@ -28,10 +30,16 @@ pub(super) struct Check<'a> {
     pub(super) written: Written,
     path: Vec<Step>,
     issues: Vec<Issue>,
+    /// How many alternatives lie around what is looked at.
+    trying: usize,
+    /// What was found within alternatives, by the schema that was referred to and the value. Several of them may hold the same value
+    /// against the same schema, and each of its own again: without this, a value that lies a hundred deep would be looked at as often
+    /// as there are ways through the alternatives.
+    found: HashMap<(usize, usize), Vec<Issue>>,
 }
 
 impl<'a> Check<'a> {
-    pub(super) const fn new(
+    pub(super) fn new(
         schema: &'a Value,
         patterns: &'a Patterns,
         part: Part,
@@ -44,6 +52,8 @@ impl<'a> Check<'a> {
             written,
             path: Vec::new(),
             issues: Vec::new(),
+            trying: 0,
+            found: HashMap::new(),
         }
     }
 
@@ -53,9 +63,9 @@ impl<'a> Check<'a> {
         self.issues
     }
 
-    fn value(&mut self, schema: &'a Value, value: &Value, depth: usize) {
-        let Some(schema) = schema.as_object() else {
-            if schema == &Value::Bool(false) {
+    fn value(&mut self, whole: &'a Value, value: &Value, depth: usize) {
+        let Some(schema) = whole.as_object() else {
+            if whole == &Value::Bool(false) {
                 self.add("unknown", "is not known");
             }
             return;
@@ -63,8 +73,8 @@ impl<'a> Check<'a> {
         let Some(depth) = depth.checked_sub(1) else {
             return;
         };
-        if let Some(target) = schema.get("$ref").and_then(|to| self.resolve(to)) {
-            self.value(target, value, depth);
+        if let Some(target) = resolved(self.root, whole) {
+            self.referred(target, value, depth);
         }
         for part in list(schema, "allOf") {
             self.value(part, value, depth);
@@ -89,24 +99,39 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn resolve(&self, reference: &Value) -> Option<&'a Value> {
-        self.root.pointer(reference.as_str()?.strip_prefix('#')?)
+    /// What a reference stands for; within alternatives it is held against each value once.
+    fn referred(&mut self, target: &'a Value, value: &Value, depth: usize) {
+        if self.trying == 0 {
+            return self.value(target, value, depth);
+        }
+        let pair = (ptr::from_ref(target).addr(), ptr::from_ref(value).addr());
+        let issues = match self.found.get(&pair) {
+            Some(known) => known.clone(),
+            None => {
+                let issues = self.attempt(target, value, depth);
+                self.found.insert(pair, issues.clone());
+                issues
+            }
+        };
+        issues.into_iter().for_each(|issue| self.push(issue));
     }
 
-    /// One of the alternatives has to fit. If none does, the mistakes of the only one that could are told, else that.
+    /// What does not fit, apart from what was found before.
+    fn attempt(&mut self, schema: &'a Value, value: &Value, depth: usize) -> Vec<Issue> {
+        let before = mem::take(&mut self.issues);
+        self.trying += 1;
+        self.value(schema, value, depth);
+        self.trying -= 1;
+        mem::replace(&mut self.issues, before)
+    }
+
+    /// One of the alternatives has to fit. If none does, the mistakes of the only one that could are told, or of the first that
+    /// only breaks bounds, as that is the one that serde takes; else that none does.
     fn choice(&mut self, choices: &'a [Value], value: &Value, depth: usize) {
         let mut nearest: Vec<Vec<Issue>> = Vec::new();
         for choice in choices {
-            let mut attempt = Self {
-                root: self.root,
-                patterns: self.patterns,
-                part: self.part,
-                written: self.written,
-                path: self.path.clone(),
-                issues: Vec::new(),
-            };
-            attempt.value(choice, value, depth);
-            if attempt.issues.is_empty() {
+            let issues = self.attempt(choice, value, depth);
+            if issues.is_empty() {
                 return;
             }
             // One that is wrong as a whole was not meant, nor one whose tag is another's. One that only breaks a bound was.
@@ -116,25 +141,32 @@ impl<'a> Check<'a> {
                 let is_within = at > depth && (at > depth + 1 || issue.kind() != "enum");
                 is_within || BOUNDS.contains(&issue.kind())
             };
-            if attempt.issues.iter().all(is_meant) {
-                nearest.push(attempt.issues);
+            if issues.iter().all(is_meant) {
+                nearest.push(issues);
             }
         }
-        match nearest.pop() {
-            Some(issues) if nearest.is_empty() => {
-                issues.into_iter().for_each(|issue| self.push(issue))
-            }
-            _ => self.add("choice", self.choice_text(choices)),
+        let only_breaks_bounds =
+            |issues: &Vec<Issue>| issues.iter().all(|issue| BOUNDS.contains(&issue.kind()));
+        let told = match nearest.len() {
+            1 => nearest.pop(),
+            _ => nearest.into_iter().find(only_breaks_bounds),
+        };
+        match told {
+            Some(issues) => issues.into_iter().for_each(|issue| self.push(issue)),
+            None => self.add("choice", self.choice_text(choices)),
         }
     }
 
     fn choice_text(&self, choices: &[Value]) -> String {
         let mut names: Vec<String> = Vec::new();
         for choice in choices {
+            let choice = resolved(self.root, choice).unwrap_or(choice);
             if let Some(constant) = choice.get("const") {
                 names.push(constant.to_string());
+            } else if let Some(values) = choice.get("enum").and_then(Value::as_array) {
+                names.extend(values.iter().map(Value::to_string));
             } else if let Some(kinds) = choice.get("type") {
-                names.extend(kind_names(kinds).map(|kind| with_article(kind).to_owned()));
+                names.extend(self.told(kinds).map(str::to_owned));
                 // Objects differ in what they hold.
                 if names.iter().filter(|name| *name == "an object").count() > 1 {
                     return FITS_NONE.to_owned();
@@ -172,9 +204,17 @@ impl<'a> Check<'a> {
         if kind_names(kinds).any(|kind| self.is_of(kind, value)) {
             return self.format(schema, value);
         }
-        let names: Vec<&str> = kind_names(kinds).map(with_article).collect();
+        let names: Vec<&str> = self.told(kinds).collect();
         self.add("type", format!("is not {}", names.join(" or ")));
         false
+    }
+
+    /// The types in words. Nobody can write `null` as text.
+    fn told<'k>(&self, kinds: &'k Value) -> impl Iterator<Item = &'k str> {
+        let written = self.written;
+        kind_names(kinds)
+            .filter(move |kind| written == Written::Json || *kind != "null")
+            .map(with_article)
     }
 
     fn is_of(&self, kind: &str, value: &Value) -> bool {
@@ -183,7 +223,7 @@ impl<'a> Check<'a> {
         {
             return match kind {
                 "integer" => text.parse::<i128>().is_ok(),
-                "number" => text.parse::<f64>().is_ok(),
+                "number" => text.parse().is_ok_and(f64::is_finite),
                 "boolean" => boolean(text).is_some(),
                 "null" => text.is_empty(),
                 "string" | "array" => true,
@@ -207,6 +247,9 @@ impl<'a> Check<'a> {
         let Some(format) = schema.get("format").and_then(Value::as_str) else {
             return true;
         };
+        if format == "float" && self.written == Written::Text {
+            return self.single(value);
+        }
         let Some(number) = integer(value) else {
             return true;
         };
@@ -221,6 +264,17 @@ impl<'a> Check<'a> {
             format!("is not within {} and {}", range.start(), range.end()),
         );
         false
+    }
+
+    /// A number of single precision, which text is refused as that has more.
+    fn single(&mut self, value: &Value) -> bool {
+        let text = value.as_str().unwrap_or_default();
+        let fits = text.parse().map_or(true, f32::is_finite);
+        if !fits {
+            let most = f32::MAX;
+            self.add("range", format!("is not within -{most:e} and {most:e}"));
+        }
+        fits
     }
 
     fn members(&mut self, schema: &'a Map<String, Value>, members: &Map<String, Value>) {

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Demand, NamedScheme, Security, SecurityScheme};
 use crate::extract::cookies;
+use crate::request::only;
 use crate::{Extract, Operation, Part, Rejection, RequestParts};
 
 /// What proves who asks: a [`Bearer`], a [`Basic`], an [`ApiKey`], one [`Either`] the other, or a type of one's own. An
@@ -199,7 +200,8 @@ fn is_same(sent: &str, secret: &str) -> bool {
 
 /// What follows the name of a scheme in `Authorization`, if it is that scheme's.
 fn authorization<'a>(headers: &'a Headers, scheme: &str) -> Option<&'a str> {
-    let (name, credential) = headers.get_str(AUTHORIZATION)?.split_once(' ')?;
+    // Of two, nobody knows which one was checked before it came here.
+    let (name, credential) = only(headers, &AUTHORIZATION)??.split_once(' ')?;
     name.eq_ignore_ascii_case(scheme).then(|| credential.trim())
 }
 
@@ -348,7 +350,11 @@ impl<S: Security> Credential for ApiKey<S> {
                     .find(|(name, _)| name == wanted)
                     .map(|(_, key)| key.into_owned())
             }
-            _ => scope.headers.get_str(wanted).map(str::to_owned),
+            _ => {
+                let mut keys = scope.headers.get_all(wanted);
+                let key = keys.next().and_then(|key| std::str::from_utf8(key).ok());
+                key.filter(|_| keys.next().is_none()).map(str::to_owned)
+            }
         };
         // A field left empty is none.
         let key = key.filter(|key| !key.is_empty());

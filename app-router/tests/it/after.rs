@@ -13,15 +13,15 @@ use tokio::sync::Notify;
 
 use crate::support::Check;
 
-type Log = Arc<Mutex<Vec<String>>>;
+pub(crate) type Log = Arc<Mutex<Vec<String>>>;
 
-fn note(log: &Log, what: impl Into<String>) {
+pub(crate) fn note(log: &Log, what: impl Into<String>) {
     log.lock().unwrap().push(what.into());
 }
 
 /// Something that is undone in both scopes, and notes when.
-struct Outer;
-struct Inner;
+pub(crate) struct Outer;
+pub(crate) struct Inner;
 
 async fn outer(teardown: Teardown, FromState(log): FromState<Log>) -> Depends<Outer> {
     note(&log, "outer made");
@@ -51,14 +51,14 @@ fn inner(_: Depends<Outer>, teardown: Teardown, FromState(log): FromState<Log>) 
     Depends::new(Inner)
 }
 
-fn app(router: Router) -> (TestClient, Log) {
+pub(crate) fn app(router: Router) -> (TestClient, Log) {
     let log = Log::default();
     let routes = router.provide(outer).provide(inner).build().unwrap();
     let app = TestClient::new(routes).with_state(State::new().with(Arc::clone(&log)));
     (app, log)
 }
 
-fn logged(log: &Log) -> Vec<String> {
+pub(crate) fn logged(log: &Log) -> Vec<String> {
     std::mem::take(&mut *log.lock().unwrap())
 }
 

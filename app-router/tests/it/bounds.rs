@@ -61,6 +61,8 @@ fn app() -> TestClient {
             .post("/json", async |_: Json<All>| "")
             .post("/form", async |_: Form<Text>| "")
             .get("/query", async |_: Query<Text>| "")
+            .get("/filled", async |_: Query<Filled>| "")
+            .post("/filled", async |_: Form<Filled>| "")
             .get("/path/{code}/{n}", async |_: Path<Place>| ""),
     )
 }
@@ -111,13 +113,13 @@ async fn each_bound_is_kept_in_json() {
             "text",
             json!(["ab", "äöü"]),
             json!("a"),
-            "has less than 2 characters (minLength)",
+            "must have at least 2 characters (minLength)",
         ),
         (
             "text",
             json!([null]),
             json!("abcd"),
-            "has more than 3 characters (maxLength)",
+            "must have at most 3 characters (maxLength)",
         ),
         (
             "digits",
@@ -135,13 +137,13 @@ async fn each_bound_is_kept_in_json() {
             "list",
             json!([[5], [1, 2]]),
             json!([]),
-            "has less than 1 items (minItems)",
+            "must have at least 1 item (minItems)",
         ),
         (
             "list",
             json!([null]),
             json!([1, 2, 3]),
-            "has more than 2 items (maxItems)",
+            "must have at most 2 items (maxItems)",
         ),
         (
             "set",
@@ -153,19 +155,19 @@ async fn each_bound_is_kept_in_json() {
             "map",
             json!([{"a": 1}]),
             json!({}),
-            "has less than 1 members (minProperties)",
+            "must have at least 1 member (minProperties)",
         ),
         (
             "map",
             json!([{"a": 1, "b": 2}]),
             json!({"a": 1, "b": 2, "c": 3}),
-            "has more than 2 members (maxProperties)",
+            "must have at most 2 members (maxProperties)",
         ),
         (
             "color",
             json!(["red"]),
             json!("blue"),
-            "fits none of the forms that it may have (choice)",
+            r#"is none of "red", "green", null (choice)"#,
         ),
         (
             "small",
@@ -245,11 +247,11 @@ async fn bounds_are_kept_in_text() {
         (
             "word=ABCD",
             &[
-                "word: has more than 3 characters (maxLength)",
+                "word: must have at most 3 characters (maxLength)",
                 "word: does not match ^[a-z]+$ (pattern)",
             ],
         ),
-        ("tag=x1", &["tag: has less than 2 items (minItems)"]),
+        ("tag=x1", &["tag: must have at least 2 items (minItems)"]),
         ("tag=x&tag=x", &["tag: has an item twice (uniqueItems)"]),
         ("tag=x&tag=y", &["tag.1: does not match ^x (pattern)"]),
     ] {
@@ -290,6 +292,84 @@ async fn bounds_are_kept_in_text() {
             "path.n: is greater than 3 (maximum)"
         ]
     );
+}
+
+/// What may be left out, and has bounds where it is not.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+struct Filled {
+    #[schemars(length(min = 1))]
+    name: String,
+    #[schemars(length(max = 2))]
+    tag: Vec<String>,
+    #[schemars(length(min = 1))]
+    note: Option<String>,
+    #[schemars(range(min = 0.5))]
+    price: f64,
+    size: f32,
+}
+
+impl Default for Filled {
+    fn default() -> Self {
+        Self {
+            name: "tea".to_owned(),
+            tag: Vec::new(),
+            note: None,
+            price: 1.0,
+            size: 1.0,
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_empty_and_what_is_no_number_keeps_no_bound() {
+    let app = app();
+    for (pairs, expected) in [
+        ("", &[][..]),
+        // Nothing was filled in: `None`.
+        ("note=", &[]),
+        ("price=5e-1&size=1", &[]),
+        (
+            "name=",
+            &["name: must have at least 1 character (minLength)"],
+        ),
+        ("tag=&tag=", &[]),
+        (
+            "tag=&tag=&tag=",
+            &["tag: must have at most 2 items (maxItems)"],
+        ),
+        ("price=", &["price: is not a number (type)"]),
+        (
+            "price=NaN&size=nan",
+            &[
+                "price: is not a number (type)",
+                "size: is not a number (type)",
+            ],
+        ),
+        ("price=inf", &["price: is not a number (type)"]),
+        ("price=1e999", &["price: is not a number (type)"]),
+        (
+            "size=1e39",
+            &["size: is not within -3.4028235e38 and 3.4028235e38 (range)"],
+        ),
+    ] {
+        let query = app.get(&format!("/filled?{pairs}")).send().await.unwrap();
+        let form = app
+            .post("/filled")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(pairs);
+        for (part, answer) in [("query", query), ("body", form.send().await.unwrap())] {
+            if expected.is_empty() {
+                assert_eq!(answer.status, StatusCode::OK, "{part} {pairs}");
+                continue;
+            }
+            let expected: Vec<String> = expected
+                .iter()
+                .map(|text| format!("{part}.{text}"))
+                .collect();
+            assert_eq!(issues(&answer), expected, "{pairs}");
+        }
+    }
 }
 
 #[tokio::test]

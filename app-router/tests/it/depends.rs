@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use app_router::{Depends, HeaderFields, Path, Query, Rejection, Router, RouterErrorKind, Routes};
+use app_router::{
+    Depends, HeaderFields, Path, Query, Rejection, Router, RouterErrorKind, Routes, route,
+};
 use gateway_spec::{Accept, AppError, CloseCode, Done, Http, SyncHttp, WebSocket};
 use http::StatusCode;
 use schemars::JsonSchema;
@@ -158,7 +160,7 @@ async fn what_a_provider_says_no_to_is_answered_and_what_it_cannot_read_is_told_
     assert_eq!(
         issues(&wrong),
         [
-            "header.age: is not an integer or null (type)",
+            "header.age: is not an integer (type)",
             "path.times: is not an integer (type)"
         ]
     );
@@ -220,8 +222,26 @@ async fn handlers_that_answer_by_themselves_and_sockets_have_them_too() {
         .unwrap_err();
     assert_eq!(
         issues(denied.reply().unwrap()),
-        ["query.age: is not an integer or null (type)"]
+        ["query.age: is not an integer (type)"]
     );
+}
+
+#[tokio::test]
+async fn what_is_required_and_not_taken_has_its_arguments_checked() {
+    struct Checked;
+    async fn checked(_: Query<Page>) -> Depends<Checked> {
+        Depends::new(Checked)
+    }
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "that it can be read is enough")]
+    struct Page {
+        page: u8,
+    }
+    let guarded = route(async || "in").requires::<Checked>();
+    let app = client(Router::new().provide(checked).get("/", guarded));
+    app.get("/?page=1").send().await.unwrap().check(200, "in");
+    let wrong = app.get("/?page=x").send().await.unwrap();
+    assert_eq!(issues(&wrong), ["query.page: is not an integer (type)"]);
 }
 
 #[track_caller]

@@ -113,6 +113,23 @@ async fn silence_is_broken_by_comments() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn silence_may_last_for_ever() {
+    async fn quiet() -> Sse {
+        let produce = Sse::produce(async |events| {
+            events.send(Event::data("early")).await?;
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+            events.send(Event::data("late")).await?;
+            Ok(())
+        });
+        produce.with_keep_alive(Duration::MAX)
+    }
+    let app = client(Router::new().get("/", quiet));
+    let patient = app.with_patience(Duration::from_secs(7200));
+    let answer = patient.get("/").send().await.unwrap();
+    answer.check(200, "data: early\n\ndata: late\n\n");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_of_the_source_cuts_the_stream_off_after_what_was_sent() {
     async fn fails() -> Sse {
         Sse::produce(async |events| {
@@ -178,4 +195,24 @@ async fn a_client_that_comes_back_goes_on_after_the_last_event_that_it_has() {
     }
     // Forty seconds of silence, with a comment each fifteen.
     assert_eq!(events.comments(), 2);
+}
+
+#[tokio::test]
+async fn an_id_left_empty_is_none() {
+    let router = Router::new().get("/", async |last: LastEventId| format!("{:?}", last.0));
+    let app = client(router);
+    for (field, expected) in [
+        (None, "None"),
+        (Some(&b""[..]), "None"),
+        (Some(b"\xff"), "None"),
+        (Some(b"7"), "Some(\"7\")"),
+    ] {
+        let request = app.get("/");
+        let request = match field {
+            Some(id) => request.header("last-event-id", id),
+            None => request,
+        };
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.text(), expected);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use app_router::{Request, Router, Routes};
+use app_router::{Depends, Request, Router, Routes};
 use gateway_spec::{AppError, Application, Connection, Done, Lifespan, State, application_fn};
 use test_client::TestClient;
 
@@ -224,4 +224,36 @@ async fn a_failed_stop_is_an_error_and_the_others_stop_all_the_same() {
 async fn a_router_with_nothing_to_start_has_no_lifespan() {
     let app = TestClient::start(routes(&Log::default(), &[]));
     assert!(!app.await.unwrap().has_lifespan());
+}
+
+/// What blocks has a pool, which stops with the server: whether it is a handler or what one needs.
+#[tokio::test]
+async fn a_router_with_something_that_blocks_has_a_lifespan() {
+    struct Made;
+    for (router, expected) in [
+        (Router::new().get("/", async || ""), false),
+        (Router::new().get("/", || ""), true),
+        (
+            Router::new()
+                .provide(async || Depends::new(Made))
+                .get("/", async |_: Depends<Made>| ""),
+            false,
+        ),
+        (
+            Router::new()
+                .provide(|| Depends::new(Made))
+                .get("/", async |_: Depends<Made>| ""),
+            true,
+        ),
+        // Nobody needs it.
+        (
+            Router::new()
+                .provide(|| Depends::new(Made))
+                .get("/", async || ""),
+            false,
+        ),
+    ] {
+        let app = TestClient::start(router.build().unwrap()).await.unwrap();
+        assert_eq!(app.has_lifespan(), expected);
+    }
 }

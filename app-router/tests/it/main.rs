@@ -13,9 +13,17 @@ mod handlers;
 
 mod extractors;
 
+mod queries;
+
+mod fields;
+
 mod bodies;
 
+mod multipart;
+
 mod bounds;
+
+mod alternatives;
 
 mod refusals;
 
@@ -24,6 +32,8 @@ mod depends;
 mod security;
 
 mod after;
+
+mod failing_after;
 
 mod answers;
 
@@ -35,6 +45,8 @@ mod middleware;
 mod templates;
 
 mod openapi;
+
+mod schemas;
 
 mod blocking;
 

@@ -273,6 +273,28 @@ async fn requests_of_other_sites_are_refused_unless_they_only_read() {
     }
 }
 
+#[tokio::test]
+async fn an_origin_that_no_browser_sends_is_another_site() {
+    let app = Router::new().post("/", async || "changed").build().unwrap();
+    let app = TestClient::new(csrf(app));
+    let unreadable = app.post("/").header("origin", b"\xff").send();
+    assert_eq!(unreadable.await.unwrap().status, StatusCode::FORBIDDEN);
+    let twice = app
+        .post("/")
+        .without_header("host")
+        .header("host", "shop.example")
+        .header("origin", "https://shop.example")
+        .header("origin", "https://evil.example")
+        .send();
+    assert_eq!(twice.await.unwrap().status, StatusCode::FORBIDDEN);
+    let sites = app
+        .post("/")
+        .header("sec-fetch-site", "same-origin")
+        .header("sec-fetch-site", "cross-site")
+        .send();
+    assert_eq!(sites.await.unwrap().status, StatusCode::FORBIDDEN);
+}
+
 #[tokio::test(start_paused = true)]
 async fn clients_that_ask_too_often_are_told_when_to_come_back() {
     let app = || Router::new().get("/", async || "ok").build().unwrap();

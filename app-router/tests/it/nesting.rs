@@ -1,6 +1,7 @@
 //! Routers within routers, slashes at the end, names and addresses.
 
 use adapters::middleware::Hosts;
+use adapters::{Pool, PoolSettings};
 use app_router::{
     Depends, Path, Redirect, Router, RouterErrorKind, Slashes, UrlError, Urls, route,
 };
@@ -104,6 +105,20 @@ fn what_cannot_be_nested_is_refused() {
             ),
             RouterErrorKind::Pattern,
             "a mount's prefix has no parameters",
+        ),
+        // Not `/ab`.
+        (
+            Router::new().nest("/a", Router::new().get("b", show)),
+            RouterErrorKind::Pattern,
+            "`GET b` (",
+        ),
+        (
+            Router::new().nest(
+                "/a",
+                Router::new().mount("b", Router::new().build().unwrap()),
+            ),
+            RouterErrorKind::Pattern,
+            "a pattern begins with `/`",
         ),
     ] {
         let error = router.build().unwrap_err();
@@ -276,4 +291,71 @@ async fn each_host_has_a_router_of_its_own() {
         let request = app.get(path).without_header("host").header("host", host);
         request.send().await.unwrap().check(200, expected);
     }
+}
+
+#[tokio::test]
+async fn what_says_more_of_a_route_counts() {
+    let inner = Router::new()
+        .body_limit(3)
+        .post("/inner", async |text: String| text)
+        .post("/route", route(async |text: String| text).body_limit(5));
+    let outer = Router::new()
+        .body_limit(1)
+        .post("/outer", async |text: String| text)
+        .nest("/", inner);
+    let app = client(outer);
+    for (path, limit) in [("/outer", 1), ("/inner", 3), ("/route", 5)] {
+        for (length, status) in [(limit, 200), (limit + 1, 413)] {
+            let answer = app.post(path).body("x".repeat(length)).send().await;
+            assert_eq!(answer.unwrap().status, status, "{path} {length}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_pool_of_a_nested_router_serves_where_there_is_no_other() {
+    fn thread() -> String {
+        let thread = std::thread::current();
+        thread.name().unwrap_or_default().to_owned()
+    }
+    let pool = |name| Pool::new(name, PoolSettings::default());
+    let nested = || Router::new().pool(pool("nested")).get("/", thread);
+    for (router, expected) in [
+        (Router::new().nest("/a", nested()), "nested-"),
+        (
+            Router::new().pool(pool("outer")).nest("/a", nested()),
+            "outer-",
+        ),
+    ] {
+        let answer = client(router).get("/a").send().await.unwrap();
+        assert!(answer.text().starts_with(expected), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn nested_routers_may_share_a_provider_and_have_no_two_for_a_type() {
+    struct Unit(&'static str);
+    async fn meters() -> Depends<Unit> {
+        Depends::new(Unit("m"))
+    }
+    fn lengths() -> Router {
+        Router::new()
+            .provide(meters)
+            .get("/", async |unit: Depends<Unit>| unit.0)
+    }
+    let app = client(Router::new().nest("/a", lengths()).nest("/b", lengths()));
+    for path in ["/a", "/b"] {
+        app.get(path).send().await.unwrap().check(200, "m");
+    }
+    let other = Router::new().provide(async || Depends::new(Unit("ft")));
+    let error = Router::new()
+        .nest("/a", lengths())
+        .nest("/b", other)
+        .build()
+        .unwrap_err();
+    assert_eq!(error.kind(), RouterErrorKind::Conflict);
+    assert!(
+        error.to_string().contains("both make the same type"),
+        "{error}"
+    );
 }

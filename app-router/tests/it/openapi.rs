@@ -2,7 +2,7 @@
 
 use app_router::{
     Cookies, Depends, Form, HeaderFields, Html, Json, Multipart, OpenApi, Operation, Params, Path,
-    Query, Redirect, Router, Routes, Status, route,
+    Query, Redirect, Router, RouterErrorKind, Routes, Status, route,
 };
 use gateway_spec::{AppError, Done, WebSocket};
 use http::StatusCode;
@@ -434,4 +434,21 @@ async fn headers_examples_callbacks_and_empty_replies_are_described() {
     };
     assert_eq!(statuses("/gone"), ["204"]);
     assert_eq!(statuses("/away"), ["303", "307", "308"]);
+}
+
+#[test]
+fn a_page_or_a_document_at_no_path_is_refused_when_the_router_is_built() {
+    let about = || OpenApi::new("", "");
+    for openapi in [
+        about().page_at("docs"),
+        about().page_at("/docs/"),
+        about().page_at("/"),
+        about().page_at(""),
+        about().document_at("openapi.json"),
+        about().document_at(""),
+    ] {
+        let error = Router::new().openapi(openapi).build().unwrap_err();
+        assert_eq!(error.kind(), RouterErrorKind::Pattern);
+        assert!(error.to_string().contains("openapi.rs:"), "{error}");
+    }
 }

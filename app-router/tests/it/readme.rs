@@ -14,10 +14,11 @@ fn is_sentence(name: &str) -> bool {
 fn every_test_that_the_readme_names_exists() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(package.join("README.md")).unwrap();
-    let quoted = readme.split('`').filter_map(|text| text.split_once("::"));
+    let quoted = readme.split('`').filter_map(|text| text.rsplit_once("::"));
     let named: BTreeSet<(&str, &str)> = quoted.filter(|(_, test)| is_sentence(test)).collect();
     assert!(named.len() > 30, "{named:?}");
     for (module, test) in named {
+        let module = module.replace("::", "/");
         let source = fs::read_to_string(package.join(format!("tests/it/{module}.rs")));
         let has = source.is_ok_and(|source| source.contains(&format!("fn {test}()")));
         assert!(has, "tests/it/{module}.rs has no test `{test}`");

@@ -154,6 +154,28 @@ async fn tokens_passwords_and_keys_are_read_where_they_are() {
 }
 
 #[tokio::test]
+async fn of_two_credentials_of_one_kind_none_counts() {
+    let app = client(
+        Router::new()
+            .get("/token", async |token: Bearer| token.as_str().to_owned())
+            .get("/key", async |key: ApiKey<InHeader>| {
+                key.as_str().to_owned()
+            }),
+    );
+    for (path, field, values) in [
+        ("/token", "authorization", ["Bearer a", "Bearer b"]),
+        ("/key", "x-key", ["a", "b"]),
+    ] {
+        let one = app.get(path).header(field, values[0]).send().await.unwrap();
+        assert_eq!((one.status.as_u16(), one.text()), (200, "a"), "{path}");
+        let two = values
+            .into_iter()
+            .fold(app.get(path), |request, value| request.header(field, value));
+        assert_eq!(two.send().await.unwrap().status, 401, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_credential_may_be_optional_or_one_of_two() {
     async fn maybe(token: Option<Bearer>) -> String {
         token.map_or_else(String::new, |token| token.as_str().to_owned())
@@ -271,7 +293,19 @@ async fn who_is_not_known_is_told_nothing_else_and_no_body_is_read_of_theirs() {
     let reply = exchange.reply().await.unwrap();
     assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
     assert_eq!(issues(&reply), [""; 0]);
-    // Nor where the handler itself reads both.
+    // Nor where the handler itself reads both,
+    async fn first(_: Bearer, _: Json<Order>) -> &'static str {
+        ""
+    }
+    let app = client(Router::new().post("/", first));
+    let exchange = app
+        .post("/")
+        .header("content-type", "application/json")
+        .body_to_come()
+        .open();
+    let reply = exchange.reply().await.unwrap();
+    assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+    // whichever comes first.
     async fn both(_: Json<Order>, _: Bearer, _: ApiKey<InHeader>) -> &'static str {
         ""
     }

@@ -74,8 +74,8 @@ pub(crate) async fn two_people_trade(name: &'static str) {
     ada.fill("#name", "A").await;
     ada.fill("#password", "short").await;
     ada.click(".sheet button").await;
-    shows(&ada, "#name-problem", "has less than 2 characters").await;
-    shows(&ada, "#password-problem", "has less than 10 characters").await;
+    shows(&ada, "#name-problem", "must have at least 2 characters").await;
+    shows(&ada, "#password-problem", "must have at least 10 characters").await;
     assert!(
         ada.is("document.activeElement.id === 'name' && document.activeElement.getAttribute('aria-invalid') === 'true'")
             .await
@@ -97,7 +97,7 @@ pub(crate) async fn two_people_trade(name: &'static str) {
             .await;
     }
     ada.click(".sheet .actions button").await;
-    shows(&ada, "#title-problem", "has less than 1 characters").await;
+    shows(&ada, "#title-problem", "must have at least 1 character").await;
     ada.until(
         "price and tags have theirs",
         "['price', 'tags'].every((name) => document.querySelector(`#${name}-problem`).textContent !== '')",

@@ -63,8 +63,14 @@ fn routes(notes: Notes) -> Router {
         .get("/folder/", async || "in the folder")
         .get("/item/{id}", item)
         .post("/item/{id}", change_item)
+        .post("/shape", async |_: Json<Shape>| "a shape")
+        .get(
+            "/pages",
+            async |HeaderFields(paged): HeaderFields<Paged>| paged.x_page.to_string(),
+        )
         .post("/upload", upload)
         .get("/events", events)
+        .get("/quiet", quiet)
         .get("/lines", lines)
         .post("/background", background)
         .post("/at-the-end", at_the_end)
@@ -98,6 +104,30 @@ struct Item {
     name: String,
     #[schemars(range(min = 1))]
     price: u32,
+}
+
+/// Several forms of it hold the same again.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Shape {
+    Dot {
+        #[schemars(range(min = 1))]
+        size: u8,
+    },
+    Group {
+        of: Vec<Self>,
+    },
+    Clip {
+        of: Vec<Self>,
+    },
+    Mask {
+        of: Vec<Self>,
+    },
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Paged {
+    x_page: u32,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -145,6 +175,15 @@ async fn events(LastEventId(last): LastEventId, notes: Depends<Notes>) -> Sse {
                 .send(Event::data(format!("event {n}")).with_id(n))
                 .await?;
         }
+        Ok(())
+    })
+}
+
+/// Nothing at all until its gate opens.
+async fn quiet(notes: Depends<Notes>) -> Sse {
+    Sse::produce(async move |events| {
+        notes.wait_at("quiet").await;
+        events.send(Event::data("a word")).await?;
         Ok(())
     })
 }
@@ -256,7 +295,7 @@ fn blocking(notes: Depends<Notes>) -> String {
 
 fn file() -> io::Result<FileReply> {
     let file = File::open(directory()?.join("digits.txt"))?;
-    Ok(FileReply::new(file, "text/plain")?.as_attachment("Digits 0-9.txt"))
+    Ok(FileReply::new(file, "text/plain")?.as_attachment("Digits »\r\n0-9.txt"))
 }
 
 /// A folder with one file, for as long as the machine keeps it: each server writes the same.

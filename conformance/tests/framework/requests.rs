@@ -13,6 +13,8 @@ chapter! {
     a_missing_slash_is_redirected,
     all_that_is_wrong_is_one_answer,
     a_body_that_is_none_is_400,
+    a_body_is_looked_at_in_a_time_that_its_length_tells,
+    fields_have_the_names_that_clients_send,
     a_refused_body_leaves_the_connection_as_it_was,
     functions_that_block_hold_no_worker,
     a_file_is_sent,
@@ -140,6 +142,51 @@ fn a_body_that_is_none_is_400(subject: &Subject) {
     assert_eq!(client.get("/hello").text(), "hello");
 }
 
+/// As deep as JSON may be, where three forms of each value hold the same again.
+fn a_body_is_looked_at_in_a_time_that_its_length_tells(subject: &Subject) {
+    const DEPTH: usize = 60;
+    let server = subject.start();
+    let mut client = server.connect();
+    let opened = r#"{"kind":"group","of":["#.repeat(DEPTH);
+    let body = format!(
+        "{opened}{}{}",
+        r#"{"kind":"dot","size":0}"#,
+        "]}".repeat(DEPTH)
+    );
+    let response = posted(&mut client, "/shape", "application/json", &body);
+    let place = format!(r#"["body",{}"size"]"#, r#""of",0,"#.repeat(DEPTH));
+    let expected = (place, r#""minimum""#.to_owned());
+    assert_eq!(
+        (response.status, mistakes(&response)),
+        (422, vec![expected])
+    );
+}
+
+fn fields_have_the_names_that_clients_send(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    let response = asked(&mut client, "GET", "/pages", "x-page: one\r\n");
+    let expected = (r#"["header","x-page"]"#.to_owned(), r#""type""#.to_owned());
+    assert_eq!(
+        (response.status, mistakes(&response)),
+        (422, vec![expected])
+    );
+    // What a proxy takes out by a name does not come in by another.
+    let response = asked(&mut client, "GET", "/pages", "x_page: 7\r\n");
+    let expected = (
+        r#"["header","x-page"]"#.to_owned(),
+        r#""missing""#.to_owned(),
+    );
+    assert_eq!(
+        (response.status, mistakes(&response)),
+        (422, vec![expected])
+    );
+    assert_eq!(
+        asked(&mut client, "GET", "/pages", "x-page: 7\r\n").text(),
+        "7"
+    );
+}
+
 /// A body over the limit is not read: the answer comes before it.
 fn a_refused_body_leaves_the_connection_as_it_was(subject: &Subject) {
     let server = subject.start();
@@ -191,7 +238,7 @@ fn a_file_is_sent(subject: &Subject) {
         assert_eq!((response.status, response.text()), (200, FILE));
         assert_eq!(response.field("content-length"), Some("10"));
         let disposition = response.field("content-disposition").unwrap_or_default();
-        let expected = "attachment; filename*=UTF-8''Digits%200-9.txt";
+        let expected = "attachment; filename=\"Digits ___0-9.txt\"; filename*=UTF-8''Digits%20%C2%BB%0D%0A0-9.txt";
         assert_eq!(disposition, expected);
     }
     client.send("HEAD /file HTTP/1.1\r\nhost: test\r\n\r\n");

@@ -9,6 +9,7 @@ use crate::{chapter, noted, open};
 chapter! {
     a_form_is_read_part_by_part,
     events_come_as_they_happen,
+    a_stream_is_open_before_its_first_event,
     a_client_that_comes_back_gets_the_events_after_its_last,
     lines_come_one_by_one,
     a_stream_ends_when_the_server_stops,
@@ -65,6 +66,15 @@ fn events_come_as_they_happen(subject: &Subject) {
     open(&server, "event-3");
     let next = read_until(&mut client, "data: event 3\n");
     assert!(next.contains("id: 3\n"), "{next}");
+}
+
+fn a_stream_is_open_before_its_first_event(subject: &Subject) {
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send("GET /quiet HTTP/1.1\r\nhost: test\r\n\r\n");
+    assert_eq!(client.read_head().status, 200);
+    open(&server, "quiet");
+    read_until(&mut client, "data: a word\n");
 }
 
 fn a_client_that_comes_back_gets_the_events_after_its_last(subject: &Subject) {

@@ -46,7 +46,7 @@ async fn an_account_is_made_by_a_form_which_tells_its_mistakes_and_no_password()
         &[
             "value=\"A&lt;b&gt;\"",
             "aria-invalid=\"true\"",
-            "has less than 10 characters",
+            "must have at least 10 characters",
             "next=%2Fitems%2Fnew",
         ],
     );
