@@ -66,8 +66,12 @@ pub(crate) async fn take_in(
     while let Some(part) = form.next().await? {
         match part.name() {
             // A browser sends a file without a name and without bytes where none was chosen.
-            FIELD if part.file_name() != Some("") => picture = Some(checked(part).await?),
-            FIELD => {}
+            FIELD if part.file_name() == Some("") => {}
+            // Each would take as long as the first, and as much memory.
+            FIELD if picture.is_some() => {
+                return Err(wrong("repeated", "is given more than once", FIELD));
+            }
+            FIELD => picture = Some(checked(part).await?),
             _ => return Err(wrong("unknown", "there is only `picture`", part.name())),
         }
     }

@@ -93,6 +93,9 @@ async fn what_is_no_picture_is_refused_with_what_is_wrong() {
     let path = "/api/items/1/picture";
     let mut large = PNG.to_vec();
     large.resize(2 * 1024 * 1024 + 1, 0);
+    let mut twice = form("picture", "a.png", PNG);
+    twice.truncate(twice.len() - "--edge--\r\n".len());
+    twice.extend(form("picture", "b.png", PNG));
     for (body, status, expected) in [
         (
             form(
@@ -115,6 +118,7 @@ async fn what_is_no_picture_is_refused_with_what_is_wrong() {
             422,
             "body.portrait: unknown",
         ),
+        (twice, 422, "body.picture: repeated"),
         (b"--edge--\r\n".to_vec(), 422, "body.picture: missing"),
         (b"--edge\r\nno head at all".to_vec(), 400, "body: multipart"),
         (PNG.to_vec(), 400, "body: multipart"),
