@@ -57,7 +57,15 @@ async function begin(planned) {
 
 function setBusy(is) {
   busy = is;
-  for (const button of document.querySelectorAll("button")) button.setAttribute("aria-disabled", String(is));
+  for (const button of document.querySelectorAll(".choose button")) button.setAttribute("aria-disabled", String(is));
+  const stop = find("stop");
+  // Who has stopped it by the keyboard goes on beside it.
+  if (!is && document.activeElement === stop) find("seen").focus();
+  stop.hidden = !is;
+}
+
+async function stop() {
+  await fetch("./runs", { method: "DELETE" }).catch(() => { status.textContent = "The server does not answer."; });
 }
 
 const fields = ["requests", "milliseconds", "workers"];
@@ -161,6 +169,7 @@ function listen() {
 }
 
 addEventListener("resize", follow);
+find("stop").addEventListener("click", stop);
 try {
   await prepare();
   listen();

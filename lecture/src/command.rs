@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -100,9 +101,11 @@ impl Flags {
 
     fn perform_one(&self, program: &Path, run: Run, marks: Marks) -> Result<(), lecture::Failed> {
         let mut screen = Screen::new(marks);
-        let mut look = |seen: Seen<'_>| match seen {
-            Seen::Changed(timeline, _) | Seen::Nothing(timeline) => screen.show(timeline),
-            _ => (),
+        let mut look = |seen: Seen<'_>| {
+            if let Seen::Changed(timeline, _) | Seen::Nothing(timeline) = seen {
+                screen.show(timeline);
+            }
+            ControlFlow::Continue(())
         };
         let timeline = perform(program, run, &mut look)?;
         screen.show_last(&timeline);

@@ -181,6 +181,38 @@ async fn there_is_one_experiment_at_a_time() {
 }
 
 #[tokio::test]
+async fn who_has_seen_enough_stops_it_for_all() {
+    let page = page();
+    let mut long = one_run();
+    long["milliseconds"] = json!(5000);
+    long["work"] = json!("blocking");
+    let wish = json!({ "runs": vec![long; 4] });
+    let stop = async || page.delete("/runs").send().await.unwrap().status;
+    assert_eq!(
+        stop().await,
+        StatusCode::NO_CONTENT,
+        "there is none to stop"
+    );
+    assert_eq!(begin(&page, &wish).await.0, StatusCode::ACCEPTED);
+    // While its server is held.
+    events_until(&page, None, "row").await;
+    assert_eq!(stop().await, StatusCode::NO_CONTENT);
+    let events = events_until(&page, None, "over").await;
+    let names: Vec<&Value> = events.iter().map(|(_, event)| &event["event"]).collect();
+    assert_eq!(names[names.len() - 2..], ["failed", "over"]);
+    let (_, failed) = &events[events.len() - 2];
+    assert_eq!(
+        (&failed["run"], &failed["why"]),
+        (&json!(0), &json!("it was stopped"))
+    );
+    // The next one is not stopped by it.
+    let next = json!({ "runs": [one_run()] });
+    assert_eq!(begin(&page, next).await.0, StatusCode::ACCEPTED);
+    let events = events_until(&page, None, "over").await;
+    assert_eq!(events[events.len() - 2].1["event"], "ended");
+}
+
+#[tokio::test]
 async fn what_cannot_be_begun_says_why() {
     let page = page();
     let mut too_many = one_run();

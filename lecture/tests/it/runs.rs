@@ -1,5 +1,6 @@
 //! Runs, by the times that their servers told.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use lecture::{Failed, Moment, Row, Run, Seen, Server, Timeline, Work, perform};
@@ -11,7 +12,7 @@ const SERVERS: [Server; 2] = [Server::Raw, Server::Hyper];
 
 fn run(work: Work, requests: u32, milliseconds: u32, workers: u32, server: Server) -> Timeline {
     let run = Run::new(work, requests, milliseconds, workers, server).unwrap();
-    perform(Path::new(PROGRAM), run, &mut |_| ()).unwrap()
+    perform(Path::new(PROGRAM), run, &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
 /// The requests without the bystander's.
@@ -171,14 +172,17 @@ fn the_stall_detector_names_the_route() {
 fn what_is_seen_grows_up_to_the_end() {
     let run = Run::new(Work::Awaiting, 2, 200, 1, Server::Raw).unwrap();
     let (mut description, mut changes) = (String::new(), 0);
-    let mut look = |seen: Seen<'_>| match seen {
-        Seen::Serving(text) => description = text.to_owned(),
-        Seen::Changed(timeline, _) => {
-            let spans = timeline.rows().iter().map(|row| row.spans().len());
-            assert!(spans.sum::<usize>() > 0);
-            changes += 1;
+    let mut look = |seen: Seen<'_>| {
+        match seen {
+            Seen::Serving(text) => description = text.to_owned(),
+            Seen::Changed(timeline, _) => {
+                let spans = timeline.rows().iter().map(|row| row.spans().len());
+                assert!(spans.sum::<usize>() > 0);
+                changes += 1;
+            }
+            _ => (),
         }
-        _ => (),
+        ControlFlow::Continue(())
     };
     perform(Path::new(PROGRAM), run, &mut look).unwrap();
     assert_eq!(description, "server-raw, 1 worker");
@@ -199,7 +203,8 @@ fn a_program_that_is_none_is_said_to_be() {
             "the server could not be started: what it said of it",
         ),
     ] {
-        let failed: Failed = perform(Path::new(program), run, &mut |_| ()).unwrap_err();
+        let failed: Failed =
+            perform(Path::new(program), run, &mut |_| ControlFlow::Continue(())).unwrap_err();
         assert!(failed.to_string().starts_with(why), "{failed}");
     }
 }
