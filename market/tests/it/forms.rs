@@ -157,10 +157,17 @@ async fn an_item_is_put_up_changed_and_taken_away_by_forms() {
     assert_eq!(blank.status, 422);
     has(&blank, &["is blank", "action=\"/items/1\""]);
     leads_to(
-        &ada.form("/items/1", "title=Old+lamp&price=0").await,
+        &ada.form(
+            "/items/1",
+            "title=Old+lamp&description=It+works.%0D%0ASometimes.&price=0",
+        )
+        .await,
         "/items/1",
     );
-    has(&ada.get("/items/1").await, &["Old lamp", "Free"]);
+    has(
+        &ada.get("/items/1").await,
+        &["Old lamp", "It works.\nSometimes.", "Free"],
+    );
     assert_eq!(bea.form("/items/1", "title=Mine&price=0").await.status, 403);
     assert_eq!(bea.form("/items/1/delete", "").await.status, 403);
     leads_to(&ada.form("/items/1/delete", "").await, "/");
