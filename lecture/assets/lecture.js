@@ -131,6 +131,7 @@ const seen = {
   },
   failed({ run, why }) {
     runs[run]?.failed(why);
+    for (const left of runs.slice(run + 1)) left.dropped();
     status.textContent = `Run ${run + 1} came to no end: ${why}`;
   },
   over() {

@@ -140,6 +140,10 @@ pub fn perform(
             return Err(Failed(String::from(why)));
         }
     }
+    for change in timeline.settle() {
+        // There is nothing left to break off.
+        let _ = look(Seen::Changed(&timeline, &change));
+    }
     Ok(timeline)
 }
 

@@ -153,3 +153,49 @@ fn it_is_over_when_all_is_answered_and_said() {
     }
     assert!(drawing.timeline.is_over());
 }
+
+#[test]
+fn a_hold_is_told_as_well_as_it_is_known() {
+    let mut drawing = Drawing::new();
+    let mut told = |worker, milliseconds, is_over| {
+        let route = String::from("/blocking");
+        drawing.at(
+            milliseconds,
+            What::Stall {
+                worker,
+                route,
+                milliseconds,
+                is_over,
+            },
+        );
+    };
+    told(0, 1000, false);
+    told(1, 1001, false);
+    told(0, 1990, true);
+    told(0, 1002, false);
+    let words = |timeline: &Timeline| -> Vec<String> {
+        let stalls = timeline.stalls().iter();
+        stalls.map(Stall::to_string).collect()
+    };
+    let is_held = "is held by /blocking for";
+    let was_held = "was held by /blocking for";
+    assert_eq!(
+        words(&drawing.timeline),
+        [
+            format!("worker 1 {is_held} 1001 ms so far"),
+            format!("worker 0 {was_held} 1990 ms"),
+            format!("worker 0 {is_held} 1002 ms so far"),
+        ]
+    );
+    // Nobody is held when all is over, whatever was not told any more.
+    assert_eq!(drawing.timeline.settle().len(), 2);
+    assert_eq!(
+        words(&drawing.timeline),
+        [
+            format!("worker 1 {was_held} 1001 ms at least"),
+            format!("worker 0 {was_held} 1990 ms"),
+            format!("worker 0 {was_held} 1002 ms at least"),
+        ]
+    );
+    assert!(drawing.timeline.settle().is_empty());
+}

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use lecture::{Failed, Moment, Row, Run, Seen, Server, Timeline, Work, perform};
+use lecture::{End, Failed, Moment, Row, Run, Seen, Server, Timeline, Work, perform};
 
 /// The program with the server under experiment.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_lecture");
@@ -162,7 +162,7 @@ fn the_stall_detector_names_the_route() {
     for server in SERVERS {
         let timeline = run(Work::Blocking, 1, 1500, 1, server);
         let named = timeline.stalls().iter().find(|stall| {
-            stall.route == "/blocking/{milliseconds}" && stall.worker == 0 && stall.is_over
+            stall.route == "/blocking/{milliseconds}" && stall.worker == 0 && stall.end == End::Told
         });
         assert!(named.is_some(), "{timeline:#?}");
     }
