@@ -140,18 +140,24 @@ fn what_is_no_row_changes_nothing() {
 
 #[test]
 fn it_is_over_when_all_is_answered_and_said() {
-    let mut drawing = Drawing::new();
-    for row in 0..3 {
-        drawing.sent(0, row);
-        drawing.begins(1, row, "worker-0");
-        drawing.at(2, What::Answered { row });
-        drawing.at(2, What::Fence);
+    // Whichever of the three is missed, and of whichever row.
+    for left in 0..9 {
+        let mut drawing = Drawing::new();
+        for row in 0..3 {
+            drawing.sent(0, row);
+            drawing.begins(1, row, "worker-0");
+        }
+        let all = (0..3).flat_map(|row| [What::Ends { row }, What::Answered { row }, What::Fence]);
+        let (last, others): (Vec<_>, Vec<_>) = all.enumerate().partition(|(at, _)| *at == left);
+        for (_, what) in others {
+            drawing.at(2, what);
+        }
+        assert!(!drawing.timeline.is_over(), "{last:?} is missed");
+        for (_, what) in last {
+            drawing.at(3, what);
+        }
+        assert!(drawing.timeline.is_over());
     }
-    for row in 0..3 {
-        assert!(!drawing.timeline.is_over(), "row {row} has not ended");
-        drawing.ends(3, row);
-    }
-    assert!(drawing.timeline.is_over());
 }
 
 #[test]
@@ -198,4 +204,24 @@ fn a_hold_is_told_as_well_as_it_is_known() {
         ]
     );
     assert!(drawing.timeline.settle().is_empty());
+}
+
+#[test]
+fn a_bystander_is_served_at_once_or_after_a_while() {
+    let words = |milliseconds| {
+        let summary = Summary {
+            took: Duration::from_secs(2),
+            ran_at_once: 0,
+            waited_at_once: 1,
+            bystander_queued: Duration::from_millis(milliseconds),
+        };
+        summary.to_string()
+    };
+    let rest = "Together 2.00 s. None held a thread for more than a moment, one at a time waited without one.";
+    let at_once = format!("{rest} The bystander was served at once.");
+    assert_eq!(words(19), at_once);
+    assert_eq!(
+        words(20),
+        format!("{rest} The bystander was served after 0.02 s.")
+    );
 }

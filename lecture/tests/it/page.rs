@@ -149,7 +149,10 @@ async fn an_experiment_is_told_as_it_goes_to_everybody_who_looks() {
     let (seen, _) = &early[early.len() - 3];
     let rest = events_until(&page, Some(seen), "over").await;
     assert_eq!(rest, early[early.len() - 2..]);
-    for stranger in ["1-2", "x", "", "99999999999999999999-0"] {
+    // So are those that this one has not come to.
+    let (epoch, _) = seen.split_once('-').unwrap();
+    let never = format!("{epoch}-{}", early.len());
+    for stranger in ["1-2", "x", "", "99999999999999999999-0", &never] {
         assert_eq!(
             events_until(&page, Some(stranger), "over").await,
             early,

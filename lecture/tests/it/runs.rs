@@ -78,6 +78,9 @@ fn two_that_block_are_served_one_after_the_other() {
         let both = one.1.since(one.0) + other.1.since(other.0);
         assert!(both.as_millis() >= 4000, "{timeline:#?}");
         assert!(timeline.summary().took >= both);
+        let begun = timeline.began().unwrap();
+        let came = bystander(&timeline).spans()[0].from.since(begun);
+        assert!(came.as_millis() >= 500, "in the middle: {came:?}");
         // Who came while the first one slept was looked at when it had slept.
         assert!(
             bystander(&timeline).spans()[0].from < one.1,
