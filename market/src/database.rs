@@ -247,7 +247,7 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), AppError> {
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), AppError> {
     let all = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: usize = all.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let Some(missing) = MIGRATIONS.get(version..) else {
