@@ -290,6 +290,13 @@ mod tests {
             let mode = std::fs::metadata(file).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{}", file.display());
         }
+        // Connections are kept for those who come next, and not too many of them.
+        for _ in 0..IDLE {
+            let connection = connect(&file).unwrap();
+            assert_eq!(database.read(change::last).unwrap(), 0);
+            database.keep(connection);
+        }
+        assert_eq!(database.idle().len(), IDLE);
         drop(database);
         std::fs::write(&other, "Dear Ada, this is no database at all.").unwrap();
         let error = Database::open(&other, Pool::default()).unwrap_err();

@@ -198,6 +198,8 @@ async fn passwords_cannot_be_tried_for_long_and_all_else_can_be_asked() {
         "a page says when, too"
     );
     for _ in 0..5 {
-        assert_eq!(market.get("/api/items").send().await.unwrap().status, 200);
+        for path in ["/api/items", "/login"] {
+            assert_eq!(market.get(path).send().await.unwrap().status, 200, "{path}");
+        }
     }
 }

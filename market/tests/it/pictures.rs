@@ -3,7 +3,7 @@
 use serde_json::Value;
 use test_client::{Reply, Request};
 
-use crate::support::{Person, Place, issues};
+use crate::support::{PATIENCE, Person, Place, issues};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and the rest of it";
 
@@ -81,6 +81,30 @@ async fn a_picture_is_kept_shown_asked_about_and_replaced() {
         ada.get("/api/items/1").await.json::<Value>()["picture"],
         Value::Null
     );
+    let list: Value = ada.get("/api/items").await.json();
+    assert_eq!(
+        list["last_change"], 4,
+        "put up, two pictures, and one taken away"
+    );
+}
+
+#[tokio::test]
+async fn a_picture_is_known_however_it_is_cut() {
+    let place = Place::new();
+    let market = place.market().await;
+    let ada = Person::sign_up(&market, "Ada").await;
+    ada.sell("Lamp").await;
+    let content = [PNG, &[7; 100]].concat();
+    let body = form("picture", "a.png", &content);
+    let begin = body.len() - content.len() - "\r\n--edge--\r\n".len();
+    for cut in begin..begin + 40 {
+        let request = multipart(ada.with(market.post("/api/items/1/picture")));
+        let pieces = [body[..cut].to_vec(), body[cut..].to_vec()];
+        let reply = request.body_chunks(pieces).send().await.unwrap();
+        assert_eq!(reply.status, 200, "{}: {}", cut - begin, reply.text());
+    }
+    let shown = ada.get("/api/items/1/picture").await;
+    assert_eq!(&*shown.body, content);
 }
 
 #[tokio::test]
@@ -173,4 +197,59 @@ async fn a_picture_that_comes_slowly_keeps_nobody_from_writing() {
     slow.finish();
     let reply = slow.reply().await.unwrap();
     assert_eq!(reply.status, 200, "{}", reply.text());
+}
+
+#[tokio::test]
+async fn what_was_taken_away_has_no_picture_and_gets_none() {
+    let place = Place::new();
+    let market = place.market().await;
+    let ada = Person::sign_up(&market, "Ada").await;
+    ada.sell("Lamp").await;
+    let (path, body) = ("/api/items/1/picture", form("picture", "a.png", PNG));
+    assert_eq!(send(&ada, path, body.clone()).await.status, 200);
+    let request = multipart(ada.with(market.post(path)));
+    let mut slow = request.body_to_come().open();
+    slow.send(body[..120].to_vec()).await.unwrap();
+    assert_eq!(ada.delete("/api/items/1").await.status, 204);
+    slow.send(body[120..].to_vec()).await.unwrap();
+    slow.finish();
+    assert_eq!(slow.reply().await.unwrap().status, 404);
+    assert_eq!(ada.get(path).await.status, 404);
+}
+
+#[tokio::test]
+async fn no_more_pictures_are_taken_in_than_there_is_memory_for() {
+    let place = Place::new();
+    let market = place.market().await;
+    let ada = Person::sign_up(&market, "Ada").await;
+    ada.sell("Lamp").await;
+    let (path, body) = ("/api/items/1/picture", form("picture", "a.png", PNG));
+    let mut under_way = Vec::new();
+    for _ in 0..32 {
+        let request = multipart(ada.with(market.post(path)));
+        let mut slow = request.body_to_come().open();
+        slow.send(body[..120].to_vec()).await.unwrap();
+        under_way.push(slow);
+    }
+    // Until all of those have their places.
+    let refused = async {
+        loop {
+            let reply = send(&ada, path, body.clone()).await;
+            if reply.status != 200 {
+                return reply;
+            }
+        }
+    };
+    let refused = tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    let mut first = under_way.remove(0);
+    first.send(body[120..].to_vec()).await.unwrap();
+    first.finish();
+    assert_eq!(first.reply().await.unwrap().status, 200);
+    assert_eq!(
+        send(&ada, path, body).await.status,
+        200,
+        "there is room again"
+    );
 }
