@@ -3,7 +3,7 @@
 use serde_json::Value;
 use test_client::{Reply, Request};
 
-use crate::support::{PATIENCE, Person, Place, issues};
+use crate::support::{Person, Place, issues};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and the rest of it";
 
@@ -215,41 +215,4 @@ async fn what_was_taken_away_has_no_picture_and_gets_none() {
     slow.finish();
     assert_eq!(slow.reply().await.unwrap().status, 404);
     assert_eq!(ada.get(path).await.status, 404);
-}
-
-#[tokio::test]
-async fn no_more_pictures_are_taken_in_than_there_is_memory_for() {
-    let place = Place::new();
-    let market = place.market().await;
-    let ada = Person::sign_up(&market, "Ada").await;
-    ada.sell("Lamp").await;
-    let (path, body) = ("/api/items/1/picture", form("picture", "a.png", PNG));
-    let mut under_way = Vec::new();
-    for _ in 0..32 {
-        let request = multipart(ada.with(market.post(path)));
-        let mut slow = request.body_to_come().open();
-        slow.send(body[..120].to_vec()).await.unwrap();
-        under_way.push(slow);
-    }
-    // Until all of those have their places.
-    let refused = async {
-        loop {
-            let reply = send(&ada, path, body.clone()).await;
-            if reply.status != 200 {
-                return reply;
-            }
-        }
-    };
-    let refused = tokio::time::timeout(PATIENCE, refused).await.unwrap();
-    assert_eq!(refused.status, 503, "{}", refused.text());
-    assert_eq!(refused.header("retry-after"), Some("5"));
-    let mut first = under_way.remove(0);
-    first.send(body[120..].to_vec()).await.unwrap();
-    first.finish();
-    assert_eq!(first.reply().await.unwrap().status, 200);
-    assert_eq!(
-        send(&ada, path, body).await.status,
-        200,
-        "there is room again"
-    );
 }
