@@ -32,7 +32,7 @@
 //! - [`security`]: who asks, by tokens, passwords and keys.
 //! - [`Sse`] streams events, [`JsonLines`] values; [`Reply::stream`] any other body.
 //! - [`middleware`]: sessions, and protection from other sites and from too many requests.
-//! - [`demo`]: one route for each thing that a server and a router have to do. The package `market` is a whole service.
+//! - `examples/demo.rs`: one route for each thing that a server and a router have to do. The package `market` is a whole service.
 //!
 //! The README says how it is made, and what each thing of FastAPI is here.
 #![forbid(unsafe_code)]
@@ -40,7 +40,6 @@
 mod after;
 mod blocking;
 mod call;
-pub mod demo;
 mod depends;
 mod error;
 mod extract;

@@ -74,6 +74,7 @@ on_both! {
     crate::docs::its_page_sends_requests_for_who_asks => its_page_sends_requests_for_who_asks;
     crate::market::two_people_trade => two_people_trade;
     crate::market::a_restart_is_lived_through => a_restart_is_lived_through;
+    crate::market::many_tabs_are_live => many_tabs_are_live;
     crate::market::a_sale_by_keyboard => a_sale_by_keyboard;
     crate::operator::an_operator_sees_the_server => an_operator_sees_the_server;
 }

@@ -57,7 +57,15 @@ async function begin(planned) {
 
 function setBusy(is) {
   busy = is;
-  for (const button of document.querySelectorAll("button")) button.setAttribute("aria-disabled", String(is));
+  for (const button of document.querySelectorAll(".choose button")) button.setAttribute("aria-disabled", String(is));
+  const stop = find("stop");
+  // Who has stopped it by the keyboard goes on beside it.
+  if (!is && document.activeElement === stop) find("seen").focus();
+  stop.hidden = !is;
+}
+
+async function stop() {
+  await fetch("./runs", { method: "DELETE" }).catch(() => { status.textContent = "The server does not answer."; });
 }
 
 const fields = ["requests", "milliseconds", "workers"];
@@ -123,6 +131,7 @@ const seen = {
   },
   failed({ run, why }) {
     runs[run]?.failed(why);
+    for (const left of runs.slice(run + 1)) left.dropped();
     status.textContent = `Run ${run + 1} came to no end: ${why}`;
   },
   over() {
@@ -161,6 +170,7 @@ function listen() {
 }
 
 addEventListener("resize", follow);
+find("stop").addEventListener("click", stop);
 try {
   await prepare();
   listen();

@@ -90,6 +90,11 @@ export class Run {
     this.fillTable();
   }
 
+  /** One before it failed. */
+  dropped() {
+    this.server.textContent = "not made";
+  }
+
   failed(why) {
     this.live = false;
     this.summary.classList.add("failed");

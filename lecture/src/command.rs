@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -79,7 +80,8 @@ impl Flags {
         let Experiment {
             title, idea, runs, ..
         } = named.ok_or(Trouble::Asked(unknown))?;
-        print(&format!("{title}. {idea}\n"));
+        let width = Screen::new(Marks::PLAIN).width;
+        print(&wrapped(&format!("{title}. {idea}"), width));
         Ok(runs)
     }
 
@@ -100,9 +102,11 @@ impl Flags {
 
     fn perform_one(&self, program: &Path, run: Run, marks: Marks) -> Result<(), lecture::Failed> {
         let mut screen = Screen::new(marks);
-        let mut look = |seen: Seen<'_>| match seen {
-            Seen::Changed(timeline, _) | Seen::Nothing(timeline) => screen.show(timeline),
-            _ => (),
+        let mut look = |seen: Seen<'_>| {
+            if let Seen::Changed(timeline, _) | Seen::Nothing(timeline) = seen {
+                screen.show(timeline);
+            }
+            ControlFlow::Continue(())
         };
         let timeline = perform(program, run, &mut look)?;
         screen.show_last(&timeline);
@@ -162,6 +166,24 @@ impl Screen {
     }
 }
 
+/// Text in lines of whole words.
+fn wrapped(text: &str, width: usize) -> String {
+    let (mut lines, mut column) = (String::new(), 0);
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > width {
+            lines.push('\n');
+            column = 0;
+        } else if column > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines += word;
+        column += length;
+    }
+    lines + "\n"
+}
+
 fn print(text: &str) {
     let mut stdout = io::stdout().lock();
     // Whoever closed it does not want to know.
@@ -177,4 +199,16 @@ fn cores() -> u32 {
 fn complain(why: &str, code: u8) -> ExitCode {
     eprintln!("error: {why}");
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_wrapped_between_words() {
+        assert_eq!(wrapped("one two  three", 7), "one two\nthree\n");
+        assert_eq!(wrapped("indivisible é two", 5), "indivisible\né two\n");
+        assert_eq!(wrapped("", 5), "\n");
+    }
 }

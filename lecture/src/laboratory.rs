@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -54,6 +55,8 @@ struct Journal {
     first: u64,
     events: VecDeque<Event>,
     busy: bool,
+    /// Whether somebody has seen enough of it.
+    stopped: bool,
 }
 
 /// One thing that was seen. All times are in milliseconds since the run's first request was sent.
@@ -176,6 +179,11 @@ impl Laboratory {
         Ok(())
     }
 
+    /// Ends the experiment that is under way, if there is one: its server goes at once, and all are told.
+    pub fn stop(&self) {
+        self.shared.journal().stopped = true;
+    }
+
     /// What was seen since the event of this id; of the whole experiment if there is no such event any more. Each with the
     /// number that [`wait`](Self::wait) takes.
     pub(crate) fn since(&self, next: u64) -> Vec<(u64, Event)> {
@@ -224,6 +232,7 @@ impl Shared {
         if std::mem::replace(&mut journal.busy, true) {
             return Err(Busy);
         }
+        journal.stopped = false;
         journal.first += journal.events.len() as u64;
         journal.events.clear();
         drop(journal);
@@ -236,6 +245,11 @@ impl Shared {
         let mut look = |seen: Seen<'_>| {
             if let Some(event) = Event::of(number, &seen) {
                 self.add(event);
+            }
+            if self.journal().stopped {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
             }
         };
         let performed = perform(&self.program, run, &mut look);

@@ -41,7 +41,7 @@ pub use run::{
 };
 pub use subject::{attach, subject};
 pub use terminal::{Marks, draw};
-pub use timeline::{Change, Row, Span, Stall, State, Summary, Timeline};
+pub use timeline::{Change, End, Row, Span, Stall, State, Summary, Timeline};
 
 /// Compiles the README's examples.
 #[cfg(doctest)]

@@ -27,6 +27,7 @@ const LONGEST_WISH: usize = 4096;
 /// | `GET /` and its files | the page |
 /// | `GET /experiments` | what there is to choose from, as JSON |
 /// | `POST /runs` | begins an experiment: `{"runs": [...]}`. 202, or 409 while there is one |
+/// | `DELETE /runs` | ends the experiment that is under way, if there is one: 204 |
 /// | `GET /events` | what is seen of the experiment, as server-sent events; whoever comes later is told all of it |
 ///
 /// # Examples
@@ -41,7 +42,8 @@ const LONGEST_WISH: usize = 4096;
 /// ```
 #[must_use]
 pub fn page(laboratory: Laboratory) -> Routes {
-    let (begins, tells, offers) = (laboratory.clone(), laboratory.clone(), laboratory);
+    let (begins, stops) = (laboratory.clone(), laboratory.clone());
+    let (tells, offers) = (laboratory.clone(), laboratory);
     let mut router = Router::new();
     for (path, content_type, content) in FILES {
         router = router.get(path, async move || file(content_type, content));
@@ -51,6 +53,7 @@ pub fn page(laboratory: Laboratory) -> Routes {
         .post("/runs", move |request: Request| {
             begin(begins.clone(), request)
         })
+        .delete("/runs", move || stop(stops.clone()))
         .get("/events", move |request: Request| {
             tell(tells.clone(), request.scope)
         })
@@ -171,6 +174,12 @@ async fn begin(laboratory: Laboratory, mut request: Request) -> Result<Response,
         Ok(()) => Ok(Response::from(StatusCode::ACCEPTED)),
         Err(busy) => refused(StatusCode::CONFLICT, busy.to_string()),
     }
+}
+
+/// A page of another site cannot ask for it: browsers ask this one first whether it may.
+async fn stop(laboratory: Laboratory) -> StatusCode {
+    laboratory.stop();
+    StatusCode::NO_CONTENT
 }
 
 async fn tell(laboratory: Laboratory, scope: Scope) -> Sse {

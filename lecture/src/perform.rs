@@ -4,6 +4,7 @@ mod client;
 mod process;
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -21,17 +22,21 @@ use process::Process;
 /// # Examples
 ///
 /// ```
+/// use std::ops::ControlFlow;
+///
 /// use lecture::Seen;
 ///
-/// /// For [`perform`](lecture::perform): says what has changed.
-/// fn look(seen: Seen<'_>) {
+/// /// For [`perform`](lecture::perform): says what has changed, up to the first stall.
+/// fn look(seen: Seen<'_>) -> ControlFlow<()> {
 ///     match seen {
 ///         Seen::Serving(server) => println!("{server}"),
+///         Seen::Changed(timeline, _) if !timeline.stalls().is_empty() => return ControlFlow::Break(()),
 ///         Seen::Changed(_, change) => println!("{change:?}"),
 ///         _ => (),
 ///     }
+///     ControlFlow::Continue(())
 /// }
-/// # let _: fn(Seen<'_>) = look;
+/// # let _: fn(Seen<'_>) -> ControlFlow<()> = look;
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
@@ -49,10 +54,12 @@ pub enum Seen<'a> {
 /// # Examples
 ///
 /// ```
+/// use std::ops::ControlFlow;
+///
 /// use lecture::{Run, Server, Work, perform};
 ///
 /// let run = Run::new(Work::Awaiting, 1, 1, 1, Server::Raw)?;
-/// let failed = perform("/nowhere".as_ref(), run, &mut |_| ()).unwrap_err();
+/// let failed = perform("/nowhere".as_ref(), run, &mut |_| ControlFlow::Continue(())).unwrap_err();
 /// assert!(failed.to_string().starts_with("the server could not be started: "));
 /// # Ok::<(), lecture::OutOfBounds>(())
 /// ```
@@ -71,32 +78,34 @@ impl std::error::Error for Failed {}
 ///
 /// The program is one whose first argument `subject` makes it [`attach`](crate::attach) and serve [`subject`](crate::subject()) with the launcher's
 /// flags that follow. `look` is called for everything that there is to be seen, and some twenty times a second if there is nothing, on this
-/// thread, which is blocked until the run is over.
+/// thread, which is blocked until the run is over, or `look` has seen enough.
 ///
 /// # Errors
 ///
-/// If the server cannot be started or ends, the client cannot ask it or has another answer than 200, or nothing is heard of the requests for
+/// If `look` breaks it off, the server cannot be started or ends, the client cannot ask it or has another answer than 200, or nothing is heard of the requests for
 /// 30 seconds and twenty times their length.
 ///
 /// # Examples
 ///
 /// ```no_run
+/// use std::ops::ControlFlow;
+///
 /// use lecture::{Run, Server, Work, perform};
 ///
 /// let run = Run::new(Work::Awaiting, 2, 2000, 1, Server::Raw)?;
-/// let timeline = perform("target/debug/lecture".as_ref(), run, &mut |_| ())?;
+/// let timeline = perform("target/debug/lecture".as_ref(), run, &mut |_| ControlFlow::Continue(()))?;
 /// println!("{}", timeline.summary());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn perform(
     program: &Path,
     run: Run,
-    look: &mut dyn FnMut(Seen<'_>),
+    look: &mut dyn FnMut(Seen<'_>) -> ControlFlow<()>,
 ) -> Result<Timeline, Failed> {
     // As many records as a run has: some for each of its bounded number of requests.
     let (records, seen) = mpsc::channel();
     let server = Process::start(program, run, records.clone())?;
-    look(Seen::Serving(server.description()));
+    let mut enough = look(Seen::Serving(server.description())).is_break();
     let client = Client::connect(server.address(), run).map_err(Failed::client)?;
     thread::Builder::new()
         .name(String::from("client"))
@@ -106,6 +115,9 @@ pub fn perform(
     let mut last = Instant::now();
     let mut timeline = Timeline::new(run);
     while !timeline.is_over() {
+        if enough {
+            return Err(Failed(String::from("it was stopped")));
+        }
         match seen.recv_timeout(FRAME) {
             Ok(record) => {
                 last = Instant::now();
@@ -113,10 +125,12 @@ pub fn perform(
                     return Err(Failed(why));
                 }
                 if let Some(change) = timeline.draw(record) {
-                    look(Seen::Changed(&timeline, &change));
+                    enough = look(Seen::Changed(&timeline, &change)).is_break();
                 }
             }
-            Err(RecvTimeoutError::Timeout) => look(Seen::Nothing(&timeline)),
+            Err(RecvTimeoutError::Timeout) => {
+                enough = look(Seen::Nothing(&timeline)).is_break();
+            }
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(Failed(String::from("the server has ended by itself")));
             }
@@ -125,6 +139,10 @@ pub fn perform(
             let why = "nothing was heard of its requests any more";
             return Err(Failed(String::from(why)));
         }
+    }
+    for change in timeline.settle() {
+        // There is nothing left to break off.
+        let _ = look(Seen::Changed(&timeline, &change));
     }
     Ok(timeline)
 }

@@ -180,3 +180,55 @@ fn threads(row: &Row) -> String {
     }
     names.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Record, What};
+    use crate::{Run, Server, Work};
+
+    #[test]
+    fn a_column_shows_what_had_most_of_its_time_and_a_thread_that_had_a_moment() {
+        let run = Run::new(Work::Awaiting, 1, 1000, 1, Server::Raw).unwrap();
+        let (mut timeline, start) = (Timeline::new(run), Moment::now());
+        let at = |milliseconds| start.after(Duration::from_millis(milliseconds));
+        let thread = || String::from("worker-0");
+        let (row, begins) = (0, |row| What::Begins {
+            row,
+            thread: thread(),
+        });
+        let pauses = |row| What::Pauses {
+            row,
+            thread: thread(),
+        };
+        for (milliseconds, what) in [
+            (0, What::Sent { row }),
+            (100, begins(row)),
+            (160, pauses(row)),
+            (340, begins(row)),
+            (380, pauses(row)),
+            (999, begins(row)),
+            (1000, What::Ends { row }),
+        ] {
+            let at = at(milliseconds);
+            timeline.draw(Record { at, what });
+        }
+        // Ten columns of a tenth of a second.
+        let drawing = draw(&timeline, at(1000), NAMES + THREADS + 10, Marks::PLAIN);
+        let drawn: Vec<&str> = drawing.lines().collect();
+        assert_eq!(drawn[1], "            0 s");
+        assert_eq!(drawn[2], "request 1   .#-|-----|  worker-0");
+        assert_eq!(drawn[3], "bystander");
+    }
+
+    #[test]
+    fn what_has_just_begun_is_drawn_with_room_for_what_is_to_come() {
+        let run = Run::new(Work::Blocking, 1, 1000, 1, Server::Raw).unwrap();
+        let (mut timeline, start) = (Timeline::new(run), Moment::now());
+        let what = What::Sent { row: 0 };
+        timeline.draw(Record { at: start, what });
+        let now = start.after(Duration::from_millis(200));
+        let drawing = draw(&timeline, now, NAMES + THREADS + 10, Marks::PLAIN);
+        assert_eq!(drawing.lines().nth(2), Some("request 1   .."));
+    }
+}

@@ -96,10 +96,22 @@ pub struct Stall {
     pub worker: u64,
     /// The route that held it.
     pub route: String,
-    /// For how long, in milliseconds.
+    /// For how long, in milliseconds, as far as it was told.
     pub milliseconds: u64,
-    /// Whether it has let go of it.
-    pub is_over: bool,
+    /// What is known of its end.
+    pub end: End,
+}
+
+/// What is known of the end of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// It lasts.
+    None,
+    /// The detector has told it.
+    Told,
+    /// It was there, as all is answered, and the detector has not told it: it does not repeat itself about one route.
+    Untold,
 }
 
 /// What has changed in the drawing.
@@ -210,11 +222,12 @@ impl Timeline {
                     worker,
                     route,
                     milliseconds,
-                    is_over,
+                    end: if is_over { End::Told } else { End::None },
                 };
                 // What was said of it meanwhile is said better now.
                 let same = |told: &Stall| told.worker == stall.worker && told.route == stall.route;
-                self.stalls.retain(|told| told.is_over || !same(told));
+                self.stalls
+                    .retain(|told| told.end != End::None || !same(told));
                 self.stalls.push(stall.clone());
                 Some(Change::Stall(stall))
             }
@@ -224,6 +237,19 @@ impl Timeline {
             }
             What::Failed { .. } => None,
         }
+    }
+
+    /// All is over, and so is every hold; what has changed by it.
+    pub(crate) fn settle(&mut self) -> Vec<Change> {
+        let lasting = self
+            .stalls
+            .iter_mut()
+            .filter(|stall| stall.end == End::None);
+        let settled = lasting.map(|stall| {
+            stall.end = End::Untold;
+            Change::Stall(stall.clone())
+        });
+        settled.collect()
     }
 
     fn change(
@@ -262,18 +288,14 @@ impl fmt::Display for Stall {
             worker,
             route,
             milliseconds,
-            is_over,
+            end,
         } = self;
-        if *is_over {
-            write!(
-                f,
-                "worker {worker} was held by {route} for {milliseconds} ms"
-            )
-        } else {
-            write!(
-                f,
-                "worker {worker} is held by {route}, for {milliseconds} ms so far"
-            )
+        let verb = if *end == End::None { "is" } else { "was" };
+        write!(f, "worker {worker} {verb} held by {route} for ")?;
+        match end {
+            End::None => write!(f, "{milliseconds} ms so far"),
+            End::Told => write!(f, "{milliseconds} ms"),
+            End::Untold => write!(f, "{milliseconds} ms at least"),
         }
     }
 }

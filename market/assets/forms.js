@@ -36,6 +36,8 @@ async function send(form) {
     show(form, new Map([["", "The market cannot be reached. Nothing is lost: try again."]]));
   }
   button.disabled = false;
+  // A button that is disabled loses the focus; who has no field to mend goes on from it.
+  if (document.activeElement === document.body) button.focus();
 }
 
 function content(form) {

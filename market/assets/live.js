@@ -9,37 +9,49 @@ function say(kind, text) {
   state.textContent = text;
 }
 
-// Events from a change on. The browser comes back by itself while it gets no answer, and names the last event that it has; where
-// it has given up, since it was answered something else, a new source goes on from there.
-function events(after, handlers) {
-  let last = after;
-  const source = new EventSource(`/api/events?after=${encodeURIComponent(after)}`);
-  const forget = whileShown(source, () => events(last, handlers));
-  source.onopen = () => say("live", "Live");
-  source.onerror = () => {
-    say("lost", "Connecting again…");
-    if (source.readyState !== EventSource.CLOSED) return;
-    forget();
-    setTimeout(() => events(last, handlers), AGAIN);
-  };
-  for (const [name, handle] of Object.entries(handlers)) {
-    source.addEventListener(name, (event) => {
-      last = event.lastEventId;
-      handle(JSON.parse(event.data));
-    });
-  }
-}
-
-// A page that was left may be kept for whoever goes back to it. It must not keep its connections: a browser has six for a host.
-function whileShown(connection, again) {
-  const left = () => {
-    addEventListener("pageshow", again, { once: true });
+// A page that nobody looks at, in a tab behind others or kept for whoever goes back to it, must not keep connections: a browser has
+// six for a host, and the seventh tab would wait for ever. What `open` makes is closed meanwhile, and made again. It is given what
+// it calls if the connection has ended.
+function whileSeen(open) {
+  let connection = null;
+  const close = () => {
+    if (connection === null) return;
     connection.onclose = null;
     connection.onerror = null;
     connection.close();
+    connection = null;
   };
-  addEventListener("pagehide", left, { once: true });
-  return () => removeEventListener("pagehide", left);
+  const look = () => {
+    if (document.visibilityState === "hidden") close();
+    else connection ??= open(ended);
+  };
+  const ended = () => {
+    close();
+    setTimeout(look, AGAIN);
+  };
+  document.addEventListener("visibilitychange", look);
+  look();
+}
+
+// Events from a change on. The browser comes back by itself while it gets no answer, and names the last event that it has; where
+// it has given up, since it was answered something else, and where nobody looked, a new source goes on from there.
+function events(after, handlers) {
+  let last = after;
+  whileSeen((ended) => {
+    const source = new EventSource(`/api/events?after=${encodeURIComponent(last)}`);
+    source.onopen = () => say("live", "Live");
+    source.onerror = () => {
+      say("lost", "Connecting again…");
+      if (source.readyState === EventSource.CLOSED) ended();
+    };
+    for (const [name, handle] of Object.entries(handlers)) {
+      source.addEventListener(name, (event) => {
+        last = event.lastEventId;
+        handle(JSON.parse(event.data));
+      });
+    }
+    return source;
+  });
 }
 
 const priceOf = (item) => (item.price === 0 ? "Free" : `€ ${item.price}`);
@@ -148,16 +160,17 @@ export function watch(article) {
 function count(id, place) {
   const address = new URL(`/items/${id}/watchers`, location.href);
   address.protocol = address.protocol.replace("http", "ws");
-  const socket = new WebSocket(address);
-  const forget = whileShown(socket, () => count(id, place));
-  socket.onmessage = ({ data }) => {
-    const others = Number(data) - 1;
-    place.textContent = others === 0 ? "Nobody else looks at it now" : `${others} ${others === 1 ? "other looks" : "others look"} at it now`;
-  };
-  socket.onclose = () => {
-    forget();
-    place.textContent = "";
-    // Of what was taken away there is nothing to count.
-    if (document.querySelector("#gone").hidden) setTimeout(() => count(id, place), AGAIN);
-  };
+  whileSeen((ended) => {
+    const socket = new WebSocket(address);
+    socket.onmessage = ({ data }) => {
+      const others = Number(data) - 1;
+      place.textContent = others === 0 ? "Nobody else looks at it now" : `${others} ${others === 1 ? "other looks" : "others look"} at it now`;
+    };
+    socket.onclose = () => {
+      place.textContent = "";
+      // Of what was taken away there is nothing to count.
+      if (document.querySelector("#gone").hidden) ended();
+    };
+    return socket;
+  });
 }

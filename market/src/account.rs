@@ -1,5 +1,7 @@
 //! Who sells: accounts, their passwords, and who is logged in.
 
+mod name;
+
 use std::sync::LazyLock;
 
 use adapters::cpu::run_cpu;
@@ -37,7 +39,7 @@ pub struct Visitor(pub Option<Account>);
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAccount {
-    /// What others see, and what it is logged in by.
+    /// What others see, and what it is logged in by: letters, digits and single spaces.
     #[schemars(length(min = 2, max = 24))]
     pub name: String,
     /// Long is better than strange.
@@ -49,7 +51,7 @@ pub struct NewAccount {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
-    /// The account's name; capitals are as good as small letters.
+    /// The account's name; capitals from A to Z are as good as small letters.
     #[schemars(length(max = 24))]
     pub name: String,
     /// Its password.
@@ -118,16 +120,7 @@ pub(crate) async fn check_and_sign_up(
     transaction: &Transaction,
     wish: NewAccount,
 ) -> Result<Account, AppError> {
-    let name = wish.name.trim().to_owned();
-    // Names that look alike and are not would let one pass for another.
-    if name.chars().count() < 2 || name.chars().any(|c| !c.is_alphanumeric() && c != ' ') {
-        let issue = Issue::new(
-            Part::Body,
-            "name",
-            "has letters, digits and spaces, two at least",
-        );
-        return Err(Rejection::invalid(issue.with_kind("name")).into());
-    }
+    let name = name::plain(&wish.name)?;
     let password = run_cpu(None, move || hash(&wish.password)).await??;
     let made = transaction.run(move |connection| insert(connection, &name, &password));
     let account = made.await?;
@@ -142,7 +135,8 @@ pub(crate) async fn check_and_log_in(
     credentials: Credentials,
 ) -> Result<Account, AppError> {
     let Credentials { name, password } = credentials;
-    let name = name.trim().to_owned();
+    // One that nobody can have is looked for as it is, so that it takes as long.
+    let name = name::plain(&name).unwrap_or(name);
     let found = database.read_beside(move |connection| by_name(connection, &name));
     let (account, kept) = match found.await? {
         Some((account, kept)) => (Some(account), kept),

@@ -79,3 +79,28 @@ pub(crate) fn since(connection: &Connection, number: u64) -> rusqlite::Result<Si
     }
     Ok(Since::Changes(changes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::migrate;
+
+    #[test]
+    fn a_thousand_changes_are_remembered_and_of_each_item_the_last_is_told() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        for number in 0..=KEPT {
+            note(&connection, 6 - number as u32 % 7).unwrap();
+        }
+        let told = |after| match since(&connection, after).unwrap() {
+            Since::Changes(changes) => Ok(changes.iter().map(|(number, _)| *number).collect()),
+            Since::Forgotten(last) => Err(last),
+        };
+        assert_eq!(last(&connection).unwrap(), 1001);
+        assert_eq!(told(0), Err(1001), "the first is forgotten");
+        assert_eq!(told(1), Ok((995..=1001).collect::<Vec<u64>>()));
+        assert_eq!(told(1000), Ok(vec![1001]));
+        assert_eq!(told(1001), Ok(vec![]));
+        assert_eq!(told(1002), Err(1001), "it never was");
+    }
+}

@@ -1,5 +1,8 @@
 //! SQLite from async code: many readers, one writer at a time, and nobody who waits for it on a thread.
 
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,11 +11,15 @@ use adapters::Pool;
 use gateway_spec::AppError;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::change;
 
 /// How long a call waits for another process that writes to the same file: the one that this one takes over from.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether another process has changed something: the one that takes over from this one, or one beside it.
+const OTHERS: Duration = Duration::from_secs(1);
 
 /// Connections that are kept for the next one who asks. More are made while more are used, by at most as many as the pool has
 /// threads and one for the writer.
@@ -81,10 +88,8 @@ pub(crate) struct Writer {
 impl Database {
     /// Opens the file and brings its tables up to date. It blocks.
     pub(crate) fn open(file: &Path, pool: Pool) -> Result<Self, AppError> {
-        let at = |error| AppError::message(format!("{}: {error}", file.display()));
-        let mut connection = connect(file).map_err(at)?;
-        migrate(&mut connection)?;
-        let last_change = change::last(&connection)?;
+        let at = |error: AppError| AppError::message(format!("{}: {error}", file.display()));
+        let (connection, last_change) = up_to_date(file).map_err(at)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 file: file.to_owned(),
@@ -138,16 +143,11 @@ impl Database {
 
     /// Commits what a writer wrote, and tells those who wait for changes. It blocks.
     pub(crate) fn commit(&self, writer: Writer) -> Result<(), AppError> {
-        let Writer { connection, _turn } = writer;
-        let last = change::last(&connection)?;
-        connection.execute_batch("COMMIT")?;
-        self.keep(connection);
-        drop(_turn);
-        self.shared.last_change.send_if_modified(|known| {
-            let is_new = last > *known;
-            *known = last.max(*known);
-            is_new
-        });
+        let last = change::last(&writer.connection)?;
+        writer.connection.execute_batch("COMMIT")?;
+        self.keep(writer.connection);
+        drop(writer._turn);
+        self.tell(last);
         Ok(())
     }
 
@@ -156,6 +156,32 @@ impl Database {
         writer.connection.execute_batch("ROLLBACK")?;
         self.keep(writer.connection);
         Ok(())
+    }
+
+    /// Looks now and then whether another process has changed something, while anybody waits for changes. It never ends.
+    ///
+    /// Cancel safety: dropped, nobody looks any more.
+    pub(crate) async fn look_at_others(&self) {
+        let mut turns = interval(OTHERS);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            turns.tick().await;
+            if self.shared.last_change.receiver_count() == 0 {
+                continue;
+            }
+            // A look that fails is followed by another one.
+            if let Ok(last) = self.read_beside(change::last).await {
+                self.tell(last);
+            }
+        }
+    }
+
+    fn tell(&self, last: u64) {
+        self.shared.last_change.send_if_modified(|known| {
+            let is_new = last > *known;
+            *known = last.max(*known);
+            is_new
+        });
     }
 
     /// The number of the last change, as it grows.
@@ -191,6 +217,25 @@ impl Writer {
     }
 }
 
+/// A connection to the file with the tables that this program knows, and the number of the last change.
+fn up_to_date(file: &Path) -> Result<(Connection, u64), AppError> {
+    keep_private(file)?;
+    let mut connection = connect(file)?;
+    migrate(&mut connection)?;
+    let last_change = change::last(&connection)?;
+    Ok((connection, last_change))
+}
+
+/// Makes the file, if there is none, for its owner's eyes alone: there are passwords in it, hashed as they are. What SQLite puts
+/// beside it is as private as the file is.
+fn keep_private(file: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    match options.write(true).create_new(true).mode(0o600).open(file) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn connect(file: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(file)?;
     connection.busy_timeout(BUSY)?;
@@ -202,7 +247,7 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), AppError> {
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), AppError> {
     let all = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: usize = all.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let Some(missing) = MIGRATIONS.get(version..) else {
@@ -221,6 +266,8 @@ fn migrate(connection: &mut Connection) -> Result<(), AppError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -231,5 +278,33 @@ mod tests {
         connection.pragma_update(None, "user_version", 9).unwrap();
         let error = migrate(&mut connection).unwrap_err();
         assert!(error.to_string().contains("version 9"), "{error}");
+    }
+
+    #[test]
+    fn the_file_is_for_its_owner_alone_and_one_that_is_none_is_named() {
+        let directory = std::env::temp_dir().join(format!("market-file-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let (file, other) = (directory.join("market.db"), directory.join("letter"));
+        let database = Database::open(&file, Pool::default()).unwrap();
+        for file in [&file, &directory.join("market.db-wal")] {
+            let mode = std::fs::metadata(file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+        }
+        // Connections are kept for those who come next, and not too many of them.
+        for _ in 0..IDLE {
+            let connection = connect(&file).unwrap();
+            assert_eq!(database.read(change::last).unwrap(), 0);
+            database.keep(connection);
+        }
+        assert_eq!(database.idle().len(), IDLE);
+        drop(database);
+        std::fs::write(&other, "Dear Ada, this is no database at all.").unwrap();
+        let error = Database::open(&other, Pool::default()).unwrap_err();
+        std::fs::remove_dir_all(&directory).unwrap();
+        let said = error.to_string();
+        assert!(
+            said.contains("letter: ") && said.contains("not a database"),
+            "{said}"
+        );
     }
 }

@@ -193,14 +193,35 @@ impl Draft {
     /// What a schema cannot say.
     pub(crate) fn checked(mut self) -> Result<Self, Rejection> {
         self.title = self.title.trim().to_owned();
-        self.description = self.description.trim().to_owned();
+        // Forms end lines as mail does, whatever was typed.
+        self.description = self.description.replace("\r\n", "\n").trim().to_owned();
         self.tags.sort_unstable();
         self.tags.dedup();
-        if self.title.is_empty() {
-            let issue = Issue::new(Part::Body, "title", "is blank").with_kind("blank");
-            return Err(Rejection::invalid(issue));
-        }
-        Ok(self)
+        let is_no_text = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
+        let checks = [
+            (self.title.is_empty(), "title", "is blank", "blank"),
+            (
+                self.title.contains(char::is_control),
+                "title",
+                "is more than a line of text",
+                "line",
+            ),
+            (
+                self.description.contains(is_no_text),
+                "description",
+                "has signs that show nothing",
+                "text",
+            ),
+        ];
+        let wrong = checks.into_iter().filter(|(is_wrong, ..)| *is_wrong);
+        let mut issues = wrong.map(|(_, field, detail, kind)| {
+            let issue = Issue::new(Part::Body, field, detail);
+            issue.with_kind(kind)
+        });
+        let Some(first) = issues.next() else {
+            return Ok(self);
+        };
+        Err(issues.fold(Rejection::invalid(first), Rejection::with_issue))
     }
 }
 

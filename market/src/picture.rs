@@ -66,8 +66,12 @@ pub(crate) async fn take_in(
     while let Some(part) = form.next().await? {
         match part.name() {
             // A browser sends a file without a name and without bytes where none was chosen.
-            FIELD if part.file_name() != Some("") => picture = Some(checked(part).await?),
-            FIELD => {}
+            FIELD if part.file_name() == Some("") => {}
+            // Each would take as long as the first, and as much memory.
+            FIELD if picture.is_some() => {
+                return Err(wrong("repeated", "is given more than once", FIELD));
+            }
+            FIELD => picture = Some(checked(part).await?),
             _ => return Err(wrong("unknown", "there is only `picture`", part.name())),
         }
     }
@@ -225,6 +229,17 @@ fn keep(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_are_taken_in_than_there_is_memory_for() {
+        let places = Places::default();
+        let mut taken: Vec<_> = (0..AT_ONCE).map(|_| places.take().unwrap()).collect();
+        let refused = places.clone().take().unwrap_err().into_response();
+        assert_eq!(refused.head.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(refused.head.headers.get_str(RETRY_AFTER), Some("5"));
+        taken.pop();
+        assert!(places.take().is_ok(), "there is room again");
+    }
 
     #[test]
     fn a_file_is_what_its_first_bytes_say() {

@@ -162,12 +162,15 @@ async fn live_on(lifespan: Lifespan, file: PathBuf, pool: Pool) -> Result<Done, 
     };
     let database = pool.run(None, open).await??;
     let state = State::new()
-        .with(database)
+        .with(database.clone())
         .with(pages::templates()?)
         .with(Watchers::default())
         .with(Places::default());
     let running = lifespan.started(state);
-    running.shutdown_requested().await;
+    tokio::select! {
+        _ = running.shutdown_requested() => {}
+        () = database.look_at_others() => {}
+    }
     Ok(running.stopped())
 }
 

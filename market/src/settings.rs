@@ -140,6 +140,8 @@ impl std::error::Error for KeyError {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -150,6 +152,8 @@ mod tests {
         let file = directory.join("market.db.key");
         let first = fs::read(&file).unwrap();
         assert_eq!(first.len(), KEY_BYTES);
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         Settings::open(&database).unwrap();
         assert_eq!(fs::read(&file).unwrap(), first);
         fs::write(&file, "short").unwrap();

@@ -1,8 +1,10 @@
-//! The sample application.
+//! The example `demo`.
+
+#[path = "../../examples/demo/app.rs"]
+mod app;
 
 use std::time::Duration;
 
-use app_router::demo;
 use gateway_spec::CloseCode;
 use test_client::TestClient;
 
@@ -10,7 +12,7 @@ use crate::support::Check;
 
 #[tokio::test]
 async fn the_page_links_to_what_exists_and_runs_no_code_but_its_own() {
-    let app = TestClient::new(demo::app_with_nap(Duration::ZERO));
+    let app = TestClient::new(app::app(Duration::ZERO));
     let page = app.get("/").send().await.unwrap();
     let policy = page.headers.get_str("content-security-policy").unwrap();
     assert!(
@@ -49,7 +51,7 @@ async fn the_document_says_what_the_application_is_for() {
 
 #[tokio::test]
 async fn a_user_is_json() {
-    let app = TestClient::new(demo::app_with_nap(Duration::ZERO));
+    let app = TestClient::new(app::app(Duration::ZERO));
     let answer = app.get("/api/user/7").send().await.unwrap();
     answer.check(200, r#"{"id":7,"name":"user 7"}"#);
     assert_eq!(
@@ -61,7 +63,7 @@ async fn a_user_is_json() {
 
 #[tokio::test]
 async fn the_echo_sends_each_part_before_the_next_comes() {
-    let app = TestClient::new(demo::app_with_nap(Duration::ZERO));
+    let app = TestClient::new(app::app(Duration::ZERO));
     let mut echo = app.post("/echo").body_to_come().stream().await.unwrap();
     assert_eq!(
         echo.response().unwrap().headers.get_str("content-type"),
@@ -78,7 +80,7 @@ async fn the_echo_sends_each_part_before_the_next_comes() {
 
 #[tokio::test(start_paused = true)]
 async fn the_echo_receives_no_faster_than_the_client_reads() {
-    let app = TestClient::new(demo::app_with_nap(Duration::ZERO));
+    let app = TestClient::new(app::app(Duration::ZERO));
     let mut echo = app.post("/echo").body_to_come().open();
     const PART: usize = 32 * 1024;
     let mut sent = 0;
@@ -111,7 +113,7 @@ async fn events_tick_and_go_on_after_the_last_one_that_the_client_has() {
         ),
         (Some("x"), "data: tick 1\nid: 1\n\ndata: tick 2\nid: 2\n\n"),
     ] {
-        let app = TestClient::new(demo::app_with_nap(Duration::ZERO));
+        let app = TestClient::new(app::app(Duration::ZERO));
         let mut request = app.get("/events");
         if let Some(last) = last {
             request = request.header("last-event-id", last);
@@ -127,7 +129,7 @@ async fn events_tick_and_go_on_after_the_last_one_that_the_client_has() {
 
 #[tokio::test(start_paused = true)]
 async fn naps_are_taken_where_they_say() {
-    let app = TestClient::new(demo::app_with_nap(Duration::from_millis(1)));
+    let app = TestClient::new(app::app(Duration::from_millis(1)));
     let thread = std::thread::current().name().unwrap().to_owned();
     let sync = app.get("/sync").send().await.unwrap();
     assert!(
@@ -147,7 +149,7 @@ async fn naps_are_taken_where_they_say() {
 
 #[tokio::test]
 async fn the_socket_echoes() {
-    let app = TestClient::new(demo::app_with_nap(Duration::ZERO));
+    let app = TestClient::new(app::app(Duration::ZERO));
     let mut socket = app.websocket("/ws").connect().await.unwrap();
     for text in ["a", "b"] {
         socket.send(text).await.unwrap();

@@ -98,6 +98,29 @@ pub(crate) async fn an_experiment_is_seen(name: &'static str) {
             .await;
     }
 
+    // Who has seen enough stops it, for all.
+    window.click("[data-experiment=workers]").await;
+    window
+        .until(
+            "it is under way",
+            &format!("{}.length", drawn(0, 0, "running")),
+        )
+        .await;
+    window.click("#stop").await;
+    for seen in [&window, &other] {
+        seen.until(
+            "it is stopped",
+            "document.querySelector('#status').textContent === 'Run 1 came to no end: it was stopped' && document.querySelector('#stop').hidden",
+        )
+        .await;
+    }
+    assert!(
+        window
+            .is("document.activeElement.id === 'seen' && document.querySelectorAll('.run')[1].textContent.includes('not made')")
+            .await,
+        "the focus is not lost with the button"
+    );
+
     window.fill("#own-requests", "99").await;
     window.click("#own button").await;
     window

@@ -228,6 +228,26 @@ pub(crate) async fn a_restart_is_lived_through(name: &'static str) {
     }
 }
 
+/// A browser has six connections for a host, and each tab has news to wait for.
+pub(crate) async fn many_tabs_are_live(name: &'static str) {
+    let files = Files::new();
+    let server = market(name, &files).start();
+    let driver = Driver::start();
+    let ada = visit(&driver, &server, Screen::Desktop).await;
+    sign_up(&ada, "Ada").await;
+    is_live(&ada).await;
+    for _ in 0..7 {
+        ada.open_tab().await;
+        ada.goto(&page(&server)).await;
+        is_live(&ada).await;
+    }
+    // The first one is told what happened behind its back.
+    sell(&ada, "Lamp", "12").await;
+    ada.close_tab().await;
+    shows(&ada, ".card-title", "Lamp").await;
+    ada.close().await;
+}
+
 pub(crate) async fn a_sale_by_keyboard(name: &'static str) {
     let files = Files::new();
     let server = market(name, &files).start();

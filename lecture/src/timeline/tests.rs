@@ -140,16 +140,88 @@ fn what_is_no_row_changes_nothing() {
 
 #[test]
 fn it_is_over_when_all_is_answered_and_said() {
+    // Whichever of the three is missed, and of whichever row.
+    for left in 0..9 {
+        let mut drawing = Drawing::new();
+        for row in 0..3 {
+            drawing.sent(0, row);
+            drawing.begins(1, row, "worker-0");
+        }
+        let all = (0..3).flat_map(|row| [What::Ends { row }, What::Answered { row }, What::Fence]);
+        let (last, others): (Vec<_>, Vec<_>) = all.enumerate().partition(|(at, _)| *at == left);
+        for (_, what) in others {
+            drawing.at(2, what);
+        }
+        assert!(!drawing.timeline.is_over(), "{last:?} is missed");
+        for (_, what) in last {
+            drawing.at(3, what);
+        }
+        assert!(drawing.timeline.is_over());
+    }
+}
+
+#[test]
+fn a_hold_is_told_as_well_as_it_is_known() {
     let mut drawing = Drawing::new();
-    for row in 0..3 {
-        drawing.sent(0, row);
-        drawing.begins(1, row, "worker-0");
-        drawing.at(2, What::Answered { row });
-        drawing.at(2, What::Fence);
-    }
-    for row in 0..3 {
-        assert!(!drawing.timeline.is_over(), "row {row} has not ended");
-        drawing.ends(3, row);
-    }
-    assert!(drawing.timeline.is_over());
+    let mut told = |worker, milliseconds, is_over| {
+        let route = String::from("/blocking");
+        drawing.at(
+            milliseconds,
+            What::Stall {
+                worker,
+                route,
+                milliseconds,
+                is_over,
+            },
+        );
+    };
+    told(0, 1000, false);
+    told(1, 1001, false);
+    told(0, 1990, true);
+    told(0, 1002, false);
+    let words = |timeline: &Timeline| -> Vec<String> {
+        let stalls = timeline.stalls().iter();
+        stalls.map(Stall::to_string).collect()
+    };
+    let is_held = "is held by /blocking for";
+    let was_held = "was held by /blocking for";
+    assert_eq!(
+        words(&drawing.timeline),
+        [
+            format!("worker 1 {is_held} 1001 ms so far"),
+            format!("worker 0 {was_held} 1990 ms"),
+            format!("worker 0 {is_held} 1002 ms so far"),
+        ]
+    );
+    // Nobody is held when all is over, whatever was not told any more.
+    assert_eq!(drawing.timeline.settle().len(), 2);
+    assert_eq!(
+        words(&drawing.timeline),
+        [
+            format!("worker 1 {was_held} 1001 ms at least"),
+            format!("worker 0 {was_held} 1990 ms"),
+            format!("worker 0 {was_held} 1002 ms at least"),
+        ]
+    );
+    assert!(drawing.timeline.settle().is_empty());
+}
+
+#[test]
+fn a_bystander_is_served_at_once_or_after_a_while() {
+    let words = |milliseconds| {
+        let summary = Summary {
+            took: Duration::from_secs(2),
+            ran_at_once: 0,
+            waited_at_once: 1,
+            bystander_queued: Duration::from_millis(milliseconds),
+        };
+        summary.to_string()
+    };
+    let rest = "Together 2.00 s. None held a thread for more than a moment, one at a time waited without one.";
+    let at_once = format!("{rest} The bystander was served at once.");
+    assert_eq!(words(19), at_once);
+    assert_eq!(
+        words(20),
+        format!("{rest} The bystander was served after 0.02 s.")
+    );
 }

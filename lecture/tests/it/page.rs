@@ -149,7 +149,10 @@ async fn an_experiment_is_told_as_it_goes_to_everybody_who_looks() {
     let (seen, _) = &early[early.len() - 3];
     let rest = events_until(&page, Some(seen), "over").await;
     assert_eq!(rest, early[early.len() - 2..]);
-    for stranger in ["1-2", "x", "", "99999999999999999999-0"] {
+    // So are those that this one has not come to.
+    let (epoch, _) = seen.split_once('-').unwrap();
+    let never = format!("{epoch}-{}", early.len());
+    for stranger in ["1-2", "x", "", "99999999999999999999-0", &never] {
         assert_eq!(
             events_until(&page, Some(stranger), "over").await,
             early,
@@ -178,6 +181,38 @@ async fn there_is_one_experiment_at_a_time() {
     let second = events_until(&page, Some(last), "over").await;
     assert_eq!(second[0].1["event"], "experiment");
     assert_eq!(events_until(&page, None, "over").await, second);
+}
+
+#[tokio::test]
+async fn who_has_seen_enough_stops_it_for_all() {
+    let page = page();
+    let mut long = one_run();
+    long["milliseconds"] = json!(5000);
+    long["work"] = json!("blocking");
+    let wish = json!({ "runs": vec![long; 4] });
+    let stop = async || page.delete("/runs").send().await.unwrap().status;
+    assert_eq!(
+        stop().await,
+        StatusCode::NO_CONTENT,
+        "there is none to stop"
+    );
+    assert_eq!(begin(&page, &wish).await.0, StatusCode::ACCEPTED);
+    // While its server is held.
+    events_until(&page, None, "row").await;
+    assert_eq!(stop().await, StatusCode::NO_CONTENT);
+    let events = events_until(&page, None, "over").await;
+    let names: Vec<&Value> = events.iter().map(|(_, event)| &event["event"]).collect();
+    assert_eq!(names[names.len() - 2..], ["failed", "over"]);
+    let (_, failed) = &events[events.len() - 2];
+    assert_eq!(
+        (&failed["run"], &failed["why"]),
+        (&json!(0), &json!("it was stopped"))
+    );
+    // The next one is not stopped by it.
+    let next = json!({ "runs": [one_run()] });
+    assert_eq!(begin(&page, next).await.0, StatusCode::ACCEPTED);
+    let events = events_until(&page, None, "over").await;
+    assert_eq!(events[events.len() - 2].1["event"], "ended");
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Runs, by the times that their servers told.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use lecture::{Failed, Moment, Row, Run, Seen, Server, Timeline, Work, perform};
+use lecture::{End, Failed, Moment, Row, Run, Seen, Server, Timeline, Work, perform};
 
 /// The program with the server under experiment.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_lecture");
@@ -11,7 +12,7 @@ const SERVERS: [Server; 2] = [Server::Raw, Server::Hyper];
 
 fn run(work: Work, requests: u32, milliseconds: u32, workers: u32, server: Server) -> Timeline {
     let run = Run::new(work, requests, milliseconds, workers, server).unwrap();
-    perform(Path::new(PROGRAM), run, &mut |_| ()).unwrap()
+    perform(Path::new(PROGRAM), run, &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
 /// The requests without the bystander's.
@@ -77,6 +78,9 @@ fn two_that_block_are_served_one_after_the_other() {
         let both = one.1.since(one.0) + other.1.since(other.0);
         assert!(both.as_millis() >= 4000, "{timeline:#?}");
         assert!(timeline.summary().took >= both);
+        let begun = timeline.began().unwrap();
+        let came = bystander(&timeline).spans()[0].from.since(begun);
+        assert!(came.as_millis() >= 500, "in the middle: {came:?}");
         // Who came while the first one slept was looked at when it had slept.
         assert!(
             bystander(&timeline).spans()[0].from < one.1,
@@ -161,7 +165,7 @@ fn the_stall_detector_names_the_route() {
     for server in SERVERS {
         let timeline = run(Work::Blocking, 1, 1500, 1, server);
         let named = timeline.stalls().iter().find(|stall| {
-            stall.route == "/blocking/{milliseconds}" && stall.worker == 0 && stall.is_over
+            stall.route == "/blocking/{milliseconds}" && stall.worker == 0 && stall.end == End::Told
         });
         assert!(named.is_some(), "{timeline:#?}");
     }
@@ -171,14 +175,17 @@ fn the_stall_detector_names_the_route() {
 fn what_is_seen_grows_up_to_the_end() {
     let run = Run::new(Work::Awaiting, 2, 200, 1, Server::Raw).unwrap();
     let (mut description, mut changes) = (String::new(), 0);
-    let mut look = |seen: Seen<'_>| match seen {
-        Seen::Serving(text) => description = text.to_owned(),
-        Seen::Changed(timeline, _) => {
-            let spans = timeline.rows().iter().map(|row| row.spans().len());
-            assert!(spans.sum::<usize>() > 0);
-            changes += 1;
+    let mut look = |seen: Seen<'_>| {
+        match seen {
+            Seen::Serving(text) => description = text.to_owned(),
+            Seen::Changed(timeline, _) => {
+                let spans = timeline.rows().iter().map(|row| row.spans().len());
+                assert!(spans.sum::<usize>() > 0);
+                changes += 1;
+            }
+            _ => (),
         }
-        _ => (),
+        ControlFlow::Continue(())
     };
     perform(Path::new(PROGRAM), run, &mut look).unwrap();
     assert_eq!(description, "server-raw, 1 worker");
@@ -199,7 +206,8 @@ fn a_program_that_is_none_is_said_to_be() {
             "the server could not be started: what it said of it",
         ),
     ] {
-        let failed: Failed = perform(Path::new(program), run, &mut |_| ()).unwrap_err();
+        let failed: Failed =
+            perform(Path::new(program), run, &mut |_| ControlFlow::Continue(())).unwrap_err();
         assert!(failed.to_string().starts_with(why), "{failed}");
     }
 }

@@ -20,11 +20,8 @@ pub(super) async fn create(
     FromState(templates): FromState<Templates>,
     form: Entered<Draft>,
 ) -> Result<Reply, AppError> {
-    let made = match form.value.clone() {
-        Ok(draft) => check_and_create(&account, &transaction, draft).await,
-        Err(rejection) => Err(rejection.into()),
-    };
-    match made {
+    let make = async |draft| check_and_create(&account, &transaction, draft).await;
+    match checked(&form, make).await {
         Ok(item) => to(&urls, item.id),
         Err(error) => draft_again(&templates, &account, None, &form, error),
     }
@@ -38,14 +35,19 @@ pub(super) async fn update(
     FromState(templates): FromState<Templates>,
     form: Entered<Draft>,
 ) -> Result<Reply, AppError> {
-    let changed = match form.value.clone() {
-        Ok(draft) => check_and_update(&mine, &transaction, draft).await,
-        Err(rejection) => Err(rejection.into()),
-    };
-    match changed {
+    let change = async |draft| check_and_update(&mine, &transaction, draft).await;
+    match checked(&form, change).await {
         Ok(item) => to(&urls, item.id),
         Err(error) => draft_again(&templates, &account, Some(&mine.0), &form, error),
     }
+}
+
+/// Goes on with what was entered, if that is right: what is wrong by the schema is told like what is found later.
+async fn checked<T: Clone, U>(
+    form: &Entered<T>,
+    go_on: impl AsyncFnOnce(T) -> Result<U, AppError>,
+) -> Result<U, AppError> {
+    go_on(form.value.clone()?).await
 }
 
 pub(super) async fn delete(
@@ -104,10 +106,8 @@ pub(super) async fn sign_up(
     FromState(templates): FromState<Templates>,
     form: Entered<NewAccount>,
 ) -> Result<Reply, AppError> {
-    let made = match form.value.clone() {
-        Ok(wish) => check_and_sign_up(&session, &transaction, wish).await,
-        Err(rejection) => Err(rejection.into()),
-    };
+    let make = async |wish| check_and_sign_up(&session, &transaction, wish).await;
+    let made = checked(&form, make).await;
     entered(made, true, next, &templates, form.text("name"))
 }
 
@@ -118,10 +118,8 @@ pub(super) async fn log_in(
     FromState(templates): FromState<Templates>,
     form: Entered<Credentials>,
 ) -> Result<Reply, AppError> {
-    let found = match form.value.clone() {
-        Ok(credentials) => check_and_log_in(&session, &database, credentials).await,
-        Err(rejection) => Err(rejection.into()),
-    };
+    let find = async |credentials| check_and_log_in(&session, &database, credentials).await;
+    let found = checked(&form, find).await;
     entered(found, false, next, &templates, form.text("name"))
 }
 

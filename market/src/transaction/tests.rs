@@ -78,3 +78,16 @@ async fn a_second_writer_waits_without_a_thread_and_one_that_is_dropped_lets_it_
     }
     second.end(Ending::Returned).await.unwrap();
 }
+
+#[tokio::test]
+async fn another_process_cannot_change_what_a_transaction_has_read() {
+    let (file, database) = File::database("immediate");
+    let transaction = Transaction::of(database);
+    let read = transaction.run(|connection| Ok(change::last(connection)?));
+    assert_eq!(read.await.unwrap(), 0);
+    let other = Connection::open(file.0.join("a.db")).unwrap();
+    other.busy_timeout(std::time::Duration::ZERO).unwrap();
+    assert!(other.execute_batch("BEGIN IMMEDIATE").is_err());
+    transaction.end(Ending::Returned).await.unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+}

@@ -114,6 +114,24 @@ async fn all_that_is_wrong_with_an_account_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn a_name_is_one_however_it_is_written() {
+    let place = Place::new();
+    let market = place.market().await;
+    let ada = Person::sign_up(&market, " Ａda  Lovelace").await;
+    assert_eq!(
+        ada.get("/api/session").await.json::<Value>()["name"],
+        "Ada Lovelace"
+    );
+    let again = json!({ "name": "Ada\u{a0}Lovelace", "password": PASSWORD });
+    let again = market.post("/api/accounts").json(&again).send().await;
+    assert_eq!(again.unwrap().status, 409);
+    let there = log_in(&market, "ada   LOVELACE ", PASSWORD).await;
+    assert_eq!(there.status, 200, "{}", there.text());
+    // What nobody can be called is asked for like any other.
+    assert_eq!(log_in(&market, "A!", PASSWORD).await.status, 403);
+}
+
+#[tokio::test]
 async fn cookies_that_are_not_ours_are_none() {
     let place = Place::new();
     let market = place.market().await;
@@ -180,6 +198,8 @@ async fn passwords_cannot_be_tried_for_long_and_all_else_can_be_asked() {
         "a page says when, too"
     );
     for _ in 0..5 {
-        assert_eq!(market.get("/api/items").send().await.unwrap().status, 200);
+        for path in ["/api/items", "/login"] {
+            assert_eq!(market.get(path).send().await.unwrap().status, 200, "{path}");
+        }
     }
 }

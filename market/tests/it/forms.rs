@@ -157,10 +157,17 @@ async fn an_item_is_put_up_changed_and_taken_away_by_forms() {
     assert_eq!(blank.status, 422);
     has(&blank, &["is blank", "action=\"/items/1\""]);
     leads_to(
-        &ada.form("/items/1", "title=Old+lamp&price=0").await,
+        &ada.form(
+            "/items/1",
+            "title=Old+lamp&description=It+works.%0D%0ASometimes.&price=0",
+        )
+        .await,
         "/items/1",
     );
-    has(&ada.get("/items/1").await, &["Old lamp", "Free"]);
+    has(
+        &ada.get("/items/1").await,
+        &["Old lamp", "It works.\nSometimes.", "Free"],
+    );
     assert_eq!(bea.form("/items/1", "title=Mine&price=0").await.status, 403);
     assert_eq!(bea.form("/items/1/delete", "").await.status, 403);
     leads_to(&ada.form("/items/1/delete", "").await, "/");
@@ -200,6 +207,13 @@ async fn lists_are_pages_whose_links_keep_what_is_looked_for() {
         &["rel=\"prev\" href=\"&#x2f;?q=%26&amp;tag=toys&amp;page=1\""],
     );
     has(&page(&market, "/").await, &[" data-front"]);
+    let second = page(&market, "/?page=2").await;
+    assert!(!second.text().contains("data-front"));
+    // Who is behind the end is led to it.
+    has(
+        &page(&market, "/?page=9").await,
+        &["rel=\"prev\" href=\"&#x2f;?page=2\"", "Page 9 of 2"],
+    );
     let wrong = page(&market, "/?page=0&tag=cars").await;
     assert_eq!(wrong.status, 200);
     has(&wrong, &["query.page: ", "query.tag[0]: ", "Page 1 of 2"]);
@@ -230,10 +244,12 @@ async fn what_is_refused_to_somebody_who_looks_at_pages_is_a_page() {
         assert_eq!(reply.status, status, "{path}");
         has(&reply, &["<p class=\"status\">", "See all items"]);
         assert!(reply.header("content-security-policy").is_some());
+        let types: Vec<&[u8]> = reply.headers.get_all("content-type").collect();
+        assert_eq!(types, [b"text/html; charset=utf-8"]);
         // A script that asks gets what it can read.
         let reply = market
             .get(path)
-            .header("accept", "*/*")
+            .header("accept", "application/json, text/html;q=0.5")
             .send()
             .await
             .unwrap();
@@ -258,6 +274,7 @@ async fn pages_run_nothing_but_their_own_files_which_are_sent_once() {
         );
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(reply.header("cache-control"), Some("private, no-cache"));
         assert!(!reply.text().contains(" style=") && !reply.text().contains(" onclick="));
     }
     for name in [

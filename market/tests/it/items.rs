@@ -112,6 +112,10 @@ async fn each_mistake_has_its_status_and_its_place() {
             vec!["body.title: blank"],
         ),
         (
+            json!({ "title": "a\nb", "description": "a\n\u{0}", "price": 1 }),
+            vec!["body.description: text", "body.title: line"],
+        ),
+        (
             json!({ "title": "a", "price": 1_000_001 }),
             vec!["body.price: maximum"],
         ),

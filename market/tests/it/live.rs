@@ -101,6 +101,26 @@ async fn what_was_missed_while_the_server_was_away_is_told_by_the_next() {
 }
 
 #[tokio::test]
+async fn what_is_done_in_one_process_is_told_in_another() {
+    let place = Place::new();
+    let (market, other) = (place.market().await, place.market().await);
+    let mut stream = events(&other, "/api/events", None).await;
+    let ada = Person::sign_up(&market, "Ada").await;
+    ada.sell("Lamp").await;
+    let (name, item, id) = next(&mut stream).await;
+    assert_eq!(
+        (&*name, &item["title"], &*id),
+        ("saved", &json!("Lamp"), "1")
+    );
+    let there = Person {
+        client: other.clone(),
+        cookie: ada.cookie.clone(),
+    };
+    assert_eq!(there.sell("Table").await, 2, "both may write");
+    assert_eq!(ada.get("/api/items/2").await.status, 200);
+}
+
+#[tokio::test]
 async fn streams_and_sockets_end_when_the_server_drains() {
     let place = Place::new();
     let market = place.market().await;

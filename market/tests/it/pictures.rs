@@ -81,6 +81,30 @@ async fn a_picture_is_kept_shown_asked_about_and_replaced() {
         ada.get("/api/items/1").await.json::<Value>()["picture"],
         Value::Null
     );
+    let list: Value = ada.get("/api/items").await.json();
+    assert_eq!(
+        list["last_change"], 4,
+        "put up, two pictures, and one taken away"
+    );
+}
+
+#[tokio::test]
+async fn a_picture_is_known_however_it_is_cut() {
+    let place = Place::new();
+    let market = place.market().await;
+    let ada = Person::sign_up(&market, "Ada").await;
+    ada.sell("Lamp").await;
+    let content = [PNG, &[7; 100]].concat();
+    let body = form("picture", "a.png", &content);
+    let begin = body.len() - content.len() - "\r\n--edge--\r\n".len();
+    for cut in begin..begin + 40 {
+        let request = multipart(ada.with(market.post("/api/items/1/picture")));
+        let pieces = [body[..cut].to_vec(), body[cut..].to_vec()];
+        let reply = request.body_chunks(pieces).send().await.unwrap();
+        assert_eq!(reply.status, 200, "{}: {}", cut - begin, reply.text());
+    }
+    let shown = ada.get("/api/items/1/picture").await;
+    assert_eq!(&*shown.body, content);
 }
 
 #[tokio::test]
@@ -93,6 +117,9 @@ async fn what_is_no_picture_is_refused_with_what_is_wrong() {
     let path = "/api/items/1/picture";
     let mut large = PNG.to_vec();
     large.resize(2 * 1024 * 1024 + 1, 0);
+    let mut twice = form("picture", "a.png", PNG);
+    twice.truncate(twice.len() - "--edge--\r\n".len());
+    twice.extend(form("picture", "b.png", PNG));
     for (body, status, expected) in [
         (
             form(
@@ -115,6 +142,7 @@ async fn what_is_no_picture_is_refused_with_what_is_wrong() {
             422,
             "body.portrait: unknown",
         ),
+        (twice, 422, "body.picture: repeated"),
         (b"--edge--\r\n".to_vec(), 422, "body.picture: missing"),
         (b"--edge\r\nno head at all".to_vec(), 400, "body: multipart"),
         (PNG.to_vec(), 400, "body: multipart"),
@@ -169,4 +197,22 @@ async fn a_picture_that_comes_slowly_keeps_nobody_from_writing() {
     slow.finish();
     let reply = slow.reply().await.unwrap();
     assert_eq!(reply.status, 200, "{}", reply.text());
+}
+
+#[tokio::test]
+async fn what_was_taken_away_has_no_picture_and_gets_none() {
+    let place = Place::new();
+    let market = place.market().await;
+    let ada = Person::sign_up(&market, "Ada").await;
+    ada.sell("Lamp").await;
+    let (path, body) = ("/api/items/1/picture", form("picture", "a.png", PNG));
+    assert_eq!(send(&ada, path, body.clone()).await.status, 200);
+    let request = multipart(ada.with(market.post(path)));
+    let mut slow = request.body_to_come().open();
+    slow.send(body[..120].to_vec()).await.unwrap();
+    assert_eq!(ada.delete("/api/items/1").await.status, 204);
+    slow.send(body[120..].to_vec()).await.unwrap();
+    slow.finish();
+    assert_eq!(slow.reply().await.unwrap().status, 404);
+    assert_eq!(ada.get(path).await.status, 404);
 }

@@ -1,6 +1,4 @@
-//! The sample application: one route for each thing that a server and a router have to do.
-//!
-//! It knows no server; `examples/demo.rs` starts it on one. Its page, at `/`, tries every route.
+//! The application: it knows no server. Its page, at `/`, tries every route.
 //!
 //! | route | shows |
 //! |---|---|
@@ -17,6 +15,7 @@
 use std::thread;
 use std::time::Duration;
 
+use app_router::{Event, Json, OpenApi, Request, Router, Routes, Sse};
 use gateway_spec::{
     Accept, AppError, CloseCode, Done, Http, Response, ResponseHead, SyncBody, WebSocket,
 };
@@ -25,25 +24,9 @@ use http::{HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Event, Json, OpenApi, Request, Router, Routes, Sse};
-
-/// The application.
-///
-/// # Examples
-///
-/// ```
-/// # fn assert(_: impl gateway_spec::Application) {}
-/// assert(app_router::demo::app());
-/// ```
-#[must_use]
-pub fn app() -> Routes {
-    app_with_nap(Duration::from_secs(1))
-}
-
-/// The application, with another length of the naps that its `/sync` and `/sleep` routes take.
-#[must_use]
-pub fn app_with_nap(nap: Duration) -> Routes {
-    let openapi = OpenApi::new("Sample", env!("CARGO_PKG_VERSION"))
+/// The application, with the length of the naps that its `/sync` and `/sleep` routes take.
+pub(crate) fn app(nap: Duration) -> Routes {
+    let openapi = OpenApi::new("Demo", env!("CARGO_PKG_VERSION"))
         .description("One route for each thing that a server and a router have to do.");
     Router::new()
         .openapi(openapi)
@@ -65,9 +48,9 @@ pub fn app_with_nap(nap: Duration) -> Routes {
         .expect("these routes do not conflict")
 }
 
-const PAGE: &str = include_str!("demo/page.html");
-const STYLE: &str = include_str!("demo/demo.css");
-const SCRIPT: &str = include_str!("demo/demo.js");
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("demo.css");
+const SCRIPT: &str = include_str!("demo.js");
 
 /// Nothing but the page's own files, and no frames around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
