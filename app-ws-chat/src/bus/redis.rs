@@ -8,6 +8,7 @@ mod line;
 mod news;
 mod rooms;
 mod steps;
+mod tracked;
 mod wire;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use async_trait::async_trait;
 use redis::RedisError;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::{Bus, Listener, Opened};
 use crate::message::{Message, Offset, Person, Present, Rank};
@@ -180,8 +182,9 @@ impl Bus for RedisBus {
         room: &RoomName,
         listener: Arc<dyn Listener>,
     ) -> Result<Opened, StoreError> {
+        let opening = self.node.begin_to_open(room, listener);
         let (node, room) = (Arc::clone(&self.node), room.clone());
-        self.run(async move { node.open(room, listener).await })
+        self.run(async move { node.open(room, opening).await })
             .await
     }
 
@@ -217,20 +220,25 @@ impl Bus for RedisBus {
         wish: &Nick,
         rank: Rank,
     ) -> Result<Present, Refusal> {
-        let (done, entered) = oneshot::channel();
+        let (asked, entered) = oneshot::channel();
         let coming = Coming::In {
             room: room.clone(),
             user,
             wish: wish.clone(),
             rank,
-            done: Some(done),
+            asked: Some(asked),
         };
         if self.comings.send(coming).await.is_err() {
             return Err(Refusal::Store);
         }
         // Before their turn come others, whom a Redis that is away lets wait as well. Who is let in too late leaves again.
-        match tokio::time::timeout(ANSWER_WITHIN, entered).await {
-            Ok(Ok(entered)) => entered,
+        let entered = {
+            // All that waits for Redis does so by one clock.
+            let _inside = self.runtime.enter();
+            timeout(ANSWER_WITHIN, entered)
+        };
+        match entered.await {
+            Ok(Ok(entered)) => Ok(entered),
             _ => Err(Refusal::Store),
         }
     }
@@ -278,7 +286,7 @@ impl Bus for RedisBus {
             Ok(())
         });
         // Who cannot be told finds out by the leases.
-        let _ = tokio::time::timeout(ANSWER_WITHIN, goodbye).await;
+        let _ = timeout(ANSWER_WITHIN, goodbye).await;
     }
 }
 

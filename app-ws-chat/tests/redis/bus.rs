@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use app_ws_chat::bus::{Bus, Event, Listener, Opened, RedisBus};
+use app_ws_chat::bus::{Bus, Event, Listener, Opened, RedisBus, Stay};
 use app_ws_chat::message::{Offset, Person, Rank, Text, Timestamp};
 use app_ws_chat::moderation::{Act, Ruling};
 use app_ws_chat::name::{Cid, Nick, RoomName, UserId};
@@ -38,8 +38,8 @@ impl Listener for Ear {
         self.more.notify_one();
     }
 
-    fn has(&self, _: UserId) -> bool {
-        false
+    fn stay(&self, _: UserId) -> Option<Stay> {
+        None
     }
 }
 

@@ -1,8 +1,7 @@
-//! The rooms that this node listens to: how far each was heard, who of this node is there, and what is done when
-//! something was missed.
+//! The rooms that this node listens to: who of it comes and goes, and what is done when something was missed.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,14 +13,14 @@ use tokio::time::{Instant, sleep, timeout};
 use super::engine::Address;
 use super::keys::{HOUSE, Keys};
 use super::news::{Channels, Item, News};
-use super::steps::{LAST_LEASE, LEASE, State, Steps, Touched};
+use super::steps::{LAST_LEASE, LEASE, State, Steps};
+use super::tracked::{AtTheDoor, Missed, Sitting, Tracked};
 use super::wire::{self, Heard};
 use super::{ANSWER_WITHIN, COMINGS, RETRY, lock};
 use crate::bus::{Event, Listener, Opened};
-use crate::message::{Epoch, Message, Offset, Present, Rank};
+use crate::message::{Present, Rank};
 use crate::moderation::Rules;
 use crate::name::{Nick, RoomName, UserId};
-use crate::refusal::Refusal;
 use crate::store::StoreError;
 
 /// So often a node says that it lives, a little sooner or later each time; it then also hears how far a room has counted.
@@ -34,9 +33,6 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 /// How long those in a room may believe that they hear everything while nothing can be heard: longer than a Redis needs
 /// to start again. Then they are sent away, to come back to a node that hears.
 const DEAF_FOR: Duration = Duration::from_secs(10);
-
-/// Events that are kept while a room is read anew: seconds of a busy room. With more it is lost.
-const MEANWHILE: usize = 4_096;
 
 /// Users in one sign of life, and signs of life at a time.
 const TOUCHED: usize = 500;
@@ -61,26 +57,10 @@ struct House {
     heard: u64,
 }
 
-/// A room that this node listens to.
-struct Tracked {
-    listener: Arc<dyn Listener>,
-    /// What was read, and heard since. `None` while the room is read for the first time.
-    known: Option<Known>,
-    /// The last offset that was heard before that.
-    early: Offset,
-    seats: HashMap<UserId, (Nick, Rank)>,
-    /// Since when it cannot be followed.
-    behind: Option<Instant>,
-    /// Counts the readings, of which the last one counts, and what was heard of comings and goings since it began: what was
-    /// read may be older.
-    reading: u64,
-    meanwhile: Vec<Event>,
-}
-
-struct Known {
-    epoch: Epoch,
-    end: Offset,
-    rules: Rules,
+/// A room that is being opened.
+pub(super) struct Opening {
+    tracked: Arc<Mutex<Tracked>>,
+    subscribed: oneshot::Receiver<()>,
 }
 
 /// A change of what is listened to, in the order of the asking.
@@ -96,7 +76,8 @@ pub(super) enum Coming {
         user: UserId,
         wish: Nick,
         rank: Rank,
-        done: Option<oneshot::Sender<Result<Present, Refusal>>>,
+        /// Who waits for it. `None`: they are in, and have lost the seat.
+        asked: Option<oneshot::Sender<Present>>,
     },
     Out {
         room: RoomName,
@@ -128,49 +109,47 @@ impl Node {
         }
     }
 
-    /// Listens first and reads then, so that nothing falls between; what comes twice is known by its offset.
-    pub(super) async fn open(
-        &self,
-        room: RoomName,
-        listener: Arc<dyn Listener>,
-    ) -> Result<Opened, StoreError> {
-        let tracked = Arc::new(Mutex::new(Tracked {
-            listener,
-            known: None,
-            early: Offset(0),
-            seats: HashMap::new(),
-            behind: None,
-            reading: 0,
-            meanwhile: Vec::new(),
-        }));
-        lock(&self.rooms).insert(room.clone(), Arc::clone(&tracked));
-        let opened = async {
-            self.subscribe(Keys::of(&room).channel()).await?;
-            self.read(&room).await
-        };
-        match opened.await {
-            Ok(State { opened, .. }) => {
-                let mut tracked = lock(&tracked);
-                tracked.known = Some(Known {
-                    epoch: opened.epoch.clone(),
-                    end: opened.ring.end().max(tracked.early),
-                    rules: opened.rules.clone(),
-                });
-                Ok(opened)
-            }
-            Err(error) => {
-                self.forget(&room, &tracked);
-                Err(error)
-            }
+    /// Begins to open a room. Here and now, so that a [`close`](Self::close) that comes later closes this.
+    pub(super) fn begin_to_open(&self, room: &RoomName, listener: Arc<dyn Listener>) -> Opening {
+        let tracked = Arc::new(Mutex::new(Tracked::new(listener)));
+        let mut rooms = lock(&self.rooms);
+        rooms.insert(room.clone(), Arc::clone(&tracked));
+        let subscribed = self.subscribe(Keys::of(room).channel());
+        Opening {
+            tracked,
+            subscribed,
         }
     }
 
+    /// Listens first and reads then, so that nothing falls between; what comes twice is known by its number.
+    pub(super) async fn open(
+        &self,
+        room: RoomName,
+        opening: Opening,
+    ) -> Result<Opened, StoreError> {
+        let Opening {
+            tracked,
+            subscribed,
+        } = opening;
+        let opened = async {
+            heard(subscribed).await?;
+            let state = self.read(&room).await?;
+            let begun = self.with(&room, &tracked, |tracked| tracked.begin(&state));
+            let missed = begun.ok_or_else(|| {
+                StoreError::new("the connection for the news was another one meanwhile")
+            })?;
+            self.make_good(&room, &tracked, missed);
+            Ok(state.opened)
+        };
+        opened
+            .await
+            .inspect_err(|_: &StoreError| self.forget(&room, &tracked))
+    }
+
     pub(super) fn close(&self, room: &RoomName) {
-        let tracked = lock(&self.rooms).remove(room);
-        if tracked.is_some() {
-            let channel = Keys::of(room).channel().to_owned();
-            // If nobody listens any more there is nothing to end.
-            let _ = self.subscriptions.send(Subscription::End(channel));
+        let mut rooms = lock(&self.rooms);
+        if rooms.remove(room).is_some() {
+            self.unsubscribe(room);
         }
     }
 
@@ -183,7 +162,7 @@ impl Node {
             rules: Rules::default(),
             heard: 0,
         });
-        self.subscribe(HOUSE).await?;
+        heard(self.subscribe(HOUSE)).await?;
         let rules = self.steps.house().await?;
         if let Some(house) = &mut *lock(&self.house) {
             let heard = std::mem::replace(&mut house.rules, rules.clone());
@@ -192,15 +171,19 @@ impl Node {
         Ok(rules)
     }
 
-    async fn subscribe(&self, channel: &str) -> Result<(), StoreError> {
+    fn subscribe(&self, channel: &str) -> oneshot::Receiver<()> {
         let (done, subscribed) = oneshot::channel();
-        let begin = Subscription::Begin(channel.to_owned(), done);
-        let gone = || StoreError::new("there is no connection for the news");
-        self.subscriptions.send(begin).map_err(|_| gone())?;
-        match timeout(ANSWER_WITHIN, subscribed).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(gone()),
-        }
+        // If nobody listens any more, nobody says that it is heard.
+        let _ = self
+            .subscriptions
+            .send(Subscription::Begin(channel.to_owned(), done));
+        subscribed
+    }
+
+    fn unsubscribe(&self, room: &RoomName) {
+        let channel = Keys::of(room).channel().to_owned();
+        // If nobody listens any more there is nothing to end.
+        let _ = self.subscriptions.send(Subscription::End(channel));
     }
 
     /// Reads a room whole. One whose messages are lost gets another epoch: its offsets must not be used again.
@@ -218,8 +201,34 @@ impl Node {
         let mut rooms = lock(&self.rooms);
         if rooms.get(room).is_some_and(|now| Arc::ptr_eq(now, tracked)) {
             rooms.remove(room);
-            let channel = Keys::of(room).channel().to_owned();
-            let _ = self.subscriptions.send(Subscription::End(channel));
+            self.unsubscribe(room);
+        }
+    }
+
+    /// Works with a room, and does then what that has brought about.
+    fn with<T>(
+        &self,
+        name: &RoomName,
+        room: &Mutex<Tracked>,
+        work: impl FnOnce(&mut Tracked) -> T,
+    ) -> T {
+        let (done, due) = {
+            let mut room = lock(room);
+            (work(&mut room), room.due())
+        };
+        for AtTheDoor { who, asked, .. } in due.let_in {
+            // Who asked may be gone; then they leave again.
+            let _ = asked.send(who);
+        }
+        self.sit_down_again(name, room, &due.unseated);
+        done
+    }
+
+    fn make_good(&self, name: &RoomName, room: &Arc<Mutex<Tracked>>, missed: Missed) {
+        match missed {
+            Missed::Nothing => {}
+            Missed::Something => self.deaf.notify_one(),
+            Missed::Everything => self.lose(name, room),
         }
     }
 
@@ -262,13 +271,7 @@ impl Node {
     fn lose_those_long_behind(&self) {
         let now = Instant::now();
         for (name, room) in self.all() {
-            let since = {
-                let mut room = lock(&room);
-                // One that is being opened has its own bounds.
-                room.known
-                    .is_some()
-                    .then(|| *room.behind.get_or_insert(now))
-            };
+            let since = lock(&room).fall_behind(now);
             if since.is_some_and(|since| now - since >= DEAF_FOR) {
                 self.lose(&name, &room);
             }
@@ -335,12 +338,8 @@ impl Node {
             // It was closed a moment ago.
             return;
         };
-        let missed = lock(&room).hear(heard);
-        if missed == Missed::Something {
-            self.deaf.notify_one();
-        } else if missed == Missed::Everything {
-            self.lose(&name, &room);
-        }
+        let missed = self.with(&name, &room, |room| room.hear(heard));
+        self.make_good(&name, &room, missed);
     }
 
     fn hear_of_the_house(&self, heard: Heard) {
@@ -390,25 +389,19 @@ impl Node {
 
     /// Reads what was missed in a room.
     async fn catch_up(&self, name: &RoomName, room: &Arc<Mutex<Tracked>>) {
-        let Some(reading) = lock(room).begin_to_follow() else {
-            // It is being read anyway.
+        let Some(reading) = lock(room).begin_to_follow(Instant::now()) else {
+            // It is being read, and that is for nothing.
             return;
         };
         let read = self.read(name).await;
-        let followed = {
-            let mut room = lock(room);
-            match read {
-                // A later one is under way.
-                _ if room.reading != reading => return,
-                Ok(state) => room.follow(&state),
-                // The next connection tries again.
-                Err(_) => return self.deaf.notify_one(),
-            }
-        };
-        match followed {
-            Some(lost) => self.sit_down_again(name, room, &lost).await,
-            None => self.lose(name, room),
-        }
+        let missed = self.with(name, room, |room| match read {
+            // A later one is under way.
+            _ if !room.is_reading(reading) => Missed::Nothing,
+            Ok(state) => room.follow(&state),
+            // The next connection tries again.
+            Err(_) => Missed::Something,
+        });
+        self.make_good(name, room, missed);
     }
 
     async fn catch_up_in_the_house(&self) {
@@ -434,21 +427,21 @@ impl Node {
         }
     }
 
-    /// Those of this node whose seats were taken away while it said nothing.
-    async fn sit_down_again(&self, name: &RoomName, room: &Arc<Mutex<Tracked>>, lost: &[UserId]) {
-        for &user in lost {
-            let Some((wish, rank)) = lock(room).seats.get(&user).cloned() else {
+    /// Those of this node whose seats were taken away by mistake: it had said nothing for too long, or a going was carried out late.
+    fn sit_down_again(&self, name: &RoomName, room: &Mutex<Tracked>, unseated: &[UserId]) {
+        for &user in unseated {
+            let Some(Sitting { nick, rank, .. }) = lock(room).sitting(user).cloned() else {
                 continue;
             };
             let coming = Coming::In {
                 room: name.clone(),
                 user,
-                wish,
+                wish: nick,
                 rank,
-                done: None,
+                asked: None,
             };
-            // The channel ends with the node.
-            let _ = self.comings.send(coming).await;
+            // If there is no place, the next sign of life tells of it again.
+            let _ = self.comings.try_send(coming);
         }
     }
 
@@ -494,15 +487,10 @@ impl Node {
                 user,
                 wish,
                 rank,
-                done,
+                asked,
             } => {
-                if done.as_ref().is_some_and(oneshot::Sender::is_closed) {
-                    return room;
-                }
-                let entered = self.enter(&room, user, &wish, rank).await;
-                if let Some(done) = done {
-                    // Who asked may be gone; then they leave again.
-                    let _ = done.send(entered);
+                if !asked.as_ref().is_some_and(oneshot::Sender::is_closed) {
+                    self.enter(&room, user, &wish, rank, asked).await;
                 }
                 room
             }
@@ -519,28 +507,37 @@ impl Node {
         user: UserId,
         wish: &Nick,
         rank: Rank,
-    ) -> Result<Present, Refusal> {
-        let tracked = self.tracked(room).ok_or(Refusal::Store)?;
+        asked: Option<oneshot::Sender<Present>>,
+    ) {
+        let Some(tracked) = self.tracked(room) else {
+            return;
+        };
+        let stay = lock(&tracked).listener.stay(user);
+        if asked.is_none() && stay.is_none() {
+            // Who had lost the seat has left.
+            return;
+        }
         match self.steps.enter(room, user, wish, rank).await {
-            Ok(present) => {
-                let seat = (present.person.nick.clone(), rank);
-                lock(&tracked).seats.insert(user, seat);
-                Ok(present)
+            Ok((who, at)) => {
+                let nick = who.person.nick.clone();
+                let door = asked.map(|asked| AtTheDoor { at, who, asked });
+                let sitting = Sitting {
+                    nick,
+                    rank,
+                    stay,
+                    at,
+                };
+                self.with(room, &tracked, |room| room.seat(user, sitting, door));
             }
-            Err(error) => {
-                error.report(room, "somebody cannot come in");
-                Err(Refusal::Store)
-            }
+            Err(error) => error.report(room, "somebody cannot come in"),
         }
     }
 
     async fn exit(&self, room: &RoomName, user: UserId) {
-        if let Some(tracked) = self.tracked(room) {
-            let mut tracked = lock(&tracked);
-            if tracked.listener.has(user) {
-                return;
-            }
-            tracked.seats.remove(&user);
+        if let Some(tracked) = self.tracked(room)
+            && !lock(&tracked).give_up_seat(user)
+        {
+            return;
         }
         // If Redis is not there, the lease runs out.
         let _ = self.steps.exit(room, user).await;
@@ -550,7 +547,19 @@ impl Node {
     pub(super) async fn keep_alive(self: Arc<Self>) {
         loop {
             sleep(SIGN_OF_LIFE + JITTER.mul_f64(fastrand::f64())).await;
+            self.show_out();
             self.touch_all(LEASE).await;
+        }
+    }
+
+    /// Those who have a seat still, because their going found no place.
+    fn show_out(&self) {
+        for (room, tracked) in self.all() {
+            let (_, gone) = lock(&tracked).seated();
+            for user in gone {
+                let room = room.clone();
+                let _ = self.comings.try_send(Coming::Out { room, user });
+            }
         }
     }
 
@@ -568,18 +577,19 @@ impl Node {
         touching.await;
     }
 
-    async fn touch(&self, name: &RoomName, room: &Arc<Mutex<Tracked>>, lease: Duration) {
-        let users: Vec<UserId> = lock(room).seats.keys().copied().collect();
+    async fn touch(&self, name: &RoomName, room: &Mutex<Tracked>, lease: Duration) {
+        let (here, gone) = lock(room).seated();
+        let users = if lease == LAST_LEASE {
+            // All have gone, and nobody has been told.
+            [here, gone].concat()
+        } else {
+            here
+        };
         for users in users.chunks(TOUCHED) {
-            let Ok(Touched { epoch, top, lost }) = self.steps.touch(name, users, lease).await
-            else {
+            let Ok(touched) = self.steps.touch(name, users, lease).await else {
                 return;
             };
-            let behind = || {
-                let room = lock(room);
-                let known = room.known.as_ref();
-                known.is_some_and(|known| known.epoch.as_str() != epoch || known.end < top)
-            };
+            let behind = || lock(room).is_behind(&touched);
             if behind() {
                 // The news may be under way. If they are not, the connection is dead and does not say so.
                 sleep(RETRY).await;
@@ -587,8 +597,16 @@ impl Node {
                     self.deaf.notify_one();
                 }
             }
-            self.sit_down_again(name, room, &lost).await;
+            self.sit_down_again(name, room, &touched.lost);
         }
+    }
+}
+
+/// Waits until a channel is heard.
+async fn heard(subscribed: oneshot::Receiver<()>) -> Result<(), StoreError> {
+    match timeout(ANSWER_WITHIN, subscribed).await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(StoreError::new("there is no connection for the news")),
     }
 }
 
@@ -604,99 +622,5 @@ impl Subscription {
             Self::Begin(channel, asked) => drop(channels.insert(channel, Some(asked))),
             Self::End(channel) => drop(channels.remove(&channel)),
         }
-    }
-}
-
-/// What a room has missed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Missed {
-    Nothing,
-    /// Messages, which can be read.
-    Something,
-    /// Its history is another one.
-    Everything,
-}
-
-impl Tracked {
-    /// Takes an event of the room's channel.
-    fn hear(&mut self, heard: Heard) -> Missed {
-        let event = match heard {
-            Heard::Said(epoch, message) => return self.hear_message(&epoch, message),
-            Heard::Came(who) => return self.hear_of_people(Event::Came(who)),
-            Heard::Left(who) => {
-                // Expelled, or taken away by mistake: only who is here sits here.
-                if !self.listener.has(who) {
-                    self.seats.remove(&who);
-                }
-                return self.hear_of_people(Event::Left(who));
-            }
-            Heard::Typing(who) => Event::Typing(who),
-            Heard::Ruled(ruling) => {
-                if let Some(known) = &mut self.known {
-                    known.rules.apply(ruling.change());
-                }
-                Event::Ruled(ruling)
-            }
-        };
-        self.listener.hear(event);
-        Missed::Nothing
-    }
-
-    fn hear_of_people(&mut self, event: Event) -> Missed {
-        if self.behind.is_some() {
-            if self.meanwhile.len() >= MEANWHILE {
-                return Missed::Everything;
-            }
-            self.meanwhile.push(event.clone());
-        }
-        self.listener.hear(event);
-        Missed::Nothing
-    }
-
-    fn hear_message(&mut self, epoch: &Epoch, message: Arc<Message>) -> Missed {
-        match &mut self.known {
-            None => self.early = message.offset,
-            Some(known) if known.epoch != *epoch => return Missed::Everything,
-            // It was read before it was heard.
-            Some(known) if message.offset <= known.end => return Missed::Nothing,
-            Some(known) if message.offset != known.end.next() => return Missed::Something,
-            Some(known) => known.end = message.offset,
-        }
-        self.listener.hear(Event::Said(message));
-        Missed::Nothing
-    }
-
-    /// Begins to read what may have been missed; gives the number of the reading. `None`: the room has not been read yet.
-    fn begin_to_follow(&mut self) -> Option<u64> {
-        self.known.as_ref()?;
-        self.behind.get_or_insert_with(Instant::now);
-        self.meanwhile.clear();
-        self.reading += 1;
-        Some(self.reading)
-    }
-
-    /// Takes what was read after something may have been missed; gives those who have lost their seats. `None`: what was
-    /// missed cannot be made good.
-    fn follow(&mut self, state: &State) -> Option<Vec<UserId>> {
-        let known = self.known.as_mut()?;
-        let opened = &state.opened;
-        if known.epoch != opened.epoch || known.rules != opened.rules {
-            // Other rules may have put somebody out.
-            return None;
-        }
-        if known.end < state.top {
-            for message in opened.ring.after(known.end, usize::MAX)? {
-                known.end = message.offset;
-                self.listener.hear(Event::Said(message));
-            }
-        }
-        self.behind = None;
-        self.listener.hear(Event::Here(opened.here.clone()));
-        for event in std::mem::take(&mut self.meanwhile) {
-            self.listener.hear(event);
-        }
-        let here: HashSet<UserId> = opened.here.iter().map(|one| one.person.user).collect();
-        let seats = self.seats.keys().copied();
-        Some(seats.filter(|user| !here.contains(user)).collect())
     }
 }
