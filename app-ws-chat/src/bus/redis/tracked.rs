@@ -196,7 +196,9 @@ impl Tracked {
 
     fn let_in(&mut self) {
         let heard = self.known.as_ref().map_or(0, |known| known.changes);
-        while let Some(first) = self.at_the_door.pop_front_if(|first| first.at <= heard) {
+        // Nobody waits behind somebody who has gone.
+        let goes = |first: &mut AtTheDoor| first.at <= heard || first.asked.is_closed();
+        while let Some(first) = self.at_the_door.pop_front_if(goes) {
             self.due.let_in.push(first);
         }
     }

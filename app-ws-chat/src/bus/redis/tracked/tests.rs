@@ -289,6 +289,9 @@ fn who_comes_is_let_in_when_everybody_knows() {
     let_in(&mut room);
     assert!(answer.try_recv().is_ok(), "it is told already");
 
+    let (door_of_nobody, _) = door(u64::MAX, 4);
+    room.seat(UserId::passing(4), sitting(4, 1, 7), Some(door_of_nobody));
+    room.due();
     room.begin_to_follow(Instant::now()).unwrap();
     let (door_of_three, mut answer) = door(8, 3);
     room.seat(UserId::passing(3), sitting(3, 1, 8), Some(door_of_three));
