@@ -1,6 +1,28 @@
 //! The bus of several nodes, on Redis: a stream a room for what is durable, publish for the news, one script for both.
 //!
 //! Everything that asks Redis runs on one thread with a runtime of its own, so that it outlives the worker that asked.
+//!
+//! # Who is here, in one order
+//!
+//! A user has a seat for each node that they are on, with a lease, and has left with the last seat. What makes all nodes show
+//! the same people, whatever comes when:
+//!
+//! - Redis carries the steps of the script out one after another, and numbers each change of who is here and what is ruled. What a
+//!   node reads says as of which change, so what it hears is known already, the next, or tells of a hole (`tracked.rs`); then the
+//!   room is read anew, and what is heard meanwhile waits. Thus old news that come late, from a subscription before or a reading that
+//!   failed, do no harm.
+//! - A node carries out the comings and goings of a room in the order of the asking, one after the other (`rooms/comings.rs`). Each connection asks for
+//!   the seat of its user, and is let in when the node has heard of the change that its answer names: the list that it is
+//!   shown has it, and nothing older comes after.
+//! - A going is out of date if its user has taken the seat for their present stay; if they are only about to, it goes first, and they come
+//!   again, under another nickname if they wish so.
+//! - What was not answered in time may be carried out late, after what was asked for later. A late coming leaves a seat whose lease nobody
+//!   prolongs. A late going takes the seat of somebody who is here, as a purge of leases does whose node could not say that it lives: the node hears that
+//!   they left, or its next sign of life finds no seat, and they sit down again.
+//! - A kick or a ban is told before the leavings that it causes: the node has put its people out by then, and none of them sits
+//!   down again.
+//! - A node that dies says nothing more, and its seats go with their leases. One that has lost a room forgets who sat there; they
+//!   sit down again as they come again, or their leases run out.
 
 mod engine;
 mod keys;
