@@ -9,7 +9,7 @@ use std::time::Instant;
 const LINES: usize = 20_000;
 
 /// Of a line: a welcome brings a whole room.
-const LETTERS: usize = 500;
+const BYTES: usize = 500;
 
 /// Written by all who take part in a case.
 #[derive(Clone)]
@@ -29,12 +29,13 @@ impl Record {
     /// Notes something, with the time of the machine.
     pub(crate) fn note(&self, what: impl fmt::Display) {
         let at = self.begun.elapsed().as_secs_f64();
-        let line = format!("{at:8.3} {what}");
+        let mut line = format!("{at:8.3} {what}");
+        line.truncate(line.floor_char_boundary(BYTES));
         let mut lines = self.lines.lock().expect("nobody panics half-way");
         if lines.len() == LINES {
             lines.pop_front();
         }
-        lines.push_back(line.chars().take(LETTERS).collect());
+        lines.push_back(line);
     }
 }
 
