@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use super::LocalBus;
-use crate::bus::{Bus, Event, Listener};
+use crate::bus::{Bus, Event, Listener, Stay};
 use crate::message::{Message, Offset, Person, Rank, Text};
 use crate::moderation::{Rules, Ruling};
 use crate::name::{Cid, Nick, RoomName, UserId};
@@ -39,8 +39,9 @@ impl Listener for Ear {
         self.heard.lock().unwrap().push(text);
     }
 
-    fn has(&self, user: UserId) -> bool {
-        *self.back.lock().unwrap() == Some(user)
+    fn stay(&self, user: UserId) -> Option<Stay> {
+        let back = *self.back.lock().unwrap() == Some(user);
+        back.then_some(Stay(1))
     }
 }
 
