@@ -41,6 +41,7 @@ pub struct Room {
     people: People,
     ring: Ring,
     rules: Rules,
+    late: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +64,7 @@ impl Room {
             people,
             ring: opened.ring,
             rules: opened.rules,
+            late: false,
         }
     }
 
@@ -137,6 +139,7 @@ impl Room {
             messages: missed.unwrap_or_else(|| self.ring.last(LAST_MESSAGES)),
             presence: self.people.snapshot(),
             slow_ms: u64::try_from(self.rules.pace().as_millis()).unwrap_or(u64::MAX),
+            late: self.late,
         };
         // Also to the user's other connections: they may have heard that they left.
         let delivery = told.map(|presence| Delivery {
@@ -270,6 +273,11 @@ impl Room {
                 self.rules = *rules;
                 Reaction::None
             }
+            Event::Late(late) if late == self.late => Reaction::None,
+            Event::Late(late) => {
+                self.late = late;
+                Reaction::to_all(Notice::Late(late))
+            }
         }
     }
 
@@ -293,15 +301,6 @@ impl Room {
             self.call_off(user);
         }
         Reaction::TellAndExpel(delivery, theirs)
-    }
-
-    /// A member's name, to say that they are writing.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::NotHere`], [`Refusal::Muted`].
-    pub fn writer(&self, connection: ConnectionId, now: Timestamp) -> Result<Person, Refusal> {
-        self.speaker(connection, now).map(|(person, _)| person)
     }
 
     /// Whether a connection of this user is in, or on its way in.

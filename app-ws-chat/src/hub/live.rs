@@ -171,7 +171,9 @@ impl Members {
             return;
         };
         let lane = match notice {
-            Notice::Said(_) | Notice::Presence(_) | Notice::Ruled(_) => Lane::Reliable,
+            Notice::Said(_) | Notice::Presence(_) | Notice::Ruled(_) | Notice::Late(_) => {
+                Lane::Reliable
+            }
             Notice::Typing(_) => Lane::Volatile,
         };
         let frame: Text = ServerFrame::Notice(self.room.name(), notice)
