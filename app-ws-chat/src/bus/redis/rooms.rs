@@ -35,6 +35,9 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 /// to start again. Then they are sent away, to come back to a node that hears.
 const DEAF_FOR: Duration = Duration::from_secs(10);
 
+/// How long the news of a room may be away before those who are there are told that what is said comes late.
+const LATE_AFTER: Duration = Duration::from_secs(2);
+
 /// Events that are kept while a room is read anew: seconds of a busy room. With more it is lost.
 const MEANWHILE: usize = 4_096;
 
@@ -265,9 +268,14 @@ impl Node {
             let since = {
                 let mut room = lock(&room);
                 // One that is being opened has its own bounds.
-                room.known
+                let since = room
+                    .known
                     .is_some()
-                    .then(|| *room.behind.get_or_insert(now))
+                    .then(|| *room.behind.get_or_insert(now));
+                if since.is_some_and(|since| now - since >= LATE_AFTER) {
+                    room.listener.hear(Event::Late(true));
+                }
+                since
             };
             if since.is_some_and(|since| now - since >= DEAF_FOR) {
                 self.lose(&name, &room);
@@ -691,6 +699,7 @@ impl Tracked {
             }
         }
         self.behind = None;
+        self.listener.hear(Event::Late(false));
         self.listener.hear(Event::Here(opened.here.clone()));
         for event in std::mem::take(&mut self.meanwhile) {
             self.listener.hear(event);
