@@ -217,6 +217,25 @@ fn who_writes_in_a_room_that_was_left_is_not_seen() {
 }
 
 #[test]
+fn who_was_writing_is_not_seen_to_write_after_a_break() {
+    let mut scene = Scene::in_lobby();
+    let bea = json!({ "user": "bea", "nick": "Bea" });
+    scene.tell(json!({ "t": "typing", "room": "lobby", "from": bea }));
+    scene.close(Close::Lost);
+    let room = scene.client.room("lobby").unwrap();
+    assert_eq!(room.writers().count(), 0);
+}
+
+#[test]
+fn what_was_said_by_oneself_elsewhere_is_no_news() {
+    let mut scene = Scene::in_lobby();
+    let ada = json!({ "user": "ada", "nick": "Ada" });
+    scene.tell(json!({ "t": "msg", "room": "lobby", "o": 1, "from": ada, "ts": 1, "text": "m1", "cid": "a1" }));
+    scene.say(2);
+    assert_eq!(scene.client.room("lobby").unwrap().unread(), 1);
+}
+
+#[test]
 fn that_a_room_is_late_holds_until_the_server_says_otherwise_or_is_another() {
     let mut scene = Scene::in_lobby();
     let is_late = |scene: &Scene| scene.client.room("lobby").unwrap().is_late();
