@@ -380,6 +380,9 @@ mod tests {
         let numbered = long.numbered(10);
         assert_eq!(numbered.as_str(), format!("{} (10)", "x".repeat(27)));
         assert_eq!(Nick::parse(numbered.as_str()), Ok(numbered));
+        let parted = Nick::parse(&format!("{} yyyy", "x".repeat(27))).unwrap();
+        let numbered = parted.numbered(2);
+        assert_eq!(numbered.as_str(), format!("{} (2)", "x".repeat(27)));
     }
 
     #[test]

@@ -414,6 +414,17 @@ fn rulings_are_told_to_all_and_to_those_who_are_out() {
 }
 
 #[test]
+fn a_wait_is_rounded_up_so_that_nobody_is_early() {
+    let retry_after = Duration::from_micros(1_500);
+    let frame = ServerFrame::Refused(None, Refusal::TooFast { retry_after });
+    assert!(
+        frame.encode().contains(r#""after_ms":2"#),
+        "{}",
+        frame.encode()
+    );
+}
+
+#[test]
 fn that_a_room_is_late_is_told_and_so_is_the_end_of_it() {
     for late in [true, false] {
         let expected = format!(r#"{{"t":"late","room":"lobby","late":{late}}}"#);

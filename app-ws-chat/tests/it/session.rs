@@ -354,3 +354,60 @@ async fn what_cannot_be_is_refused_with_its_code_and_the_connection_goes_on() {
     assert_eq!(ada.next().await["text"], fit.as_str());
     assert_eq!(ada.next().await["t"], "ok");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_when_told_begins_anew() {
+    let house = House::new();
+    let mut ada = house.connect().await;
+    let ping = || json!({ "t": "ping" });
+    for _ in 0..20 {
+        assert_eq!(ada.request(ping()).await["t"], "ok");
+    }
+    for _ in 0..3 {
+        for _ in 0..19 {
+            assert_eq!(ada.request(ping()).await["code"], 429);
+        }
+        advance(Duration::from_millis(200)).await;
+        assert_eq!(ada.request(ping()).await["t"], "ok");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_still_has_much_to_read_is_not_given_up_for_silence() {
+    let house = House::new();
+    let (mut ada, _) = house.join("Ada").await;
+    let (mut bea, _) = house.join("Bea").await;
+    ada.stop_reading();
+    // More than the network takes, and less than is too much.
+    for number in 0..50 {
+        let text = "x".repeat(4_096);
+        bea.ask(json!({ "t": "send", "room": "lobby", "cid": number.to_string(), "text": text }));
+        assert_eq!(bea.next().await["t"], "msg");
+        assert_eq!(bea.next().await["t"], "ok");
+        advance(Duration::from_millis(200)).await;
+    }
+    for _ in 0..60 {
+        advance(Duration::from_secs(2)).await;
+        rest().await;
+    }
+    ada.read_on();
+    let (mut said, mut pinged) = (0, 0);
+    while said < 50 || pinged == 0 {
+        let frame = ada.next().await;
+        match frame["t"].as_str() {
+            Some("msg") => said += 1,
+            Some("ping") => pinged += 1,
+            Some("presence") => {}
+            _ => panic!("{frame}"),
+        }
+    }
+    ada.send(json!({ "t": "pong" }).to_string());
+    let id = ada.ask(json!({ "t": "ping" }));
+    loop {
+        let frame = ada.next().await;
+        assert_ne!(frame["t"], "bye", "{frame}");
+        if frame["id"] == id {
+            break;
+        }
+    }
+}
