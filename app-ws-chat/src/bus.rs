@@ -31,6 +31,7 @@ pub use redis::{RedisBus, RedisBusError};
 /// - [`publish`](Self::publish) returns when the message is kept, and the listeners of all nodes hear it, once each, in
 ///   the order of the offsets, without a hole. A bus that cannot keep to that says [`Event::Lost`].
 /// - A user is here once, on however many nodes, under one nickname.
+/// - Who is here, as a listener is told, follows the state that [`open`](Self::open) has returned without a hole.
 ///
 /// # Cancel safety
 ///
@@ -73,7 +74,9 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Receipt, Refusal>;
 
     /// A user comes to a room of this node, or gets a higher rank; the nickname need not be the one wished for. Of a user
-    /// who is here already it changes nothing else.
+    /// who is here already it changes nothing else. When this returns the listener has heard of it.
+    ///
+    /// Each connection of a user has to ask: what one of them was refused, another one may get.
     ///
     /// # Errors
     ///
@@ -86,7 +89,8 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
         rank: Rank,
     ) -> Result<Present, Refusal>;
 
-    /// A user has left a room of this node, unless the listener [has](Listener::has) them by the time this is carried out.
+    /// A user has left a room of this node, unless by the time this is carried out they have [entered](Self::enter) it again for the
+    /// [stay](Listener::stay) that they have there now.
     fn exit(&self, room: &RoomName, user: UserId);
 
     /// Somebody is writing. May get lost.
@@ -129,9 +133,14 @@ pub trait Listener: fmt::Debug + Send + Sync {
     /// Something has happened.
     fn hear(&self, event: Event);
 
-    /// Whether this user is in the room on this node, or on the way in: then an [`exit`](Bus::exit) is out of date.
-    fn has(&self, user: UserId) -> bool;
+    /// Since when this user is in the room on this node, or on the way in.
+    fn stay(&self, user: UserId) -> Option<Stay>;
 }
+
+/// From the first connection of a user to a room of this node to the end of the last one. Who leaves and comes again begins another stay, and
+/// may be called otherwise in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stay(pub u64);
 
 /// What a bus tells.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bus::{Event, Opened};
+use crate::bus::{Event, Opened, Stay};
 use crate::message::{Epoch, Person, Position, Present, Rank, Timestamp};
 use crate::moderation::{Act, Order, Rules, Ruling};
 use crate::name::{Cid, RoomName, UserId};
@@ -36,8 +36,9 @@ pub struct Room {
     name: RoomName,
     epoch: Epoch,
     members: HashMap<ConnectionId, Member>,
-    /// The users of this node's members, each with the number of their connections, also of those on their way in.
-    users: HashMap<UserId, usize>,
+    /// The users of this node's members, also of those on their way in.
+    users: HashMap<UserId, Staying>,
+    stays: u64,
     people: People,
     ring: Ring,
     rules: Rules,
@@ -48,6 +49,12 @@ pub struct Room {
 struct Member {
     user: UserId,
     rank: Rank,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Staying {
+    stay: Stay,
+    connections: usize,
 }
 
 impl Room {
@@ -61,6 +68,7 @@ impl Room {
             epoch: opened.epoch,
             members: HashMap::new(),
             users: HashMap::new(),
+            stays: 0,
             people,
             ring: opened.ring,
             rules: opened.rules,
@@ -74,22 +82,24 @@ impl Room {
     /// # Errors
     ///
     /// [`Refusal::Barred`].
-    pub fn expect(&mut self, user: UserId, now: Timestamp) -> Result<Step, Refusal> {
+    pub fn expect(&mut self, user: UserId, now: Timestamp) -> Result<(), Refusal> {
         self.rules.admits(user, now)?;
-        let connections = self.users.entry(user).or_default();
-        *connections += 1;
-        Ok(if *connections == 1 {
-            Step::Over
-        } else {
-            Step::Within
-        })
+        let staying = self.users.entry(user).or_insert_with(|| {
+            self.stays += 1;
+            Staying {
+                stay: Stay(self.stays),
+                connections: 0,
+            }
+        });
+        staying.connections += 1;
+        Ok(())
     }
 
     /// A connection that was expected does not come, or one that was here has gone.
     pub fn call_off(&mut self, user: UserId) -> Step {
         match self.users.get_mut(&user) {
-            Some(connections) if *connections > 1 => {
-                *connections -= 1;
+            Some(staying) if staying.connections > 1 => {
+                staying.connections -= 1;
                 Step::Within
             }
             Some(_) => {
@@ -100,39 +110,32 @@ impl Room {
         }
     }
 
-    /// How the bus knows this user, if it does.
-    #[must_use]
-    pub fn present(&self, user: UserId) -> Option<Present> {
-        self.people.find(user)
-    }
-
-    /// Lets an expected connection in, as the bus knows its user. `since` is what it has seen of this room before.
+    /// Lets an expected connection in, whose user the bus has announced. `since` is what it has seen of this room before.
     ///
     /// # Errors
     ///
-    /// [`Refusal::AlreadyHere`]; [`Refusal::Barred`], if that was decided meanwhile.
+    /// [`Refusal::AlreadyHere`]; [`Refusal::Barred`], if that was decided meanwhile; [`Refusal::Store`] for a user who has lost
+    /// their place meanwhile.
     pub fn join(
         &mut self,
         connection: ConnectionId,
-        me: &Present,
+        user: UserId,
         rank: Rank,
         since: Option<&Position>,
         now: Timestamp,
-    ) -> Result<(Welcome, Option<Delivery>), Refusal> {
-        let user = me.person.user;
+    ) -> Result<Welcome, Refusal> {
         self.rules.admits(user, now)?;
         if self.members.contains_key(&connection) {
             return Err(Refusal::AlreadyHere);
         }
-        // The bus may have answered before it tells everybody.
-        let told = self.people.arrive(me);
+        let me = self.people.find(user).ok_or(Refusal::Store)?;
         self.members.insert(connection, Member { user, rank });
         let missed = since
             .filter(|position| position.epoch == self.epoch)
             .and_then(|position| self.ring.after(position.offset, MISSED_MESSAGES));
-        let welcome = Welcome {
+        Ok(Welcome {
             room: self.name.clone(),
-            me: me.clone(),
+            me,
             epoch: self.epoch.clone(),
             offset: self.ring.end(),
             recovered: missed.is_some(),
@@ -140,13 +143,7 @@ impl Room {
             presence: self.people.snapshot(),
             slow_ms: u64::try_from(self.rules.pace().as_millis()).unwrap_or(u64::MAX),
             late: self.late,
-        };
-        // Also to the user's other connections: they may have heard that they left.
-        let delivery = told.map(|presence| Delivery {
-            to: Audience::Everyone,
-            notice: Notice::Presence(presence),
-        });
-        Ok((welcome, delivery))
+        })
     }
 
     /// Lets a connection out; `None` if it is not in.
@@ -303,10 +300,10 @@ impl Room {
         Reaction::TellAndExpel(delivery, theirs)
     }
 
-    /// Whether a connection of this user is in, or on its way in.
+    /// Since when a connection of this user is in, or on its way in.
     #[must_use]
-    pub fn has_user(&self, user: UserId) -> bool {
-        self.users.contains_key(&user)
+    pub fn stay(&self, user: UserId) -> Option<Stay> {
+        self.users.get(&user).map(|staying| staying.stay)
     }
 
     /// Whether this connection is in.
@@ -344,7 +341,7 @@ impl Room {
         member.ok_or(Refusal::NotHere)
     }
 
-    /// What the house knows of a member. It may have lost them for a moment, as when another node's sign that they left comes late: that they are
+    /// What the house knows of a member. It may have lost them for a moment, as when their node's signs of life came too late: that they are
     /// not here would send them in again, where they are already.
     fn person(&self, user: UserId) -> Result<Person, Refusal> {
         let present = self.people.find(user).ok_or(Refusal::Store)?;

@@ -1,6 +1,28 @@
 //! The bus of several nodes, on Redis: a stream a room for what is durable, publish for the news, one script for both.
 //!
 //! Everything that asks Redis runs on one thread with a runtime of its own, so that it outlives the worker that asked.
+//!
+//! # Who is here, in one order
+//!
+//! A user has a seat for each node that they are on, with a lease, and has left with the last seat. What makes all nodes show
+//! the same people, whatever comes when:
+//!
+//! - Redis carries the steps of the script out one after another, and numbers each change of who is here and what is ruled. What a
+//!   node reads says as of which change, so what it hears is known already, the next, or tells of a hole (`tracked.rs`); then the
+//!   room is read anew, and what is heard meanwhile waits. Thus old news that come late, from a subscription before or a reading that
+//!   failed, do no harm.
+//! - A node carries out the comings and goings of a room in the order of the asking, one after the other (`rooms/comings.rs`). Each connection asks for
+//!   the seat of its user, and is let in when the node has heard of the change that its answer names: the list that it is
+//!   shown has it, and nothing older comes after.
+//! - A going is out of date if its user has taken the seat for their present stay; if they are only about to, it goes first, and they come
+//!   again, under another nickname if they wish so.
+//! - What was not answered in time may be carried out late, after what was asked for later. A late coming leaves a seat whose lease nobody
+//!   prolongs. A late going takes the seat of somebody who is here, as a purge of leases does whose node could not say that it lives: the node hears that
+//!   they left, or its next sign of life finds no seat, and they sit down again.
+//! - A kick or a ban is told before the leavings that it causes: the node has put its people out by then, and none of them sits
+//!   down again.
+//! - A node that dies says nothing more, and its seats go with their leases. One that has lost a room forgets who sat there; they
+//!   sit down again as they come again, or their leases run out.
 
 mod engine;
 mod keys;
@@ -8,6 +30,7 @@ mod line;
 mod news;
 mod rooms;
 mod steps;
+mod tracked;
 mod wire;
 
 use std::fmt;
@@ -19,6 +42,7 @@ use async_trait::async_trait;
 use redis::RedisError;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::{Bus, Listener, Opened};
 use crate::message::{Message, Offset, Person, Present, Rank};
@@ -180,8 +204,9 @@ impl Bus for RedisBus {
         room: &RoomName,
         listener: Arc<dyn Listener>,
     ) -> Result<Opened, StoreError> {
+        let opening = self.node.begin_to_open(room, listener);
         let (node, room) = (Arc::clone(&self.node), room.clone());
-        self.run(async move { node.open(room, listener).await })
+        self.run(async move { node.open(room, opening).await })
             .await
     }
 
@@ -217,20 +242,25 @@ impl Bus for RedisBus {
         wish: &Nick,
         rank: Rank,
     ) -> Result<Present, Refusal> {
-        let (done, entered) = oneshot::channel();
+        let (asked, entered) = oneshot::channel();
         let coming = Coming::In {
             room: room.clone(),
             user,
             wish: wish.clone(),
             rank,
-            done: Some(done),
+            asked: Some(asked),
         };
         if self.comings.send(coming).await.is_err() {
             return Err(Refusal::Store);
         }
         // Before their turn come others, whom a Redis that is away lets wait as well. Who is let in too late leaves again.
-        match tokio::time::timeout(ANSWER_WITHIN, entered).await {
-            Ok(Ok(entered)) => entered,
+        let entered = {
+            // All that waits for Redis does so by one clock.
+            let _inside = self.runtime.enter();
+            timeout(ANSWER_WITHIN, entered)
+        };
+        match entered.await {
+            Ok(Ok(entered)) => Ok(entered),
             _ => Err(Refusal::Store),
         }
     }
@@ -278,7 +308,7 @@ impl Bus for RedisBus {
             Ok(())
         });
         // Who cannot be told finds out by the leases.
-        let _ = tokio::time::timeout(ANSWER_WITHIN, goodbye).await;
+        let _ = timeout(ANSWER_WITHIN, goodbye).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
 use super::Hub;
-use crate::bus::{Event, Listener};
+use crate::bus::{Event, Listener, Stay};
 use crate::message::Timestamp;
 use crate::moderation::{Act, Rules};
 use crate::name::UserId;
@@ -70,7 +70,7 @@ impl Listener for House {
         }
     }
 
-    fn has(&self, _: UserId) -> bool {
-        false
+    fn stay(&self, _: UserId) -> Option<Stay> {
+        None
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gateway_spec::Text;
 use tokio::sync::OnceCell;
 
-use crate::bus::{Bus, Event, Listener, Opened};
+use crate::bus::{Bus, Event, Listener, Opened, Stay};
 use crate::message::Timestamp;
 use crate::metrics::Metrics;
 use crate::moderation::{Act, Bar, Ruling};
@@ -60,11 +60,19 @@ impl LiveRoom {
     pub(super) async fn open(self: &Arc<Self>, bus: &dyn Bus) -> Result<(), StoreError> {
         let opening = self.opened.get_or_try_init(|| async {
             let listener = Arc::clone(self) as Arc<dyn Listener>;
+            self.forget_early();
             let opened = bus.open(&self.name, listener).await?;
             self.begin(opened);
             Ok(())
         });
         opening.await.copied()
+    }
+
+    /// What was heard before an opening that failed does not go with the past that the next one gets.
+    fn forget_early(&self) {
+        if let Stage::Opening(early) = &mut *self.lock() {
+            early.clear();
+        }
     }
 
     fn begin(&self, opened: Opened) {
@@ -116,9 +124,9 @@ impl Listener for LiveRoom {
         self.lock().hear(event);
     }
 
-    fn has(&self, user: UserId) -> bool {
-        self.with(|members| members.room.has_user(user))
-            .unwrap_or(false)
+    fn stay(&self, user: UserId) -> Option<Stay> {
+        let stay = self.with(|members| members.room.stay(user));
+        stay.ok().flatten()
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::live::{LiveRoom, Members};
 use super::{Hub, Newcomer};
-use crate::message::{Offset, Person, Position, Rank, Timestamp};
+use crate::message::{Offset, Person, Position, Timestamp};
 use crate::moderation::{Listing, Order};
 use crate::name::{Cid, RoomName, UserId};
 use crate::outbox::{Lane, Outbox};
@@ -37,28 +37,20 @@ impl Seat {
             self.reach(seen).await?;
         }
         let now = Timestamp::now();
-        let (step, known) = self.room.with(|members| {
-            let step = members.room.expect(user, now)?;
-            Ok::<_, Refusal>((step, members.room.present(user)))
-        })??;
+        self.room.with(|members| members.room.expect(user, now))??;
         let expected = Expected { seat: self, user };
-        let me = match (step, known) {
-            (Step::Within, Some(known)) if rank == Rank::Guest || known.rank == rank => known,
-            _ => {
-                self.hub
-                    .bus
-                    .enter(&self.room.name, user, &wish, rank)
-                    .await?
-            }
-        };
+        // Also for another connection of somebody who is here: the first one may be refused still.
+        self.hub
+            .bus
+            .enter(&self.room.name, user, &wish, rank)
+            .await?;
         let recovered = self.room.with(|members| {
-            let joined = members.room.join(self.connection, &me, rank, since, now);
-            let (welcome, told) = joined?;
+            let joined = members.room.join(self.connection, user, rank, since, now);
+            let welcome = joined?;
             outbox.push(
                 Lane::Reliable,
                 ServerFrame::Joined(id, &welcome).encode().into(),
             );
-            members.deliver(told.as_ref());
             members
                 .outboxes
                 .insert(self.connection, (user, Arc::clone(outbox)));

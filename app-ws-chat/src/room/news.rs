@@ -126,11 +126,11 @@ impl Reaction {
     }
 }
 
-/// Whether a user's first connection comes to this node, or the last one leaves it.
+/// Whether a user's last connection leaves this node.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
     /// The bus has to hear of it.
     Over,
-    /// One of several.
+    /// One of several, or none.
     Within,
 }

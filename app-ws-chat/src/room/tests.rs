@@ -59,11 +59,18 @@ fn join_since(
     rank: Rank,
     since: Option<&Position>,
 ) -> Result<Welcome, Refusal> {
-    room.expect(UserId::passing(user), NOW)?;
-    let me = present(user, rank);
-    let joined = room.join(ConnectionId(connection), &me, rank, since, NOW);
-    joined.map(|(welcome, _)| welcome).inspect_err(|_| {
-        room.call_off(UserId::passing(user));
+    let who = UserId::passing(user);
+    room.expect(who, NOW)?;
+    if !room
+        .people()
+        .iter()
+        .any(|one| one.person.user == who && one.rank == rank)
+    {
+        room.hear(Event::Came(present(user, rank)));
+    }
+    let joined = room.join(ConnectionId(connection), who, rank, since, NOW);
+    joined.inspect_err(|_| {
+        room.call_off(who);
     })
 }
 
@@ -150,27 +157,37 @@ fn who_has_seen_more_than_a_room_knows_finds_it_behind() {
 }
 
 #[test]
-fn the_bus_hears_of_the_first_connection_of_a_user_and_of_the_last() {
+fn a_stay_is_from_the_first_connection_of_a_user_to_the_end_of_the_last() {
     let mut room = room();
     let ada = UserId::passing(1);
-    assert_eq!(room.expect(ada, NOW), Ok(Step::Over));
-    assert_eq!(room.expect(ada, NOW), Ok(Step::Within));
-    let me = present(1, Rank::Guest);
-    let joined = room.join(ConnectionId(1), &me, Rank::Guest, None, NOW);
-    let told = joined.unwrap().1.map(|delivery| heard(&delivery));
-    assert_eq!(
-        told.as_deref(),
-        Some("everyone: n1 came, 1"),
-        "the bus was slower, and other connections of theirs may have heard that they left"
-    );
-    let again = room.join(ConnectionId(1), &me, Rank::Guest, None, NOW);
-    assert_eq!(again.unwrap_err(), Refusal::AlreadyHere);
+    assert_eq!(room.stay(ada), None);
+    room.expect(ada, NOW).unwrap();
+    room.expect(ada, NOW).unwrap();
+    let first = room.stay(ada);
+    room.hear(Event::Came(present(1, Rank::Guest)));
+    let join = |room: &mut Room| room.join(ConnectionId(1), ada, Rank::Guest, None, NOW);
+    assert!(join(&mut room).is_ok());
+    assert_eq!(join(&mut room).unwrap_err(), Refusal::AlreadyHere);
     assert_eq!(room.call_off(ada), Step::Within);
-    assert!(room.has_user(ada));
+    assert!(first.is_some() && room.stay(ada) == first);
     assert_eq!(room.leave(ConnectionId(1)), Some((ada, Step::Over)));
     assert_eq!(room.leave(ConnectionId(1)), None);
-    assert!(!room.has_user(ada));
+    assert_eq!(room.stay(ada), None);
     assert_eq!(room.call_off(ada), Step::Within);
+    room.expect(ada, NOW).unwrap();
+    assert_ne!(room.stay(ada), first, "who comes again stays anew");
+}
+
+#[test]
+fn who_has_lost_their_place_on_the_way_in_asks_again() {
+    let mut room = room();
+    let ada = UserId::passing(1);
+    room.expect(ada, NOW).unwrap();
+    room.hear(Event::Came(present(1, Rank::Guest)));
+    room.hear(Event::Left(ada));
+    let joined = room.join(ConnectionId(1), ada, Rank::Guest, None, NOW);
+    assert_eq!(joined.unwrap_err(), Refusal::Store);
+    assert!(!room.has(ConnectionId(1)));
 }
 
 #[test]
@@ -263,12 +280,9 @@ fn who_is_kicked_or_banned_is_out_with_all_connections_and_not_in_again() {
     };
     assert_eq!(
         room.expect(UserId::passing(1), NOW),
-        barred(Bar::Kicked, Some(5_000)).map(|()| Step::Over)
+        barred(Bar::Kicked, Some(5_000))
     );
-    assert_eq!(
-        room.expect(UserId::passing(1), Timestamp(5_000)),
-        Ok(Step::Over)
-    );
+    assert_eq!(room.expect(UserId::passing(1), Timestamp(5_000)), Ok(()));
     room.call_off(UserId::passing(1));
 
     room.hear(Event::Left(UserId::passing(1)));
@@ -310,8 +324,8 @@ fn a_ban_that_comes_while_somebody_is_on_the_way_in_keeps_them_out() {
     let mut room = room();
     room.expect(UserId::passing(1), NOW).unwrap();
     rule(&mut room, Act::Ban, 1, None).unwrap();
-    let me = present(1, Rank::Guest);
-    let joined = room.join(ConnectionId(1), &me, Rank::Guest, None, NOW);
+    let ada = UserId::passing(1);
+    let joined = room.join(ConnectionId(1), ada, Rank::Guest, None, NOW);
     assert!(matches!(joined, Err(Refusal::Barred { .. })));
 }
 

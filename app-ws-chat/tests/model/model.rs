@@ -10,6 +10,8 @@ pub(crate) mod ledger;
 pub(crate) mod ops;
 #[path = "person.rs"]
 pub(crate) mod person;
+#[path = "record.rs"]
+pub(crate) mod record;
 #[path = "rules.rs"]
 mod rules;
 #[path = "world.rs"]

@@ -7,6 +7,7 @@ use chat_client::{Backoff, Client, Close, Event, Link, Past, Settings, Standing,
 use serde_json::Value;
 
 use crate::model::ledger::{Ledger, Seen};
+use crate::model::record::Record;
 
 pub(crate) const ROOM: &str = "lobby";
 
@@ -43,6 +44,7 @@ pub(crate) struct Person<W> {
     texts: BTreeMap<String, String>,
     words: usize,
     number: usize,
+    record: Record,
     /// What was refused last.
     pub(crate) trouble: Option<String>,
     /// How often a node has sent them away because it could not follow the room.
@@ -50,7 +52,7 @@ pub(crate) struct Person<W> {
 }
 
 impl<W: Wire> Person<W> {
-    pub(crate) fn new(number: usize, user: usize, now: Instant) -> Self {
+    pub(crate) fn new(number: usize, user: usize, now: Instant, record: Record) -> Self {
         let key = format!("the-key-of-user-{user}");
         let mut settings = Settings::new(NICKS[number % NICKS.len()]);
         settings.key = Some(key.as_str().into());
@@ -75,6 +77,7 @@ impl<W: Wire> Person<W> {
             texts: BTreeMap::new(),
             words: 0,
             number,
+            record,
             trouble: None,
             displaced: 0,
         }
@@ -136,6 +139,8 @@ impl<W: Wire> Person<W> {
             match wire.take() {
                 Taken::Frame(frame) => {
                     let got: Value = serde_json::from_str(&frame).expect("it is JSON");
+                    self.record
+                        .note(format_args!("{} hears {frame}", self.number));
                     let asked = got["id"].as_u64().and_then(|id| self.asked.remove(&id));
                     if let Some(asked) = asked {
                         ledger.ruled(&asked, Some(&got));
@@ -145,6 +150,8 @@ impl<W: Wire> Person<W> {
                 }
                 Taken::Nothing => break,
                 Taken::Closed(close) => {
+                    self.record
+                        .note(format_args!("{} is cut off: {close:?}", self.number));
                     self.wire = None;
                     self.displaced += usize::from(close == Close::Code(4009));
                     self.client.closed(close, now);
@@ -171,6 +178,8 @@ impl<W: Wire> Person<W> {
         let mut busy = false;
         while let Some(frame) = self.client.next_frame() {
             let sent: Value = serde_json::from_str(&frame).expect("it is JSON");
+            self.record
+                .note(format_args!("{} says {frame}", self.number));
             if let Some(id) = sent["id"].as_u64() {
                 self.asked.insert(id, sent);
             }
@@ -221,6 +230,10 @@ impl<W: Wire> Person<W> {
         }
         self.shown = Some((epoch, offset));
         Ok(())
+    }
+
+    pub(crate) const fn number(&self) -> usize {
+        self.number
     }
 
     /// Our name in the protocol, once we were in.

@@ -8,6 +8,7 @@ use crate::model::echo::{Echo, Said};
 use crate::model::ledger::{Ledger, Seen};
 use crate::model::ops::{Fault, Op, PEOPLE, USERS, Verb};
 use crate::model::person::{Person, ROOM, Wire};
+use crate::model::record::Record;
 
 /// What must happen does so within this time of the machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -16,6 +17,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) trait Ground {
     type Wire: Wire;
 
+    /// A case begins, and keeps a record.
+    fn begin(&mut self, _: &Record) {}
     fn nodes(&self) -> usize;
     async fn connect(&mut self, node: usize) -> Result<Self::Wire, Close>;
     async fn fault(&mut self, fault: Fault) -> After;
@@ -45,18 +48,23 @@ pub(crate) struct World<G: Ground> {
     echoes: Vec<Echo<G::Wire>>,
     pub(super) ledger: Ledger,
     ghosts: bool,
+    record: Record,
 }
 
 impl<G: Ground> World<G> {
-    pub(crate) fn new(ground: G) -> Self {
+    pub(crate) fn new(mut ground: G) -> Self {
         let now = ground.now();
-        let people = (0..PEOPLE).map(|number| Person::new(number, number % USERS, now));
+        let record = Record::begin();
+        ground.begin(&record);
+        let people =
+            (0..PEOPLE).map(|number| Person::new(number, number % USERS, now, record.clone()));
         Self {
             people: people.collect(),
             ground,
             echoes: Vec::new(),
             ledger: Ledger::default(),
             ghosts: false,
+            record,
         }
     }
 
@@ -79,11 +87,20 @@ impl<G: Ground> World<G> {
     }
 
     async fn run_on(mut self, ops: Vec<Op>) -> Result<Vec<Person<G::Wire>>, String> {
+        match self.go_through(ops).await {
+            Ok(()) => Ok(self.people),
+            Err(error) => Err(format!("{error}\n{}", self.record)),
+        }
+    }
+
+    async fn go_through(&mut self, ops: Vec<Op>) -> Result<(), String> {
         self.settle().await?;
         for op in ops {
+            self.record.note(format_args!("--- {op:?}"));
             self.take(op).await;
             self.turn().await?;
         }
+        self.record.note("--- all is put in order");
         self.ground.heal().await;
         let now = self.ground.now();
         for person in &mut self.people {
@@ -94,8 +111,7 @@ impl<G: Ground> World<G> {
         self.settle().await?;
         self.probe_rules().await?;
         self.pardon_all().await?;
-        self.compare().await?;
-        Ok(self.people)
+        self.compare().await
     }
 
     async fn take(&mut self, op: Op) {
@@ -239,6 +255,9 @@ impl<G: Ground> World<G> {
                 person.client.connecting();
                 // Wherever the proxy leads them.
                 person.node = (person.node + 1) % self.ground.nodes();
+                let at = (person.number(), person.node);
+                self.record
+                    .note(format_args!("{} goes to node {}", at.0, at.1));
                 match self.ground.connect(person.node).await {
                     Ok(wire) => {
                         person.wire = Some(wire);

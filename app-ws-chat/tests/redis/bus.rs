@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use app_ws_chat::bus::{Bus, Event, Listener, Opened, RedisBus};
+use app_ws_chat::bus::{Bus, Event, Listener, Opened, RedisBus, Stay};
 use app_ws_chat::message::{Offset, Person, Rank, Text, Timestamp};
 use app_ws_chat::moderation::{Act, Ruling};
 use app_ws_chat::name::{Cid, Nick, RoomName, UserId};
 use app_ws_chat::protocol::Draft;
 use app_ws_chat::refusal::Refusal;
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -38,8 +39,8 @@ impl Listener for Ear {
         self.more.notify_one();
     }
 
-    fn has(&self, _: UserId) -> bool {
-        false
+    fn stay(&self, _: UserId) -> Option<Stay> {
+        None
     }
 }
 
@@ -314,6 +315,28 @@ async fn a_history_that_is_lost_is_another_one() {
     let (_, after) = lobby_on(&engine).await;
     assert_eq!(after.ring.end(), Offset(0));
     assert_ne!(after.epoch, before.epoch);
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server: run ./test"]
+async fn a_room_that_nobody_waits_for_any_more_is_not_listened_to() {
+    let engine = Engine::start();
+    let (one, _) = lobby_on(&engine).await;
+    let left = RoomName::parse("left").unwrap();
+    let opening = one.bus.open(&left, Arc::new(Ear::default()));
+    assert!(opening.now_or_never().is_none(), "Redis is asked still");
+    one.bus.close(&left);
+    // Listened to after the other one, if that is at all.
+    let other = RoomName::parse("other").unwrap();
+    let ear = Arc::new(Ear::default());
+    one.bus.open(&other, ear).await.unwrap();
+    let mut asking = redis::cmd("PUBSUB");
+    asking.arg("NUMSUB").arg("chat:{left}").arg("chat:{other}");
+    let client = redis::Client::open(engine.address()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let listening: Vec<(String, u64)> = asking.query(&mut connection).unwrap();
+    let numbers: Vec<_> = listening.iter().map(|(_, number)| *number).collect();
+    assert_eq!(numbers, [0, 1], "{listening:?}");
 }
 
 #[test]

@@ -16,9 +16,11 @@ use crate::engine::Engine;
 use crate::model::inside::{self, Inside};
 use crate::model::ops::Fault;
 use crate::model::person::{TOKEN, Taken, Wire};
+use crate::model::record::Record;
 use crate::model::world::{After, Ground};
 use crate::program::{Program, Scratch};
 use crate::relay::{Relay, Target, Way, Weather};
+use crate::tap::Tap;
 
 const FAIR: Weather = Weather::Fair(Duration::ZERO);
 const NODES: usize = 2;
@@ -27,6 +29,7 @@ const NODES: usize = 2;
 struct Base {
     engine: Engine,
     relays: Vec<Relay>,
+    tap: Option<Tap>,
 }
 
 impl Base {
@@ -36,7 +39,12 @@ impl Base {
         Self {
             relays: relays.collect(),
             engine,
+            tap: None,
         }
+    }
+
+    fn begin(&mut self, record: &Record) {
+        self.tap = Some(Tap::begin(self.engine.socket(), record.clone()));
     }
 
     fn bus(&self, node: usize) -> String {
@@ -91,6 +99,10 @@ impl Within {
 
 impl Ground for Within {
     type Wire = Inside;
+
+    fn begin(&mut self, record: &Record) {
+        self.base.begin(record);
+    }
 
     fn nodes(&self) -> usize {
         NODES
@@ -170,6 +182,10 @@ impl Apart {
 
 impl Ground for Apart {
     type Wire = Outside;
+
+    fn begin(&mut self, record: &Record) {
+        self.base.begin(record);
+    }
 
     fn nodes(&self) -> usize {
         NODES

@@ -17,7 +17,9 @@ mod ground;
 #[expect(dead_code, reason = "Redis forgets nothing here")]
 mod model;
 mod nodes;
+mod presence;
 #[path = "../process/program.rs"]
 mod program;
 mod relay;
 mod silence;
+mod tap;

@@ -236,9 +236,15 @@ impl Client {
         };
         // Who asks twice is let in once, and the last answer counts.
         let asked_again = |asked: &Asked| matches!(asked, Asked::Join(room) if *room == name);
-        let in_already = room.standing == Standing::Here && &*refusal.why == "already-here";
-        if in_already || self.asked.iter().any(|(_, asked)| asked_again(asked)) {
+        let in_already = &*refusal.why == "already-here";
+        let here = in_already && room.standing == Standing::Here;
+        if here || self.asked.iter().any(|(_, asked)| asked_again(asked)) {
             return;
+        }
+        if in_already {
+            // Without having been welcomed: the way in is by the way out.
+            room.standing = Standing::Later(now + LOST_ROOM);
+            return self.ask(Asked::Leave(name));
         }
         room.standing = kept_out(&refusal, now);
         self.denied(name, Wanted::Join, refusal);

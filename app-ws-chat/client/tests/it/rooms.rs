@@ -177,6 +177,23 @@ fn who_has_asked_twice_is_in_if_one_of_them_lets_them_in() {
 }
 
 #[test]
+fn who_is_in_without_having_been_welcomed_goes_out_and_in_again() {
+    let mut scene = Scene::new();
+    scene.open();
+    scene.frames();
+    scene.tell(json!({ "t": "err", "id": 1, "code": 409, "why": "already-here", "retry": false, "msg": "no" }));
+    assert_eq!(scene.frames()[0]["t"], "leave");
+    scene.say(1);
+    assert_eq!(scene.news(), (vec![], vec![]), "it comes still");
+    scene.tell(json!({ "t": "ok", "id": 2 }));
+    scene.pass(1_000);
+    assert_eq!(scene.frames()[0]["t"], "join");
+    scene.welcome(3, 1, false, &[1]);
+    scene.say(2);
+    assert_eq!(scene.news(), (vec![1, 2], vec![]));
+}
+
+#[test]
 fn a_room_that_is_left_is_heard_no_more() {
     let mut scene = Scene::in_lobby();
     scene.client.leave("lobby");

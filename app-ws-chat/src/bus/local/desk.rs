@@ -161,8 +161,8 @@ impl Desk {
 
     /// A user has left, unless they have come again meanwhile.
     pub(super) fn exit(&mut self, user: UserId) {
-        let is_back = |listener: &Arc<dyn Listener>| listener.has(user);
-        if !self.listener.as_ref().is_some_and(is_back) {
+        let listener = self.listener.as_ref();
+        if listener.and_then(|one| one.stay(user)).is_none() {
             self.expel(user);
         }
     }

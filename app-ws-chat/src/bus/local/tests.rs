@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::LocalBus;
 use super::desk::{Asked, Desk};
-use crate::bus::{Bus, Event, Listener};
+use crate::bus::{Bus, Event, Listener, Stay};
 use crate::message::{Epoch, Message, Offset, Person, Rank, Text, Timestamp};
 use crate::moderation::{Rules, Ruling};
 use crate::name::{Cid, Nick, RoomName, UserId};
@@ -41,8 +41,9 @@ impl Listener for Ear {
         self.heard.lock().unwrap().push(text);
     }
 
-    fn has(&self, user: UserId) -> bool {
-        *self.back.lock().unwrap() == Some(user)
+    fn stay(&self, user: UserId) -> Option<Stay> {
+        let back = *self.back.lock().unwrap() == Some(user);
+        back.then_some(Stay(1))
     }
 }
 

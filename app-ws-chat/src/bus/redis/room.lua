@@ -27,6 +27,18 @@ local function keep_history()
   for _, key in ipairs({meta, log, rules}) do redis.call('PEXPIRE', key, HISTORY_MS) end
 end
 
+-- Who is here and what is ruled is numbered by its changes, so that a node knows what it reads from what it hears. The
+-- first number is the clock's: if the last one is lost, the next is a higher one all the same.
+local function changes()
+  if redis.call('HSETNX', meta, 'v', int(now)) == 1 then redis.call('PEXPIRE', meta, HISTORY_MS) end
+  return redis.call('HGET', meta, 'v')
+end
+
+local function tell_change(event)
+  changes()
+  tell('{"v":' .. int(redis.call('HINCRBY', meta, 'v', 1)) .. ',' .. event .. '}')
+end
+
 local function keep_presence()
   for _, key in ipairs({here, nicks, seats, counts}) do redis.call('PEXPIRE', key, PRESENCE_MS) end
 end
@@ -38,7 +50,7 @@ local function gone(user)
   local folded = cjson.decode(person).folded
   redis.call('HDEL', here, user)
   if redis.call('HGET', nicks, folded) == user then redis.call('HDEL', nicks, folded) end
-  tell('{"left":"' .. user .. '"}')
+  tell_change('"left":"' .. user .. '"')
 end
 
 -- A seat is a user and a node; a user has left with the last of theirs.
@@ -67,7 +79,11 @@ local function epoch(fresh)
   local known = redis.call('HGET', meta, 'e')
   local last = redis.call('HGET', meta, 'o')
   local lost = not known or (last and redis.call('EXISTS', log) == 0)
-  if lost then redis.call('DEL', meta, log) end
+  if lost then
+    -- The number of the changes goes on.
+    redis.call('HDEL', meta, 'e', 'o')
+    redis.call('DEL', log)
+  end
   if not moved() and not lost then return known end
   redis.call('HSET', meta, 'e', fresh)
   return fresh
@@ -85,7 +101,7 @@ function steps.open(fresh, count)
     table.insert(messages, entry[2][2])
   end
   local top = redis.call('HGET', meta, 'o') or '0'
-  return {e, top, messages, redis.call('HVALS', here), redis.call('HGETALL', rules)}
+  return {e, top, messages, redis.call('HVALS', here), redis.call('HGETALL', rules), changes()}
 end
 
 -- fresh epoch, from, text, cid (all JSON), pace in ms; KEYS 8: the receipt, 9: the user's pace
@@ -112,7 +128,8 @@ function steps.publish(fresh, from, text, cid, pace)
   return {'new', receipt}
 end
 
--- user, node, lease in ms, rank ('mod' or ''), then pairs of nickname and folded nickname, the best first
+-- user, node, lease in ms, rank ('mod' or ''), then pairs of nickname and folded nickname, the best first; gives the user as
+-- they are here, and as of which change
 function steps.enter(user, node, lease, rank, ...)
   purge()
   local wishes = {...}
@@ -136,10 +153,10 @@ function steps.enter(user, node, lease, rank, ...)
   local text = cjson.encode(person)
   if news then
     redis.call('HSET', here, user, text)
-    tell('{"came":' .. text .. '}')
+    tell_change('"came":' .. text)
   end
   keep_presence()
-  return text
+  return {text, changes()}
 end
 
 -- user, node
@@ -147,7 +164,7 @@ function steps.exit(user, node)
   stand_up(user .. ' ' .. node)
 end
 
--- node, lease in ms, users; gives the epoch, the last offset, and those users who had lost their seats
+-- node, lease in ms, users; gives the epoch, the last offset and change, and those users who had lost their seats
 function steps.touch(node, lease, ...)
   local lost = {}
   for _, user in ipairs({...}) do
@@ -160,14 +177,14 @@ function steps.touch(node, lease, ...)
   end
   purge()
   keep_presence()
-  return {redis.call('HGET', meta, 'e') or '', redis.call('HGET', meta, 'o') or '0', lost}
+  return {redis.call('HGET', meta, 'e') or '', redis.call('HGET', meta, 'o') or '0', changes(), lost}
 end
 
 -- the rule's field, its value or '', the user who has to go or '', the ruling
 function steps.rule(field, value, out, ruling)
   if value == '' then redis.call('HDEL', rules, field) else redis.call('HSET', rules, field, value) end
   redis.call('PEXPIRE', rules, HISTORY_MS)
-  tell('{"ruled":' .. ruling .. '}')
+  tell_change('"ruled":' .. ruling)
   if out == '' then return end
   for _, seat in ipairs(redis.call('ZRANGE', seats, 0, -1)) do
     if string.sub(seat, 1, 16) == out then stand_up(seat) end

@@ -41,12 +41,15 @@ pub(super) struct Steps {
 pub(super) struct State {
     pub(super) opened: Opened,
     pub(super) top: Offset,
+    /// The last change of who is here and what is ruled.
+    pub(super) changes: u64,
 }
 
 /// What a sign of life is answered.
 pub(super) struct Touched {
     pub(super) epoch: String,
     pub(super) top: Offset,
+    pub(super) changes: u64,
     pub(super) lost: Vec<UserId>,
 }
 
@@ -60,10 +63,11 @@ impl Steps {
     }
 
     pub(super) async fn open(&self, room: &RoomName) -> Result<State, StoreError> {
-        type Reply = (String, u64, Vec<String>, Vec<String>, Vec<(String, String)>);
+        type Rules = Vec<(String, String)>;
+        type Reply = (String, u64, Vec<String>, Vec<String>, Rules, u64);
         let mut step = self.step("open", room);
         step.arg(fresh().as_str()).arg(RING_MESSAGES);
-        let (epoch, top, messages, here, rules): Reply = self.run(&step).await?;
+        let (epoch, top, messages, here, rules, changes): Reply = self.run(&step).await?;
         let mut ring = Ring::default();
         for message in messages.iter().rev() {
             ring.insert(Arc::new(read::<Message>(message)?));
@@ -77,6 +81,7 @@ impl Steps {
                 rules: read_rules(&rules)?,
             },
             top: Offset(top),
+            changes,
         })
     }
 
@@ -109,13 +114,14 @@ impl Steps {
         }))
     }
 
+    /// Gives the user as they are here, and as of which change.
     pub(super) async fn enter(
         &self,
         room: &RoomName,
         user: UserId,
         wish: &Nick,
         rank: Rank,
-    ) -> Result<Present, StoreError> {
+    ) -> Result<(Present, u64), StoreError> {
         let numbered = (2..).map(|number| wish.numbered(number));
         let mut wishes = std::iter::once(wish.clone()).chain(numbered);
         loop {
@@ -125,9 +131,9 @@ impl Steps {
             for nick in wishes.by_ref().take(WISHES) {
                 step.arg(nick.as_str()).arg(nick.folded());
             }
-            let entered: Option<String> = self.run(&step).await?;
-            if let Some(entered) = entered {
-                return read(&entered);
+            let entered: Option<(String, u64)> = self.run(&step).await?;
+            if let Some((entered, at)) = entered {
+                return Ok((read(&entered)?, at));
             }
         }
     }
@@ -149,11 +155,12 @@ impl Steps {
         for user in users {
             step.arg(user);
         }
-        let (epoch, top, lost): (String, u64, Vec<String>) = self.run(&step).await?;
+        let (epoch, top, changes, lost): (String, u64, u64, Vec<String>) = self.run(&step).await?;
         let lost: Result<_, _> = lost.iter().map(|user| UserId::parse(user)).collect();
         Ok(Touched {
             epoch,
             top: Offset(top),
+            changes,
             lost: lost.map_err(StoreError::new)?,
         })
     }

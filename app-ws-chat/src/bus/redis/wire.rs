@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::bus::Event;
 use crate::message::{Epoch, Message, Person, Present};
 use crate::moderation::Ruling;
 use crate::name::UserId;
@@ -14,6 +15,8 @@ struct Wire {
     said: Option<Message>,
     #[serde(default)]
     e: Option<Epoch>,
+    #[serde(default)]
+    v: Option<u64>,
     #[serde(default)]
     came: Option<Present>,
     #[serde(default)]
@@ -28,9 +31,10 @@ struct Wire {
 #[derive(Debug)]
 pub(super) enum Heard {
     Said(Epoch, Arc<Message>),
-    Came(Present),
-    Left(UserId),
+    /// Who is here or what is ruled has changed, for the how-manieth time.
+    Changed(u64, Event),
     Typing(Person),
+    /// Something is ruled in all rooms.
     Ruled(Arc<Ruling>),
 }
 
@@ -43,12 +47,7 @@ pub(super) fn read(text: &[u8]) -> Option<Heard> {
             e: Some(epoch),
             ..
         } => Heard::Said(epoch, Arc::new(message)),
-        Wire {
-            came: Some(who), ..
-        } => Heard::Came(who),
-        Wire {
-            left: Some(who), ..
-        } => Heard::Left(who),
+        Wire { v: Some(at), .. } => Heard::Changed(at, change(wire)?),
         Wire {
             typing: Some(who), ..
         } => Heard::Typing(who),
@@ -58,4 +57,11 @@ pub(super) fn read(text: &[u8]) -> Option<Heard> {
         } => Heard::Ruled(Arc::new(ruling)),
         _ => return None,
     })
+}
+
+fn change(wire: Wire) -> Option<Event> {
+    let came = wire.came.map(Event::Came);
+    let left = || wire.left.map(Event::Left);
+    let ruled = || wire.ruled.map(|ruling| Event::Ruled(Arc::new(ruling)));
+    came.or_else(left).or_else(ruled)
 }
