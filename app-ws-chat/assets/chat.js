@@ -101,6 +101,7 @@ function out({ why, msg, retry, after_ms, t }) {
 }
 
 function turnedAway(room, why) {
+  outbox.store(room);
   forget(room);
   if (rooms.size) alertBanner(link, `#${room.name}: ${why}`);
   else toDoor(why);
@@ -219,11 +220,15 @@ function onFrame(frame) {
       }
       break;
     }
+    case "late":
+      room.late = frame.late;
+      showState();
+      break;
     case "out":
       turnedAway(room, out(frame));
       break;
     case "typing":
-      room.writes(frame.from, Date.now());
+      room.writes(frame.from, performance.now());
       drawTyping();
       break;
   }
@@ -235,6 +240,7 @@ function onState(state) {
   } else {
     for (const room of rooms.values()) {
       room.joined = false;
+      room.late = false;
       room.typing.clear();
     }
   }
@@ -291,13 +297,13 @@ function drawPending() {
 }
 
 function drawTyping() {
-  const names = current ? current.writers(Date.now()) : [];
+  const names = current ? current.writers(performance.now()) : [];
   $("typing").textContent = names.length ? `${list(names)} ${names.length === 1 ? "is" : "are"} writing…` : "";
 }
 setInterval(drawTyping, 1_000);
 
 function showState() {
-  drawState(link);
+  drawState(link, current?.late);
   if (!current) return;
   drawPending();
   showPeople();
@@ -354,7 +360,7 @@ addEventListener("hashchange", () => {
 function toDoor(problem) {
   const room = roomNamed(roomOfAddress()) || remembered(browser, "room", "");
   link.close();
-  outbox.store();
+  for (const room of rooms.values()) outbox.store(room);
   rooms.clear();
   keepRooms();
   current = null;
@@ -370,7 +376,7 @@ function toDoor(problem) {
 
 $("door-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const name = $("door-nick").value.trim();
+  const name = $("door-nick").value.trim().replace(/\s+/g, " ");
   if (!name) {
     $("door-problem").textContent = "Please pick a nickname.";
     $("door-nick").focus();

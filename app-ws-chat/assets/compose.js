@@ -4,12 +4,12 @@ import { $ } from "./conversation.js";
 import { TEXT_BYTES, byteLength, tidy } from "./rooms.js";
 
 /** How often the server is told that we are writing. */
-const TYPING_EVERY_MS = 2_500;
+const TYPING_EVERY_MS = 3_000;
 
 /** From this many bytes on the writer sees how many are left. */
 const TELL_LEFT_FROM = TEXT_BYTES - 500;
 
-let toldAt = 0;
+let toldAt = -TYPING_EVERY_MS;
 
 /** What is written and not sent. */
 export const written = () => $("text").value;
@@ -24,7 +24,7 @@ export function write(text) {
 export function listenToWriter({ say, writes }) {
   $("text").addEventListener("input", () => {
     grow();
-    const now = Date.now();
+    const now = performance.now();
     if (!written() || now - toldAt < TYPING_EVERY_MS) return;
     toldAt = now;
     writes();
@@ -34,7 +34,7 @@ export function listenToWriter({ say, writes }) {
     const text = tidy(written());
     $("text").focus();
     if (!text.trim() || byteLength(text) > TEXT_BYTES) return;
-    toldAt = 0;
+    toldAt = -TYPING_EVERY_MS;
     write("");
     say(text);
   });

@@ -24,8 +24,8 @@ const FINAL_CODES = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010]);
 export class LinkLost extends Error {}
 
 /**
- * States, as `{ kind, ... }`: `connecting`; `open`; `waiting` with `until` (a time); `ended` with
- * `reason`; `closed` (by us).
+ * States, as `{ kind, ... }`: `connecting`; `open`; `waiting` with `until` (a time of `performance.now()`, which no clock
+ * that is set disturbs); `ended` with `reason`; `closed` (by us).
  */
 export class Link {
   #url;
@@ -61,7 +61,7 @@ export class Link {
     const socket = new WebSocket(this.#url, SUBPROTOCOL);
     this.#socket = socket;
     socket.onopen = () => {
-      this.#openedAt = Date.now();
+      this.#openedAt = performance.now();
       this.#listen();
       this.#become({ kind: "open" });
     };
@@ -72,7 +72,7 @@ export class Link {
 
   /** Does not wait any longer, but for what the server asked for. */
   hurry() {
-    if (this.state.kind !== "waiting" || Date.now() < this.#notBefore) return;
+    if (this.state.kind !== "waiting" || performance.now() < this.#notBefore) return;
     this.open();
   }
 
@@ -98,13 +98,19 @@ export class Link {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#requests.set(id, { resolve, reject });
-      this.#socket.send(JSON.stringify({ id, ...frame }));
+      this.#send({ id, ...frame });
     });
   }
 
   /** Sends a frame that has no reply; without a link it is lost. */
   push(frame) {
-    if (this.state.kind === "open") this.#socket.send(JSON.stringify(frame));
+    if (this.state.kind === "open") this.#send(frame);
+  }
+
+  #send(frame) {
+    // Half a surrogate pair, which a string may hold, is nothing that the server could read.
+    const whole = (_, value) => (typeof value === "string" ? value.toWellFormed?.() ?? value : value);
+    this.#socket.send(JSON.stringify(frame, whole));
   }
 
   #receive(text) {
@@ -139,7 +145,7 @@ export class Link {
 
   #lost(code, reason) {
     const bye = this.#bye;
-    const wasGood = this.#openedAt && Date.now() - this.#openedAt > GOOD_AFTER;
+    const wasGood = this.#openedAt && performance.now() - this.#openedAt > GOOD_AFTER;
     this.#drop();
     const final = bye ? !bye.reconnect : FINAL_CODES.has(code) || (code >= 4500 && code <= 4999);
     if (final) {
@@ -150,7 +156,7 @@ export class Link {
     const longest = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#attempt++);
     const wait = longest * (0.5 + Math.random() / 2);
     const asked = bye?.after_ms ?? 0;
-    const now = Date.now();
+    const now = performance.now();
     this.#notBefore = now + asked;
     const until = now + Math.max(wait, asked);
     this.#retry = setTimeout(() => this.open(), until - now);

@@ -3,6 +3,7 @@
 import { $, element } from "./conversation.js";
 import { LinkLost } from "./link.js";
 import { remember, remembered, tab } from "./memory.js";
+import { duration } from "./rooms.js";
 
 /** The moderators' token, as long as this tab lives. */
 export const token = () => remembered(tab, "token", undefined) || undefined;
@@ -25,6 +26,8 @@ export function forgetToken() {
 /** Asks what to do about a person, and does it. */
 export function moderate(link, room, person) {
   $("act-title").textContent = `Moderate ${person.nick}`;
+  // What was done last, to somebody else, may be more than is meant now.
+  $("act-what").selectedIndex = 0;
   $("act-reason").value = "";
   open("act-dialog", () => {
     const [act, time] = $("act-what").value.split(" ");
@@ -39,8 +42,7 @@ export async function showRules(link, room) {
   const rules = await ask(link, { t: "mod", room: room.name, act: "list" });
   if (rules.t !== "ok") return rules.msg;
   $("rules-title").textContent = `Rules of #${room.name}`;
-  $("rules-slow").value = String(rules.slow_ms);
-  if ($("rules-slow").value !== String(rules.slow_ms)) $("rules-slow").value = "0";
+  choosePace(rules.slow_ms);
   const entries = [
     ...rules.bans.map((entry) => ({ ...entry, lift: "unban", what: entry.why === "kicked" ? "Sent out" : "Banned" })),
     ...rules.mutes.map((entry) => ({ ...entry, lift: "unmute", what: "Muted" })),
@@ -68,6 +70,18 @@ export async function showRules(link, room) {
     return every_ms === rules.slow_ms ? "" : order(link, room, { act: "slow", every_ms });
   });
   return "";
+}
+
+/** Shows a room's pace among the usual ones. One of another's choice is offered as well, or saving would end it. */
+function choosePace(ms) {
+  const choice = $("rules-slow");
+  choice.querySelector(".own")?.remove();
+  if (![...choice.options].some(({ value }) => value === String(ms))) {
+    const own = element("option", "own", `One message in ${duration(ms)}`);
+    own.value = String(ms);
+    choice.append(own);
+  }
+  choice.value = String(ms);
 }
 
 async function order(link, room, fields) {

@@ -26,9 +26,9 @@ export class Outbox {
     delete this.#left[room.name];
   }
 
-  /** All rooms are closed, and what was not sent waits for them to be opened again. */
-  store() {
-    for (const { name, unsent } of this.#rooms.values()) if (unsent.length) this.#left[name] = unsent;
+  /** A room is closed, and what was not sent waits for it to be opened again. */
+  store({ name, unsent }) {
+    if (unsent.length) this.#left[name] = unsent;
   }
 
   /** Writes down what a reload must not lose. */

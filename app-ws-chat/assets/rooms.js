@@ -31,6 +31,8 @@ export class Room {
   pending = [];
   draft = "";
   slow = 0;
+  /** Whether the server is cut off from the room, so that what is said there comes late. */
+  late = false;
   /** Whether there are messages before the log's first. */
   more = false;
   /** Whether the reader is away from the end; then nothing is taken from the log. */
@@ -94,12 +96,13 @@ export class Room {
     this.joined = true;
     this.me = reply.me;
     this.slow = reply.slow_ms;
+    this.late = reply.late ?? false;
     const fresh = reply.messages.filter(({ o }) => o > this.offset);
     if (this.log.length === 0) this.more = (reply.messages[0]?.o ?? 1) > 1;
     for (const message of reply.messages) this.#settle(message);
     for (const message of fresh) added.push(...this.say(message));
     if (first && reply.me.nick !== wish) {
-      added.push(this.#push({ kind: "notice", text: `The name ${wish} is taken here, so you are ${reply.me.nick}.` }));
+      added.push(this.#push({ kind: "notice", text: renamed(wish, reply.me.nick) }));
     }
     if (!first && !again) added.push(this.#push({ kind: "notice", text: "The history of this room has started afresh." }));
     this.offset = reply.offset;
@@ -212,6 +215,12 @@ export class Room {
     this.more = true;
     return true;
   }
+}
+
+/** What somebody is told who is called otherwise than they wished. */
+function renamed(wish, nick) {
+  if (/ \(\d+\)$/.test(nick)) return `The name ${wish} is taken here, so you are ${nick}.`;
+  return `You are here already as ${nick}, in another tab or on another device, so you are called that here, too.`;
 }
 
 /** `5 minutes`, for people: the largest unit that fits. */

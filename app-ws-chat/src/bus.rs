@@ -159,6 +159,8 @@ pub enum Event {
     Ruled(Arc<Ruling>),
     /// These rules are in force in all rooms, and no others.
     Rules(Box<Rules>),
+    /// What others say may come late, or no longer does: the node is cut off from the room, or has caught up with it.
+    Late(bool),
     /// What happened since is not known: whoever is here has to come again.
     Lost,
 }

@@ -258,7 +258,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::{Hub, ROOMS};
-    use crate::bus::LocalBus;
+    use crate::bus::{Event, Listener, LocalBus};
     use crate::name::{RoomName, UserId};
     use crate::refusal::Refusal;
     use crate::store::MemoryStore;
@@ -297,5 +297,19 @@ mod tests {
         assert!(visit(0).await.is_ok());
         seats.pop();
         assert!(visit(ROOMS).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_leaves_a_lost_room_takes_nothing_from_the_one_that_comes_after_it() {
+        let hub = hub();
+        let visit = async || hub.visit(&name(1), hub.connection(), NOBODY).await.unwrap();
+        let old = visit().await;
+        old.room.hear(Event::Lost);
+        let new = visit().await;
+        assert!(!new.room.is_lost(), "those who come again find another one");
+        drop(old);
+        assert_eq!(hub.lock().len(), 1);
+        drop(new);
+        assert_eq!(hub.lock().len(), 0);
     }
 }

@@ -8,12 +8,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 /// The longest room name or nickname, in characters: fits a phone's header in one line.
 pub const NAME_CHARS: usize = 32;
 
 /// The longest [`Cid`] or [`UserKey`], in bytes: room for a UUID with a prefix.
 const ID_BYTES: usize = 64;
+
+/// Marks on one character of a name: the scripts that stack them need no more, and more run over what is above and below.
+const MARKS: usize = 4;
 
 /// The shortest [`UserKey`], in bytes: 16 characters of base64 are 96 bits, too many to guess.
 const KEY_BYTES_MIN: usize = 16;
@@ -32,6 +37,11 @@ impl RoomName {
         tidy(text).map(|name| Self(name.into()))
     }
 
+    /// A name as a store has kept it, see [`Nick::stored`].
+    pub(crate) fn stored(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -40,7 +50,8 @@ impl RoomName {
 }
 
 /// A nickname: 1 to 32 characters, none of which is a control character, reverses the direction
-/// of the text around it, or takes no room (they would let two names look alike).
+/// of the text around it, or takes no room (they would let two names look alike). Each word begins with something that
+/// is seen, and no character has more than four marks on it.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
 pub struct Nick(Arc<str>);
 
@@ -55,18 +66,23 @@ impl Nick {
         tidy(text).map(|name| Self(name.into()))
     }
 
+    /// A nickname as a store has kept it, perhaps under other rules: a stricter one must not make a room's history unreadable.
+    pub(crate) fn stored(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The nickname as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The form in which two nicknames are compared: without case, without joiners.
+    /// The form in which two nicknames are compared: without case, without joiners, and without the ways in which the same
+    /// character can be written (NFKD). Letters of other scripts that look alike stay different.
     #[must_use]
     pub(crate) fn folded(&self) -> Box<str> {
-        let joiner = |c: &char| matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
-        let kept = self.0.chars().filter(|c| !joiner(c));
-        kept.flat_map(char::to_lowercase).collect()
+        let plain = self.0.nfkd().filter(|&c| !is_joiner(c));
+        plain.flat_map(char::to_lowercase).collect()
     }
 
     /// `Ada` as `Ada (2)`; the base is cut so that the result is no longer than a name may be.
@@ -226,19 +242,25 @@ impl fmt::Display for NameError {
 
 impl std::error::Error for NameError {}
 
-/// What was checked when it came in is checked again when it comes back from a store.
-macro_rules! read_by_parsing {
-    ($($name:ident)*) => {
+/// How each comes back from a store, or from another node.
+macro_rules! read {
+    ($($name:ident: $read:expr;)*) => {
         $(impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                 let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
-                Self::parse(&text).map_err(de::Error::custom)
+                let read: Result<Self, NameError> = $read(&text);
+                read.map_err(de::Error::custom)
             }
         })*
     };
 }
 
-read_by_parsing!(RoomName Nick UserId Cid);
+read! {
+    RoomName: |text| Ok(RoomName::stored(text));
+    Nick: |text| Ok(Nick::stored(text));
+    UserId: UserId::parse;
+    Cid: Cid::parse;
+}
 
 fn tidy(text: &str) -> Result<String, NameError> {
     let name = text
@@ -250,7 +272,7 @@ fn tidy(text: &str) -> Result<String, NameError> {
             name.push_str(word);
             name
         });
-    if name.chars().any(is_hidden) {
+    if name.chars().any(is_hidden) || !name.split(' ').all(is_seen) {
         return Err(NameError::Unprintable);
     }
     match name.chars().count() {
@@ -260,15 +282,35 @@ fn tidy(text: &str) -> Result<String, NameError> {
     }
 }
 
-/// Control characters, text direction marks and blanks without width. The joiners U+200C and
-/// U+200D are none of these: Persian and emoji need them.
+/// Control characters, text direction marks and blanks without width. The joiners are none of these: Persian and emoji need
+/// them.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'
-            | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// What joins or varies the character before it.
+const fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
+}
+
+/// Whether a word begins with something that is seen by itself, and no character of it is buried under marks.
+fn is_seen(word: &str) -> bool {
+    let mut marks = None;
+    word.chars().all(|c| {
+        let on_another = is_combining_mark(c) || is_joiner(c);
+        marks = match marks {
+            None if on_another => return false,
+            Some(marks) if on_another => Some(marks + 1),
+            _ => Some(0),
+        };
+        marks <= Some(MARKS)
+    })
 }
 
 #[cfg(test)]
@@ -300,10 +342,35 @@ mod tests {
     }
 
     #[test]
+    fn nothing_in_a_name_is_unseen_or_buried() {
+        for unseen in [
+            "\u{200d}",
+            "\u{fe0f}",
+            "\u{301}",
+            "\u{2800}",
+            "\u{17b4}",
+            "\u{180b}",
+            "\u{1d173}",
+            "Ada \u{200d}",
+            "Ada \u{301}",
+        ] {
+            check(unseen, Err(NameError::Unprintable));
+        }
+        let marked = |marks| format!("a{}b", "\u{301}".repeat(marks));
+        check(&marked(4), Ok(&marked(4)));
+        check(&marked(5), Err(NameError::Unprintable));
+        check("1\u{fe0f}\u{20e3}", Ok("1\u{fe0f}\u{20e3}"));
+        check("\u{939}\u{93f}\u{928}\u{94d}\u{926}\u{940}", Ok("हिन्दी"));
+    }
+
+    #[test]
     fn nicknames_that_look_alike_fold_to_the_same() {
         let folded = |text| Nick::parse(text).unwrap().folded();
         assert_eq!(folded("ADA"), folded("ada"));
         assert_eq!(folded("A\u{200d}da"), folded("Ada"));
+        assert_eq!(folded("Zoe\u{308}"), folded("Zo\u{eb}"));
+        assert_eq!(folded("\u{ff21}\u{1d41d}a"), folded("ada"));
+        assert_ne!(folded("Zoe"), folded("Zo\u{eb}"));
         assert_ne!(folded("Ada"), folded("Ida"));
     }
 
@@ -313,6 +380,9 @@ mod tests {
         let numbered = long.numbered(10);
         assert_eq!(numbered.as_str(), format!("{} (10)", "x".repeat(27)));
         assert_eq!(Nick::parse(numbered.as_str()), Ok(numbered));
+        let parted = Nick::parse(&format!("{} yyyy", "x".repeat(27))).unwrap();
+        let numbered = parted.numbered(2);
+        assert_eq!(numbered.as_str(), format!("{} (2)", "x".repeat(27)));
     }
 
     #[test]

@@ -46,3 +46,49 @@ impl Recent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{RECEIPTS, Recent, WINDOW};
+    use crate::message::{Offset, Timestamp};
+    use crate::name::{Cid, UserId};
+    use crate::room::Receipt;
+
+    const ADA: UserId = UserId::passing(1);
+
+    fn cid(number: usize) -> Cid {
+        Cid::parse(&number.to_string()).unwrap()
+    }
+
+    fn note(recent: &mut Recent, number: usize, at: u64) {
+        let receipt = Receipt {
+            offset: Offset(number as u64),
+            at: Timestamp(at),
+        };
+        recent.note(ADA, cid(number), receipt, Timestamp(at));
+    }
+
+    #[test]
+    fn a_receipt_is_kept_for_its_time() {
+        let window = WINDOW.as_millis() as u64;
+        let mut recent = Recent::default();
+        note(&mut recent, 1, 0);
+        note(&mut recent, 2, window);
+        assert_eq!(recent.find(ADA, &cid(1)).unwrap().offset, Offset(1));
+        assert_eq!(recent.find(UserId::passing(2), &cid(1)), None);
+        note(&mut recent, 3, window + 1);
+        assert_eq!(recent.find(ADA, &cid(1)), None);
+        assert!(recent.find(ADA, &cid(2)).is_some());
+    }
+
+    #[test]
+    fn the_oldest_receipts_give_way_when_there_are_too_many() {
+        let mut recent = Recent::default();
+        for number in 0..=RECEIPTS {
+            note(&mut recent, number, 0);
+        }
+        assert_eq!(recent.receipts.len(), RECEIPTS);
+        assert_eq!(recent.find(ADA, &cid(0)), None);
+        assert!(recent.find(ADA, &cid(1)).is_some());
+    }
+}

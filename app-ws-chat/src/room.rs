@@ -42,6 +42,7 @@ pub struct Room {
     people: People,
     ring: Ring,
     rules: Rules,
+    late: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +72,7 @@ impl Room {
             people,
             ring: opened.ring,
             rules: opened.rules,
+            late: false,
         }
     }
 
@@ -140,6 +142,7 @@ impl Room {
             messages: missed.unwrap_or_else(|| self.ring.last(LAST_MESSAGES)),
             presence: self.people.snapshot(),
             slow_ms: u64::try_from(self.rules.pace().as_millis()).unwrap_or(u64::MAX),
+            late: self.late,
         })
     }
 
@@ -267,6 +270,11 @@ impl Room {
                 self.rules = *rules;
                 Reaction::None
             }
+            Event::Late(late) if late == self.late => Reaction::None,
+            Event::Late(late) => {
+                self.late = late;
+                Reaction::to_all(Notice::Late(late))
+            }
         }
     }
 
@@ -290,15 +298,6 @@ impl Room {
             self.call_off(user);
         }
         Reaction::TellAndExpel(delivery, theirs)
-    }
-
-    /// A member's name, to say that they are writing.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::NotHere`], [`Refusal::Muted`].
-    pub fn writer(&self, connection: ConnectionId, now: Timestamp) -> Result<Person, Refusal> {
-        self.speaker(connection, now).map(|(person, _)| person)
     }
 
     /// Since when a connection of this user is in, or on its way in.

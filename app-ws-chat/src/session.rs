@@ -43,7 +43,7 @@ const TYPING: Allowance = Allowance::new(5, Duration::from_secs(1));
 const PAGES: Allowance = Allowance::new(20, Duration::from_secs(1));
 const ORDERS: Allowance = Allowance::new(20, Duration::from_secs(1));
 
-/// Pings, and frames without meaning: each costs an answer.
+/// Pings, frames without meaning, and those about a room in which the sender is not, or is already: each costs an answer.
 const TRIFLES: Allowance = Allowance::new(20, Duration::from_millis(200));
 
 /// Refusals with 429 in a row before the connection is closed: more than were under way when the first one came.
@@ -275,6 +275,7 @@ impl Member {
                         self.strikes = 0;
                         None
                     }
+                    Err(refusal) if was_free(refusal) => self.refuse_a_trifle(Some(id), refusal),
                     Err(refusal) => self.refuse(Some(id), refusal),
                 }
             }
@@ -283,10 +284,7 @@ impl Member {
                 None
             }
             Ok(ClientFrame::Pong) => None,
-            Err(BadFrame::Refused(id, refusal)) => {
-                let refusal = take(&mut self.trifles, TRIFLES).err().unwrap_or(refusal);
-                self.refuse(id, refusal)
-            }
+            Err(BadFrame::Refused(id, refusal)) => self.refuse_a_trifle(id, refusal),
             Err(BadFrame::NotAnObject) => Some(Bye::Protocol),
         }
     }
@@ -377,6 +375,11 @@ impl Member {
         }
     }
 
+    fn refuse_a_trifle(&mut self, id: Option<RequestId>, refusal: Refusal) -> Option<Bye> {
+        let refusal = take(&mut self.trifles, TRIFLES).err().unwrap_or(refusal);
+        self.refuse(id, refusal)
+    }
+
     fn refuse(&mut self, id: Option<RequestId>, refusal: Refusal) -> Option<Bye> {
         self.hub.metrics.refused(refusal.why());
         self.say(&ServerFrame::Refused(id, refusal));
@@ -389,6 +392,14 @@ impl Member {
     fn say(&self, frame: &ServerFrame<'_>) {
         self.outbox.push(Lane::Reliable, frame.encode().into());
     }
+}
+
+/// Whether this was said before anything of an allowance was taken.
+const fn was_free(refusal: Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::NotHere | Refusal::AlreadyHere | Refusal::OtherKey | Refusal::TooManyRooms
+    )
 }
 
 /// The place of a connection that is in this room.

@@ -7,6 +7,8 @@
 
 #[path = "browser/axe.rs"]
 mod axe;
+#[path = "browser/chat.rs"]
+mod chat;
 #[path = "browser/docs.rs"]
 mod docs;
 #[path = "../../app-ws-chat/tests/redis/engine.rs"]
@@ -65,6 +67,9 @@ on_both! {
     crate::tabs_are_one_person => tabs_are_one_person;
     crate::what_was_said_before_comes_by_scrolling => what_was_said_before_comes_by_scrolling;
     crate::a_moderator_moderates => a_moderator_moderates;
+    crate::chat::a_pace_of_the_hosts_choice_is_kept => a_pace_of_the_hosts_choice_is_kept;
+    crate::chat::who_is_sent_out_finds_what_was_not_sent => who_is_sent_out_finds_what_was_not_sent;
+    crate::chat::strange_letters_are_letters => strange_letters_are_letters;
     crate::keyboard::the_keyboard_is_enough => the_keyboard_is_enough_for_the_chat;
     crate::nodes::a_node_dies => a_node_dies;
     crate::nodes::redis_dies => redis_dies;
@@ -80,6 +85,7 @@ on_both! {
 }
 
 const TOKEN: &str = "moderators-of-the-house";
+const HOST: &str = "the-host-of-the-house";
 
 /// A chat's history and its moderators' token, which go with the test.
 struct Files(PathBuf);
@@ -92,6 +98,7 @@ impl Files {
         let files = Self(std::env::temp_dir().join(name));
         fs::create_dir_all(&files.0).expect("a directory can be made");
         fs::write(files.path("token"), TOKEN).expect("a file can be written");
+        fs::write(files.path("host"), HOST).expect("a file can be written");
         files
     }
 
@@ -108,6 +115,7 @@ impl Drop for Files {
 
 fn chat(server: &'static str, files: &Files) -> Subject {
     let (history, token) = (files.path("chat.db"), files.path("token"));
+    let host = files.path("host");
     let arguments = [
         "--server",
         server,
@@ -115,6 +123,8 @@ fn chat(server: &'static str, files: &Files) -> Subject {
         &history,
         "--moderator-token",
         &token,
+        "--host-token",
+        &host,
     ];
     Subject::new(server, program("app-ws-chat"), &arguments)
 }
@@ -386,14 +396,7 @@ async fn a_moderator_moderates(name: &'static str) {
     let ada = enter(&driver, &server, "Ada", Screen::Desktop).await;
     let bea = enter(&driver, &server, "Bea", Screen::Phone).await;
     sees_people(&ada, &["Ada", "Bea"]).await;
-    ada.click("#moderate").await;
-    ada.fill("#token", TOKEN).await;
-    ada.click("#token-dialog [type=submit]").await;
-    ada.until(
-        "Ada is a moderator",
-        "document.querySelector('.person-act')",
-    )
-    .await;
+    become_moderator(&ada).await;
 
     ada.click(".person-act").await;
     ada.fill("#act-reason", "too loud").await;
@@ -438,4 +441,16 @@ async fn a_moderator_moderates(name: &'static str) {
         .await;
     ada.close().await;
     bea.close().await;
+}
+
+async fn become_moderator(window: &Window) {
+    window.click("#moderate").await;
+    window.fill("#token", TOKEN).await;
+    window.click("#token-dialog [type=submit]").await;
+    window
+        .until(
+            "it is a moderator",
+            "!document.querySelector('#rules').hidden",
+        )
+        .await;
 }

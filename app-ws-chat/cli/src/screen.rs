@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::rows::Rows;
 use crate::view::Place;
 use crate::words;
-use crate::wrap::{fold, wrap};
+use crate::wrap::{columns, cut, fold, wrap};
 
 /// With fewer columns than this, what is beside the log leaves too little of it.
 const WIDE_FOR_ROOMS: u16 = 64;
@@ -183,8 +183,8 @@ impl App {
                 String::new()
             };
             // The number is seen even if the name is long.
-            let room = usize::from(SIDE).saturating_sub(2 + mark.chars().count() + number.len());
-            let name: String = words::harmless(&view.room).chars().take(room).collect();
+            let room = usize::from(SIDE).saturating_sub(2 + columns(mark) + number.len());
+            let name = cut(&words::harmless(&view.room), room);
             Line::styled(format!("{mark}{name}{number}"), style)
         };
         self.views.iter().enumerate().map(line).collect()
@@ -271,7 +271,11 @@ impl App {
     }
 
     fn standing(&self, now: Instant) -> String {
-        match self.room().map(Room::standing) {
+        let room = self.room();
+        match room.map(Room::standing) {
+            Some(Standing::Here) if room.is_some_and(Room::is_late) => {
+                "the server is cut off from this room: what is said comes late".to_owned()
+            }
             None | Some(Standing::Here) => "connected".to_owned(),
             Some(Standing::Away | Standing::Entering) => "entering".to_owned(),
             Some(Standing::Later(until)) => {

@@ -11,6 +11,16 @@ pub(crate) fn columns(text: &str) -> usize {
     Span::raw(text).width()
 }
 
+/// As much of a text as fits into so many columns.
+pub(crate) fn cut(text: &str, limit: usize) -> String {
+    let mut used = 0;
+    let fits = |character: &&str| {
+        used += columns(character);
+        used <= limit
+    };
+    text.graphemes(true).take_while(fits).collect()
+}
+
 /// Breaks a text into lines of at most `first` columns, then `rest`, between words if they fit.
 pub(crate) fn wrap(text: &str, first: usize, rest: usize) -> Vec<String> {
     let mut lines = Vec::new();
@@ -106,7 +116,7 @@ pub(crate) fn fold(text: &str, cursor: usize, width: usize) -> (Vec<String>, (us
 
 #[cfg(test)]
 mod tests {
-    use super::{fold, wrap};
+    use super::{cut, fold, wrap};
 
     #[test]
     fn lines_break_between_words_if_they_can() {
@@ -121,6 +131,20 @@ mod tests {
         ];
         for (text, first, rest, lines) in rows {
             assert_eq!(wrap(text, first, rest), lines, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_has_whole_characters() {
+        let rows = [
+            ("lobby", 5, "lobby"),
+            ("lobby", 3, "lob"),
+            ("日本語", 5, "日本"),
+            ("Zoe\u{308}x", 3, "Zoe\u{308}"),
+            ("日", 1, ""),
+        ];
+        for (text, limit, expected) in rows {
+            assert_eq!(cut(text, limit), expected, "{text} {limit}");
         }
     }
 

@@ -101,6 +101,13 @@ pub enum Event {
         /// Who may not say anything.
         mutes: Vec<Penalty>,
     },
+    /// The server is cut off from a room, so that what is said there comes late; or it has caught up.
+    Late {
+        /// Which room.
+        room: Arc<str>,
+        /// Whether it is so.
+        late: bool,
+    },
     /// The server has put us out of a room.
     Out {
         /// Which.

@@ -69,6 +69,8 @@ pub struct Reply {
     pub presence: Option<Presence>,
     /// Of a `join` or `list`: the room's slow mode, in milliseconds; 0 is none.
     pub slow_ms: Option<u64>,
+    /// Of a `join`: whether what others say comes late.
+    pub late: Option<bool>,
     /// Of a `send`: where the message stands.
     pub said_at: Option<u64>,
     /// Of a `history`: whether there is still more before.
@@ -169,6 +171,8 @@ pub enum ServerFrame {
     Typing(Arc<str>, Person),
     /// A moderator did something.
     Mod(Arc<str>, Moderated),
+    /// What others say in this room comes late, or no longer does.
+    Late(Arc<str>, bool),
     /// We are no longer in this room.
     Out(Arc<str>, Refusal),
     /// Say `pong`.
@@ -228,8 +232,8 @@ impl ServerFrame {
     }
 }
 
-const KINDS: [&str; 9] = [
-    "ok", "err", "msg", "presence", "typing", "mod", "out", "ping", "bye",
+const KINDS: [&str; 10] = [
+    "ok", "err", "msg", "presence", "typing", "mod", "late", "out", "ping", "bye",
 ];
 
 #[derive(Deserialize)]
@@ -270,6 +274,7 @@ struct Fields<'a> {
     reconnect: Option<bool>,
     after_ms: Option<u64>,
     msg: Option<Box<str>>,
+    late: Option<bool>,
     act: Option<Box<str>>,
     user: Option<Target>,
     for_ms: Option<u64>,
@@ -311,6 +316,10 @@ impl Fields<'_> {
                     reason: self.reason,
                 },
             ),
+            "late" => ServerFrame::Late(
+                need(self.room, "late", "room")?,
+                need(self.late, "late", "late")?,
+            ),
             "out" => {
                 let room = need(self.room.clone(), "out", "room")?;
                 ServerFrame::Out(room, self.refusal("out")?)
@@ -335,6 +344,7 @@ impl Fields<'_> {
             messages: self.messages,
             presence: self.presence,
             slow_ms: self.slow_ms,
+            late: self.late,
             said_at: self.o,
             more: self.more,
             bans: self.bans,

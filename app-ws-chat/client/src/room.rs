@@ -62,6 +62,7 @@ pub struct Room {
     pub(crate) mark: Option<Position>,
     pub(crate) log: Log,
     pub(crate) slow: Duration,
+    pub(crate) late: bool,
     pub(crate) drafts: VecDeque<Draft>,
     /// Nothing is said before.
     pub(crate) hold: Option<Instant>,
@@ -88,6 +89,7 @@ impl Room {
             mark: None,
             log: Log::default(),
             slow: Duration::ZERO,
+            late: false,
             drafts: VecDeque::new(),
             hold: None,
             asking: None,
@@ -186,6 +188,12 @@ impl Room {
         self.slow
     }
 
+    /// Whether the server is cut off from the room, so that what is said there comes late.
+    #[must_use]
+    pub const fn is_late(&self) -> bool {
+        self.late
+    }
+
     /// The connection is gone, and with it all that was only true on it.
     pub(crate) fn disconnect(&mut self) {
         if matches!(self.standing, Standing::Entering | Standing::Here) {
@@ -200,6 +208,7 @@ impl Room {
         self.asking = None;
         self.history_hold = None;
         self.typed = None;
+        self.late = false;
         self.typing.clear();
     }
 

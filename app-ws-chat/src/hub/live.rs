@@ -179,7 +179,9 @@ impl Members {
             return;
         };
         let lane = match notice {
-            Notice::Said(_) | Notice::Presence(_) | Notice::Ruled(_) => Lane::Reliable,
+            Notice::Said(_) | Notice::Presence(_) | Notice::Ruled(_) | Notice::Late(_) => {
+                Lane::Reliable
+            }
             Notice::Typing(_) => Lane::Volatile,
         };
         let frame: Text = ServerFrame::Notice(self.room.name(), notice)
@@ -214,6 +216,36 @@ impl Members {
             if let Some((_, outbox)) = self.outboxes.remove(connection) {
                 outbox.push(Lane::Reliable, frame.clone());
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{EARLY, LiveRoom};
+    use crate::bus::{Event, Listener, Opened};
+    use crate::message::Epoch;
+    use crate::moderation::Rules;
+    use crate::name::RoomName;
+    use crate::ring::Ring;
+
+    #[test]
+    fn a_room_that_hears_too_much_while_it_opens_is_lost() {
+        for (heard, lost) in [(EARLY, false), (EARLY + 1, true)] {
+            let room = LiveRoom::new(RoomName::parse("lobby").unwrap(), Arc::default());
+            for _ in 0..heard {
+                room.hear(Event::Late(true));
+            }
+            room.begin(Opened {
+                epoch: Epoch::new(1),
+                ring: Ring::default(),
+                here: Vec::new(),
+                rules: Rules::default(),
+            });
+            assert_eq!(room.is_lost(), lost, "{heard}");
+            assert_eq!(room.with(|_| ()).is_err(), lost);
         }
     }
 }

@@ -170,10 +170,8 @@ impl Seat {
 
     /// Tells the others that this member is writing.
     pub(crate) fn typing(&self) {
-        let writer = self
-            .room
-            .with(|members| members.room.writer(self.connection, Timestamp::now()));
-        if let Ok(Ok(writer)) = writer {
+        // Who may not say anything is not seen to write it either.
+        if let Ok((writer, _)) = self.speaker() {
             self.hub.bus.typing(&self.room.name, &writer);
         }
     }

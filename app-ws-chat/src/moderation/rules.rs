@@ -152,7 +152,7 @@ pub struct Entry {
 mod tests {
     use super::Rules;
     use crate::message::Timestamp;
-    use crate::moderation::{Act, Bar, Ruling};
+    use crate::moderation::{Act, Bar, Ruling, SANCTIONS};
     use crate::name::UserId;
     use crate::refusal::Refusal;
 
@@ -221,5 +221,19 @@ mod tests {
         };
         assert_eq!(users(999), [UserId::passing(1), UserId::passing(2)]);
         assert_eq!(users(1_000), [UserId::passing(2)]);
+    }
+
+    #[test]
+    fn sanctions_have_a_bound_and_those_that_are_over_make_room() {
+        for act in [Act::Ban, Act::Mute] {
+            let mut rules = Rules::default();
+            for user in 1..SANCTIONS as u64 {
+                rules.apply(ruling(act, user, None, 0).change());
+            }
+            assert_eq!(rules.has_room(Timestamp(0)), Ok(()));
+            rules.apply(ruling(act, 0, Some(1_000), 0).change());
+            assert_eq!(rules.has_room(Timestamp(999)), Err(Refusal::Full));
+            assert_eq!(rules.has_room(Timestamp(1_000)), Ok(()));
+        }
     }
 }

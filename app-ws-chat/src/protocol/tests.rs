@@ -303,6 +303,7 @@ fn replies_carry_the_number_of_their_request() {
             change: Some(Change::Full(vec![here(Rank::Guest)])),
         },
         slow_ms: 5_000,
+        late: false,
     };
     let expected = format!(
         r#"{{"t":"ok","id":1,"room":"lobby","me":{MODERATOR},"epoch":"000000000000000e","offset":42,"#
@@ -312,6 +313,12 @@ fn replies_carry_the_number_of_their_request() {
         r#""text":"<b>\"hi\"</b>","cid":"c1"}}],"presence":{{"count":1,"full":[{ADA}]}},"slow_ms":5000}}"#
     );
     written(&ServerFrame::Joined(RequestId(1), &welcome), &expected);
+    let late = Welcome {
+        late: true,
+        ..welcome
+    };
+    let expected = expected.replace("5000}", r#"5000,"late":true}"#);
+    written(&ServerFrame::Joined(RequestId(1), &late), &expected);
 
     let receipt = Receipt {
         offset: Offset(42),
@@ -403,6 +410,28 @@ fn rulings_are_told_to_all_and_to_those_who_are_out() {
         };
         let expected = format!(r#"{{"t":"out","room":"lobby",{expected},"msg":"spam"}}"#);
         written(&ServerFrame::Out(out), &expected);
+    }
+}
+
+#[test]
+fn a_wait_is_rounded_up_so_that_nobody_is_early() {
+    let retry_after = Duration::from_micros(1_500);
+    let frame = ServerFrame::Refused(None, Refusal::TooFast { retry_after });
+    assert!(
+        frame.encode().contains(r#""after_ms":2"#),
+        "{}",
+        frame.encode()
+    );
+}
+
+#[test]
+fn that_a_room_is_late_is_told_and_so_is_the_end_of_it() {
+    for late in [true, false] {
+        let expected = format!(r#"{{"t":"late","room":"lobby","late":{late}}}"#);
+        written(
+            &ServerFrame::Notice(&room(), &Notice::Late(late)),
+            &expected,
+        );
     }
 }
 

@@ -52,6 +52,7 @@ impl ServerFrame<'_> {
             Self::Notice(room, Notice::Presence(presence)) => Wire::Presence { room, presence },
             Self::Notice(room, Notice::Typing(from)) => Wire::Typing { room, from },
             Self::Notice(room, Notice::Ruled(ruling)) => ruled(room, ruling),
+            Self::Notice(room, &Notice::Late(late)) => Wire::Late { room, late },
             Self::Out(Out {
                 room,
                 why,
@@ -143,6 +144,10 @@ enum Wire<'a> {
         by: &'a str,
         #[serde(skip_serializing_if = "str::is_empty")]
         reason: &'a str,
+    },
+    Late {
+        room: &'a RoomName,
+        late: bool,
     },
     Out {
         room: &'a RoomName,

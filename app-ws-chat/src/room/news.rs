@@ -29,6 +29,9 @@ pub struct Welcome {
     pub presence: Presence,
     /// The pace of the slow mode, in milliseconds; 0: there is none.
     pub slow_ms: u64,
+    /// Whether what others say may come late.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
 }
 
 /// That a message was accepted, and where it stands.
@@ -75,6 +78,8 @@ pub enum Notice {
     Typing(Person),
     /// A moderator has decided something.
     Ruled(Arc<Ruling>),
+    /// What others say may come late, or no longer does.
+    Late(bool),
 }
 
 /// A notice and those whom it is for.

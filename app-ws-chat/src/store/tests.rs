@@ -221,3 +221,25 @@ async fn of_too_many_rooms_in_memory_the_one_silent_for_longest_is_forgotten() {
     assert_eq!(store.open(&room(0)).await.unwrap().epoch, epochs[0]);
     assert_ne!(store.open(&room(1)).await.unwrap().epoch, epochs[1]);
 }
+
+#[tokio::test]
+async fn what_was_kept_under_other_rules_for_names_is_still_read() {
+    on_each(async |store| {
+        let mut old = Message::clone(&message(1, "hi"));
+        old.from.nick = Nick::stored("\u{200d}");
+        let old = Arc::new(old);
+        store
+            .append(&room(1), vec![Arc::clone(&old)])
+            .await
+            .unwrap();
+        let mut mute = Ruling::clone(&ruling(Act::Mute, Some(RoomName::stored("\u{2800}")), None));
+        mute.nick = Some(old.from.nick.clone());
+        store.rule(Arc::new(mute.clone())).await.unwrap();
+        let past = store.open(&room(1)).await.unwrap();
+        assert_eq!(past.ring.last(1), [Arc::clone(&old)]);
+        let end = Offset(u64::MAX);
+        assert_eq!(store.history(&room(1), end, 1).await.unwrap(), [old]);
+        assert_eq!(*store.audit(1).await.unwrap()[0], mute);
+    })
+    .await;
+}

@@ -166,3 +166,30 @@ async fn a_ban_from_the_house_keeps_the_user_out_of_every_room() {
         assert_eq!(again.request(join("rust")).await["why"], expected);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_is_muted_here_or_everywhere_neither_says_anything_nor_is_seen_to_write() {
+    for room in [json!("lobby"), Value::Null] {
+        let house = House::new();
+        let (mut bea, _) = house.join("Bea").await;
+        let (mut ada, welcome) = house.join("Ada").await;
+        bea.next().await;
+        let user = &welcome["me"]["user"];
+        for act in ["mute", "unmute"] {
+            let body = json!({ "act": act, "user": user, "room": room });
+            house.ask_as_host(Method::POST, "/admin/mod", &body).await;
+            if !room.is_null() {
+                assert_eq!(ada.next().await["act"], act);
+                assert_eq!(bea.next().await["act"], act);
+            }
+            ada.send(json!({ "t": "typing", "room": "lobby" }).to_string());
+            if act == "mute" {
+                bea.nothing().await;
+                ada.say("hello?");
+                assert_eq!(ada.next().await["why"], "muted", "{room}");
+            } else {
+                assert_eq!(bea.next().await["t"], "typing", "{room}");
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, House};
+use crate::support::{Client, House, MODERATORS};
 
 const KEY: &str = "0123456789abcdef";
 
@@ -186,5 +186,46 @@ async fn patience_with_slow_mode_is_no_flood() {
         tokio::time::advance(Duration::from_millis(200)).await;
         ada.say(&number.to_string());
         assert_eq!(next(&mut ada, "err").await["why"], "slow-mode");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_tab_with_the_token_makes_its_user_a_moderator_and_that_is_told() {
+    let house = House::new();
+    let (mut bea, _) = house.join("Bea").await;
+    let (mut first, welcome) = join_with_key(&house).await;
+    assert_eq!(welcome["me"].get("mod"), None);
+    let mut second = house.connect().await;
+    let join =
+        json!({ "t": "join", "room": "lobby", "nick": "Ada", "key": KEY, "token": MODERATORS });
+    assert_eq!(second.request(join).await["me"]["mod"], true);
+    for told in [&mut bea, &mut first] {
+        loop {
+            let frame = next(told, "presence").await;
+            if frame["join"]["mod"] == true {
+                assert_eq!(frame["count"], 2);
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reason_is_a_line_of_two_hundred_characters() {
+    let house = House::new();
+    let (_ada, welcome) = join_with_key(&house).await;
+    let (mut bea, _) = house.join_as_moderator("Bea").await;
+    let user = &welcome["me"]["user"];
+    for (reason, why) in [
+        ("\u{e9}".repeat(200), None),
+        ("\u{e9}".repeat(201), Some("malformed")),
+        ("two\nlines".to_owned(), Some("malformed")),
+    ] {
+        let mute = order("mute", json!({ "user": user, "reason": reason }));
+        assert_eq!(
+            ordered(&mut bea, mute).await["why"].as_str(),
+            why,
+            "{reason}"
+        );
     }
 }

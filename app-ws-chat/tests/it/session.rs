@@ -81,20 +81,42 @@ async fn twenty_rooms_are_enough() {
 #[tokio::test(start_paused = true)]
 async fn who_does_not_speak_the_protocol_is_sent_away_for_good() {
     let house = House::new();
-    let large = format!("{{\"t\":\"pong\",\"x\":\"{}\"}}", "x".repeat(65_536));
-    for (message, code) in [
-        (gateway_spec::Message::from("hello"), 4502),
+    let long = |length: usize| {
+        let frame = format!("{{\"t\":\"pong\",\"x\":\"{}\"}}", "x".repeat(65_536));
+        frame[..length - 2].to_owned() + "\"}"
+    };
+    let nested = |levels: usize| {
+        let (open, shut) = ("[".repeat(levels), "]".repeat(levels));
+        format!("{{\"id\":1,\"t\":\"ping\",\"x\":{open}{shut}}}")
+    };
+    let foreign = "not a chat.v1 frame";
+    for (message, code, why) in [
+        ("hello".into(), 4502, foreign),
+        ("[]".into(), 4502, foreign),
+        ("".into(), 4502, foreign),
+        (nested(10_000).into(), 4502, foreign),
+        ("{\"id\":1e400,\"t\":\"ping\"}".into(), 4502, foreign),
+        ("{\"t\":\"\\ud83d\"}".into(), 4502, foreign),
         (
             gateway_spec::Message::Binary("{\"t\":\"pong\"}".into()),
             4502,
+            foreign,
         ),
-        (gateway_spec::Message::from(large), 1009),
+        (long(65_537).into(), 1009, "a frame of more than 64 KiB"),
     ] {
         let mut client = house.connect().await;
         client.send(message);
-        assert_eq!(goodbye(&mut client, code).await["reconnect"], false);
-        assert_eq!(client.closed().await.code, code);
+        let bye = goodbye(&mut client, code).await;
+        assert_eq!(bye["reconnect"], false);
+        assert_eq!((&bye["msg"], bye.get("after_ms")), (&json!(why), None));
+        let closed = client.closed().await;
+        assert_eq!((closed.code, &*closed.reason), (code, why));
     }
+    let mut client = house.connect().await;
+    client.send(long(65_536));
+    client.nothing().await;
+    client.send(nested(100));
+    assert_eq!(client.next().await["t"], "ok");
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,20 +216,111 @@ async fn in_a_drain_what_was_accepted_comes_before_the_bye() {
 #[tokio::test(start_paused = true)]
 async fn requests_wait_while_their_replies_are_not_read() {
     let house = House::new();
-    let mut ada = house.connect().await;
-    ada.stop_reading();
-    for _ in 0..2_000 {
-        ada.ask(json!({ "t": "leave", "room": "nowhere" }));
+    let (mut ada, _) = house.join("Ada").await;
+    // A page of history is 100 KiB then.
+    for number in 0..25 {
+        let cid = number.to_string();
+        let text = "x".repeat(4_096);
+        ada.ask(json!({ "t": "send", "room": "lobby", "cid": cid, "text": text }));
+        assert_eq!(ada.next().await["t"], "msg");
+        assert_eq!(ada.next().await["t"], "ok");
+        advance(Duration::from_millis(200)).await;
     }
+    ada.stop_reading();
+    let ids: Vec<u64> = (0..20)
+        .map(|_| ada.ask(json!({ "t": "history", "room": "lobby" })))
+        .collect();
     rest().await;
     ada.read_on();
-    for id in 1..=2_000 {
-        let refused = ada.next().await;
+    for id in ids {
+        let page = ada.next().await;
         assert_eq!(
-            (&refused["id"], &refused["code"]),
-            (&json!(id), &json!(404))
+            (&page["id"], page["messages"].as_array().map(Vec::len)),
+            (&json!(id), Some(25)),
+            "two mebibytes do not wait at once"
         );
     }
+}
+
+/// What may be asked so often at once: the frame, and how it is answered before it is too often.
+#[tokio::test(start_paused = true)]
+async fn every_kind_of_request_has_its_limit() {
+    let wrong_room = json!({ "t": "send", "room": "rust", "cid": "c", "text": "hi" });
+    let other_key =
+        json!({ "t": "join", "room": "rust", "nick": "Ada", "key": "0123456789abcdef" });
+    let token =
+        json!({ "t": "join", "room": "rust", "nick": "Ada", "token": "guessed, and wrong" });
+    for (burst, frame, why) in [
+        (20, json!({ "t": "ping" }), None),
+        (20, json!({ "t": "sing" }), Some("malformed")),
+        (20, json!({ "t": "history", "room": "lobby" }), None),
+        (
+            20,
+            json!({ "t": "mod", "room": "lobby", "act": "list" }),
+            None,
+        ),
+        (
+            20,
+            json!({ "t": "mod", "room": "lobby", "act": "slow", "every_ms": 0 }),
+            None,
+        ),
+        (20, wrong_room, Some("not-here")),
+        (
+            20,
+            json!({ "t": "leave", "room": "rust" }),
+            Some("not-here"),
+        ),
+        (
+            20,
+            json!({ "t": "join", "room": "lobby", "nick": "Ada" }),
+            Some("already-here"),
+        ),
+        (20, other_key, Some("other-key")),
+        (19, token, Some("token")),
+    ] {
+        let house = House::new();
+        let (mut ada, _) = house.join_as_moderator("Ada").await;
+        let mut asked = async || {
+            let id = ada.ask(frame.clone());
+            loop {
+                let answer = ada.next().await;
+                if answer["id"] == id || answer["t"] == "bye" {
+                    return answer;
+                }
+            }
+        };
+        for time in 0..burst {
+            assert_eq!(asked().await["why"].as_str(), why, "{frame} {time}");
+        }
+        for time in 0..20 {
+            let refused = asked().await;
+            assert_eq!(
+                (&refused["code"], &refused["why"], &refused["retry"]),
+                (&json!(429), &json!("rate"), &json!(true)),
+                "{frame} {time}"
+            );
+            let wait = refused["after_ms"].as_u64().unwrap();
+            assert!((1..=1_000).contains(&wait), "{refused}");
+        }
+        assert_eq!(ada.next().await["code"], 4029, "{frame}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn typing_too_often_is_dropped_without_a_word() {
+    let house = House::new();
+    let (mut ada, _) = house.join("Ada").await;
+    let (mut bea, _) = house.join("Bea").await;
+    ada.next().await;
+    for _ in 0..100 {
+        ada.send(json!({ "t": "typing", "room": "lobby" }).to_string());
+    }
+    for _ in 0..5 {
+        assert_eq!(bea.next().await["t"], "typing");
+    }
+    bea.nothing().await;
+    ada.nothing().await;
+    assert_eq!(ada.request(json!({ "t": "ping" })).await["t"], "ok");
 }
 
 #[tokio::test(start_paused = true)]
@@ -240,4 +353,61 @@ async fn what_cannot_be_is_refused_with_its_code_and_the_connection_goes_on() {
     ada.ask(send("c", &fit));
     assert_eq!(ada.next().await["text"], fit.as_str());
     assert_eq!(ada.next().await["t"], "ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_when_told_begins_anew() {
+    let house = House::new();
+    let mut ada = house.connect().await;
+    let ping = || json!({ "t": "ping" });
+    for _ in 0..20 {
+        assert_eq!(ada.request(ping()).await["t"], "ok");
+    }
+    for _ in 0..3 {
+        for _ in 0..19 {
+            assert_eq!(ada.request(ping()).await["code"], 429);
+        }
+        advance(Duration::from_millis(200)).await;
+        assert_eq!(ada.request(ping()).await["t"], "ok");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_still_has_much_to_read_is_not_given_up_for_silence() {
+    let house = House::new();
+    let (mut ada, _) = house.join("Ada").await;
+    let (mut bea, _) = house.join("Bea").await;
+    ada.stop_reading();
+    // More than the network takes, and less than is too much.
+    for number in 0..50 {
+        let text = "x".repeat(4_096);
+        bea.ask(json!({ "t": "send", "room": "lobby", "cid": number.to_string(), "text": text }));
+        assert_eq!(bea.next().await["t"], "msg");
+        assert_eq!(bea.next().await["t"], "ok");
+        advance(Duration::from_millis(200)).await;
+    }
+    for _ in 0..60 {
+        advance(Duration::from_secs(2)).await;
+        rest().await;
+    }
+    ada.read_on();
+    let (mut said, mut pinged) = (0, 0);
+    while said < 50 || pinged == 0 {
+        let frame = ada.next().await;
+        match frame["t"].as_str() {
+            Some("msg") => said += 1,
+            Some("ping") => pinged += 1,
+            Some("presence") => {}
+            _ => panic!("{frame}"),
+        }
+    }
+    ada.send(json!({ "t": "pong" }).to_string());
+    let id = ada.ask(json!({ "t": "ping" }));
+    loop {
+        let frame = ada.next().await;
+        assert_ne!(frame["t"], "bye", "{frame}");
+        if frame["id"] == id {
+            break;
+        }
+    }
 }

@@ -86,12 +86,16 @@ fn check_no_way(server: &str) {
     ada.catch_up(1).unwrap();
     pair.relay.weather(Weather::Silent(Way::Both));
     bea.say("meanwhile").unwrap();
+    let mut told = Vec::new();
     let bye = loop {
         let frame = ada.next().unwrap();
-        if frame["t"] == "bye" {
-            break frame;
+        match frame["t"].as_str() {
+            Some("bye") => break frame,
+            Some("late") => told.push(frame["late"].clone()),
+            _ => {}
         }
     };
+    assert_eq!(told, [true], "who only reads is told before");
     assert_eq!(
         (&bye["code"], &bye["reconnect"]),
         (&json!(4009), &json!(true)),
@@ -110,6 +114,27 @@ fn check_no_way(server: &str) {
     ada.say("after").unwrap();
     ada.catch_up(3).unwrap();
     bea.catch_up(3).unwrap();
+    assert_eq!(ada.seen, bea.seen);
+    drop(pair.engine);
+}
+
+/// There is no way to Redis for a while: who only reads is told that news come late, gets them, and is told that they no longer do.
+fn check_a_while(server: &str) {
+    let pair = Pair::start(server);
+    let (mut ada, mut bea) = pair.clients();
+    pair.relay.weather(Weather::Silent(Way::Both));
+    bea.say("meanwhile").unwrap();
+    let told = |ada: &mut Client| loop {
+        let frame = ada.next().unwrap();
+        assert_ne!(frame["t"], "bye", "{frame}");
+        if frame["t"] == "late" {
+            break frame["late"].clone();
+        }
+    };
+    assert_eq!(told(&mut ada), true);
+    assert!(ada.seen.is_empty());
+    pair.relay.weather(FAIR);
+    assert_eq!(told(&mut ada), false);
     assert_eq!(ada.seen, bea.seen);
     drop(pair.engine);
 }
@@ -154,6 +179,16 @@ fn a_node_that_cannot_hear_sends_its_clients_away() {
     thread::scope(|scope| {
         for server in ["raw", "hyper"] {
             scope.spawn(move || check_no_way(server));
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server: run ./test"]
+fn who_only_reads_is_told_that_the_node_hears_nothing_and_that_it_hears_again() {
+    thread::scope(|scope| {
+        for server in ["raw", "hyper"] {
+            scope.spawn(move || check_a_while(server));
         }
     });
 }

@@ -65,12 +65,15 @@ async fn story(server: &'static str, fault: Fault) {
         }
         Fault::Engine => {
             engine.kill();
-            notices(&ada, UNAVAILABLE).await;
-            notices(&bob, UNAVAILABLE).await;
+            for window in [&ada, &bob] {
+                notices(window, UNAVAILABLE).await;
+                notices(window, CUT_OFF).await;
+            }
         }
         Fault::Network => {
             cable.cut();
             notices(&ada, UNAVAILABLE).await;
+            notices(&ada, CUT_OFF).await;
             hears_more(&bob, "Bob").await;
         }
     }
@@ -89,6 +92,9 @@ async fn story(server: &'static str, fault: Fault) {
 
 /// What is said under a message that the server cannot keep at the moment.
 const UNAVAILABLE: &str = "Waiting: the history of this room is not available now";
+
+/// What is said to who only reads.
+const CUT_OFF: &str = "The server is cut off from this room. What is said here comes late.";
 
 fn other(server: &str) -> &'static str {
     if server == "raw" { "hyper" } else { "raw" }

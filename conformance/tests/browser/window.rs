@@ -187,7 +187,8 @@ impl Window {
         self.is_with(expression, Value::Null).await
     }
 
-    async fn is_with(&self, expression: &str, argument: Value) -> bool {
+    /// Whether it is true with a text that it knows as `arguments[0]`.
+    pub(crate) async fn is_with(&self, expression: &str, argument: Value) -> bool {
         let script = format!("return Boolean({expression});");
         let answer = self.client.execute(&script, vec![argument]).await;
         answer.unwrap_or_else(|error| panic!("{expression}: {error}")) == Value::Bool(true)

@@ -24,7 +24,7 @@ impl App {
         match event {
             // The status line says so.
             Event::Opened => self.flash = None,
-            Event::Over(_) | Event::Kept { .. } | Event::History { .. } => {}
+            Event::Over(_) | Event::Kept { .. } | Event::History { .. } | Event::Late { .. } => {}
             Event::Lost { msg, .. } => {
                 self.flash = (!msg.is_empty()).then(|| words::harmless(&msg));
             }
@@ -87,9 +87,16 @@ impl App {
         let wish = words::harmless(self.client.nick());
         match past {
             Recovery::First if called != wish => {
+                let numbered = called.ends_with(')') && called.contains(" (");
                 self.note_in(
                     room,
-                    format!("The name {wish} is taken here, so you are {called}."),
+                    if numbered {
+                        format!("The name {wish} is taken here, so you are {called}.")
+                    } else {
+                        format!(
+                            "You are here already as {called}, so you are called that here, too."
+                        )
+                    },
                 );
             }
             Recovery::Afresh => {

@@ -453,3 +453,37 @@ fn any_size_of_a_terminal_will_do() {
         }
     }
 }
+
+#[test]
+fn a_server_that_is_cut_off_from_the_room_says_so() {
+    let mut scene = Scene::in_lobby(80, 10, &[(1, "hi")]);
+    let late = |late: bool| json!({ "t": "late", "room": "lobby", "late": late });
+    let told = "the server is cut off from this room: what is said comes late";
+    scene.hides(told);
+    scene.tell(late(true));
+    scene.shows(told);
+    scene.tell(late(false));
+    scene.hides(told);
+    scene.shows("connected");
+}
+
+#[test]
+fn who_is_called_otherwise_is_told_why() {
+    for (nick, why) in [
+        ("Ada (2)", "The name Ada is taken here, so you are Ada (2)."),
+        (
+            "Augusta",
+            "You are here already as Augusta, so you are called that here, too.",
+        ),
+    ] {
+        let mut scene = Scene::new(110, 10);
+        scene.open();
+        scene.frames();
+        let me = json!({ "user": "ada", "nick": nick });
+        scene.tell(json!({
+            "t": "ok", "id": scene.requests, "room": "lobby", "me": me, "epoch": "e", "offset": 0, "recovered": true,
+            "messages": [], "presence": { "count": 1, "full": [me] }, "slow_ms": 0,
+        }));
+        scene.shows(why);
+    }
+}

@@ -41,6 +41,7 @@ impl Client {
             ServerFrame::Presence(room, presence) => self.came_or_went(&room, presence),
             ServerFrame::Typing(room, person) => self.writes(&room, person, now),
             ServerFrame::Mod(room, what) => self.moderated(room, what),
+            ServerFrame::Late(room, late) => self.fell_behind(room, late),
             ServerFrame::Out(room, refusal) => self.put_out(room, refusal, now),
             ServerFrame::Ping => self.frames.push_back(ClientFrame::Pong {}.encode()),
             ServerFrame::Bye(bye) => self.bye = Some(bye),
@@ -178,6 +179,14 @@ impl Client {
             room.slow = std::time::Duration::from_millis(every);
         }
         self.events.push_back(Event::Moderated { room: name, what });
+    }
+
+    fn fell_behind(&mut self, name: Arc<str>, late: bool) {
+        let Some(room) = self.concerned(&name, "late") else {
+            return;
+        };
+        room.late = late;
+        self.events.push_back(Event::Late { room: name, late });
     }
 
     fn put_out(&mut self, name: Arc<str>, refusal: Refusal, now: Instant) {

@@ -27,6 +27,7 @@ struct Welcome {
     messages: Vec<Message>,
     presence: Presence,
     slow: Duration,
+    late: bool,
 }
 
 impl Welcome {
@@ -39,6 +40,7 @@ impl Welcome {
             messages: reply.messages.ok_or("messages")?,
             presence: reply.presence.ok_or("presence")?,
             slow: Duration::from_millis(reply.slow_ms.unwrap_or_default()),
+            late: reply.late.unwrap_or_default(),
         })
     }
 }
@@ -122,6 +124,7 @@ impl Client {
         room.standing = Standing::Here;
         room.me = Some(welcome.me);
         room.slow = welcome.slow;
+        room.late = welcome.late;
         let resumes = again && ours <= newest;
         if !resumes {
             room.log.clear();

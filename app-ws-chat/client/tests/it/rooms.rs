@@ -209,6 +209,76 @@ fn a_room_that_is_left_is_heard_no_more() {
 }
 
 #[test]
+fn who_writes_in_a_room_that_was_left_is_not_seen() {
+    let mut scene = Scene::in_lobby();
+    let typing =
+        json!({ "t": "typing", "room": "lobby", "from": { "user": "bea", "nick": "Bea" } });
+    let writers = |scene: &Scene| {
+        let room = scene.client.room("lobby");
+        room.map_or(0, |room| room.writers().count())
+    };
+    scene.tell(typing.clone());
+    assert_eq!(writers(&scene), 1);
+    scene.client.leave("lobby");
+    scene.frames();
+    scene.tell(json!({ "t": "ok", "id": 2 }));
+    // It waited apart, behind the answer.
+    scene.tell(typing.clone());
+    assert_eq!(writers(&scene), 0);
+    scene.client.enter("lobby", None, scene.now);
+    scene.tell(typing);
+    assert_eq!(writers(&scene), 0, "not in yet");
+    scene.frames();
+    scene.welcome(3, 0, true, &[]);
+    assert_eq!((writers(&scene), scene.news()), (0, (vec![], vec![])));
+}
+
+#[test]
+fn who_was_writing_is_not_seen_to_write_after_a_break() {
+    let mut scene = Scene::in_lobby();
+    let bea = json!({ "user": "bea", "nick": "Bea" });
+    scene.tell(json!({ "t": "typing", "room": "lobby", "from": bea }));
+    scene.close(Close::Lost);
+    let room = scene.client.room("lobby").unwrap();
+    assert_eq!(room.writers().count(), 0);
+}
+
+#[test]
+fn what_was_said_by_oneself_elsewhere_is_no_news() {
+    let mut scene = Scene::in_lobby();
+    let ada = json!({ "user": "ada", "nick": "Ada" });
+    scene.tell(json!({ "t": "msg", "room": "lobby", "o": 1, "from": ada, "ts": 1, "text": "m1", "cid": "a1" }));
+    scene.say(2);
+    assert_eq!(scene.client.room("lobby").unwrap().unread(), 1);
+}
+
+#[test]
+fn that_a_room_is_late_holds_until_the_server_says_otherwise_or_is_another() {
+    let mut scene = Scene::in_lobby();
+    let is_late = |scene: &Scene| scene.client.room("lobby").unwrap().is_late();
+    let tell = |scene: &mut Scene, late: bool| {
+        scene.tell(json!({ "t": "late", "room": "lobby", "late": late }));
+        let (room, told) = ("lobby".into(), scene.events());
+        assert_eq!(told, [Event::Late { room, late }]);
+        assert_eq!(is_late(scene), late);
+    };
+    tell(&mut scene, true);
+    tell(&mut scene, false);
+    tell(&mut scene, true);
+    scene.close(Close::Code(4009));
+    assert!(!is_late(&scene), "the next server may hear better");
+    scene.open();
+    let mut reply = welcome(2, "e1", 0, true, &[]);
+    reply["late"] = true.into();
+    scene.tell(reply);
+    assert!(is_late(&scene));
+    scene.events();
+    tell(&mut scene, false);
+    scene.tell(json!({ "t": "late", "room": "elsewhere", "late": true }));
+    assert_eq!(scene.news(), (vec![], vec!["stray"]));
+}
+
+#[test]
 fn a_new_nickname_is_told_by_leaving_and_entering_again() {
     let mut scene = Scene::in_lobby();
     scene.client.rename("Lovelace", scene.now);

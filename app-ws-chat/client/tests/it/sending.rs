@@ -222,3 +222,24 @@ fn writing_is_told_every_three_seconds_at_most() {
     let typing = json!({ "t": "typing", "room": "lobby" });
     assert_eq!(scene.frames(), [typing.clone(), typing]);
 }
+
+#[test]
+fn a_server_that_names_no_time_is_not_asked_again_at_once() {
+    let refusal = |id: u64| json!({ "t": "err", "id": id, "code": 429, "why": "rate", "retry": true, "msg": "no" });
+    let asks_again_in_time = |scene: &mut Scene, kind: &str| {
+        scene.pass(99);
+        assert_eq!(scene.frames().len(), 0, "{kind}");
+        scene.pass(1);
+        assert_eq!(scene.frames()[0]["t"], kind);
+    };
+    let mut scene = Scene::new();
+    scene.open();
+    scene.frames();
+    scene.tell(refusal(1));
+    asks_again_in_time(&mut scene, "join");
+    scene.welcome(2, 0, true, &[]);
+    scene.client.say("lobby", "hello", scene.now).unwrap();
+    scene.frames();
+    scene.tell(refusal(3));
+    asks_again_in_time(&mut scene, "send");
+}

@@ -300,7 +300,8 @@ impl Desk {
         if pace.is_zero() {
             return Ok(());
         }
-        if let Some(last) = self.said.get(&user)
+        // What was said at a time that is yet to come was said before the clock was set.
+        if let Some(last) = self.said.get(&user).filter(|last| **last <= now)
             && let Some(retry_after) = pace.checked_sub(now.since(*last))
             && !retry_after.is_zero()
         {

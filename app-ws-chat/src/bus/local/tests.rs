@@ -5,15 +5,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::LocalBus;
+use super::desk::{Asked, Desk};
 use crate::bus::{Bus, Event, Listener, Stay};
-use crate::message::{Message, Offset, Person, Rank, Text};
+use crate::message::{Epoch, Message, Offset, Person, Rank, Text, Timestamp};
 use crate::moderation::{Rules, Ruling};
 use crate::name::{Cid, Nick, RoomName, UserId};
 use crate::protocol::Draft;
 use crate::refusal::Refusal;
+use crate::ring::Ring;
 use crate::store::{MemoryStore, Past, Store, StoreError};
 
 #[derive(Debug, Default)]
@@ -257,4 +259,36 @@ async fn a_closed_room_is_forgotten_when_it_has_written_down_everything() {
     assert_eq!(publishing.await.unwrap(), Ok(1));
     tokio::task::yield_now().await;
     assert!(bus.desk(&lobby()).is_none());
+}
+
+#[test]
+fn a_clock_that_is_set_back_lets_nobody_wait_for_longer_than_the_pace() {
+    let past = Past {
+        epoch: Epoch::new(1),
+        ring: Ring::default(),
+        receipts: Vec::new(),
+        rules: Rules::default(),
+    };
+    let mut desk = Desk::new(past, Timestamp(0));
+    let pace = Duration::from_secs(5);
+    let mut says = |cid: &str, seconds: u64| {
+        let from = Person {
+            user: UserId::passing(1),
+            nick: Nick::parse("Ada").unwrap(),
+        };
+        let draft = Draft {
+            cid: Cid::parse(cid).unwrap(),
+            text: Text::parse(cid).unwrap(),
+        };
+        let now = Timestamp(seconds * 1_000);
+        match desk.ask(from, draft, pace, now, oneshot::channel().0) {
+            Asked::Refused(refusal) => refusal.retry_after(),
+            _ => None,
+        }
+    };
+    assert_eq!(says("a", 3_600), None);
+    assert_eq!(says("b", 3_601), Some(Duration::from_secs(4)));
+    assert_eq!(says("c", 10), None, "an hour back");
+    assert_eq!(says("d", 11), Some(Duration::from_secs(4)));
+    assert_eq!(says("e", 15), None);
 }

@@ -6,6 +6,8 @@ use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{Route, SingleNodeRoutingInfo, SlotAddr};
+use redis::io::tcp::TcpSettings;
+use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{
     Client, Cmd, ErrorKind, FromRedisValue, Pipeline, ProtocolVersion, RedisError, RedisFuture,
     RedisResult, Script, ServerErrorKind, Value,
@@ -20,6 +22,12 @@ const COPIED_WITHIN: Duration = Duration::from_secs(1);
 /// The waits between two attempts at a node of a cluster, in milliseconds.
 const SHORTEST_WAIT: u64 = 50;
 const LONGEST_WAIT: u64 = 500;
+
+/// How long a cluster's connection may have nothing to say before the other end is asked for a sign, how long after that again,
+/// and how many may fail to come: after 8 s it is taken for lost, in the kernel, because nothing above asks.
+const SILENT_FOR: Duration = Duration::from_secs(5);
+const ASKED_EVERY: Duration = Duration::from_secs(1);
+const ASKED: u32 = 3;
 
 /// Replicas that have to have a message before it is acknowledged, if the address does not say.
 const REPLICAS: usize = 1;
@@ -91,6 +99,7 @@ impl Address {
             .overall_response_timeout(Some(ANSWER_WITHIN))
             .min_retry_wait(SHORTEST_WAIT)
             .max_retry_wait(LONGEST_WAIT)
+            .tcp_settings(watched())
             .build()?;
         Ok(Self::Cluster(Box::new(client), replicas))
     }
@@ -119,6 +128,18 @@ impl Address {
             }
         }
     }
+}
+
+/// A connection that the network has forgotten breaks, whether nothing was said on it or what was said is not confirmed.
+fn watched() -> TcpSettings {
+    let asking = TcpKeepalive::new()
+        .with_time(SILENT_FOR)
+        .with_interval(ASKED_EVERY)
+        .with_retries(ASKED);
+    let settings = TcpSettings::default().set_keepalive(asking);
+    #[cfg(target_os = "linux")]
+    let settings = settings.set_user_timeout(SILENT_FOR + ASKED_EVERY * ASKED);
+    settings
 }
 
 fn replicas(query: &str) -> Result<usize, AddressError> {

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -15,6 +16,9 @@ use crate::bus::{Event, Listener, Stay};
 use crate::message::{Epoch, Message, Offset, Present, Rank};
 use crate::moderation::Rules;
 use crate::name::{Nick, UserId};
+
+/// How long the news may be away before those who are here are told that what is said comes late.
+pub(super) const LATE_AFTER: Duration = Duration::from_secs(2);
 
 /// Events that are kept while a room is read: seconds of a busy room. With more it is lost.
 const MEANWHILE: usize = 4_096;
@@ -27,6 +31,8 @@ pub(super) struct Tracked {
     seats: HashMap<UserId, Sitting>,
     /// Since when it cannot be followed.
     behind: Option<Instant>,
+    /// Whether the listener was told that what is said comes late.
+    late: bool,
     /// Counts the readings, of which the last one counts.
     reading: u64,
     /// What was heard while the room is read.
@@ -89,6 +95,7 @@ impl Tracked {
             known: None,
             seats: HashMap::new(),
             behind: None,
+            late: false,
             reading: 0,
             meanwhile: Vec::new(),
             broken: false,
@@ -244,7 +251,16 @@ impl Tracked {
     pub(super) fn fall_behind(&mut self, now: Instant) -> Option<Instant> {
         // What is being opened has its own bounds.
         self.known.as_ref()?;
-        Some(*self.behind.get_or_insert(now))
+        let since = *self.behind.get_or_insert(now);
+        self.tell_if_late(now - since >= LATE_AFTER);
+        Some(since)
+    }
+
+    fn tell_if_late(&mut self, late: bool) {
+        if self.late != late {
+            self.late = late;
+            self.listener.hear(Event::Late(late));
+        }
     }
 
     /// Whether Redis has counted further than was heard.
@@ -294,6 +310,7 @@ impl Tracked {
         }
         known.changes = state.changes;
         self.behind = None;
+        self.tell_if_late(false);
         self.listener.hear(Event::Here(opened.here.clone()));
         let here: HashSet<UserId> = opened.here.iter().map(|one| one.person.user).collect();
         let (seated, _) = self.seated();

@@ -229,7 +229,7 @@ fn messages(
             offset: Offset(row.get(0)?),
             from: Person {
                 user: user(row, 1)?,
-                nick: Nick::parse(row.get_ref(2)?.as_str()?).map_err(corrupt)?,
+                nick: Nick::stored(row.get_ref(2)?.as_str()?),
             },
             at: Timestamp(row.get(3)?),
             cid: Cid::parse(row.get_ref(4)?.as_str()?).map_err(corrupt)?,

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::Instant;
 
-use super::{AtTheDoor, MEANWHILE, Missed, Sitting, Tracked};
+use super::{AtTheDoor, LATE_AFTER, MEANWHILE, Missed, Sitting, Tracked};
 use crate::bus::redis::steps::State;
 use crate::bus::redis::wire::Heard;
 use crate::bus::{Event, Listener, Opened, Stay};
@@ -20,6 +20,7 @@ use crate::ring::Ring;
 struct Ear {
     here: Mutex<Vec<u64>>,
     said: Mutex<Vec<u64>>,
+    late: Mutex<Vec<bool>>,
     stays: Mutex<Vec<(UserId, Stay)>>,
 }
 
@@ -31,6 +32,7 @@ impl Listener for Ear {
             Event::Came(who) => here.push(bits(who.person.user)),
             Event::Left(user) => here.retain(|one| *one != bits(user)),
             Event::Here(all) => *here = all.iter().map(|one| bits(one.person.user)).collect(),
+            Event::Late(late) => self.late.lock().unwrap().push(late),
             Event::Said(message) => self.said.lock().unwrap().push(message.offset.0),
             _ => {}
         }
@@ -368,4 +370,29 @@ fn a_moderator_with_another_connection_that_is_none_is_one_still() {
     assert_eq!(rank(&room), Some(Rank::Moderator));
     room.seat(ada, sitting(1, 2, 5), None);
     assert_eq!(rank(&room), Some(Rank::Guest));
+}
+
+#[test]
+fn that_the_news_are_away_is_told_after_a_while_and_taken_back_when_they_were_read() {
+    let read = state(1, 1, &[1]);
+    let (mut room, ear) = opened(&read);
+    let late = || std::mem::take(&mut *ear.late.lock().unwrap());
+    let start = Instant::now();
+    let almost = start + LATE_AFTER - std::time::Duration::from_millis(1);
+    for now in [start, almost] {
+        assert_eq!(room.fall_behind(now), Some(start));
+    }
+    room.begin_to_follow(almost);
+    room.follow(&read);
+    assert_eq!(late(), [false; 0], "a moment is not worth a word");
+    let start = almost;
+    for now in [start, start + LATE_AFTER, start + 2 * LATE_AFTER] {
+        assert_eq!(room.fall_behind(now), Some(start));
+    }
+    assert_eq!(late(), [true]);
+    room.begin_to_follow(start + 2 * LATE_AFTER);
+    assert_eq!(late(), [false; 0], "it is read, and not yet known");
+    room.follow(&read);
+    room.follow(&read);
+    assert_eq!(late(), [false]);
 }
