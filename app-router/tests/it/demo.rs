@@ -43,7 +43,7 @@ async fn the_page_links_to_what_exists_and_runs_no_code_but_its_own() {
 
 #[tokio::test]
 async fn the_document_says_what_the_application_is_for() {
-    let app = TestClient::new(demo::app_with_nap(Duration::ZERO));
+    let app = TestClient::new(app::app(Duration::ZERO));
     let document: serde_json::Value = app.get("/openapi.json").send().await.unwrap().json();
     let about = document["info"]["description"].as_str();
     assert!(about.is_some_and(|about| about.starts_with("One route for each thing")));
