@@ -74,3 +74,33 @@ impl Listener for House {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Weak};
+
+    use super::House;
+    use crate::bus::{Event, Listener};
+    use crate::message::Timestamp;
+    use crate::moderation::{Act, Rules, Ruling};
+    use crate::name::UserId;
+
+    #[test]
+    fn what_is_ruled_while_the_rules_are_read_is_in_force() {
+        let house = House::new(Weak::new());
+        let user = UserId::passing(1);
+        house.hear(Event::Ruled(Arc::new(Ruling {
+            ts: Timestamp::now(),
+            room: None,
+            act: Act::Ban,
+            user: Some(user),
+            nick: None,
+            ms: None,
+            by: "host".into(),
+            by_user: None,
+            reason: "".into(),
+        })));
+        house.begin(Rules::default());
+        assert!(house.admits(user).is_err());
+    }
+}

@@ -261,15 +261,30 @@ async fn a_closed_room_is_forgotten_when_it_has_written_down_everything() {
     assert!(bus.desk(&lobby()).is_none());
 }
 
-#[test]
-fn a_clock_that_is_set_back_lets_nobody_wait_for_longer_than_the_pace() {
-    let past = Past {
-        epoch: Epoch::new(1),
+/// The past of a room in which nothing was said in this life of it.
+fn empty(epoch: u64) -> Past {
+    Past {
+        epoch: Epoch::new(epoch),
         ring: Ring::default(),
         receipts: Vec::new(),
         rules: Rules::default(),
-    };
-    let mut desk = Desk::new(past, Timestamp(0));
+    }
+}
+
+#[test]
+fn what_a_store_has_of_another_life_of_the_room_cannot_be_made_good() {
+    let mut desk = Desk::new(empty(1), Timestamp(0));
+    let ear = Arc::new(Ear::default());
+    desk.open(&(Arc::clone(&ear) as Arc<dyn Listener>));
+    desk.catch_up(empty(1), Timestamp(0));
+    assert_eq!(ear.heard(), [""; 0]);
+    desk.catch_up(empty(2), Timestamp(0));
+    assert_eq!(ear.heard(), ["Lost"]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_lets_nobody_wait_for_longer_than_the_pace() {
+    let mut desk = Desk::new(empty(1), Timestamp(0));
     let pace = Duration::from_secs(5);
     let mut says = |cid: &str, seconds: u64| {
         let from = Person {
