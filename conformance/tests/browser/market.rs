@@ -75,7 +75,12 @@ pub(crate) async fn two_people_trade(name: &'static str) {
     ada.fill("#password", "short").await;
     ada.click(".sheet button").await;
     shows(&ada, "#name-problem", "must have at least 2 characters").await;
-    shows(&ada, "#password-problem", "must have at least 10 characters").await;
+    shows(
+        &ada,
+        "#password-problem",
+        "must have at least 10 characters",
+    )
+    .await;
     assert!(
         ada.is("document.activeElement.id === 'name' && document.activeElement.getAttribute('aria-invalid') === 'true'")
             .await
