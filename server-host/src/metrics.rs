@@ -197,7 +197,7 @@ mod tests {
             counts.end(status, outcome);
             assert_eq!(counts.failures.get(), failures, "{status:?} {outcome:?}");
         }
-        assert_eq!(counts.total(), 7);
+        assert_eq!(counts.total(), 8);
     }
 
     #[test]
