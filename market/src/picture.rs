@@ -234,7 +234,7 @@ mod tests {
     fn no_more_are_taken_in_than_there_is_memory_for() {
         let places = Places::default();
         let mut taken: Vec<_> = (0..AT_ONCE).map(|_| places.take().unwrap()).collect();
-        let refused = places.clone().take().unwrap_err().into_response();
+        let refused = places.take().unwrap_err().into_response();
         assert_eq!(refused.head.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(refused.head.headers.get_str(RETRY_AFTER), Some("5"));
         taken.pop();
