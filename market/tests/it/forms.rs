@@ -113,7 +113,7 @@ async fn an_item_is_put_up_changed_and_taken_away_by_forms() {
     has(
         &again,
         &[
-            "id=\"title-problem\" data-problem=\"title\">has less than 1 character",
+            "id=\"title-problem\" data-problem=\"title\">must have at least 1 character",
             "id=\"price-problem\" data-problem=\"price\">is not",
             "value=\"cheap\"",
             "&lt;script&gt;</textarea>",
