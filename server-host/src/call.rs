@@ -236,8 +236,7 @@ impl Call {
         let may_stay = kit.is_told
             && Arc::ptr_eq(&scope.connection, &self.info)
             && self.rewriting.is_none()
-            && kit.scope.is_alone()
-            && scope.is_clear();
+            && kit.scope.try_clear();
         may_stay.then_some(scope)
     }
 
