@@ -311,7 +311,7 @@ impl Call {
         if facts.upgrade != UpgradeAsked::No {
             self.begin(facts);
             if let Some(body) = body {
-                self.exchange().whole_body(body);
+                self.exchange().push_last_part(body);
             }
             return Served::Goes(self.poll(cx));
         }
@@ -367,7 +367,7 @@ impl Call {
             kit.start_observing(&self.worker);
         }
         if let Some(bytes) = whole {
-            kit.exchange.whole_body(bytes);
+            kit.exchange.push_last_part(bytes);
         }
         if let BodyLength::Known(length) = body
             && length > limit

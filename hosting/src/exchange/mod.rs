@@ -429,9 +429,9 @@ impl Exchange {
         wake([receiver]);
     }
 
-    /// Brings all of a body of which nothing was brought before: [`push_body`](Self::push_body) and [`end_body`](Self::end_body) at once, so
-    /// that who asks for a part gets the only one, and learns with it that it is the last.
-    pub fn whole_body(&self, bytes: Bytes) {
+    /// Brings the last part of a body, which is all of it where nothing came before: [`push_body`](Self::push_body) and
+    /// [`end_body`](Self::end_body) at once, so that who gets the part learns with it that it is the last.
+    pub fn push_last_part(&self, bytes: Bytes) {
         let receiver = {
             let mut state = self.lock();
             state.heard = state.heard.wrapping_add(1);
