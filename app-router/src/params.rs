@@ -144,10 +144,10 @@ impl<'a> Iterator for ParamPairs<'a> {
 
 impl ExactSizeIterator for ParamPairs<'_> {}
 
-/// Nearly no value is encoded, and a plain loop is less than what a searcher needs to begin.
+/// Nearly no value is encoded, and for a short one bytes are looked at with less than a text's searcher needs to begin.
 #[inline]
 fn is_encoded(value: &[u8]) -> bool {
-    value.iter().any(|&byte| byte == b'%')
+    value.contains(&b'%')
 }
 
 #[inline]
