@@ -93,6 +93,28 @@ impl Socket {
         }
     }
 
+    /// Reads once into memory that is initialised, and notes where the socket gave all that it had; names nobody who waits.
+    #[inline]
+    pub(crate) fn try_receive(&self, into: &mut [u8]) -> io::Result<usize> {
+        let mut length = 0;
+        let told = either!(self, socket => socket.try_io(Interest::READABLE, || {
+            length = receive(socket, into)?;
+            if 0 < length && length < into.len() {
+                // As `note_empty` says it.
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        }));
+        match told {
+            Err(error) if length == 0 => Err(error),
+            told => {
+                // No error that holds something, as in `note_empty`.
+                std::mem::forget(told);
+                Ok(length)
+            }
+        }
+    }
+
     /// The socket gave all that it had: notes that, so that nobody asks it in vain before it says that there is more.
     #[inline]
     fn note_empty(&self) {
@@ -191,6 +213,12 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         either!(self, socket => socket.as_fd())
     }
+}
+
+/// One system call, as [`send`] is one.
+fn receive(socket: impl AsFd, into: &mut [u8]) -> io::Result<usize> {
+    let (length, _) = rustix::net::recv(socket, into, RecvFlags::empty())?;
+    Ok(length)
 }
 
 /// One system call, without what a C library does around it for threads that may be cancelled.
