@@ -356,3 +356,6 @@ impl Io {
         self.stream.reset_on_close();
     }
 }
+
+#[cfg(test)]
+mod tests;
