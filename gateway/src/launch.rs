@@ -85,7 +85,8 @@ fn serve(app: impl Application, effective: &Effective, console: &Console) -> Exi
     for (name, value, origin) in values {
         tracing::debug!("{name} = {value} ({origin})");
     }
-    let settings = config.settings();
+    let mut settings = config.settings();
+    settings.events = Some(console.clone());
     // Its last copy goes when all is said.
     let output = Console::stdout();
     let announce = move |listening| {

@@ -39,7 +39,7 @@ pub(crate) struct Accepted {
 
 /// Who takes connections.
 pub(crate) trait Takes {
-    /// Whether it can take one more.
+    /// Whether it can take one more. Asked right before it does: who has several listeners may have got one from another.
     fn has_room(&self) -> bool;
 
     /// Told whenever there may be room again.
@@ -79,11 +79,13 @@ pub(crate) async fn accept(
         tokio::select! {
             biased;
             queued = &mut ends => break queued,
-            accepted = accepts.next(), if has_room => match accepted {
-                Ok(accepted) => {
+            accepted = accepts.next(&takes), if has_room => match accepted {
+                Ok(Some(accepted)) => {
                     faults.over();
                     takes.take(accepted);
                 }
+                // Another listener had the last place meanwhile.
+                Ok(None) => {}
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     faults.note(&error);
@@ -112,9 +114,13 @@ struct Accepts {
 }
 
 impl Accepts {
-    async fn next(&self) -> io::Result<Accepted> {
+    /// `None` if there is no room any more when one comes.
+    async fn next(&self, takes: &impl Takes) -> io::Result<Option<Accepted>> {
         self.listener
-            .when_readable(|listener| self.once(listener))
+            .when_readable(|listener| match takes.has_room() {
+                true => self.once(listener).map(Some),
+                false => Ok(None),
+            })
             .await
     }
 
@@ -235,6 +241,7 @@ impl Faults {
 mod tests {
     use std::net::TcpStream;
     use std::sync::atomic::AtomicUsize;
+    use std::task::Poll;
 
     use socket2::{Domain, Socket as Listening, Type};
 
@@ -262,24 +269,115 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn all_that_wait_when_accepting_ends_are_taken_or_left() {
-        // More than a runtime lets a task do in one turn.
-        const CLIENTS: usize = 200;
+    /// Has so many places, and notes what it is given above them.
+    #[derive(Default)]
+    struct Places {
+        places: AtomicUsize,
+        taken: AtomicUsize,
+        above: AtomicUsize,
+        freed: Notify,
+        took: Notify,
+    }
+
+    impl Takes for &Places {
+        fn has_room(&self) -> bool {
+            self.taken.load(Ordering::Relaxed) < self.places.load(Ordering::Relaxed)
+        }
+
+        fn freed(&self) -> &Notify {
+            &self.freed
+        }
+
+        fn take(&self, _: Accepted) {
+            self.above
+                .fetch_add((!self.has_room()).into(), Ordering::Relaxed);
+            self.taken.fetch_add(1, Ordering::Relaxed);
+            self.took.notify_one();
+        }
+    }
+
+    fn listening() -> (Listening, SocketAddr) {
         let listener = Listening::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         listener.bind(&any.into()).expect("a free port");
         listener.listen(1024).expect("it can listen");
         listener.set_nonblocking(true).expect("an option");
         let address = listener.local_addr().expect("bound").as_socket();
-        let address = address.expect("of TCP");
+        (listener, address.expect("of TCP"))
+    }
+
+    fn entrance(address: SocketAddr) -> Arc<Entrance> {
+        Arc::new(Entrance {
+            address: Address::Tcp(address),
+            passage: Passage::new(None, None),
+        })
+    }
+
+    #[tokio::test]
+    async fn several_listeners_take_no_more_than_there_is_room_for() {
+        let places = Places::default();
+        places.places.store(1, Ordering::Relaxed);
+        let ends = Notify::new();
+        let (listeners, addresses): (Vec<_>, Vec<_>) = (0..3).map(|_| listening()).unzip();
+        let mut accepting: Vec<_> = listeners
+            .into_iter()
+            .zip(&addresses)
+            .map(|(listener, address)| {
+                let listener = Listener {
+                    socket: listener.into(),
+                    family: Family::Tcp,
+                };
+                let ends = async {
+                    ends.notified().await;
+                    Queued::Left
+                };
+                Box::pin(accept(
+                    listener,
+                    entrance(*address),
+                    &places,
+                    Arc::default(),
+                    ends,
+                ))
+            })
+            .collect();
+        let accepting = std::future::poll_fn(|cx| {
+            for accept in &mut accepting {
+                assert!(accept.as_mut().poll(cx).is_pending(), "nobody ends it");
+            }
+            Poll::<()>::Pending
+        });
+        let clients = async {
+            // All wait for a client, and then all have one.
+            tokio::task::yield_now().await;
+            let clients: Vec<_> = addresses
+                .iter()
+                .map(|address| TcpStream::connect(address).expect("there is room in the kernel"))
+                .collect();
+            for taken in 1..=clients.len() {
+                while places.taken.load(Ordering::Relaxed) < taken {
+                    places.took.notified().await;
+                }
+                places.places.store(taken + 1, Ordering::Relaxed);
+                places.freed.notify_waiters();
+            }
+        };
+        tokio::select! {
+            () = accepting => {}
+            () = clients => {}
+        }
+        assert_eq!(places.taken.load(Ordering::Relaxed), 3);
+        assert_eq!(places.above.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn all_that_wait_when_accepting_ends_are_taken_or_left() {
+        // More than a runtime lets a task do in one turn.
+        const CLIENTS: usize = 200;
+        let (listener, address) = listening();
         let clients: Vec<TcpStream> = (0..CLIENTS)
             .map(|_| TcpStream::connect(address).expect("there is room in the kernel"))
             .collect();
-        let entrance = Arc::new(Entrance {
-            address: Address::Tcp(address),
-            passage: Passage::new(None, None),
-        });
+        let entrance = entrance(address);
         for (queued, expected) in [(Queued::Left, 0), (Queued::Taken, CLIENTS)] {
             let listener = Listener {
                 socket: listener.try_clone().expect("descriptors are left").into(),

@@ -1,30 +1,31 @@
 //! One call of the application after another, for one connection: what is started, polled, settled and logged.
 
-use std::future::Future;
-use std::pin::Pin;
+mod kit;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod trailing;
+
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use gateway_spec::{
-    AppError, BodyError, BodyLength, ConnectionInfo, Done, Gone, Headers, Http, HttpScope,
-    HttpSend, HttpTransport, ResponseHead, Scope, TrailersPlan,
+    AppError, BodyError, BodyLength, ConnectionInfo, Done, Gone, Headers, HttpScope, HttpSend,
+    HttpTransport, ResponseHead, Scope, TrailersPlan,
 };
-use hosting::{
-    Exchange, Facts, Progress, Sent, Turn, UpgradeAsked, drop_confined, is_panic, poll_confined,
-    report, report_of,
-};
-use http::{HeaderValue, Method, StatusCode, header};
+use hosting::{Exchange, Facts, Progress, Turn, UpgradeAsked};
+use http::{HeaderValue, StatusCode, header};
 use websocket::line::Turn as SocketTurn;
-use websocket::{Line, Watch};
 
-use crate::app::{self, BoxCall, Slot, Started};
-use crate::metrics::{Gauge, Open};
-use crate::observe::{Began, Fate, Limit};
+use crate::observe::{Fate, Limit};
 use crate::proxy::Rewriting;
-use crate::stall::Mark;
-use crate::worker::{Seat, Worker};
-use crate::{Io, Output, socket};
+use crate::worker::Worker;
+
+use trailing::Trailing;
+
+pub(crate) use kit::Kit;
+pub(crate) use socket::SocketCall;
 
 /// A place for calls of the application, one at a time, whose allocations are used again.
 ///
@@ -39,140 +40,6 @@ pub struct Call {
     forced: bool,
     /// What is to be changed of scopes, if anything.
     rewriting: Option<Arc<Rewriting>>,
-}
-
-/// What a call needs and an idle connection does not: the worker's, for whoever has a request.
-pub(crate) struct Kit {
-    slot: Box<dyn Slot>,
-    exchange: Arc<Exchange>,
-    scope: Scope,
-    mark: Mark,
-    /// If somebody wants to know of the exchange.
-    began: Option<Began>,
-    /// Whether what a client has said lies in the scope.
-    is_told: bool,
-    /// What a call has that may become a WebSocket's: the slot is then for it alone.
-    socket: Option<Box<MayBeSocket>>,
-}
-
-/// What a request may become.
-struct MayBeSocket {
-    /// The socket, if its bytes may be the connection's.
-    line: Option<(Arc<Line<Output>>, Watch)>,
-    /// How the call has returned.
-    returned: SocketTurn,
-}
-
-impl Kit {
-    pub(crate) fn new(worker: &Worker) -> Self {
-        let mark = worker.turns.mark();
-        Self {
-            slot: worker.app.slot(),
-            exchange: Arc::default(),
-            scope: worker.blank.scope(&mark),
-            mark,
-            began: None,
-            is_told: false,
-            socket: None,
-        }
-    }
-
-    /// The exchange as the application has it.
-    #[inline(always)]
-    fn http(&self) -> Http {
-        Http::new(self.scope.clone(), Arc::clone(&self.exchange) as _)
-    }
-
-    /// Polls the call under the eyes of who looks for calls that hold their worker.
-    #[inline(always)]
-    fn turn(
-        &mut self,
-        worker: &Worker,
-        poll: impl FnOnce(&mut Self) -> Poll<Result<Done, AppError>>,
-    ) -> Poll<Result<Done, AppError>> {
-        self.mark.begin();
-        let polled = poll(self);
-        if let Some(since) = self.mark.end() {
-            worker.was_held(&self.scope, since);
-        }
-        polled
-    }
-
-    /// Somebody wants to know of the exchange.
-    #[cold]
-    fn start_observing(&mut self, worker: &Worker) {
-        let mut began = worker.begin_observation(&self.exchange);
-        if worker.observing.spans
-            && let Some(scope) = self.scope.reuse()
-        {
-            scope.extensions.insert(began.id);
-        }
-        if worker.observing.fields {
-            began.kept = Some(self.scope.clone());
-        }
-        self.began = Some(began);
-    }
-
-    /// A panic is what became of the exchange, whatever is still sent.
-    #[inline]
-    fn note_panic(&mut self, polled: &Poll<Result<Done, AppError>>) {
-        if let (Poll::Ready(Err(error)), Some(began)) = (polled, &mut self.began) {
-            began.fate = fate_of(error);
-        }
-    }
-
-    /// The exchange is over: whoever wants to know of it is told.
-    #[inline]
-    fn tell(&mut self, worker: &Worker, gone: Gone) {
-        if let Some(began) = self.began.take() {
-            let received = self.exchange.received().wrapping_sub(began.received);
-            worker.exchange_over(&began, &self.scope, self.exchange.sent(), received, gone);
-        }
-    }
-
-    /// What is known of the call under way goes with it: the mark, and with it the label that it shows, and the scope.
-    fn give_away(&mut self, worker: &Worker) -> (Mark, Scope) {
-        let mark = std::mem::replace(&mut self.mark, worker.turns.mark());
-        let scope = std::mem::replace(&mut self.scope, worker.blank.scope(&self.mark));
-        (mark, scope)
-    }
-
-    fn line(&self) -> Option<&Line<Output>> {
-        Some(&*self.socket.as_ref()?.line.as_ref()?.0)
-    }
-
-    /// Makes room for a call of any kind in place of one that may have become a WebSocket.
-    fn forget_socket(&mut self, worker: &Worker) {
-        if self.socket.take().is_some() {
-            self.slot = worker.app.slot();
-        }
-    }
-
-    /// Forgets what the client said, of a kit that nobody uses: nothing of it lies about until somebody else comes.
-    pub(crate) fn forget(&mut self, worker: &Worker) {
-        if !std::mem::take(&mut self.is_told) {
-            return;
-        }
-        match self.scope.reuse() {
-            Some(scope) => scope.headers = Headers::new(),
-            // The application keeps it.
-            None => self.scope = worker.blank.scope(&self.mark),
-        }
-    }
-}
-
-impl std::fmt::Debug for Kit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kit").finish_non_exhaustive()
-    }
-}
-
-/// What became of an exchange whose call failed like this.
-fn fate_of(error: &AppError) -> Fate {
-    match is_panic(error) {
-        true => Fate::Panicked,
-        false => Fate::Called,
-    }
 }
 
 /// What has become of a call that was begun and polled at once.
@@ -354,75 +221,6 @@ impl Call {
         true
     }
 
-    /// Starts the call in a slot of its own: such a future is larger than others, and rare.
-    #[cold]
-    fn begin_upgrade(&mut self, http: Http, asked: UpgradeAsked) {
-        let Some(kit) = &mut self.kit else {
-            return;
-        };
-        // Where no tunnel can be, nobody looks after one.
-        let tunnel = match asked {
-            UpgradeAsked::Yes => Some(Arc::clone(&kit.exchange)),
-            UpgradeAsked::Unlisted | UpgradeAsked::No => None,
-        };
-        let Started { slot, line } = self.worker.app.upgrade(http, tunnel);
-        kit.slot = slot;
-        kit.socket = Some(Box::new(MayBeSocket {
-            line,
-            returned: SocketTurn::Pending,
-        }));
-    }
-
-    /// Whether the call under way is a WebSocket's that the application has accepted, and whose bytes are the connection's: once the
-    /// answer is on its way, the connection is given up to it by [`into_socket`](Self::into_socket).
-    #[must_use]
-    pub fn is_socket(&self) -> bool {
-        let line = self.kit.as_ref().and_then(|kit| kit.line());
-        line.is_some_and(Line::is_open)
-    }
-
-    /// Makes the connection that of the WebSocket, in a task of its own: HTTP is over, and all that it needed is given back. What `io` has read is
-    /// what came behind the request.
-    ///
-    /// A call that [is no socket](Self::is_socket) is dropped, and the connection with it.
-    pub fn into_socket(mut self, mut io: Io, context: crate::Context) {
-        io.give_back();
-        let Some(mut kit) = self.kit.take() else {
-            return;
-        };
-        let Some(socket) = kit.socket.take() else {
-            return;
-        };
-        let MayBeSocket { line, returned } = *socket;
-        let Some((line, watch)) = line else {
-            return;
-        };
-        // From here on the exchange is nobody's.
-        let handed_over = line.attach(kit.exchange.take_signal());
-        drop(handed_over);
-        let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());
-        let path = kit.scope.uri.path().into();
-        let began = kit.began.take();
-        let (mut mark, scope) = kit.give_away(&self.worker);
-        let observed = began.map(|began| Box::new(ObservedSocket::new(scope, began)));
-        mark.settle();
-        let call = SocketCall {
-            _open: Open::new(&self.worker.counts, Gauge::WebSockets),
-            path,
-            mark,
-            observed,
-            call: match self.phase {
-                Phase::Running => slot.into_call(),
-                Phase::Idle | Phase::Returned => None,
-            },
-            worker: Arc::clone(&self.worker),
-            returned,
-        };
-        self.phase = Phase::Idle;
-        self.worker.give_kit(kit);
-        tokio::spawn(socket::Wire::new(io, line, watch, call, context));
-    }
-
     /// The application is not called, and whoever wants to know of the exchange is told why.
     #[cold]
     fn note_limit(&mut self, limit: Limit) {
@@ -510,7 +308,7 @@ impl Call {
         };
         if polled.is_ready() {
             self.worker.call_ended();
-            kit.note_panic(polled);
+            kit.note_failure(polled);
             self.phase = Phase::Returned;
             if let (Some(socket), Poll::Ready(result)) = (&mut kit.socket, polled) {
                 socket.returned = SocketTurn::of(result);
@@ -549,8 +347,7 @@ impl Call {
         if self.phase == Phase::Running {
             let slot = std::mem::replace(&mut kit.slot, self.worker.app.slot());
             let (mark, scope) = kit.give_away(&self.worker);
-            let subject = Subject::Request(scope);
-            tokio::spawn(Trailing::new(&self.worker, slot, subject, mark));
+            tokio::spawn(Trailing::of_request(&self.worker, slot, scope, mark));
         }
         kit.forget_socket(&self.worker);
         self.phase = Phase::Idle;
@@ -583,192 +380,3 @@ impl std::fmt::Debug for Call {
             .finish_non_exhaustive()
     }
 }
-
-/// The call of a WebSocket whose connection has a task of its own.
-pub(crate) struct SocketCall {
-    worker: Arc<Worker>,
-    /// `None` once it has returned.
-    call: Option<BoxCall>,
-    returned: SocketTurn,
-    /// What the request asked for, for a log. Not its scope: that is the application's alone, to let go of.
-    path: Box<str>,
-    mark: Mark,
-    /// If somebody wants to know of the socket.
-    observed: Option<Box<ObservedSocket>>,
-    _open: Open,
-}
-
-/// A socket of which somebody wants to know.
-struct ObservedSocket {
-    scope: Scope,
-    began: Began,
-    sent: u64,
-    received: u64,
-}
-
-impl ObservedSocket {
-    const fn new(scope: Scope, began: Began) -> Self {
-        Self {
-            scope,
-            began,
-            sent: 0,
-            received: 0,
-        }
-    }
-}
-
-impl SocketCall {
-    /// Polls the application, if it has not returned.
-    #[inline]
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> SocketTurn {
-        let Some(call) = &mut self.call else {
-            return self.returned;
-        };
-        self.mark.begin();
-        let polled = poll_confined(call.as_mut(), cx);
-        if let Some(since) = self.mark.end() {
-            self.worker
-                .was_held_by_socket(&self.mark, &self.path, since);
-        }
-        match polled {
-            Poll::Pending => SocketTurn::Pending,
-            Poll::Ready(result) => self.return_with(result),
-        }
-    }
-
-    #[cold]
-    fn return_with(&mut self, result: Result<Done, AppError>) -> SocketTurn {
-        drop_confined(|| self.call = None);
-        self.worker.call_ended();
-        self.returned = SocketTurn::of(&result);
-        if let Err(error) = result {
-            if let Some(observed) = &mut self.observed {
-                observed.began.fate = fate_of(&error);
-            }
-            report_of(
-                &Method::GET,
-                &self.path,
-                self.mark.shown().as_deref(),
-                &error,
-            );
-        }
-        self.returned
-    }
-
-    /// Counts what was sent.
-    #[inline]
-    pub(crate) fn sent(&mut self, bytes: usize) {
-        if let Some(observed) = &mut self.observed {
-            observed.sent += bytes as u64;
-        }
-    }
-
-    /// Counts what has come.
-    #[inline]
-    pub(crate) fn received(&mut self, bytes: usize) {
-        if let Some(observed) = &mut self.observed {
-            observed.received += bytes as u64;
-        }
-    }
-
-    /// The socket is over: whoever wants to know of it is told. An application that has not returned goes on in a task of its
-    /// own (SRV-1).
-    pub(crate) fn end(&mut self, gone: Gone) {
-        self.tell(gone);
-        if let Some(call) = self.call.take() {
-            let slot = app::slot_of(call);
-            let subject = Subject::Socket(std::mem::take(&mut self.path));
-            let mark = std::mem::replace(&mut self.mark, self.worker.turns.mark());
-            tokio::spawn(Trailing::new(&self.worker, slot, subject, mark));
-        }
-    }
-
-    fn tell(&mut self, gone: Gone) {
-        if let Some(observed) = self.observed.take() {
-            let ObservedSocket {
-                scope,
-                began,
-                sent,
-                received,
-            } = *observed;
-            let sent = Sent {
-                status: Some(StatusCode::SWITCHING_PROTOCOLS),
-                bytes: sent,
-            };
-            self.worker
-                .exchange_over(&began, &scope, sent, received, gone);
-        }
-    }
-}
-
-impl Drop for SocketCall {
-    fn drop(&mut self) {
-        self.tell(Gone::Shutdown);
-        if self.call.is_some() {
-            self.worker.call_ended();
-        }
-    }
-}
-
-/// A call that goes on after its exchange is over. It counts in the drain, and as a call.
-struct Trailing {
-    worker: Seat,
-    _open: Open,
-    slot: Box<dyn Slot>,
-    subject: Subject,
-    mark: Mark,
-}
-
-/// Whose call it is, for a log.
-enum Subject {
-    Request(Scope),
-    /// The path that it asked for.
-    Socket(Box<str>),
-}
-
-impl Trailing {
-    fn new(worker: &Arc<Worker>, slot: Box<dyn Slot>, subject: Subject, mark: Mark) -> Self {
-        Self {
-            worker: Seat::for_other(worker),
-            _open: Open::new(&worker.counts, Gauge::LeftBehind),
-            slot,
-            subject,
-            mark,
-        }
-    }
-}
-
-impl Future for Trailing {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.mark.begin();
-        let polled = self.slot.poll(cx);
-        if let Some(since) = self.mark.end() {
-            match &self.subject {
-                Subject::Request(scope) => self.worker.was_held(scope, since),
-                Subject::Socket(path) => {
-                    self.worker.was_held_by_socket(&self.mark, path, since);
-                }
-            }
-        }
-        if let Err(error) = std::task::ready!(polled) {
-            match &self.subject {
-                Subject::Request(scope) => report(scope, &error),
-                Subject::Socket(path) => {
-                    report_of(&Method::GET, path, self.mark.shown().as_deref(), &error);
-                }
-            }
-        }
-        Poll::Ready(())
-    }
-}
-
-impl Drop for Trailing {
-    fn drop(&mut self) {
-        self.worker.call_ended();
-    }
-}
-
-#[cfg(test)]
-mod tests;

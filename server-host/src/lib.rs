@@ -17,6 +17,7 @@ mod access_log;
 mod admin;
 mod app;
 mod arrival;
+mod between;
 mod bind;
 mod buffers;
 mod call;
@@ -60,6 +61,7 @@ mod tls;
 mod worker;
 
 pub use access_log::{LogFormat, LogTarget};
+pub use between::{Fresh, NextRequest};
 pub use bind::{BadBind, Bind, Place, Security};
 pub use call::{Call, Served};
 pub use clock::TICK;

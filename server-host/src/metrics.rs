@@ -77,6 +77,7 @@ pub(crate) fn outcomes() -> impl Iterator<Item = Outcome> {
     let others = [
         Outcome::Finished,
         Outcome::Aborted,
+        Outcome::AbortedByRequest,
         Outcome::Panicked,
         Outcome::Refused,
     ];
@@ -187,6 +188,7 @@ mod tests {
             (Some(StatusCode::OK), Outcome::Finished, 0),
             (Some(StatusCode::NOT_FOUND), Outcome::Refused, 0),
             (None, Outcome::Gone(Why::PeerReset), 0),
+            (Some(StatusCode::OK), Outcome::AbortedByRequest, 0),
             (Some(failed), Outcome::Panicked, 1),
             (Some(failed), Outcome::Finished, 2),
             (Some(StatusCode::OK), Outcome::Aborted, 3),
@@ -195,7 +197,7 @@ mod tests {
             counts.end(status, outcome);
             assert_eq!(counts.failures.get(), failures, "{status:?} {outcome:?}");
         }
-        assert_eq!(counts.total(), 7);
+        assert_eq!(counts.total(), 8);
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub(crate) struct Began {
 pub(crate) enum Fate {
     /// The application was called.
     Called,
+    /// It was, and failed by what the client sent, as its error's status says, or did not send.
+    Misled,
     /// It panicked.
     Panicked,
     /// It was not called, since a limit was met.
@@ -84,6 +86,8 @@ pub(crate) enum Outcome {
     Gone(Why),
     /// The application gave it up, or failed when it had begun.
     Aborted,
+    /// The same, and it was the request that was wrong, or broke off.
+    AbortedByRequest,
     /// The application panicked.
     Panicked,
     /// The application never saw it.
@@ -124,7 +128,8 @@ impl Outcome {
         match (gone, fate) {
             (_, Fate::Panicked) => Self::Panicked,
             (Gone::Finished, Fate::Limited(limit)) => Self::Limited(limit),
-            (gone, Fate::Called | Fate::Limited(_)) => Self::of_called(gone),
+            (Gone::Aborted, Fate::Misled) => Self::AbortedByRequest,
+            (gone, Fate::Called | Fate::Misled | Fate::Limited(_)) => Self::of_called(gone),
         }
     }
 
@@ -140,11 +145,22 @@ impl Outcome {
         }
     }
 
-    /// The limit that was met.
-    pub(crate) const fn limit(self) -> Option<Limit> {
+    /// What is said of it to whoever reads the log.
+    pub(crate) const fn why(self) -> Option<&'static str> {
         match self {
-            Self::Limited(limit) => Some(limit),
+            Self::Limited(limit) => Some(limit.why()),
+            Self::AbortedByRequest => Some("the request was wrong, or broke off"),
             _ => None,
+        }
+    }
+
+    /// Why it is of its [kind](Self::kind), where that is told.
+    pub(crate) const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Gone(why) => Some(why.name()),
+            Self::Limited(limit) => Some(limit.name()),
+            Self::AbortedByRequest => Some("request"),
+            Self::Finished | Self::Aborted | Self::Panicked | Self::Refused => None,
         }
     }
 
@@ -153,7 +169,7 @@ impl Outcome {
         match self {
             Self::Finished => "finished",
             Self::Gone(_) => "gone",
-            Self::Aborted => "aborted",
+            Self::Aborted | Self::AbortedByRequest => "aborted",
             Self::Panicked => "panicked",
             Self::Refused | Self::Limited(_) => "refused",
         }
@@ -163,10 +179,9 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind())?;
-        match self {
-            Self::Gone(why) => write!(f, ":{}", why.name()),
-            Self::Limited(limit) => write!(f, ":{}", limit.name()),
-            _ => Ok(()),
+        match self.reason() {
+            Some(reason) => write!(f, ":{reason}"),
+            None => Ok(()),
         }
     }
 }
@@ -204,6 +219,9 @@ mod tests {
             (Gone::Finished, Fate::Panicked, "panicked"),
             (Gone::Aborted, Fate::Panicked, "panicked"),
             (Gone::Aborted, Fate::Called, "aborted"),
+            (Gone::Aborted, Fate::Misled, "aborted:request"),
+            (Gone::Finished, Fate::Misled, "finished"),
+            (Gone::PeerReset, Fate::Misled, "gone:peer-reset"),
             (Gone::PeerReset, Fate::Called, "gone:peer-reset"),
             (Gone::StreamReset, Fate::Called, "gone:stream-reset"),
             (Gone::WriteTimeout, Fate::Called, "gone:write-timeout"),

@@ -70,7 +70,12 @@ impl Operation {
     ) -> Self {
         let stalls = Arc::new(Stalls::default());
         let lines = sink.as_ref().map(|sink| Arc::clone(sink.lines()));
-        let overview = Overview::new(capabilities.server(), lines.clone(), Arc::clone(&stalls));
+        let overview = Overview::new(
+            capabilities.server(),
+            lines.clone(),
+            settings.events.clone(),
+            Arc::clone(&stalls),
+        );
         Self {
             settings: Arc::clone(settings),
             sink,

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::Console;
 use crate::accept::Faults;
 use crate::lines::Lines;
 use crate::stall::Stalls;
@@ -20,6 +21,7 @@ pub(crate) struct Overview {
     /// When the drain will be cut short.
     deadline: OnceLock<Instant>,
     sink: Option<Arc<Lines>>,
+    events: Option<Console>,
     stalls: Arc<Stalls>,
 }
 
@@ -55,7 +57,13 @@ impl Phase {
 }
 
 impl Overview {
-    pub(crate) fn new(server: &'static str, sink: Option<Arc<Lines>>, stalls: Arc<Stalls>) -> Self {
+    /// Of a process whose access log and events go there.
+    pub(crate) fn new(
+        server: &'static str,
+        sink: Option<Arc<Lines>>,
+        events: Option<Console>,
+        stalls: Arc<Stalls>,
+    ) -> Self {
         Self {
             server,
             phase: AtomicU8::new(0),
@@ -64,6 +72,7 @@ impl Overview {
             faults: OnceLock::new(),
             deadline: OnceLock::new(),
             sink,
+            events,
             stalls,
         }
     }
@@ -113,8 +122,13 @@ impl Overview {
     }
 
     /// Lines of the access log that are lost.
-    pub(crate) fn lost_lines(&self) -> u64 {
+    pub(crate) fn lost_exchanges(&self) -> u64 {
         self.sink.as_ref().map_or(0, |sink| sink.lost())
+    }
+
+    /// Lines of events that are lost.
+    pub(crate) fn lost_events(&self) -> u64 {
+        self.events.as_ref().map_or(0, Console::lost)
     }
 
     pub(crate) fn stalls(&self) -> &Stalls {

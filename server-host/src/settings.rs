@@ -9,7 +9,7 @@ mod tls;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use crate::{Bind, LogFormat, LogTarget, Recycling, cores};
+use crate::{Bind, Console, LogFormat, LogTarget, Recycling, cores};
 
 pub use proxies::{
     BadNetwork, BadRootPath, ForwardedFields, Network, Proxies, ProxyProtocol, RootPath,
@@ -45,6 +45,8 @@ pub struct Settings {
     pub access_log: LogTarget,
     /// What such a line is. `plain`.
     pub access_log_format: LogFormat,
+    /// Where the process's events go, so that metrics tell of lines that it loses. `None`: nobody knows, and none are told of.
+    pub events: Option<Console>,
     /// Whether each call of the application is in a span of `tracing`, called `exchange`, with its id, method and path. Off: it
     /// costs as much as a small exchange, and only who logs gains by it.
     pub spans: bool,
@@ -76,6 +78,7 @@ impl Default for Settings {
             grace: Duration::from_secs(30),
             access_log: LogTarget::Stderr,
             access_log_format: LogFormat::default(),
+            events: None,
             spans: false,
             metrics_bind: None,
             stall_threshold: Some(Duration::from_millis(100)),
@@ -108,8 +111,9 @@ pub struct Limits {
     /// Bytes of a request's body. 1 GiB: applications stream and set their own, lower limits; this one bounds what a
     /// forgotten one costs. 413 above it.
     pub body_bytes: u64,
-    /// Bytes of an unread request body that are read and thrown away so that the connection can be kept. 256 KiB:
-    /// about what is on its way already when the answer is sent. Above it the connection is closed.
+    /// Bytes of a request body that the application does not want which are read and thrown away, so that the connection can
+    /// be kept. 256 KiB: about what is on its way already when the answer is sent. More is left with the client until the answer, and
+    /// then the connection is closed.
     pub discard_bytes: u64,
     /// Requests of one connection, after which it is closed in order: by `Connection: close`, or GOAWAY. 1,000,000: what a
     /// connection holds does not grow, so this is only for the load of proxies, whose connections never end by themselves, to

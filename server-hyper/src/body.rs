@@ -51,6 +51,8 @@ pub(crate) enum Brought {
     End,
     /// It is not what a body may be.
     Malformed,
+    /// So much was thrown away that the rest is not worth reading.
+    TooMuch,
     /// Hyper cannot read it any further.
     Failed,
 }
@@ -59,7 +61,7 @@ pub(crate) enum Brought {
 pub(crate) struct RequestBody {
     incoming: Incoming,
     waits: Continue,
-    /// Bytes that may still be thrown away so that the connection can be kept, when the reply is complete.
+    /// Bytes that may still be thrown away, before the reply is complete and after it.
     left: u64,
 }
 
@@ -91,8 +93,10 @@ impl RequestBody {
                 self.waits = Continue::NotExpected;
             }
             let intake = Intake::of(wanted, self.waits);
-            if matches!(intake, Intake::Leave | Intake::Nothing) {
-                return brought;
+            match intake {
+                Intake::Leave | Intake::Nothing => return brought,
+                Intake::Discard if self.left == 0 => return Brought::TooMuch,
+                Intake::Discard | Intake::Bring => {}
             }
             match self.poll(task) {
                 Poll::Pending => return brought,
@@ -111,7 +115,10 @@ impl RequestBody {
                         last => return last,
                     }
                 }
-                Poll::Ready(Some(Ok(_))) => brought = Brought::Some,
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.left = self.left.saturating_sub(length(&frame));
+                    brought = Brought::Some;
+                }
             }
             wanted = exchange.wanted();
         }
@@ -124,13 +131,10 @@ impl RequestBody {
                 Poll::Pending => return Brought::Nothing,
                 Poll::Ready(Some(Err(_))) => return Brought::Failed,
                 Poll::Ready(None) => return Brought::End,
-                Poll::Ready(Some(Ok(frame))) => {
-                    let length = frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
-                    match self.left.checked_sub(length) {
-                        Some(left) => self.left = left,
-                        None => return Brought::Failed,
-                    }
-                }
+                Poll::Ready(Some(Ok(frame))) => match self.left.checked_sub(length(&frame)) {
+                    Some(left) => self.left = left,
+                    None => return Brought::TooMuch,
+                },
             }
         }
     }
@@ -138,6 +142,11 @@ impl RequestBody {
     fn poll(&mut self, task: &mut Task<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         Pin::new(&mut self.incoming).poll_frame(task)
     }
+}
+
+/// Bytes of the content.
+fn length(frame: &Frame<Bytes>) -> u64 {
+    frame.data_ref().map_or(0, |bytes| bytes.len() as u64)
 }
 
 /// Gives a fact of the body to the application.

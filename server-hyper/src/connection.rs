@@ -12,7 +12,9 @@ use gateway_spec::Gone;
 use hyper::server::conn::http1::{Builder, Connection as Http1};
 use hyper_util::rt::TokioIo;
 use server_host::http2::Opening;
-use server_host::{Context, Limits, Overdue, PeerState, Reading, Shutdown, Stream, Watching};
+use server_host::{
+    Context, Fresh, Limits, NextRequest, Overdue, PeerState, Reading, Shutdown, Stream, Watching,
+};
 
 use crate::gate::Gate;
 use crate::http2::{Frames, Http2};
@@ -63,14 +65,6 @@ enum Phase {
     Socket,
     /// Thrown away, until the peer has seen our end.
     Lingering { left: u64 },
-}
-
-/// Whether a request was served since the idle time began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fresh {
-    New,
-    Waiting,
-    Served,
 }
 
 /// The connection is over.
@@ -466,8 +460,7 @@ impl Waits {
                     self.context.expect_nothing();
                 }
                 if !serving.reads_body() || io.read_ended() {
-                    watching = Watching::EveryTick;
-                    look_at_peer(io, serving, task)?;
+                    watching = look_at_peer(io, serving, task)?;
                 }
             }
             Phase::Http1(_) if serving.is_discarding() => self.context.expect(Reading::Body),
@@ -488,8 +481,7 @@ impl Waits {
             Phase::Tunnel => {
                 self.context.expect_nothing();
                 if !upgrade::may_read(io, serving.call.exchange()) || io.read_ended() {
-                    watching = Watching::EveryTick;
-                    look_at_peer(io, serving, task)?;
+                    watching = look_at_peer(io, serving, task)?;
                 }
             }
             Phase::Socket => {}
@@ -503,34 +495,23 @@ impl Waits {
     }
 
     fn expect_request(&mut self, io: &Io) {
-        let head = if io.input.is_empty() {
-            self.head
-        } else {
-            News::Bytes
+        let next = match (self.head, io.input.is_empty()) {
+            (News::None, true) => NextRequest::Nothing,
+            (News::Bytes, _) | (_, false) => NextRequest::Begun,
         };
-        match (head, self.fresh) {
-            (News::None, Fresh::Served) => {
-                self.fresh = Fresh::Waiting;
-                self.context.expect_anew(Reading::Idle);
-            }
-            (News::None, Fresh::Waiting) => self.context.expect(Reading::Idle),
-            // The time of the head before is not this one's.
-            (News::Bytes, Fresh::Served) => {
-                self.fresh = Fresh::Waiting;
-                self.context.expect_anew(Reading::Head);
-            }
-            (News::Bytes, _) | (News::None, Fresh::New) => self.context.expect(Reading::Head),
-        }
+        self.fresh.expect_request(next, &mut self.context);
     }
 }
 
-/// A peer that is not read may leave all the same.
-fn look_at_peer(io: &Io, serving: &Serving, task: &mut Task<'_>) -> Result<(), Over> {
+/// A peer that is not read may leave all the same: sees whether it has, and says how the next look comes about.
+fn look_at_peer(io: &Io, serving: &Serving, task: &mut Task<'_>) -> Result<Watching, Over> {
     match io.peer_state(task) {
-        PeerState::Open => Ok(()),
+        // Whatever it does next is an event. Behind bytes that nobody takes there is none.
+        PeerState::Open if io.stream.poll_readable(task)?.is_pending() => Ok(Watching::Events),
+        PeerState::Open => Ok(Watching::EveryTick),
         PeerState::HalfClosed => {
             serving.call.exchange().half_close();
-            Ok(())
+            Ok(Watching::EveryTick)
         }
         PeerState::Broken => Err(Over(Gone::PeerReset)),
     }

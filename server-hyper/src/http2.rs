@@ -14,9 +14,9 @@ use hyper::server::conn::http2::{Builder, Connection};
 use hyper::service::Service;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use server_host::http2::{self, Course, connection_window};
 use server_host::{
-    Context, INBOUND_BYTES, OUTBOUND_BYTES, OpenStream, Overdue, Reading, Requests, Resets,
-    Shutdown,
+    Context, INBOUND_BYTES, OUTBOUND_BYTES, OpenStream, Overdue, Requests, Shutdown,
 };
 use tokio::task::AbortHandle;
 
@@ -29,9 +29,6 @@ use crate::upgrade::{self, Tunnel};
 /// Places for exchanges that are kept for the next streams: what a browser asks for at once.
 const KEPT: usize = 16;
 
-/// RFC 9113 section 6.9.1.
-const LARGEST_WINDOW: u32 = (1 << 31) - 1;
-
 /// Hyper's connection, and its streams.
 pub(crate) struct Http2 {
     hyper: Connection<TokioIo<HyperIo>, Streams, Streams>,
@@ -40,8 +37,12 @@ pub(crate) struct Http2 {
 
 /// The streams of a connection: hyper's service and its executor.
 #[derive(Clone)]
-struct Streams(Shared<State>);
+struct Streams {
+    known: http2::Streams,
+    state: Shared<State>,
+}
 
+/// What hyper's service and its executor have in common.
 struct State {
     /// Of the connection, for its streams.
     context: Context,
@@ -53,25 +54,6 @@ struct State {
     begun: Vec<Box<dyn Begun>>,
     /// What hyper has just spawned for a stream that became a tunnel.
     beside: Option<AbortHandle>,
-    /// Streams that are tasks.
-    open: usize,
-    /// Whether the connection's task is at work, and looks at all of this before it rests.
-    at_work: bool,
-    served: News,
-    /// Streams that the peer has cancelled since the connection looked last.
-    resets: u32,
-    end: End,
-    /// Why the connection is over.
-    gone: Option<Gone>,
-    /// The connection's task, which waits for the last stream to end.
-    connection: Option<Waker>,
-}
-
-/// Whether an application asked for the connection's end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    NotAsked,
-    Asked,
 }
 
 /// How the connection stands after a turn.
@@ -94,30 +76,23 @@ impl Http2 {
         let capabilities = context.capabilities().with_continue_on_read(false);
         // What HPACK gives is put together by name.
         of_streams.set_capabilities(capabilities.with_wire_order(false));
-        let streams = Streams(Shared::new(State {
-            context: of_streams,
-            free: Vec::new(),
-            starting: None,
-            begun: Vec::new(),
-            beside: None,
-            open: 0,
-            at_work: false,
-            served: News::Bytes,
-            resets: 0,
-            end: End::NotAsked,
-            gone: None,
-            connection: None,
-        }));
+        let streams = Streams {
+            known: http2::Streams::new(),
+            state: Shared::new(State {
+                context: of_streams,
+                free: Vec::new(),
+                starting: None,
+                begun: Vec::new(),
+                beside: None,
+            }),
+        };
         let limits = context.limits();
         let mut builder = Builder::new(streams.clone());
-        let all_windows = u64::from(limits.streams.max(1)) * INBOUND_BYTES as u64;
-        let all_windows = u32::try_from(all_windows).unwrap_or(LARGEST_WINDOW);
         builder
             .max_concurrent_streams(limits.streams)
             .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
             .initial_stream_window_size(INBOUND_BYTES as u32)
-            // Streams whose applications do not read hold back no others.
-            .initial_connection_window_size(all_windows.min(LARGEST_WINDOW))
+            .initial_connection_window_size(connection_window(limits))
             .max_send_buf_size(OUTBOUND_BYTES)
             .max_pending_accept_reset_streams(limits.unseen_resets)
             .max_local_error_reset_streams(limits.error_resets)
@@ -134,24 +109,11 @@ impl Http2 {
         context: &mut Context,
         task: &mut Task<'_>,
     ) -> Result<Frames, Over> {
-        let waker = task.waker();
-        let mut state = self.streams.0.lock();
-        state.at_work = true;
-        if !state
-            .connection
-            .as_ref()
-            .is_some_and(|kept| kept.will_wake(waker))
-        {
-            state.connection = Some(waker.clone());
-        }
-        let (resets, end) = (std::mem::take(&mut state.resets), state.end);
-        drop(state);
-        if resets > 0 && context.note_resets(resets) == Resets::Excessive {
+        match self.streams.known.begin_turn(task.waker(), context) {
+            Course::GoesOn => {}
+            Course::Ends => self.graceful_shutdown(),
             // Hyper has no words for it.
-            return Err(Over(Gone::PeerReset));
-        }
-        if end == End::Asked {
-            self.graceful_shutdown();
+            Course::Broken => return Err(Over(Gone::PeerReset)),
         }
         let polled = Pin::new(&mut self.hyper).poll(task);
         if polled.is_ready() {
@@ -170,27 +132,16 @@ impl Http2 {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.streams.0.lock().open == 0
+        self.streams.known.is_idle()
     }
 
     pub(crate) fn set_deadlines(&self, context: &mut Context) {
-        let mut state = self.streams.0.lock();
-        state.at_work = false;
-        let served = std::mem::replace(&mut state.served, News::None);
-        match (state.open, served) {
-            // A peer that was told to leave has its time, whether it knows how to or not.
-            (0, _) if context.shutdown() != Shutdown::No => context.expect(Reading::Linger),
-            (0, News::Bytes) => context.expect_anew(Reading::Idle),
-            // As one that was idle for too long.
-            (0, News::None) if context.waits_for(Reading::Linger) => {}
-            (0, News::None) => context.expect(Reading::Idle),
-            _ => context.expect_nothing(),
-        }
+        self.streams.known.set_deadlines(context);
     }
 
     /// The connection is over: its streams will see that they are, and this is why.
     pub(crate) fn end(&self, gone: Gone) {
-        self.streams.0.lock().gone = Some(gone);
+        self.streams.known.end(gone);
     }
 }
 
@@ -200,12 +151,8 @@ impl Service<Request<Incoming>> for Streams {
     type Future = Answer;
 
     fn call(&self, mut request: Request<Incoming>) -> Answer {
-        let mut state = self.0.lock();
-        if state.context.count_request() == Requests::Last {
-            state.end = End::Asked;
-            // Hyper is at work just now; it is told in the connection's next turn.
-            state.wake();
-        }
+        let mut state = self.state.lock();
+        let requests = state.context.count_request();
         let serving = state
             .free
             .pop()
@@ -213,19 +160,24 @@ impl Service<Request<Incoming>> for Streams {
         let upgrade =
             (request.method() == Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
         serving.lock().begin(request);
-        state.served = News::Bytes;
         state.starting = Some(Starting {
             serving: serving.clone(),
             upgrade,
             open: state.context.open_stream(),
         });
+        drop(state);
+        self.known.begin();
+        if requests == Requests::Last {
+            // Hyper is at work just now; it is told in the connection's next turn.
+            self.known.ask_for_end();
+        }
         Answer::new(serving)
     }
 }
 
 impl<F: Future<Output = ()> + Send + Unpin + 'static> Executor<F> for Streams {
     fn execute(&self, hyper: F) {
-        let starting = self.0.lock().starting.take();
+        let starting = self.state.lock().starting.take();
         match starting {
             Some(Starting {
                 serving,
@@ -239,12 +191,12 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Executor<F> for Streams {
                     serving,
                     _open: open,
                 });
-                self.0.lock().begun.push(begun);
+                self.state.lock().begun.push(begun);
             }
             // What hyper needs beside, for a stream that became a tunnel.
             None => {
                 let beside = tokio::spawn(hyper).abort_handle();
-                self.0.lock().beside = Some(beside);
+                self.state.lock().beside = Some(beside);
             }
         }
     }
@@ -288,11 +240,8 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Begun for Stream<F> {
                 }
             }
         }
-        let context = {
-            let mut state = streams.0.lock();
-            state.open += 1;
-            state.context.for_stream()
-        };
+        streams.known.open();
+        let context = streams.state.lock().context.for_stream();
         tokio::spawn(StreamTask {
             stream: *self,
             tunnel: None,
@@ -309,24 +258,24 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
             && Pin::new(hyper).poll(task).is_ready()
         {
             self.hyper = None;
-            self.beside = streams.0.lock().beside.take();
+            self.beside = streams.state.lock().beside.take();
         }
         let mut serving = self.serving.lock();
         let turn = serving.after_hyper(task);
         if serving.take_end_asked() {
-            streams.ask_for_end();
+            streams.known.ask_for_end();
         }
         if let Some(Refused { refusal, .. }) = serving.take_refused() {
-            let state = streams.0.lock();
+            let state = streams.state.lock();
             state.context.refused(refusal.status(), &refusal);
         }
         match serving.standing() {
-            Standing::Lost => Err(Over(streams.gone())),
+            Standing::Lost => Err(Over(streams.known.gone())),
             _ if self.hyper.is_some() => Ok(turn),
             Standing::Over if serving.call.is_active() => Ok(turn),
             Standing::Over => Err(Over(Gone::Finished)),
             Standing::CutOff => Err(Over(Gone::Aborted)),
-            Standing::Open => Err(Over(streams.gone())),
+            Standing::Open => Err(Over(streams.known.gone())),
             Standing::Tunnel => Ok(Turn::Rest),
         }
     }
@@ -341,7 +290,7 @@ impl<F: Future<Output = ()> + Unpin> Stream<F> {
             beside.abort();
         }
         if gone == Gone::StreamReset {
-            streams.note_reset();
+            streams.known.note_reset();
         }
         let mut serving = self.serving.lock();
         serving.end(gone);
@@ -382,7 +331,7 @@ impl<F: Future<Output = ()> + Unpin> StreamTask<F> {
                 Ok(Turn::Again)
             }
             Some(Poll::Pending) => Ok(Turn::Rest),
-            Some(Poll::Ready(Err(_))) | None => Err(Over(self.streams.gone())),
+            Some(Poll::Ready(Err(_))) | None => Err(Over(self.streams.known.gone())),
         }
     }
 
@@ -391,11 +340,11 @@ impl<F: Future<Output = ()> + Unpin> StreamTask<F> {
             return Ok(Turn::Rest);
         };
         let mut serving = self.stream.serving.lock();
-        let reset = |_| Over(self.streams.gone());
+        let reset = |_| Over(self.streams.known.gone());
         let state = if serving.call.is_active() {
             let call = &mut serving.call;
             match upgrade::advance(io, call, &self.context, task) {
-                Err(Over(Gone::PeerReset)) => Err(Over(self.streams.gone())),
+                Err(Over(Gone::PeerReset)) => Err(Over(self.streams.known.gone())),
                 state => state,
             }?
         } else {
@@ -464,33 +413,21 @@ impl<F: Future<Output = ()> + Unpin> Future for StreamTask<F> {
 impl<F> Drop for StreamTask<F> {
     fn drop(&mut self) {
         self.streams.keep(self.stream.serving.clone());
-        let mut state = self.streams.0.lock();
-        state.open -= 1;
-        if state.open == 0 && !state.at_work {
-            state.wake();
-        }
-    }
-}
-
-impl State {
-    fn wake(&self) {
-        if let Some(waker) = &self.connection {
-            waker.wake_by_ref();
-        }
+        self.streams.known.close();
     }
 }
 
 impl Streams {
     /// Of those that have begun; whether there were some, whose answers are still to be written.
     fn give_first_turns(&self) -> Turn {
-        let mut begun = std::mem::take(&mut self.0.lock().begun);
+        let mut begun = std::mem::take(&mut self.state.lock().begun);
         if begun.is_empty() {
             return Turn::Rest;
         }
         for stream in begun.drain(..) {
             stream.begin(self);
         }
-        self.0.lock().begun = begun;
+        self.state.lock().begun = begun;
         Turn::Again
     }
 
@@ -501,28 +438,9 @@ impl Streams {
             call.rest();
             !call.is_active()
         };
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if is_free && state.free.len() < KEPT {
             state.free.push(serving);
         }
-    }
-
-    /// A stream was cancelled by the peer.
-    fn note_reset(&self) {
-        let mut state = self.0.lock();
-        state.resets += 1;
-        state.wake();
-    }
-
-    /// An application asks for the connection's end after its answer (HTTP-23).
-    fn ask_for_end(&self) {
-        let mut state = self.0.lock();
-        state.end = End::Asked;
-        state.wake();
-    }
-
-    /// Why a stream is over that was not at its end.
-    fn gone(&self) -> Gone {
-        self.0.lock().gone.unwrap_or(Gone::StreamReset)
     }
 }

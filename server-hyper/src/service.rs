@@ -360,6 +360,11 @@ impl Serving {
                 Brought::Some => {}
                 Brought::End => self.body = None,
                 Brought::Malformed => self.fail_body(BodyError::Malformed),
+                // It stays where it is until the answer is out; of a stream, it is let fall.
+                Brought::TooMuch => match self.outlet {
+                    Outlet::Socket(_) => return progress.output,
+                    Outlet::Stream => self.body = None,
+                },
                 Brought::Failed => self.body_failed(),
             }
         }

@@ -15,9 +15,9 @@ use http::Version;
 use http1::{AfterReply, BodyFraming, Event, HeadFacts, PeerError, Step};
 use server_host::http2::Opening;
 use server_host::{
-    Call, Context, Desk, Facts, INBOUND_BYTES, Io, OUTBOUND_BYTES, Outgoing, Overdue, PeerState,
-    Progress, Reading, Received, Requests, Served, Shutdown, Stream, Wanted, Watching, Written,
-    is_of_file,
+    Call, Context, Desk, Facts, Fresh, INBOUND_BYTES, Io, NextRequest, OUTBOUND_BYTES, Outgoing,
+    Overdue, PeerState, Progress, Reading, Received, Requests, Served, Shutdown, Stream, Wanted,
+    Watching, Written, is_of_file,
 };
 
 use crate::body::{self, Intake};
@@ -54,6 +54,8 @@ pub(crate) struct Http1 {
     context: Context,
     phase: Phase,
     fresh: Fresh,
+    /// Bytes of the request's body that may still be thrown away, before the reply is complete and after it.
+    worth: u64,
 }
 
 /// What the bytes of the connection are.
@@ -69,14 +71,6 @@ enum Phase {
     Tunnel,
     /// Thrown away, until the peer has seen our end.
     Lingering { left: u64 },
-}
-
-/// Whether a request was served since the idle time began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fresh {
-    New,
-    Waiting,
-    Served,
 }
 
 /// What has become of a head that was looked for.
@@ -146,6 +140,7 @@ impl Http1 {
             context,
             phase: Phase::Opening,
             fresh: Fresh::New,
+            worth: 0,
         }
     }
 
@@ -255,7 +250,11 @@ impl Http1 {
         match self.head.framing {
             BodyFraming::Empty => Intake::Nothing,
             BodyFraming::Sized(_) | BodyFraming::Chunked => {
-                Intake::of(self.call.exchange().wanted())
+                match Intake::of(self.call.exchange().wanted()) {
+                    // It stays where it is until the answer is out.
+                    Intake::Discard if self.worth == 0 => Intake::Leave,
+                    intake => intake,
+                }
             }
         }
     }
@@ -367,6 +366,7 @@ impl Http1 {
                 self.serve(facts, task)
             }
             Head::Complete(facts) => {
+                self.worth = self.context.limits().discard_bytes;
                 self.call.begin(facts);
                 self.go_on(true, task)
             }
@@ -443,14 +443,19 @@ impl Http1 {
 
     /// Asks the protocol for the next part of the body.
     fn parse_part(&mut self) -> Result<bool, Over> {
-        if self.head.framing == BodyFraming::Empty
-            || !matches!(self.intake(), Intake::Bring | Intake::Discard)
-        {
+        if self.head.framing == BodyFraming::Empty {
+            return Ok(false);
+        }
+        let intake = self.intake();
+        if matches!(intake, Intake::Leave | Intake::Nothing) {
             return Ok(false);
         }
         match self.http1.next_part(&mut self.io.input) {
             Ok(Step::Event(event)) => {
-                body::bring(event, self.call.exchange());
+                let bytes = body::bring(event, self.call.exchange());
+                if intake == Intake::Discard {
+                    self.worth = self.worth.saturating_sub(bytes as u64);
+                }
                 Ok(true)
             }
             Ok(Step::NeedBytes | Step::Paused) => Ok(false),
@@ -529,7 +534,8 @@ impl Http1 {
             return None;
         }
         let context = &self.context;
-        let written = call.exchange().write_whole(|head, body| {
+        let (exchange, _) = call.exchange_and_scope()?;
+        let written = exchange.write_whole(|head, body| {
             reply::write_whole(head, body, http1, context, &mut io.output)
         })?;
         Some(match written {
@@ -605,9 +611,7 @@ impl Http1 {
                 Err(_usage) => self.close(),
             },
             AfterReply::Drain => {
-                self.phase = Phase::Discarding {
-                    left: self.context.limits().discard_bytes,
-                };
+                self.phase = Phase::Discarding { left: self.worth };
                 Ok(true)
             }
             AfterReply::Close => self.close(),
@@ -823,19 +827,11 @@ impl Http1 {
     }
 
     fn expect_request(&mut self) {
-        match (self.io.input.is_empty(), self.fresh) {
-            (true, Fresh::Served) => {
-                self.fresh = Fresh::Waiting;
-                self.context.expect_anew(Reading::Idle);
-            }
-            (true, Fresh::Waiting) => self.context.expect(Reading::Idle),
-            // The time of the head before is not this one's.
-            (false, Fresh::Served) => {
-                self.fresh = Fresh::Waiting;
-                self.context.expect_anew(Reading::Head);
-            }
-            (false, _) | (true, Fresh::New) => self.context.expect(Reading::Head),
-        }
+        let next = match self.io.input.is_empty() {
+            true => NextRequest::Nothing,
+            false => NextRequest::Begun,
+        };
+        self.fresh.expect_request(next, &mut self.context);
     }
 
     fn end(&mut self, gone: Gone) {

@@ -10,13 +10,13 @@ mod request;
 mod socket;
 mod stream;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as Task, Poll, Waker};
 
 use gateway_spec::Gone;
 use h2::server::{Builder, Connection, Handshake};
+use server_host::http2::{Course, Streams, connection_window};
 use server_host::{
-    Context, INBOUND_BYTES, Io, OUTBOUND_BYTES, Overdue, Reading, Requests, Resets, Shutdown,
+    Context, INBOUND_BYTES, Io, OUTBOUND_BYTES, Overdue, Reading, Requests, Shutdown,
 };
 
 use crate::connection::TURNS;
@@ -42,39 +42,6 @@ enum Phase {
     Open(Connection<SharedSocket, Part>),
     /// Thrown away, until the peer has seen our end.
     Lingering { left: u64 },
-}
-
-/// Whether bytes went their way since somebody asked last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum News {
-    None,
-    Bytes,
-}
-
-/// What the connection and its streams share. Only tasks of one worker lock it, so it never waits.
-#[derive(Clone)]
-pub(crate) struct Streams(Arc<Mutex<State>>);
-
-struct State {
-    /// Streams that are tasks.
-    open: usize,
-    /// Whether the connection's task is at work, and looks at all of this before it rests.
-    at_work: bool,
-    served: News,
-    /// Streams that the peer has cancelled since the connection looked last.
-    resets: u32,
-    end: End,
-    /// Why the connection is over.
-    gone: Option<Gone>,
-    /// The connection's task, which waits for the last stream to end.
-    connection: Option<Waker>,
-}
-
-/// Whether an application asked for the connection's end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    NotAsked,
-    Asked,
 }
 
 /// The connection is over.
@@ -109,10 +76,10 @@ impl Http2 {
 
     fn drive(&mut self, task: &mut Task<'_>) -> Result<Poll<()>, Over> {
         self.context.register(task.waker());
-        self.streams.register(task.waker());
+        let course = self.streams.begin_turn(task.waker(), &mut self.context);
         self.look_at_shutdown();
         self.look_at_deadlines()?;
-        self.look_at_streams();
+        self.follow(course);
         for _ in 0..TURNS {
             if self.advance(task)?.is_pending() {
                 self.set_deadlines()?;
@@ -209,20 +176,16 @@ impl Http2 {
         Ok(())
     }
 
-    /// What the streams tell.
-    fn look_at_streams(&mut self) {
-        let (resets, end) = {
-            let mut state = self.streams.lock();
-            (std::mem::take(&mut state.resets), state.end)
-        };
-        if end == End::Asked {
-            self.go_away();
-        }
-        if resets > 0
-            && self.context.note_resets(resets) == Resets::Excessive
-            && let Phase::Open(connection) = &mut self.phase
-        {
-            connection.abrupt_shutdown(h2::Reason::ENHANCE_YOUR_CALM);
+    /// What the streams have come to.
+    fn follow(&mut self, course: Course) {
+        match course {
+            Course::GoesOn => {}
+            Course::Ends => self.go_away(),
+            Course::Broken => {
+                if let Phase::Open(connection) = &mut self.phase {
+                    connection.abrupt_shutdown(h2::Reason::ENHANCE_YOUR_CALM);
+                }
+            }
         }
     }
 
@@ -236,26 +199,10 @@ impl Http2 {
             self.context.expect(Reading::Linger);
             return Ok(());
         }
-        let (open, served) = {
-            let mut state = self.streams.lock();
-            state.at_work = false;
-            let served = std::mem::replace(&mut state.served, News::None);
-            (state.open, served)
-        };
-        if open == 0 && self.context.shutdown() == Shutdown::Forced {
+        self.streams.set_deadlines(&mut self.context);
+        if self.context.shutdown() == Shutdown::Forced && self.streams.is_idle() {
             // All is said; the peer may not know how to leave.
             return Err(Over(Gone::Shutdown));
-        }
-        match (open, served) {
-            // A peer that was told to leave has its time, whether it knows how to or not.
-            (0, _) if self.context.shutdown() != Shutdown::No => {
-                self.context.expect(Reading::Linger);
-            }
-            (0, News::Bytes) => self.context.expect_anew(Reading::Idle),
-            // As one that was idle for too long.
-            (0, News::None) if self.context.waits_for(Reading::Linger) => {}
-            (0, News::None) => self.context.expect(Reading::Idle),
-            _ => self.context.expect_nothing(),
         }
         Ok(())
     }
@@ -282,7 +229,7 @@ fn accept(
             Poll::Ready(Some(Ok((request, respond)))) => {
                 if begun.is_empty() {
                     begun.reserve(BATCH);
-                    home.streams.serve();
+                    home.streams.begin();
                 }
                 begun.push(Stream::new(request, respond, home));
             }
@@ -307,104 +254,14 @@ fn give_first_turns(mut begun: Vec<Stream>, home: Home<'_>) {
 fn builder(context: &Context) -> Builder {
     let limits = context.limits();
     let mut builder = Builder::new();
-    let all_windows = u64::from(limits.streams.max(1)) * INBOUND_BYTES as u64;
     builder
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
         .initial_window_size(INBOUND_BYTES as u32)
-        // Streams whose applications do not read hold back no others.
-        .initial_connection_window_size(
-            u32::try_from(all_windows)
-                .unwrap_or(LARGEST_WINDOW)
-                .min(LARGEST_WINDOW),
-        )
+        .initial_connection_window_size(connection_window(limits))
         .max_send_buffer_size(OUTBOUND_BYTES)
         .max_pending_accept_reset_streams(limits.unseen_resets)
         .max_local_error_reset_streams(Some(limits.error_resets))
         .enable_connect_protocol();
     builder
-}
-
-/// RFC 9113 section 6.9.1.
-const LARGEST_WINDOW: u32 = (1 << 31) - 1;
-
-impl Streams {
-    fn new() -> Self {
-        Self(Arc::new(Mutex::new(State {
-            open: 0,
-            at_work: false,
-            served: News::Bytes,
-            resets: 0,
-            end: End::NotAsked,
-            gone: None,
-            connection: None,
-        })))
-    }
-
-    fn register(&self, waker: &Waker) {
-        let mut state = self.lock();
-        state.at_work = true;
-        match &state.connection {
-            Some(kept) if kept.will_wake(waker) => {}
-            _ => state.connection = Some(waker.clone()),
-        }
-    }
-
-    /// The connection is over: its streams will see that they are, and this is why. The first reason counts.
-    fn end(&self, gone: Gone) {
-        self.lock().gone.get_or_insert(gone);
-    }
-
-    /// Streams begin.
-    fn serve(&self) {
-        self.lock().served = News::Bytes;
-    }
-
-    /// A stream became a task.
-    pub(crate) fn open(&self) {
-        self.lock().open += 1;
-    }
-
-    /// A stream that was a task has ended.
-    pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.open -= 1;
-        if state.open == 0 {
-            state.served = News::Bytes;
-        }
-        if state.open == 0 && !state.at_work {
-            state.wake();
-        }
-    }
-
-    /// A stream was cancelled by the peer.
-    pub(crate) fn note_reset(&self) {
-        let mut state = self.lock();
-        state.resets += 1;
-        state.wake();
-    }
-
-    /// An application asks for the connection's end after its answer (HTTP-23).
-    pub(crate) fn ask_for_end(&self) {
-        let mut state = self.lock();
-        state.end = End::Asked;
-        state.wake();
-    }
-
-    /// Why a stream is over that was not at its end.
-    pub(crate) fn gone(&self) -> Gone {
-        self.lock().gone.unwrap_or(Gone::StreamReset)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn wake(&self) {
-        if let Some(waker) = &self.connection {
-            waker.wake_by_ref();
-        }
-    }
 }

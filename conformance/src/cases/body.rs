@@ -1,5 +1,7 @@
 //! The request's body (HTTP-4 to HTTP-15, SRV-6).
 
+use std::time::Duration;
+
 use super::chapter;
 use crate::client::Client;
 use crate::server::{Server, Subject};
@@ -19,6 +21,7 @@ chapter! {
     a_body_read_in_part_leaves_the_connection_usable: "SRV-6", "HTTP-14";
     an_uploader_reads_an_early_answer: "SRV-6";
     an_upload_without_an_end_is_not_read_for_ever: "SRV-6";
+    what_nobody_wants_is_not_read_for_ever_before_the_answer: "HTTP-14", "SRV-6";
     an_application_that_reads_late_gets_everything: "HTTP-11", "HTTP-4";
 }
 
@@ -275,6 +278,22 @@ fn an_upload_without_an_end_is_not_read_for_ever(subject: &Subject) {
     let chunk = ["10000\r\n", &"x".repeat(0x1_0000), "\r\n"].concat();
     let closed = (0..1024).any(|_| client.try_send(&chunk).is_err());
     assert!(closed, "64 MiB that nobody wanted were read");
+}
+
+fn what_nobody_wants_is_not_read_for_ever_before_the_answer(subject: &Subject) {
+    const MOST: usize = 64 << 20;
+    let server = subject.start();
+    let mut client = server.connect();
+    client.send(
+        "POST /conformance/unwanted HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
+    assert_eq!(server.ask("/conformance/report/unwanted/1"), "waiting");
+    // The application is at work still, so there is an answer to come; but what it does not want is not worth a network's load.
+    let chunk = ["10000\r\n", &"x".repeat(0x1_0000), "\r\n"].concat();
+    let taken = client.send_until_stuck(chunk.as_bytes(), MOST, Duration::from_secs(2));
+    assert!(taken < MOST, "64 MiB that nobody wanted were read");
+    let _ = server.ask("/conformance/open/unwanted");
+    assert_eq!(client.read_response().text(), "nobody wanted it");
 }
 
 fn an_application_that_reads_late_gets_everything(subject: &Subject) {

@@ -31,6 +31,7 @@ chapter! {
     a_hello_in_pieces_is_understood,
     broken_handshakes_harm_nobody,
     an_end_without_a_goodbye_is_seen,
+    an_upload_without_a_goodbye_gets_no_answer,
     a_client_that_does_not_read_is_given_up,
     sessions_are_resumed_on_any_worker,
     the_oldest_version_can_be_set,
@@ -587,6 +588,20 @@ fn an_end_without_a_goodbye_is_seen(subject: &Subject) {
     assert_eq!(site.ask("/conformance/report/gone/1"), "waiting");
     client.abandon();
     assert_eq!(site.ask("/conformance/report/gone/2"), "waiting\nPeerReset");
+}
+
+fn an_upload_without_a_goodbye_gets_no_answer(subject: &Subject) {
+    let format = ["--access-log-format", "{target} {status} {outcome}"];
+    let mut site = Site::start(subject, &format);
+    let mut client = site.connect();
+    client.send("POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc");
+    let _ = site.ask("/conformance/report/calls/1");
+    client.abandon();
+    site.server.signal(Signal::TERM);
+    assert_eq!(site.server.wait().code(), Some(0));
+    let log = site.server.log();
+    let line = "/conformance/read-all - gone:peer-reset";
+    assert!(log.iter().any(|logged| logged == line), "{log:#?}");
 }
 
 fn a_client_that_does_not_read_is_given_up(subject: &Subject) {

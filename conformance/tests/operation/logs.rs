@@ -8,11 +8,12 @@ use conformance::{Options, PATIENCE, Server, Signal, Subject};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::app::{self, FAILS, FORGED};
-use super::chapter;
+use super::{chapter, metrics};
 
 chapter! {
     a_stuck_log_costs_no_client_an_answer,
     what_was_lost_is_said_where_it_is_missing,
+    what_was_lost_is_counted,
     a_start_that_fails_ends_though_nobody_reads,
     an_error_is_whole_however_long,
     text_of_others_forges_no_line,
@@ -91,6 +92,26 @@ fn what_was_lost_is_said_where_it_is_missing(subject: &Subject) {
     // What comes then is behind it.
     assert_eq!(server.ask("/event/3"), "logged");
     while !next().ends_with(": xxx") {}
+}
+
+fn what_was_lost_is_counted(subject: &Subject) {
+    let (reader, writer) = std::io::pipe().expect("descriptors are left");
+    let flags = ["--metrics-bind", "127.0.0.1:0", "--access-log", "off"];
+    let options = Options::new().arguments(&flags).log_to(writer);
+    let server = app::subject(subject).start_with(options);
+    // It is read so far, and no further.
+    let log = BufReader::new(reader).lines().map_while(Result::ok);
+    let mut places = log.filter(|line| line.contains(metrics::ANNOUNCED));
+    let place = places.next().expect("it is logged");
+    let metrics = metrics::address_in(&place);
+    let lost = || metrics::numbers(metrics)["gateway_event_log_lost_lines_total"];
+    assert_eq!(lost(), 0.0);
+    let mut client = server.connect();
+    for _ in 0..30 {
+        assert_eq!(client.get("/event/100000").text(), "logged");
+    }
+    let lost = lost();
+    assert!(0.0 < lost && lost < 30.0, "{lost} of 30 were lost");
 }
 
 fn a_start_that_fails_ends_though_nobody_reads(subject: &Subject) {

@@ -38,7 +38,14 @@ pub(super) fn start(subject: &Subject, flags: &[&str]) -> (Server, SocketAddr) {
 
 /// Where the metrics are, as the log says it.
 pub(super) fn address_of(server: &Server) -> SocketAddr {
-    let line = server.wait_for_log("metrics, health, readiness and the page");
+    address_in(&server.wait_for_log(ANNOUNCED))
+}
+
+/// What the log says of where the metrics are.
+pub(super) const ANNOUNCED: &str = "metrics, health, readiness and the page";
+
+/// Where the metrics are, by this line of the log.
+pub(super) fn address_in(line: &str) -> SocketAddr {
     let (_, address) = line.split_once("address=").expect("it is a field");
     address.trim().parse().expect("it is an address")
 }

@@ -1,15 +1,17 @@
 //! How exchanges end, as the access log tells it; and what is escaped in it, whoever says it.
 
-use conformance::{Client, Options, Server, Signal, Subject};
+use conformance::{Client, End, Options, Server, Signal, Subject};
 use serde_json::Value;
 
 use super::access_log::{log_of, start};
-use super::{Folder, chapter, on_runtime};
+use super::{Folder, chapter, metrics, on_runtime};
 
 chapter! {
     what_the_application_gives_up_is_aborted,
     a_reset_stream_is_told_from_a_connection_that_is_gone,
     who_does_not_read_is_told_from_who_is_gone,
+    who_leaves_within_a_body_gets_no_answer,
+    what_breaks_off_is_no_failure_of_the_application,
     what_a_shutdown_cuts_off_is_told,
     what_no_application_saw_is_refused,
     what_a_client_sends_is_escaped_in_each_format,
@@ -76,7 +78,8 @@ fn who_does_not_read_is_told_from_who_is_gone(subject: &Subject) {
 }
 
 fn what_a_shutdown_cuts_off_is_told(subject: &Subject) {
-    let server = start(subject, &[&OUTCOME[..], &["--grace", "300ms"]].concat());
+    // Of which a tenth is left for the last words, however busy the machine is.
+    let server = start(subject, &[&OUTCOME[..], &["--grace", "3s"]].concat());
     let mut client = server.connect();
     client.send("GET /conformance/chunks/1 HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(client.read_head().status, 200);
@@ -194,6 +197,33 @@ fn a_client_that_a_proxy_names_is_escaped(subject: &Subject) {
         assert_is_plain(log);
         assert!(log[0].contains("/run/a"), "{log:#?}");
     }
+}
+
+fn who_leaves_within_a_body_gets_no_answer(subject: &Subject) {
+    let server = start(subject, &OUTCOME);
+    let mut client = server.connect();
+    client.send("POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc");
+    let _ = server.ask("/conformance/report/calls/1");
+    client.reset();
+    // The application hands on the error of its read, which is none of its own.
+    assert_logged(&log_of(server), "/conformance/read-all - gone:peer-reset");
+}
+
+fn what_breaks_off_is_no_failure_of_the_application(subject: &Subject) {
+    let (server, metrics) = metrics::start(subject, &OUTCOME);
+    let mut client = server.connect();
+    client.send("POST /conformance/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc");
+    assert_eq!(client.read_head().status, 200);
+    client.half_close();
+    let (_, end) = client.read_to_end();
+    assert_eq!(end, End::Closed, "and without the body's end");
+    metrics::wait_for(
+        metrics,
+        "gateway_exchanges_total{outcome=\"aborted:request\"}",
+        |count| count == 1.0,
+    );
+    assert_eq!(metrics::numbers(metrics)["gateway_failures_total"], 0.0);
+    assert_logged(&log_of(server), "/conformance/echo 200 aborted:request");
 }
 
 fn it_is_opened_anew_during_a_drain(subject: &Subject) {

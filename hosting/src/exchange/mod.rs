@@ -220,7 +220,11 @@ impl Exchange {
         let mut state = self.lock();
         state.polling = false;
         state.forced |= matches!(turn, Turn::Forced);
-        let verdict = state.reply.settle(turn);
+        let verdict = match state.reply.settle(turn) {
+            // Nobody is there for an answer.
+            _ if state.gone.is_some() => Verdict::Fine,
+            verdict => verdict,
+        };
         match verdict {
             Verdict::Fine => {}
             Verdict::Answer(status) => state.answer_for_the_app(match turn {
@@ -291,34 +295,17 @@ impl Exchange {
         !state.output.is_empty() && !state.has_credit()
     }
 
-    /// The response, if it is one event and the next thing to send, given to `write`, which may take parts of the head; its bytes then count
-    /// as unsent. Saves a head's way through a queue.
-    pub fn write_whole<R>(&self, write: impl FnOnce(&mut ResponseHead, Bytes) -> R) -> Option<R> {
-        let mut state = self.lock();
-        if !state.output.is_empty() {
-            return None;
-        }
-        let mut event = state.whole.take()?;
-        let HttpSend::Start { head, body, .. } = &mut event else {
-            return None;
-        };
-        let body = std::mem::take(body);
-        state.queued -= body.len();
-        state.unsent += body.len();
-        // What is dropped from here on may be the application's.
-        drop(state);
-        Some(write(head, body))
-    }
-
-    /// As [`write_whole`](Self::write_whole), without the lock and from where it lies if nobody else has the exchange any more: so it is
-    /// where the application has returned.
+    /// The response, if it is one event and the next thing to send, given to `write` from where it lies, which may take parts of the head; its bytes
+    /// then count as unsent, and the exchange goes on until it is [finished](Self::finish). For after any poll: where the application has
+    /// returned and let go of all, [`finish_whole`](Self::finish_whole) is both at once, and what comes in pieces
+    /// [`next_output`](Self::next_output) has.
     #[inline]
-    pub fn write_whole_in_place<R>(
+    pub fn write_whole<R>(
         self: &mut Arc<Self>,
         write: impl FnOnce(&mut ResponseHead, Bytes) -> R,
     ) -> Option<R> {
         let Some(exchange) = Arc::get_mut(self) else {
-            return self.write_whole(write);
+            return self.write_shared(write);
         };
         let state = exchange.state_mut();
         if !state.output.is_empty() {
@@ -344,6 +331,24 @@ impl Exchange {
             state.whole = None;
         }
         Some(written)
+    }
+
+    /// [`write_whole`](Self::write_whole) where the application, or something else, has the exchange too.
+    fn write_shared<R>(&self, write: impl FnOnce(&mut ResponseHead, Bytes) -> R) -> Option<R> {
+        let mut state = self.lock();
+        if !state.output.is_empty() {
+            return None;
+        }
+        let mut event = state.whole.take()?;
+        let HttpSend::Start { head, body, .. } = &mut event else {
+            return None;
+        };
+        let body = std::mem::take(body);
+        state.queued -= body.len();
+        state.unsent += body.len();
+        // What is dropped from here on may be the application's.
+        drop(state);
+        Some(write(head, body))
     }
 
     /// After a poll in which the application has returned: its response, if it is one event and the next thing to send, given to `write`, and with that

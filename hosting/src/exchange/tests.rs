@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
     BodyAllowed, Exchange, Facts, INBOUND_BYTES, Informational, OUTBOUND_BYTES, Outgoing,
-    ReplyLength, TrailersTaken, Turn, UpgradeAsked, Wanted,
+    ReplyLength, TrailersTaken, Turn, UpgradeAsked, Verdict, Wanted,
 };
 
 const HEAD: Facts = Facts {
@@ -730,30 +730,34 @@ fn whoever_waits_learns_that_the_client_left_and_why() {
 
 #[test]
 fn a_whole_response_is_written_once_and_after_what_came_before() {
-    let mut exchange = exchange(PLAIN, BodyLength::Empty);
-    let write = |exchange: &Arc<Exchange>| {
-        exchange.write_whole(|head, body| format!("{} {body:?}", head.status.as_u16()))
-    };
-    assert_eq!(write(&exchange), None);
-    let hint = HttpSend::Informational(head(103, None));
-    assert_eq!(exchange.send(hint), Ok(()));
-    assert_eq!(exchange.send(start(200, None, "x", false)), Ok(()));
-    // The queue comes first.
-    assert_eq!(write(&exchange), None);
-    assert!(matches!(
-        exchange.next_output(),
-        Some(Outgoing::Informational(_))
-    ));
-    assert_eq!(write(&exchange).as_deref(), Some("200 b\"x\""));
-    assert_eq!(write(&exchange), None);
-    assert!(exchange.next_output().is_none());
+    for is_shared in [true, false] {
+        let mut exchange = exchange(PLAIN, BodyLength::Empty);
+        let other = is_shared.then(|| Arc::clone(&exchange));
+        let write = |exchange: &mut Arc<Exchange>| {
+            exchange.write_whole(|head, body| format!("{} {body:?}", head.status.as_u16()))
+        };
+        assert_eq!(write(&mut exchange), None);
+        let hint = HttpSend::Informational(head(103, None));
+        assert_eq!(exchange.send(hint), Ok(()));
+        assert_eq!(exchange.send(start(200, None, "x", false)), Ok(()));
+        // The queue comes first.
+        assert_eq!(write(&mut exchange), None);
+        assert!(matches!(
+            exchange.next_output(),
+            Some(Outgoing::Informational(_))
+        ));
+        assert_eq!(write(&mut exchange).as_deref(), Some("200 b\"x\""));
+        assert_eq!(write(&mut exchange), None);
+        assert!(exchange.next_output().is_none());
 
-    // It counts as what the wire holds.
-    let mut task = Context::from_waker(Waker::noop());
-    assert!(exchange.poll_flush(&mut task).is_pending());
-    exchange.unsent(0);
-    assert_eq!(exchange.poll_flush(&mut task), Poll::Ready(Ok(())));
-    exchange.finish(Gone::Finished);
+        // It counts as what the wire holds.
+        let mut task = Context::from_waker(Waker::noop());
+        assert!(exchange.poll_flush(&mut task).is_pending());
+        exchange.unsent(0);
+        assert_eq!(exchange.poll_flush(&mut task), Poll::Ready(Ok(())));
+        exchange.finish(Gone::Finished);
+        drop(other);
+    }
 }
 
 #[test]
@@ -907,7 +911,7 @@ fn what_was_sent_is_dropped_without_the_lock() {
         more: false,
         trailers: TrailersPlan::None,
     };
-    let written = exchange(PLAIN, BodyLength::Empty);
+    let mut written = exchange(PLAIN, BodyLength::Empty);
     assert_eq!(written.send(owned(&written)), Ok(()));
     assert_eq!(written.write_whole(|_, body| drop(body)), Some(()));
 
@@ -918,6 +922,32 @@ fn what_was_sent_is_dropped_without_the_lock() {
     let gone = exchange(PLAIN, BodyLength::Empty);
     assert_eq!(gone.send(owned(&gone)), Ok(()));
     gone.set_gone(Gone::PeerReset);
+}
+
+#[test]
+fn nobody_is_answered_who_is_gone() {
+    let error = AppError::message("it failed");
+    let head = head(200, None);
+    for (started, turn) in [
+        (None, Turn::Failed(&error)),
+        (None, Turn::Done),
+        (Some(head), Turn::Failed(&error)),
+    ] {
+        let exchange = exchange(PLAIN, BodyLength::Known(10));
+        if let Some(head) = started {
+            let begun = HttpSend::Start {
+                head,
+                body: Bytes::new(),
+                more: true,
+                trailers: TrailersPlan::None,
+            };
+            assert_eq!(exchange.send(begun), Ok(()));
+        }
+        exchange.set_gone(Gone::PeerReset);
+        let (progress, verdict) = exchange.leave(turn);
+        assert_eq!((progress.output, verdict), (false, Verdict::Fine));
+        assert!(exchange.next_output().is_none());
+    }
 }
 
 #[test]

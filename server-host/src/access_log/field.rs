@@ -38,7 +38,7 @@ impl<'a> Entry<'a> {
             received: observed.received,
             took: Some(observed.took),
             outcome: observed.outcome,
-            why: observed.outcome.limit().map(|limit| limit.why().to_owned()),
+            why: observed.outcome.why().map(str::to_owned),
             date,
         }
     }

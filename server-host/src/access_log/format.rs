@@ -21,7 +21,7 @@ use super::json;
 /// | `{status}` | of the response |
 /// | `{sent}`, `{received}` | bytes of the response's and the request's body, or of a tunnel |
 /// | `{ms}` | milliseconds from the head's end to the answer's |
-/// | `{outcome}` | `finished`, `aborted`, `panicked`, `refused` (before the application saw it; `refused:body-bytes` and `refused:exchanges` by a limit), or `gone:` and why: `peer-reset`, `stream-reset`, `write-timeout`, `shutdown` |
+/// | `{outcome}` | `finished`, `aborted` (`aborted:request` by what the client sent, or did not), `panicked`, `refused` (before the application saw it; `refused:body-bytes` and `refused:exchanges` by a limit), or `gone:` and why: `peer-reset`, `stream-reset`, `write-timeout`, `shutdown` |
 /// | `{label}` | what the application calls it, such as its route; or why it was refused |
 /// | `{id}` | of the exchange, as in its `tracing` span |
 /// | `{time}`, `{common-time}` | of its end, as in RFC 3339 and as in the common log format |

@@ -33,7 +33,8 @@ pub(super) fn render(overview: &Overview) -> String {
         "most_descriptors",
         number(process.most_descriptors),
     );
-    member(&mut json, "lost_lines", overview.lost_lines());
+    let lost_lines = overview.lost_exchanges() + overview.lost_events();
+    member(&mut json, "lost_lines", lost_lines);
     member(&mut json, "accept_failures", overview.accept_failures());
     member(
         &mut json,

@@ -60,7 +60,13 @@ fn overview_of_process(page: &mut Page, overview: &Overview) {
         "gateway_access_log_lost_lines_total",
         "counter",
         "Lines of the access log that could not be written.",
-        overview.lost_lines(),
+        overview.lost_exchanges(),
+    );
+    page.one(
+        "gateway_event_log_lost_lines_total",
+        "counter",
+        "Lines of events that could not be written.",
+        overview.lost_events(),
     );
     page.one(
         "gateway_accept_failures_total",
@@ -186,7 +192,7 @@ fn exchanges(page: &mut Page, workers: &[std::sync::Arc<Worker>]) {
     page.one(
         "gateway_failures_total",
         "counter",
-        "Exchanges that were answered with a 5xx, aborted, or panicked: each once.",
+        "Exchanges that were answered with a 5xx, aborted by the application, or panicked: each once.",
         sum(workers, |worker| worker.counts.failures.get()),
     );
     page.one(

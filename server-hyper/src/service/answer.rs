@@ -153,7 +153,7 @@ impl Serving {
     ) -> Option<Result<(), CutOff>> {
         let (exchange, scope) = self.call.exchange_and_scope()?;
         let spare = &mut self.spare;
-        let framing = exchange.write_whole_in_place(|head, body| {
+        let framing = exchange.write_whole(|head, body| {
             is_taken(head, scope).then(|| {
                 reply::use_again(spare, scope, response);
                 reply::fill(response, head, ReplyLength::Whole, body, scope, this)

@@ -11,7 +11,7 @@ use gateway_spec::{BodyError, BodyLength, Gone, Headers};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request, Response, Uri};
-use server_host::http2::{self, Expectation};
+use server_host::http2::{self, Expectation, Streams};
 use server_host::{
     Call, Context, Informational, OUTBOUND_BYTES, OpenStream, Outgoing, Overdue, ReplyLength,
     Shutdown, Wanted,
@@ -20,7 +20,7 @@ use server_host::{
 use super::body::{Brought, RequestBody};
 use super::part::{Meter, Part};
 use super::reply::{self, Connection, Framing};
-use super::{Streams, request};
+use super::request;
 use crate::connection::TURNS;
 
 /// One stream.

@@ -36,6 +36,7 @@ chapter! {
     an_abort_resets_behind_what_was_accepted: "SRV-7", "HTTP-29";
     an_early_answer_ends_the_upload: "HTTP-14", "SRV-6";
     an_upload_that_nobody_wants_goes_on_before_the_answer: "SRV-6";
+    what_nobody_wants_holds_back_no_other_stream: "HTTP-14", "HTTP-2";
     a_client_that_opens_no_window_stops_the_application: "SRV-5", "HTTP-16";
     a_client_that_opens_no_window_is_given_up: "SRV-14", "HTTP-35";
     a_window_may_open_byte_by_byte: "HTTP-17";
@@ -537,6 +538,24 @@ fn an_upload_that_nobody_wants_goes_on_before_the_answer(subject: &Subject) {
         let _ = session.ask(get("/report/unwanted/1")).await;
         let _ = session.ask(get("/open/unwanted")).await;
         let answer = Answer::read(response).await.expect("an answer");
+        assert_eq!(answer.body, b"nobody wanted it");
+    });
+}
+
+fn what_nobody_wants_holds_back_no_other_stream(subject: &Subject) {
+    let server = subject.start();
+    converse(async {
+        let session = Session::connect(server.address()).await;
+        let (response, mut stream) = session.begin(request("POST", &route("/unwanted"))).await;
+        let answer = tokio::spawn(Answer::read(response));
+        // More than is thrown away: it stops, or is told to.
+        tokio::spawn(async move { send_all(&mut stream, vec![b'x'; 4_000_000].into()).await });
+        let _ = session.ask(get("/report/unwanted/1")).await;
+        let sent = Bytes::from(vec![b'y'; 200_000]);
+        let echo = session.post(&route("/echo"), sent.clone()).await;
+        assert!(echo.expect("an answer").body == sent);
+        let _ = session.ask(get("/open/unwanted")).await;
+        let answer = answer.await.expect("it is read").expect("an answer");
         assert_eq!(answer.body, b"nobody wanted it");
     });
 }

@@ -42,8 +42,8 @@ pub(super) fn keys() -> Vec<Key> {
         ),
         Key::one::<Bytes, _>(
             "discard-bytes",
-            "Bytes of an unread body that are thrown away so that the connection can be kept; above it the connection \
-             is closed",
+            "Bytes of an unread body that are thrown away so that the connection can be kept; more stays with the client \
+             until the answer, and then the connection is closed",
             |config| &mut config.settings.limits.discard_bytes,
         ),
         Key::one::<Count, _>(
