@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use gateway_spec::{AppError, Scope};
 use http::StatusCode;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{percent_decode, percent_decode_str};
 
 use crate::Rejection;
 use crate::pattern::Pattern;
@@ -65,7 +66,12 @@ impl Span {
     /// The part, of the path or of one that is shorter: a slash at the end may be missing that was matched.
     #[inline]
     pub(crate) fn of(self, path: &str) -> Option<&str> {
-        path.get(usize::from(self.start)..usize::from(self.end).min(path.len()))
+        path.get(self.range(path))
+    }
+
+    #[inline]
+    fn range(self, path: &str) -> Range<usize> {
+        usize::from(self.start)..usize::from(self.end).min(path.len())
     }
 }
 
@@ -80,11 +86,12 @@ impl Matched {
         pattern: &'static Pattern,
         spans: Spans,
     ) -> Result<Self, NotUtf8> {
-        let found = &spans[..pattern.names.len()];
-        let mut values = found.iter().filter_map(|span| span.of(path));
-        if values.any(|value| is_encoded(value) && percent_decode_str(value).decode_utf8().is_err())
-        {
-            return Err(NotUtf8);
+        // As bytes, until one turns out to be encoded.
+        for span in spans.iter().take(pattern.names.len()) {
+            let bytes = path.as_bytes().get(span.range(path)).unwrap_or_default();
+            if is_encoded(bytes) && percent_decode(bytes).decode_utf8().is_err() {
+                return Err(NotUtf8);
+            }
         }
         Ok(Self { pattern, spans })
     }
@@ -139,13 +146,13 @@ impl ExactSizeIterator for ParamPairs<'_> {}
 
 /// Nearly no value is encoded, and a plain loop is less than what a searcher needs to begin.
 #[inline]
-fn is_encoded(value: &str) -> bool {
-    value.bytes().any(|byte| byte == b'%')
+fn is_encoded(value: &[u8]) -> bool {
+    value.iter().any(|&byte| byte == b'%')
 }
 
 #[inline]
 fn decoded(raw: &str) -> Option<Cow<'_, str>> {
-    if is_encoded(raw) {
+    if is_encoded(raw.as_bytes()) {
         return percent_decode_str(raw).decode_utf8().ok();
     }
     Some(Cow::Borrowed(raw))

@@ -171,7 +171,7 @@ impl Reply {
     /// The response, if it is whole.
     pub(crate) fn into_whole(self) -> Option<Response> {
         match self.body {
-            Body::Whole(body) => Some(whole(self.head, body)),
+            Body::Whole(body) => Some(Response::from_parts(self.head, body)),
             Body::Stream(_) | Body::Trailing(..) => None,
         }
     }
@@ -180,7 +180,7 @@ impl Reply {
     #[inline]
     pub(crate) fn into_response(self) -> Response {
         match self.body {
-            Body::Whole(body) => whole(self.head, body),
+            Body::Whole(body) => Response::from_parts(self.head, body),
             Body::Stream(_) | Body::Trailing(..) => self.head.into(),
         }
     }
@@ -191,7 +191,11 @@ impl Reply {
 
     async fn send(self, scope: &Scope, responder: Responder) -> Result<Done, AppError> {
         match self.body {
-            Body::Whole(body) => responder.respond(whole(self.head, body)).await,
+            Body::Whole(body) => {
+                responder
+                    .respond(Response::from_parts(self.head, body))
+                    .await
+            }
             // Nobody reads the body, so an endless one would be written until the client leaves.
             Body::Stream(_) | Body::Trailing(..) if scope.method == Method::HEAD => {
                 responder.respond(self.head).await
@@ -206,13 +210,6 @@ impl Reply {
             }
         }
     }
-}
-
-#[inline]
-fn whole(head: ResponseHead, body: Bytes) -> Response {
-    let mut response = Response::from(head);
-    response.body = body;
-    response
 }
 
 /// Sends what a handler returned; an error that is a [`Rejection`] is answered here, any other by the server.

@@ -97,7 +97,7 @@ impl Tree {
         if segment.has_param {
             return self.wild(at, before, after, None);
         }
-        if let Some(known) = self.nodes[at].texts.get(before, measured(before).1) {
+        if let Some(known) = self.nodes[at].texts.get(before, measured(before)) {
             return known;
         }
         let made = self.node();
@@ -177,9 +177,10 @@ impl<'a> Search<'a> {
     /// segment: a node is at one place in the path, so none is entered twice.
     fn walk(&mut self, mut node: &'a Node, mut at: usize, mut count: usize) -> Option<usize> {
         loop {
-            let (length, hash) = measured(&self.path[at..]);
-            let end = at + length;
-            let below = match (node.texts.get(&self.path[at..end], hash), &node.wild[..]) {
+            let measured = measured(&self.path[at..]);
+            let end = at + measured.length;
+            let text = node.texts.get(&self.path[at..end], measured);
+            let below = match (text, &node.wild[..]) {
                 (Some(below), []) => below,
                 (None, []) => return None,
                 (None, [wild]) => {
@@ -243,11 +244,20 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The length and the hash of a path's next segment. Eight bytes at a time are looked at for the slash and mixed in, as long as the
+/// What is known of a path's next segment when its end is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Measured {
+    length: usize,
+    hash: u64,
+    /// What is behind its whole words: all of it, if it is shorter than one.
+    last: u64,
+}
+
+/// Eight bytes at a time are looked at for the slash and mixed in, as long as the
 /// path has as many; the rest one by one. The texts that are hashed are the application's own, so that nobody can choose them
 /// to collide.
 #[inline]
-fn measured(path: &[u8]) -> (usize, u64) {
+fn measured(path: &[u8]) -> Measured {
     let (mut length, mut hash) = (0, BASIS);
     while let Some((word, _)) = path[length..].split_first_chunk() {
         let word = u64::from_le_bytes(*word);
@@ -255,19 +265,27 @@ fn measured(path: &[u8]) -> (usize, u64) {
         if bits < u64::BITS {
             // Those in front of the slash: its own bit is the highest of its byte.
             let bits = bits - 7;
-            let before = word & !(u64::MAX << bits);
-            return (length + bits as usize / 8, mixed(hash, before));
+            let last = word & !(u64::MAX << bits);
+            return Measured {
+                length: length + bits as usize / 8,
+                hash: mixed(hash, last),
+                last,
+            };
         }
         hash = mixed(hash, word);
         length += 8;
     }
-    let mut word = 0;
+    let mut last = 0;
     let rest = path[length..].iter().take_while(|&&byte| byte != b'/');
     for (place, &byte) in rest.enumerate() {
-        word |= u64::from(byte) << (8 * place);
+        last |= u64::from(byte) << (8 * place);
         length += 1;
     }
-    (length, mixed(hash, word))
+    Measured {
+        length,
+        hash: mixed(hash, last),
+        last,
+    }
 }
 
 /// The highest bit of the first byte that is a slash, and of none before it.
@@ -301,19 +319,31 @@ struct Texts {
 
 #[derive(Debug)]
 struct Text {
-    hash: u64,
+    measured: Measured,
     text: Box<[u8]>,
     node: usize,
 }
 
+impl Text {
+    #[inline]
+    fn is(&self, text: &[u8], measured: Measured) -> bool {
+        let known = self.measured;
+        if known.length != measured.length || known.last != measured.last {
+            return false;
+        }
+        // A short one was compared just now.
+        known.length < 8 || (known.hash == measured.hash && *self.text == *text)
+    }
+}
+
 impl Texts {
     #[inline]
-    fn get(&self, text: &[u8], hash: u64) -> Option<usize> {
+    fn get(&self, text: &[u8], measured: Measured) -> Option<usize> {
         let mask = self.slots.len().checked_sub(1)?;
-        let mut slot = hash as usize & mask;
+        let mut slot = measured.hash as usize & mask;
         loop {
             let known = self.slots[slot].as_ref()?;
-            if known.hash == hash && *known.text == *text {
+            if known.is(text, measured) {
                 return Some(known.node);
             }
             slot = (slot + 1) & mask;
@@ -323,9 +353,11 @@ impl Texts {
     /// Adds a text that is not there.
     fn add(&mut self, text: &[u8], node: usize) {
         self.count += 1;
-        let (_, hash) = measured(text);
-        let text = text.into();
-        let added = Text { hash, text, node };
+        let added = Text {
+            measured: measured(text),
+            text: text.into(),
+            node,
+        };
         if self.slots.len() >= 2 * self.count {
             return self.put(added);
         }
@@ -340,7 +372,7 @@ impl Texts {
 
     fn put(&mut self, text: Text) {
         let mask = self.slots.len() - 1;
-        let mut slot = text.hash as usize & mask;
+        let mut slot = text.measured.hash as usize & mask;
         while self.slots[slot].is_some() {
             slot = (slot + 1) & mask;
         }

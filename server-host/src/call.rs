@@ -103,8 +103,7 @@ impl Call {
         let may_stay = kit.is_told
             && Arc::ptr_eq(&scope.connection, &self.info)
             && self.rewriting.is_none()
-            && kit.scope.is_alone()
-            && scope.is_clear();
+            && kit.scope.try_clear();
         may_stay.then_some(scope)
     }
 
@@ -124,7 +123,7 @@ impl Call {
     ///
     /// If no scope was vacant since the connection had its last [rest](Self::rest).
     pub fn begin(&mut self, facts: Facts) {
-        if !self.prepare(facts, None) {
+        if !self.prepare(facts, None, None) {
             return;
         }
         let Some(kit) = self.kit.as_deref_mut() else {
@@ -150,11 +149,40 @@ impl Call {
         cx: &mut Context<'_>,
         write: impl FnOnce(&mut ResponseHead, Bytes) -> Result<(), E>,
     ) -> Served<E> {
+        self.serve_at_once(facts, None, cx, write)
+    }
+
+    /// The same for a request whose body is here already, all of it: the application finds it at its first poll.
+    ///
+    /// # Panics
+    ///
+    /// As `begin`.
+    pub fn serve_with_body<E>(
+        &mut self,
+        facts: Facts,
+        body: Bytes,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(&mut ResponseHead, Bytes) -> Result<(), E>,
+    ) -> Served<E> {
+        self.serve_at_once(facts, Some(body), cx, write)
+    }
+
+    #[inline(always)]
+    fn serve_at_once<E>(
+        &mut self,
+        facts: Facts,
+        body: Option<Bytes>,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(&mut ResponseHead, Bytes) -> Result<(), E>,
+    ) -> Served<E> {
         if facts.upgrade != UpgradeAsked::No {
             self.begin(facts);
+            if let Some(body) = body {
+                self.exchange().push_last_part(body);
+            }
             return Served::Goes(self.poll(cx));
         }
-        if !self.prepare(facts, Some(cx.waker())) {
+        if !self.prepare(facts, body, Some(cx.waker())) {
             return Served::Goes(self.poll(cx));
         }
         let Some(kit) = self.kit.as_deref_mut() else {
@@ -178,10 +206,10 @@ impl Call {
         Served::Goes(self.settle(&Poll::Ready(Ok(done))))
     }
 
-    /// Makes an exchange of the request, or answers in the application's place: whether that is to be called. `entered` is the waker of a task
-    /// that polls the call at once.
+    /// Makes an exchange of the request, or answers in the application's place: whether that is to be called. `whole` is the body if all of
+    /// it is here, `entered` the waker of a task that polls the call at once.
     #[inline(always)]
-    fn prepare(&mut self, facts: Facts, entered: Option<&Waker>) -> bool {
+    fn prepare(&mut self, facts: Facts, whole: Option<Bytes>, entered: Option<&Waker>) -> bool {
         debug_assert_eq!(self.phase, Phase::Idle, "one call at a time");
         let kit = self.kit.as_mut().expect("a request lies in its scope");
         if let Some(rewriting) = &self.rewriting {
@@ -204,6 +232,9 @@ impl Call {
         // Of this exchange, whose bytes may be counted from another number than those of the last.
         if self.worker.is_observed {
             kit.start_observing(&self.worker);
+        }
+        if let Some(bytes) = whole {
+            kit.exchange.push_last_part(bytes);
         }
         if let BodyLength::Known(length) = body
             && length > limit

@@ -106,13 +106,16 @@ impl RequestBody {
                     return Brought::End;
                 }
                 Poll::Ready(Some(Ok(frame))) if intake == Intake::Bring => {
-                    match give(frame, exchange, limits) {
-                        Brought::Some if self.incoming.is_end_stream() => {
-                            exchange.end_body(None);
+                    match frame.into_data() {
+                        Ok(bytes) if self.incoming.is_end_stream() => {
+                            exchange.push_last_part(bytes);
                             return Brought::End;
                         }
-                        Brought::Some => brought = Brought::Some,
-                        last => return last,
+                        Ok(bytes) => {
+                            exchange.push_body(bytes);
+                            brought = Brought::Some;
+                        }
+                        Err(frame) => return end(frame, exchange, limits),
                     }
                 }
                 Poll::Ready(Some(Ok(frame))) => {
@@ -149,15 +152,11 @@ fn length(frame: &Frame<Bytes>) -> u64 {
     frame.data_ref().map_or(0, |bytes| bytes.len() as u64)
 }
 
-/// Gives a fact of the body to the application.
-fn give(frame: Frame<Bytes>, exchange: &Exchange, limits: &Limits) -> Brought {
-    match frame.into_data().map_err(Frame::into_trailers) {
-        Ok(bytes) => {
-            exchange.push_body(bytes);
-            Brought::Some
-        }
-        Err(Ok(trailers)) if check_trailers(&trailers, limits).is_err() => Brought::Malformed,
-        Err(trailers) => {
+/// Ends the body by what is no part of it.
+fn end(frame: Frame<Bytes>, exchange: &Exchange, limits: &Limits) -> Brought {
+    match frame.into_trailers() {
+        Ok(trailers) if check_trailers(&trailers, limits).is_err() => Brought::Malformed,
+        trailers => {
             exchange.end_body(trailers.ok());
             Brought::End
         }

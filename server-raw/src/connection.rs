@@ -10,7 +10,8 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
-use gateway_spec::Gone;
+use bytes::Bytes;
+use gateway_spec::{Gone, ResponseHead};
 use http::Version;
 use http1::{AfterReply, BodyFraming, Event, HeadFacts, PeerError, Step};
 use server_host::http2::Opening;
@@ -365,17 +366,52 @@ impl Http1 {
             Head::Complete(facts) if self.head.framing == BodyFraming::Empty => {
                 self.serve(facts, task)
             }
-            Head::Complete(facts) => {
-                self.worth = self.context.limits().discard_bytes;
-                self.call.begin(facts);
-                self.go_on(true, task)
+            Head::Complete(facts) => match self.whole_body() {
+                Some(body) => self.serve_with(facts, Some(body), task),
+                None => {
+                    self.worth = self.context.limits().discard_bytes;
+                    self.call.begin(facts);
+                    self.go_on(true, task)
+                }
+            },
+        }
+    }
+
+    /// The body of the request whose head was read, if all of it came with it, as a short one does: then nothing more is to come, and the
+    /// application need not be asked and woken for it.
+    fn whole_body(&mut self) -> Option<Bytes> {
+        let BodyFraming::Sized(length) = self.head.framing else {
+            return None;
+        };
+        let is_here = length > 0 && length <= self.io.input.len() as u64;
+        if !is_here || length > self.context.limits().body_bytes || self.http1.expects_continue() {
+            return None;
+        }
+        match self.http1.next_part(&mut self.io.input) {
+            Ok(Step::Event(Event::Data(body))) => {
+                // Its end takes no bytes.
+                let _end = self.http1.next_part(&mut self.io.input);
+                self.head.framing = BodyFraming::Empty;
+                Some(body)
             }
+            _ => None,
         }
     }
 
     /// Calls the application for a request without a body, and writes what it answers at once: what nearly all exchanges are.
     #[inline]
     fn serve(&mut self, facts: Facts, task: &mut Task<'_>) -> Result<bool, Over> {
+        self.serve_with(facts, None, task)
+    }
+
+    /// The same for one whose body is here.
+    #[inline(always)]
+    fn serve_with(
+        &mut self,
+        facts: Facts,
+        body: Option<Bytes>,
+        task: &mut Task<'_>,
+    ) -> Result<bool, Over> {
         let Self {
             io,
             http1,
@@ -384,13 +420,17 @@ impl Http1 {
             ..
         } = self;
         let mut goes_on = false;
-        let served = call.serve(facts, task, |head, body| {
+        let write = |head: &mut ResponseHead, body: Bytes| {
             goes_on = reply::write_usual(head, &body, http1, context, &mut io.output);
             if goes_on {
                 return Ok(());
             }
             reply::write_whole(head, body, http1, context, &mut io.output)
-        });
+        };
+        let served = match body {
+            None => call.serve(facts, task, write),
+            Some(body) => call.serve_with_body(facts, body, task, write),
+        };
         match served {
             Served::Whole(Ok(())) if goes_on => self.after_reply(true, true),
             Served::Whole(Ok(())) => {

@@ -4,7 +4,7 @@ use gateway_spec::{AppError, Headers};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned};
 use serde_json::error::Category;
 
 use super::body::collect;
@@ -19,7 +19,7 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Json<T> {
             return Err(unsupported("application/json"));
         }
         let body = collect(request).await?;
-        match serde_json::from_slice(&body) {
+        match read(&body) {
             Ok(value) => within_bounds::<T>(&body).map(|()| Self(value)),
             Err(error) => Err(refuse::<T>(&body, &error)),
         }
@@ -28,6 +28,15 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> Extract for Json<T> {
     fn describe(operation: &mut Operation) {
         operation.takes_body("Json");
         operation.body_of::<T>("application/json");
+    }
+}
+
+/// Looked at as text once, so that no string of it has to be by itself.
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, serde_json::Error> {
+    match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        // With the place that is no text.
+        Err(_) => serde_json::from_slice(body),
     }
 }
 
@@ -40,9 +49,15 @@ fn within_bounds<T: JsonSchema + 'static>(body: &[u8]) -> Result<(), AppError> {
 
 /// `application/json`, or another type whose suffix says that it is JSON (RFC 6839).
 fn is_json(headers: &Headers) -> bool {
-    let Some(named) = headers.get_str(CONTENT_TYPE) else {
-        return false;
-    };
+    match headers.get(CONTENT_TYPE) {
+        // As nearly all clients write it.
+        Some(b"application/json") => true,
+        Some(named) => std::str::from_utf8(named).is_ok_and(names_json),
+        None => false,
+    }
+}
+
+fn names_json(named: &str) -> bool {
     let essence = named.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
         return true;

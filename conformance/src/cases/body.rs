@@ -57,6 +57,17 @@ fn a_body_is_what_was_sent(subject: &Subject) {
             response.body.len()
         );
     }
+    // Each with its head in one piece, and the next one behind it.
+    let post = |body: &str| {
+        let length = body.len();
+        format!(
+            "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+    };
+    client.send(post("one") + &post("") + &post("three"));
+    for expected in ["one", "", "three"] {
+        assert_eq!(client.read_response().text(), expected);
+    }
 }
 
 fn chunks_are_not_seen_by_the_application(subject: &Subject) {
@@ -225,6 +236,8 @@ fn a_body_over_the_limit_is_413(subject: &Subject) {
 fn an_unread_body_leaves_the_connection_usable(subject: &Subject) {
     let server = subject.start();
     for body in [
+        // One that is here with its head.
+        "content-length: 4\r\n\r\nbody".to_owned(),
         "content-length: 10000\r\n\r\n".to_owned() + &"x".repeat(10_000),
         "transfer-encoding: chunked\r\n\r\n2710\r\n".to_owned()
             + &"x".repeat(10_000)

@@ -3,6 +3,7 @@
 mod body;
 mod event;
 mod intercept;
+mod label;
 mod layer;
 mod responder;
 mod response;
@@ -17,10 +18,11 @@ use std::sync::Arc;
 pub use body::{Buffered, Chunk, RequestBody};
 pub use event::{FileRegion, HttpReceive, HttpSend, TrailersPlan};
 pub use intercept::Events;
+pub use label::{Label, LabelBoard};
 pub use layer::{HttpLayer, Layered};
 pub use responder::{Respond, Responder, Start, Upgrading};
 pub use response::{Response, ResponseHead};
-pub use scope::{BodyLength, HttpScope, Label, LabelBoard, Scope};
+pub use scope::{BodyLength, HttpScope, Scope};
 pub use tunnel::Tunnel;
 pub use writer::{Finish, Flush, Plain, Ready, Sending, Trailing, Writer};
 

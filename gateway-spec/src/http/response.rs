@@ -90,6 +90,24 @@ impl Response {
         }
     }
 
+    /// This head with this body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gateway_spec::{Response, ResponseHead};
+    /// use http::StatusCode;
+    ///
+    /// let made = Response::from_parts(ResponseHead::new(StatusCode::CREATED), "made");
+    /// assert_eq!((made.head.status, &made.body[..]), (StatusCode::CREATED, &b"made"[..]));
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn from_parts(head: ResponseHead, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
+        Self { head, body }
+    }
+
     /// 200 with this text.
     #[must_use]
     #[inline]

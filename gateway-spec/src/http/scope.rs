@@ -1,14 +1,14 @@
 //! What is known of a request before its body.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use http::{Extensions, Method, Uri, Version};
 
+use super::Label;
 use crate::{ConnectionInfo, DrainSignal, Headers, State};
 
 /// A cheap handle to an [`HttpScope`]: cloning shares it, [`edit`](Self::edit) copies it only while it is shared.
@@ -58,17 +58,33 @@ impl Scope {
     #[must_use]
     #[inline]
     pub fn is_alone(&self) -> bool {
-        is_alone(&self.shared)
+        // There are no weak handles.
+        let is_alone = Arc::strong_count(&self.shared) == 1;
+        // What who had it too has done before is seen.
+        fence(Ordering::Acquire);
+        is_alone
     }
-}
 
-/// Whether nobody else has it; what who had it too has done before is seen.
-#[inline]
-fn is_alone<T>(shared: &Arc<T>) -> bool {
-    // There are no weak handles of what this module shares.
-    let is_alone = Arc::strong_count(shared) == 1;
-    fence(Ordering::Acquire);
-    is_alone
+    /// Whether it [is alone](Self::is_alone) and [clear](HttpScope::is_clear), once it has forgotten its label, if that is a text that lives as
+    /// long as the program: for a server that would show it to the next request as it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use gateway_spec::{Capabilities, ConnectionInfo, HttpScope, Scope};
+    /// # let info = Arc::new(ConnectionInfo::new(Capabilities::new("test")));
+    /// let scope = Scope::new(HttpScope::new(info));
+    /// scope.label.set("/user/{id}");
+    /// assert!(scope.try_clear() && scope.label.get().is_none());
+    /// scope.label.set(String::from("/user/7"));
+    /// assert!(!scope.try_clear());
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn try_clear(&self) -> bool {
+        self.is_alone() && self.has_what_a_server_sets() && self.label.try_clear()
+    }
 }
 
 impl Deref for Scope {
@@ -229,10 +245,13 @@ impl HttpScope {
     #[must_use]
     #[inline]
     pub fn is_clear(&self) -> bool {
-        self.mounted == 0
-            && self.protocol.is_none()
-            && self.extensions.is_empty()
-            && self.label.is_clear()
+        self.has_what_a_server_sets() && self.label.is_clear()
+    }
+
+    /// Whether nothing but its label is particular to one request besides what a server sets of each.
+    #[inline]
+    fn has_what_a_server_sets(&self) -> bool {
+        self.mounted == 0 && self.protocol.is_none() && self.extensions.is_empty()
     }
 
     /// Resolves with the deadline when the server begins to drain (SRV-4).
@@ -268,164 +287,6 @@ pub enum BodyLength {
     Known(u64),
     /// Only its end will tell.
     Unknown,
-}
-
-/// A name for an exchange that the application may set once, such as its route: logs, metrics and warnings show it.
-///
-/// Clones are the same label, so one set on an edited copy of a scope counts too.
-///
-/// # Examples
-///
-/// ```
-/// use gateway_spec::Label;
-///
-/// let label = Label::default();
-/// label.set("/user/{id}");
-/// label.set("too late");
-/// assert_eq!(label.get(), Some("/user/{id}"));
-/// ```
-#[derive(Clone, Default)]
-pub struct Label {
-    text: Arc<OnceLock<Cow<'static, str>>>,
-    board: Option<(LabelBoard, u32)>,
-}
-
-impl Label {
-    /// Sets the label; only the first call counts.
-    pub fn set(&self, text: impl Into<Cow<'static, str>>) {
-        let text = text.into();
-        match &self.board {
-            // The first one wins by design: the outermost router knows the whole route.
-            None => drop(self.text.set(text)),
-            Some((board, exchange)) => {
-                if self.text.set(text.clone()).is_ok() {
-                    board.show(*exchange, text);
-                }
-            }
-        }
-    }
-
-    /// The label, if one was set.
-    #[must_use]
-    pub fn get(&self) -> Option<&str> {
-        self.text.get().map(|text| &**text)
-    }
-
-    #[inline]
-    fn clear(&mut self) {
-        if !self.is_clear() {
-            self.clear_what_was_set();
-        }
-    }
-
-    /// Whether nobody has set it, and nobody else can.
-    #[inline]
-    fn is_clear(&self) -> bool {
-        is_alone(&self.text) && self.text.get().is_none()
-    }
-
-    fn clear_what_was_set(&mut self) {
-        match (Arc::get_mut(&mut self.text), &self.board) {
-            (Some(text), board) => {
-                if text.take().is_some()
-                    && let Some((board, _)) = board
-                {
-                    board.wipe();
-                }
-            }
-            (None, Some((board, _))) => *self = board.label(),
-            (None, None) => *self = Self::default(),
-        }
-    }
-}
-
-impl fmt::Debug for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Label").field(&self.get()).finish()
-    }
-}
-
-/// Shows the label of one exchange after another to other threads: for a server that has to say what an application is
-/// at while it holds the thread.
-///
-/// It is written only when a label is set, so an exchange without one pays nothing for it.
-///
-/// # Examples
-///
-/// ```
-/// use gateway_spec::LabelBoard;
-///
-/// let board = LabelBoard::default();
-/// let label = board.label();
-/// assert_eq!(board.get(), None);
-/// label.set("/user/{id}");
-/// assert_eq!(board.get().as_deref(), Some("/user/{id}"));
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct LabelBoard {
-    shown: Arc<Mutex<Shown>>,
-}
-
-#[derive(Debug, Default)]
-struct Shown {
-    /// The exchange whose label is shown: a label that outlives its own must not stand for the next one's (SRV-9).
-    exchange: u32,
-    text: Option<Cow<'static, str>>,
-}
-
-impl LabelBoard {
-    /// A label that is shown here, in place of the one before.
-    #[must_use]
-    pub fn label(&self) -> Label {
-        let mut shown = self.lock();
-        shown.exchange = shown.exchange.wrapping_add(1);
-        shown.text = None;
-        let exchange = shown.exchange;
-        drop(shown);
-        Label {
-            text: Arc::default(),
-            board: Some((self.clone(), exchange)),
-        }
-    }
-
-    /// The label that was set last, if the exchange under way has one.
-    #[must_use]
-    pub fn get(&self) -> Option<String> {
-        self.lock().text.as_deref().map(str::to_owned)
-    }
-
-    /// Whether no label is shown here and none ever will be: there is neither another clone of the board, nor a label of it that could be set.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use gateway_spec::LabelBoard;
-    ///
-    /// let board = LabelBoard::default();
-    /// let label = board.label();
-    /// assert!(!board.is_blank(), "the label may be set");
-    /// drop(label);
-    /// assert!(board.is_blank());
-    /// ```
-    #[must_use]
-    pub fn is_blank(&self) -> bool {
-        Arc::strong_count(&self.shown) == 1 && self.lock().text.is_none()
-    }
-
-    fn show(&self, exchange: u32, text: Cow<'static, str>) {
-        let mut shown = self.lock();
-        if shown.exchange == exchange {
-            shown.text = Some(text);
-        }
-    }
-
-    fn wipe(&self) {
-        self.lock().text = None;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Shown> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[cfg(test)]
@@ -465,22 +326,20 @@ mod tests {
     }
 
     #[test]
-    fn a_board_shows_the_label_of_the_exchange_under_way_alone() {
-        let board = LabelBoard::default();
-        let info = ConnectionInfo::new(Capabilities::new("test"));
-        let mut scope = HttpScope::new(Arc::new(info));
-        scope.label = board.label();
-        scope.label.set("first");
-        scope.label.set("too late");
-        assert_eq!(board.get().as_deref(), Some("first"));
-        scope.clear();
-        assert_eq!((board.get(), scope.label.get()), (None, None));
-        // One that is kept beyond its exchange says nothing of the next.
-        let kept = scope.label.clone();
-        scope.clear();
-        kept.set("of the one before");
-        assert_eq!((board.get(), scope.label.get()), (None, None));
-        scope.label.set("second");
-        assert_eq!(board.get().as_deref(), Some("second"));
+    fn a_scope_forgets_its_label_where_it_lies_if_nobody_else_has_either() {
+        let info = Arc::new(ConnectionInfo::new(Capabilities::new("test")));
+        let mut scope = Scope::new(HttpScope::new(info));
+        scope.edit().uri = Uri::from_static("/a/b");
+        let (kept, label) = (scope.clone(), scope.label.clone());
+        scope.label.set("/");
+        assert!(!scope.try_clear(), "another handle could set it");
+        drop(kept);
+        assert!(!scope.try_clear(), "so could its clone");
+        drop(label);
+        scope.edit().mount(2);
+        assert!(!scope.try_clear() && scope.label.get() == Some("/"));
+        scope.edit().clear();
+        scope.label.set("/");
+        assert!(scope.try_clear() && scope.is_clear());
     }
 }

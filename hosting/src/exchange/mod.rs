@@ -434,6 +434,19 @@ impl Exchange {
         wake([receiver]);
     }
 
+    /// Brings the last part of a body, which is all of it where nothing came before: [`push_body`](Self::push_body) and
+    /// [`end_body`](Self::end_body) at once, so that who gets the part learns with it that it is the last.
+    pub fn push_last_part(&self, bytes: Bytes) {
+        let receiver = {
+            let mut state = self.lock();
+            state.heard = state.heard.wrapping_add(1);
+            state.inbound.push(bytes);
+            state.inbound.end(None);
+            state.receiver.take()
+        };
+        wake([receiver]);
+    }
+
     /// Brings the end of the body, or of the client's direction of the tunnel.
     pub fn end_body(&self, trailers: Option<HeaderMap>) {
         self.inbound(|inbound| inbound.end(trailers));
@@ -753,13 +766,14 @@ impl HttpTransport for Exchange {
     }
 
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
-        let mut state = self.lock();
+        let mut state = self.lock_straight();
         if let Some(gone) = state.gone {
             return Poll::Ready(Err(gone));
         }
         if state.has_credit() {
             return Poll::Ready(Ok(()));
         }
+        state.course = Course::Varied;
         let unused = keep(&mut state.sender, cx.waker());
         drop(state);
         drop(unused);
@@ -767,7 +781,7 @@ impl HttpTransport for Exchange {
     }
 
     fn send(&self, mut event: HttpSend) -> Result<(), SendError> {
-        let mut state = self.lock();
+        let mut state = self.lock_straight();
         if let Some(gone) = state.gone {
             return Err(SendError::Gone(gone));
         }
@@ -776,6 +790,7 @@ impl HttpTransport for Exchange {
             output,
             whole,
             queued,
+            course,
             ..
         } = &mut *state;
         match &mut event {
@@ -793,13 +808,16 @@ impl HttpTransport for Exchange {
                     *whole = Some(event);
                 }
             }
-            _ => reply.accept(event, |accepted| {
-                *queued += match &accepted {
-                    Queued::Ready(outgoing) => weight(outgoing),
-                    Queued::File(_) => 0,
-                };
-                output.push_back(accepted);
-            })?,
+            _ => {
+                *course = Course::Varied;
+                reply.accept(event, |accepted| {
+                    *queued += match &accepted {
+                        Queued::Ready(outgoing) => weight(outgoing),
+                        Queued::File(_) => 0,
+                    };
+                    output.push_back(accepted);
+                })?;
+            }
         }
         wake_after_sending(state);
         Ok(())

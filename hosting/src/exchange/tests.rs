@@ -12,7 +12,7 @@ use gateway_spec::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
-    BodyAllowed, Exchange, Facts, INBOUND_BYTES, Informational, OUTBOUND_BYTES, Outgoing,
+    BodyAllowed, Course, Exchange, Facts, INBOUND_BYTES, Informational, OUTBOUND_BYTES, Outgoing,
     ReplyLength, TrailersTaken, Turn, UpgradeAsked, Verdict, Wanted,
 };
 
@@ -610,6 +610,48 @@ fn the_body_arrives_in_order_and_its_end_is_told_once() {
         app.receive(&exchange).as_deref(),
         Some("Disconnect(PeerReset)")
     );
+}
+
+#[test]
+fn a_body_that_is_brought_at_once_is_one_event() {
+    let exchange = exchange(PLAIN, BodyLength::Known(4));
+    let waiter = Task::new();
+    assert_eq!(waiter.receive(&exchange), None);
+    exchange.push_last_part(Bytes::from_static(b"body"));
+    assert_eq!((waiter.wakes(), exchange.received()), (1, 4));
+    assert_eq!(exchange.wanted(), Wanted::Complete);
+    let mut cx = Context::from_waker(Waker::noop());
+    let event = exchange.poll_receive(&mut cx);
+    let Poll::Ready(HttpReceive::Body { bytes, more: false }) = event else {
+        panic!("{event:?}");
+    };
+    assert_eq!(bytes, "body");
+    assert!(exchange.poll_receive(&mut cx).is_pending());
+    // Who does not want it gets nothing of it.
+    let unwanted = self::exchange(PLAIN, BodyLength::Known(4));
+    unwanted.stop_receiving();
+    unwanted.push_last_part(Bytes::from_static(b"body"));
+    assert!(unwanted.poll_receive(&mut cx).is_pending());
+}
+
+#[test]
+fn an_answer_that_is_sent_when_there_is_room_is_the_straight_course() {
+    let exchange = exchange(PLAIN, BodyLength::Empty);
+    let course = || exchange.state.lock().course;
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(exchange.poll_ready(&mut cx).is_ready());
+    assert_eq!(exchange.send(start(200, None, "whole", false)), Ok(()));
+    assert_eq!(course(), Course::Straight);
+    let exchange = self::exchange(PLAIN, BodyLength::Empty);
+    let course = || exchange.state.lock().course;
+    assert_eq!(exchange.send(start(200, None, "first", true)), Ok(()));
+    assert_eq!(course(), Course::Varied);
+    // And one that has to wait is none either: who waits is to be forgotten.
+    let exchange = self::exchange(PLAIN, BodyLength::Empty);
+    let course = || exchange.state.lock().course;
+    exchange.state.lock().unsent = OUTBOUND_BYTES;
+    assert!(exchange.poll_ready(&mut cx).is_pending());
+    assert_eq!(course(), Course::Varied);
 }
 
 #[test]

@@ -23,13 +23,30 @@ fn worker() -> Arc<Worker> {
     worker_with(Observing::off(0))
 }
 
+/// Answers with the body.
+struct Echo;
+
+impl Application for Echo {
+    async fn call(&self, connection: Connection) -> Result<Done, AppError> {
+        let Connection::Http(mut http) = connection else {
+            return connection.refuse().await;
+        };
+        let body = http.body.collect(1_000).await?;
+        http.responder.respond(body).await
+    }
+}
+
 fn worker_with(observing: Observing) -> Arc<Worker> {
+    worker_of(Unused, observing)
+}
+
+fn worker_of(app: impl Application, observing: Observing) -> Arc<Worker> {
     let settings = Settings::default();
     let (forced, clock) = (Signal::new(), Arc::new(Clock::new()));
     let counts = Arc::new(Counts::new(&Arc::default()));
     Arc::new(Worker::new(Equipment {
         number: 0,
-        app: App::new(Arc::new(Unused), &settings, &forced, &clock, &counts),
+        app: App::new(Arc::new(app), &settings, &forced, &clock, &counts),
         state: State::new(),
         settings: Arc::new(settings),
         capabilities: Capabilities::new("test"),
@@ -103,13 +120,60 @@ fn what_an_application_can_still_reach_is_not_kept() {
 }
 
 #[test]
-fn bytes_are_counted_of_the_exchange_that_brings_them() {
-    const FACTS: Facts = Facts {
-        body: hosting::BodyAllowed::Yes,
-        upgrade: UpgradeAsked::No,
-        informational: hosting::Informational::Sent,
-        trailers: hosting::TrailersTaken::None,
+fn a_label_that_lives_as_long_as_the_program_keeps_no_request_from_being_kept() {
+    let worker = worker();
+    let mut call = served(&worker);
+    call.scope().label.set("/user/{id}");
+    let scope = call.kept().expect("nobody else has it");
+    assert_eq!(scope.label.get(), None, "the next has none yet");
+    call.scope().label.set(String::from("/user/7"));
+    assert!(call.kept().is_none());
+    assert_eq!(call.vacant().label.get(), None);
+}
+
+const FACTS: Facts = Facts {
+    body: hosting::BodyAllowed::Yes,
+    upgrade: UpgradeAsked::No,
+    informational: hosting::Informational::Sent,
+    trailers: hosting::TrailersTaken::None,
+};
+
+#[test]
+fn a_body_that_is_here_is_there_at_the_first_poll() {
+    let observing = Observing {
+        counts: true,
+        ..Observing::off(0)
     };
+    // An exchange that is watched ends by another way.
+    for (observing, is_whole) in [(Observing::off(0), true), (observing, false)] {
+        let worker = worker_of(Echo, observing);
+        let mut call = connection(&worker);
+        for _ in 0..2 {
+            call.vacant().body = BodyLength::Known(4);
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut written = None;
+            let body = Bytes::from_static(b"body");
+            let served = call.serve_with_body(FACTS, body, &mut cx, |_, body| {
+                written = Some(body);
+                Ok::<_, ()>(())
+            });
+            if is_whole {
+                assert!(matches!(served, Served::Whole(Ok(()))));
+                assert_eq!(written.as_deref(), Some(&b"body"[..]));
+                assert!(!call.is_active());
+                continue;
+            }
+            assert!(matches!(served, Served::Goes(progress) if progress.output));
+            let began = call.kit.as_ref().and_then(|kit| kit.began.as_ref());
+            let before = began.expect("it is observed").received;
+            assert_eq!(call.exchange().received().wrapping_sub(before), 4);
+            call.end(Gone::Finished);
+        }
+    }
+}
+
+#[test]
+fn bytes_are_counted_of_the_exchange_that_brings_them() {
     let worker = worker_with(Observing {
         counts: true,
         ..Observing::off(0)
