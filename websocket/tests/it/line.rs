@@ -501,6 +501,7 @@ fn a_message_that_was_left_means_nothing_after_our_close_frame() {
         let _ = pair.turn(&came, Turn::Pending, |pair| {
             let (sender, _) = pair.socket().halves();
             sender.close_now(CloseCode::NORMAL, "").expect("it is open");
+            assert!(poll_by(Waker::noop(), pair.socket().receive()).is_pending());
         });
         pair.write();
         assert!(poll_by(Waker::noop(), pair.socket().receive()).is_pending());
@@ -581,6 +582,8 @@ proptest! {
                 7 if length % 5 == 0 => frame(0x81, &[&text[..], &[0xff]].concat()),
                 7 if length % 5 == 1 => vec![0x81, 5, 0, 0],
                 7 if length % 5 == 2 => frame(0x88, &[3, 232]),
+                // A length that is written longer than it is.
+                7 if length % 5 == 3 => [&[0x82, 0x80 | 126, 0, 5, 0, 0, 0, 0][..], b"short"].concat(),
                 _ => frame(0x81, "ß κόσμε 🦀".as_bytes()),
             });
         }
