@@ -2,15 +2,15 @@
 //!
 //! Applications use the handles built over these traits. All three are object safe and take `&self`, so a handle can
 //! be used from another task or thread than the server's. No method has a default that does nothing: a wrapper that
-//! forgot one would silently break what it wraps; the one default there is calls two other methods. [`HttpLayer`](crate::HttpLayer) and
+//! forgot one would silently break what it wraps; the two defaults there are call two other methods each. [`HttpLayer`](crate::HttpLayer) and
 //! [`WebSocketLayer`](crate::WebSocketLayer) are the short ways to write one.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::{
-    DrainSignal, Gone, GoneSignal, Http, HttpReceive, HttpSend, SendError, State, WebSocketReceive,
-    WebSocketSend,
+    DrainSignal, Gone, GoneSignal, Http, HttpReceive, HttpSend, Message, SendError, State,
+    WebSocketReceive, WebSocketSend,
 };
 
 /// One HTTP exchange, as a server provides it.
@@ -206,6 +206,26 @@ pub trait WebSocketTransport: Send + Sync {
     ///
     /// If the event does not fit the state of the socket; nothing was sent of it.
     fn send(&self, event: WebSocketSend) -> Result<(), SendError>;
+
+    /// [`poll_ready`](Self::poll_ready) and then [`send`](Self::send) of the message, which is taken out of its place once it can be sent: what
+    /// the handles call. A server writes it anew if it can do both at once; a wrapper never needs to.
+    ///
+    /// # Errors
+    ///
+    /// As both; and that the socket is over if there is no message.
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Message>,
+    ) -> Poll<Result<(), SendError>> {
+        if let Err(gone) = ready!(self.poll_ready(cx)) {
+            return Poll::Ready(Err(SendError::Gone(gone)));
+        }
+        Poll::Ready(match message.take() {
+            Some(message) => self.send(WebSocketSend::Message(message)),
+            None => Err(SendError::Gone(Gone::Finished)),
+        })
+    }
 
     /// Waits until the kernel has all that was accepted.
     ///

@@ -14,6 +14,9 @@ const CAPACITY: usize = 16 * 1024;
 /// Buffers that a worker keeps: 1 MiB. More are given back to the allocator.
 const KEPT: usize = 64;
 
+/// Bytes of a read that costs less to copy than a buffer does.
+const SHORT: usize = 2 * 1024;
+
 /// Bytes of a large buffer: a message of 64 KiB and what frames it.
 const LARGE_CAPACITY: usize = 66 * 1024;
 
@@ -72,6 +75,8 @@ impl Pool {
 /// How large a buffer a connection needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Size {
+    /// None, for a connection that reads to a [desk](crate::Desk) first; a small one for what it keeps.
+    Short,
     Small,
     /// The last read filled a small one.
     Large,
@@ -83,15 +88,27 @@ impl Size {
     pub(crate) const fn after_a_read(bytes: usize, filled: bool) -> Self {
         if filled || bytes > CAPACITY {
             Self::Large
-        } else {
+        } else if bytes > SHORT {
             Self::Small
+        } else {
+            Self::Short
+        }
+    }
+
+    /// The same for a connection that never needs a large one.
+    #[inline]
+    pub(crate) const fn after_a_usual_read(bytes: usize) -> Self {
+        if bytes > SHORT {
+            Self::Small
+        } else {
+            Self::Short
         }
     }
 
     /// Bytes that a buffer of this size has room for, at the least.
     pub(crate) const fn bytes(self) -> usize {
         match self {
-            Self::Small => CAPACITY,
+            Self::Short | Self::Small => CAPACITY,
             Self::Large => LARGE_CAPACITY,
         }
     }
@@ -101,7 +118,7 @@ impl Size {
 #[inline]
 pub(crate) fn lend_of(size: Size, buffer: &mut BytesMut) {
     match size {
-        Size::Small => lend(buffer),
+        Size::Short | Size::Small => lend(buffer),
         Size::Large => lend_large(buffer),
     }
 }
@@ -197,6 +214,7 @@ mod tests {
 
     #[test]
     fn a_read_that_fills_a_buffer_is_followed_by_a_larger_one_that_comes_back_too() {
+        assert_eq!(Size::after_a_read(SHORT, false), Size::Short);
         assert_eq!(Size::after_a_read(CAPACITY - 1, false), Size::Small);
         assert_eq!(Size::after_a_read(CAPACITY, true), Size::Large);
         let mut large = take_of(Size::Large);

@@ -8,7 +8,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::AsyncWrite;
 
 use crate::buffers::{self, Size};
-use crate::{Output, PeerState, Stream};
+use crate::{Desk, Output, PeerState, Stream};
 
 /// Room that a read must find, at the least.
 const READ_ROOM: usize = 4 * 1024;
@@ -88,7 +88,7 @@ impl Io {
             input: BytesMut::new(),
             output: Output::default(),
             borrowed: false,
-            size: Size::Small,
+            size: Size::Short,
             read: ReadSide::Open,
             system: System::MayHave,
             write: WriteSide::Open,
@@ -134,7 +134,13 @@ impl Io {
     /// If the connection is broken.
     #[inline]
     pub fn poll_read(&mut self, task: &mut Task<'_>) -> io::Result<Received> {
-        self.read(task, READ_ROOM)
+        if self.size == Size::Large {
+            self.size = Size::Small;
+        }
+        let before = self.input.len();
+        let received = self.read(task, READ_ROOM)?;
+        self.size = Size::after_a_usual_read(self.input.len() - before);
+        Ok(received)
     }
 
     /// The same for messages that may be long: `missing` is how many bytes are waited for, at least, and the next buffer is as large as
@@ -152,6 +158,43 @@ impl Io {
             self.size = Size::after_a_read(self.input.len() - before, filled);
         }
         Ok(received)
+    }
+
+    /// Reads once to a desk, where the input is empty and what came last was short: how many bytes came, of which those that are not used at once are to be
+    /// [kept](Self::keep). Where it is 0, [`poll_read`](Self::poll_read) says what there is.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is broken.
+    #[inline]
+    pub fn try_read_to(&mut self, desk: &mut Desk) -> io::Result<usize> {
+        if !self.may_have_more() || self.size != Size::Short || !self.input.is_empty() {
+            return Ok(0);
+        }
+        let Some(socket) = self.stream.bare() else {
+            return Ok(0);
+        };
+        match socket.try_receive(desk) {
+            Ok(length) => {
+                let filled = length == desk.len();
+                if length > 0 && !filled {
+                    self.system = System::Empty;
+                }
+                self.size = Size::after_a_read(length, filled);
+                Ok(length)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps what was read elsewhere, behind the input.
+    #[inline]
+    pub fn keep(&mut self, bytes: &[u8]) {
+        if self.input.capacity() - self.input.len() < bytes.len() {
+            self.make_room(bytes.len());
+        }
+        self.input.extend_from_slice(bytes);
     }
 
     #[inline]
@@ -313,3 +356,6 @@ impl Io {
         self.stream.reset_on_close();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,7 @@ mod crew;
 mod crowd;
 mod date;
 mod descriptors;
+mod desk;
 mod error;
 mod gate;
 mod handoff;
@@ -67,6 +68,7 @@ pub use clock::TICK;
 pub use console::Console;
 pub use context::{Context, Overdue, Reading, Requests, Resets, Shutdown, Watching};
 pub use date::HttpDate;
+pub use desk::Desk;
 pub use error::ServeError;
 pub use hosting::{
     BodyAllowed, CONNECTION_FIELDS, Exchange, Facts, INBOUND_BYTES, Informational, OUTBOUND_BYTES,

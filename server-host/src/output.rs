@@ -276,12 +276,19 @@ impl Outbox for Output {
         let count = header.len() + payload.len();
         let small = &mut self.buffers().small;
         small.reserve(count);
-        match header {
-            // Nearly all; of a length that is known, they are written without a call.
-            &[first, second] => small.extend_from_slice(&[first, second]),
-            header => small.extend_from_slice(header),
-        }
+        small.extend_from_slice(header);
         small.extend_from_slice(&payload);
+        self.bytes += count;
+    }
+
+    #[inline]
+    fn short_frame(&mut self, header: [u8; 2], payload: &[u8]) {
+        let count = header.len() + payload.len();
+        let small = &mut self.buffers().small;
+        small.reserve(count);
+        // Of a length that is known, it is written without a call.
+        small.extend_from_slice(&header);
+        small.extend_from_slice(payload);
         self.bytes += count;
     }
 }

@@ -92,6 +92,15 @@ impl Stream {
         }
     }
 
+    /// The socket, if nothing lies between it and the bytes.
+    #[inline]
+    pub(crate) const fn bare(&self) -> Option<&Socket> {
+        match &self.kind {
+            Kind::ClearText(socket) => Some(socket),
+            Kind::Tls(_) => None,
+        }
+    }
+
     /// Waits until there may be something to read: no system call.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
@@ -15,9 +16,9 @@ use http::Version;
 use http1::{AfterReply, BodyFraming, Event, HeadFacts, PeerError, Step};
 use server_host::http2::Opening;
 use server_host::{
-    Call, Context, Facts, Fresh, INBOUND_BYTES, Io, NextRequest, OUTBOUND_BYTES, Outgoing, Overdue,
-    PeerState, Progress, Reading, Received, Requests, Served, Shutdown, Stream, Wanted, Watching,
-    Written, is_of_file,
+    Call, Context, Desk, Facts, Fresh, INBOUND_BYTES, Io, NextRequest, OUTBOUND_BYTES, Outgoing,
+    Overdue, PeerState, Progress, Reading, Received, Requests, Served, Shutdown, Stream, Wanted,
+    Watching, Written, is_of_file,
 };
 
 use crate::body::{self, Intake};
@@ -116,7 +117,7 @@ impl Connection {
 
     #[cold]
     fn leave_http1(&mut self, over: Over, task: &mut Task<'_>) -> Poll<()> {
-        if let Self::Http1(mut http1) = std::mem::replace(self, Self::Over) {
+        if let Self::Http1(mut http1) = mem::replace(self, Self::Over) {
             match over {
                 Over::Gone(gone) => http1.end(gone),
                 // What was read so far is its.
@@ -152,10 +153,12 @@ impl Http1 {
         self.io.wake();
         for _ in 0..TURNS {
             let could_read = self.may_read();
-            if could_read {
-                self.read(task)?;
+            if !(could_read && self.is_between_requests() && self.read_and_serve(task)?) {
+                if could_read {
+                    self.read(task)?;
+                }
+                while self.advance(task)? {}
             }
-            while self.advance(task)? {}
             let written = self.write(task)?;
             // What was written makes room for more of the answer, or for the answer to what was read ahead.
             if written && !self.is_between_requests() {
@@ -172,6 +175,23 @@ impl Http1 {
         }
         task.waker().wake_by_ref();
         Ok(Poll::Pending)
+    }
+
+    /// Reads once to a desk and serves from there what is as the request before: whether that was all that came. What it was not is input.
+    #[inline]
+    fn read_and_serve(&mut self, task: &mut Task<'_>) -> Result<bool, Over> {
+        let mut desk = Desk::take();
+        let read = self.io.try_read_to(&mut desk);
+        let served = read.map_err(Over::from).and_then(|length| {
+            let bytes = &desk[..length];
+            let (used, served) = self.serve_repeated(bytes, task);
+            if used < length {
+                self.io.keep(&bytes[used..]);
+            }
+            served.map(|_| used > 0 && used == length)
+        });
+        desk.give_back();
+        served
     }
 
     /// Reads once.
@@ -275,30 +295,18 @@ impl Http1 {
             let parsed = self.parse_part()?;
             return self.go_on(parsed, task);
         }
-        match self.serve_repeated(task)? {
+        match self.serve_repeated_input(task)? {
             Some(next) => Ok(next),
             None => self.serve_next(task),
         }
     }
 
-    /// Serves the requests that are as the one before them, one after the other without another look at anything else. Whether there is
-    /// another step, if there were any.
+    /// Serves the requests at the front of the input that are as the one before them. Whether there is another step, if there were any.
     #[inline]
-    fn serve_repeated(&mut self, task: &mut Task<'_>) -> Result<Option<bool>, Over> {
-        let mut used = 0;
-        let mut served = Ok(true);
-        while used < self.io.input.len() && self.io.output.len() < OUTBOUND_BYTES {
-            let Some((length, facts)) = self.next_repeated(used) else {
-                break;
-            };
-            used += length;
-            self.count_request();
-            served = self.serve(facts, task);
-            // One of the two is so where it has failed, too: nothing is served after that.
-            if self.phase != Phase::Http || self.call.is_active() {
-                break;
-            }
-        }
+    fn serve_repeated_input(&mut self, task: &mut Task<'_>) -> Result<Option<bool>, Over> {
+        let input = mem::take(&mut self.io.input);
+        let (used, served) = self.serve_repeated(&input, task);
+        self.io.input = input;
         if used == 0 {
             return Ok(None);
         }
@@ -310,10 +318,30 @@ impl Http1 {
         }
     }
 
-    /// The length of a head that is as the one before it, and what is to be known of it for the reply.
+    /// Serves the requests at the front of these bytes that are as the one before them, one after the other without another look at anything else. How
+    /// many bytes they were, and whether there may be another step.
+    #[inline(never)]
+    fn serve_repeated(&mut self, bytes: &[u8], task: &mut Task<'_>) -> (usize, Result<bool, Over>) {
+        let mut used = 0;
+        let mut served = Ok(true);
+        while used < bytes.len() && self.io.output.len() < OUTBOUND_BYTES {
+            let Some((length, facts)) = self.next_repeated(&bytes[used..]) else {
+                break;
+            };
+            used += length;
+            self.count_request();
+            served = self.serve(facts, task);
+            // One of the two is so where it has failed, too: nothing is served after that.
+            if self.phase != Phase::Http || self.call.is_active() {
+                break;
+            }
+        }
+        (used, served)
+    }
+
+    /// The length of a head at the front of these bytes that is as the one before it, and what is to be known of it for the reply.
     #[inline]
-    fn next_repeated(&mut self, used: usize) -> Option<(usize, Facts)> {
-        let input = &self.io.input[used..];
+    fn next_repeated(&mut self, input: &[u8]) -> Option<(usize, Facts)> {
         if let Some(scope) = self.call.kept()
             && request::is_plain(scope)
             && let Some(length) =

@@ -49,6 +49,9 @@ pub trait Outbox: Default + Send + 'static {
 
     /// Appends a frame: its header, then its payload.
     fn frame(&mut self, header: &[u8], payload: Bytes);
+
+    /// The same of a payload that stays the caller's: of 125 bytes at most.
+    fn short_frame(&mut self, header: [u8; 2], payload: &[u8]);
 }
 
 /// The socket of one exchange, shared by the application's handles and the wire.

@@ -36,7 +36,11 @@ pub(crate) fn apply_short(key: Key, bytes: &mut [u8]) {
     for bytes in longs {
         *bytes = (u64::from_ne_bytes(*bytes) ^ long).to_ne_bytes();
     }
-    for (byte, key) in rest.iter_mut().zip(long.to_ne_bytes()) {
+    let (words, rest) = rest.as_chunks_mut::<4>();
+    for bytes in words {
+        *bytes = (u32::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(key) {
         *byte ^= key;
     }
 }

@@ -6,7 +6,7 @@
 use std::mem;
 
 use bytes::{Buf, Bytes, BytesMut};
-use gateway_spec::{CloseFrame, Message};
+use gateway_spec::{CloseFrame, Message, Text};
 
 use crate::{
     close,
@@ -70,6 +70,15 @@ const SHORT_HEADER: usize = 6;
 /// The longest payload with a header like that.
 const MAX_SHORT: usize = 125;
 
+/// The longest payload that is copied out of what was read: of less than this, a copy costs less than a share in a read buffer.
+const MAX_COPIED: usize = 1024;
+
+/// Bytes that copies have their shares of. Who keeps one keeps so much: a quarter of a read buffer, for all that came meanwhile.
+const COPIES: usize = 4 * 1024;
+
+/// The second byte of a header, without the mask's bit, that has the length in the two bytes behind it.
+const LONGER: u8 = 126;
+
 /// The first byte of a frame that is a whole message.
 const WHOLE_TEXT: u8 = 0x81;
 const WHOLE_BINARY: u8 = 0x82;
@@ -114,6 +123,8 @@ pub struct Session {
     limits: Limits,
     /// The longest payload of a short frame that may be a message.
     short_bytes: u8,
+    /// The longest payload of a frame that is copied if it is a message.
+    copied_bytes: u16,
     state: State,
     reading: Reading,
     // Boxed, as is `compression`: most sockets have neither at most times.
@@ -131,11 +142,15 @@ impl Session {
             Role::Server => Side::Server,
             Role::Client { seed } => Side::Client(Box::new(Keys(seed))),
         };
+        let within = |most| {
+            [limits.frame_bytes, limits.wire_bytes, limits.message_bytes]
+                .into_iter()
+                .fold(most, usize::min)
+        };
         Self {
             side,
-            short_bytes: [limits.frame_bytes, limits.wire_bytes, limits.message_bytes]
-                .into_iter()
-                .fold(MAX_SHORT, usize::min) as u8,
+            short_bytes: within(MAX_SHORT) as u8,
+            copied_bytes: within(MAX_COPIED) as u16,
             limits,
             state: State::Open,
             reading: Reading::Header,
@@ -206,6 +221,76 @@ impl Session {
                 Whole::Broken(error)
             }
         }
+    }
+
+    /// The message at the front of bytes that stay somebody else's, as a copy that has a share of `copies`, and how many bytes its frame has: where no
+    /// frame has begun, and that is whole, plain, from a client and not long. Of anything else nothing is taken, and nothing changes.
+    #[inline]
+    pub(crate) fn copy_whole(
+        &self,
+        bytes: &[u8],
+        copies: &mut BytesMut,
+    ) -> Option<(Message, usize)> {
+        let (State::Open, Reading::Header, Side::Server, None) =
+            (self.state, &self.reading, &self.side, &self.partial)
+        else {
+            return None;
+        };
+        let (&[first, second], rest) = bytes.split_first_chunk()?;
+        // Without the highest bit there is no mask, and the length would be above all of these.
+        let (length, rest) = match second ^ 0x80 {
+            LONGER => {
+                let (length, rest) = rest.split_first_chunk()?;
+                match usize::from(u16::from_be_bytes(*length)) {
+                    0..=MAX_SHORT => return None,
+                    length => (length, rest),
+                }
+            }
+            length if usize::from(length) <= MAX_SHORT => (usize::from(length), rest),
+            _ => return None,
+        };
+        if length > usize::from(self.copied_bytes) || !matches!(first, WHOLE_TEXT | WHOLE_BINARY) {
+            return None;
+        }
+        let (&key, rest) = rest.split_first_chunk()?;
+        let payload = rest.get(..length)?;
+        if copies.capacity() < length {
+            // Used again, if all shares of it are given up.
+            copies.reserve(COPIES);
+        }
+        copies.extend_from_slice(payload);
+        if length <= MAX_SHORT {
+            mask::apply_short(key, copies);
+        } else {
+            mask::apply(key, 0, copies);
+        }
+        let payload = copies.split().freeze();
+        let message = match first {
+            WHOLE_BINARY => Message::Binary(payload),
+            // A text that is none is refused as any other.
+            _ => Message::Text(Text::try_from(payload).ok()?),
+        };
+        Some((message, bytes.len() - rest.len() + length))
+    }
+
+    /// The header of this message's frame, if that is short, plain and unmasked, and may be sent.
+    #[inline]
+    pub(crate) fn short_header(&self, message: &Message) -> Option<[u8; 2]> {
+        let (State::Open, Side::Server, None) = (self.state, &self.side, &self.compression) else {
+            return None;
+        };
+        let first = match message {
+            Message::Text(_) => WHOLE_TEXT,
+            Message::Binary(_) => WHOLE_BINARY,
+        };
+        let length = message.as_bytes().len();
+        (length <= MAX_SHORT).then_some([first, length as u8])
+    }
+
+    /// Whether nothing of a frame was read, and more may come.
+    #[inline]
+    pub(crate) fn is_between_frames(&self) -> bool {
+        matches!((self.state, &self.reading), (State::Open, Reading::Header))
     }
 
     /// Appends a message to `out`, compressed if that was agreed and the message is long enough.

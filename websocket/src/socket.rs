@@ -63,6 +63,8 @@ struct Offered {
 
 pub(crate) struct Open {
     session: Session,
+    /// A message that came before all of the input, and was taken apart already.
+    ready: Option<Message>,
     input: BytesMut,
     tunnel: Tunnel,
     /// A ping whose pong waits for credit; nothing is read before it is sent, or a client that only pings would make us hold its pongs.
@@ -95,6 +97,15 @@ pub(crate) enum Next {
     Read(Readers),
     /// Wait for the handshake's answer.
     Answer,
+}
+
+/// What there is for whoever receives, at first sight.
+pub(crate) enum AtHand {
+    Message(Message),
+    /// It is to wait for bytes of the tunnel.
+    Nothing,
+    /// [`Socket::next`] says.
+    Unknown,
 }
 
 /// What an open socket has of what came.
@@ -187,6 +198,7 @@ impl Socket {
         head.headers.extend(fields);
         let open = Open {
             session: Session::new(Role::Server, &accepted.agreement, settings.limits),
+            ready: None,
             input: BytesMut::new(),
             tunnel: Tunnel::Open,
             unanswered: None,
@@ -240,6 +252,15 @@ impl Socket {
     ) -> Result<(), SendError> {
         out.frame(self.open()?.session.seal(message)?);
         Ok(())
+    }
+
+    /// The header of this message's frame, if that is short and plain, and the message may be sent.
+    #[inline]
+    pub(crate) fn short_header(&self, message: &Message) -> Option<[u8; 2]> {
+        match &self.phase {
+            Phase::Open(open) => open.session.short_header(message),
+            _ => None,
+        }
     }
 
     /// Sends a ping of the application's or the server's.
@@ -354,8 +375,9 @@ impl Socket {
         let open = self.open()?;
         out.frame(open.session.closing(Some(frame))?);
         open.cause = cause;
-        // Nothing is answered after it.
+        // Nothing is answered after it, and what came means nothing any more.
         open.unanswered = None;
+        open.ready = None;
         Ok(())
     }
 
@@ -445,6 +467,23 @@ impl Socket {
         }
     }
 
+    /// Takes a message that is not long from the front of what came by the wire, as a copy: how many bytes it was. The rest is to be
+    /// [brought](Self::bring).
+    #[inline]
+    pub(crate) fn copy_message(&mut self, bytes: &[u8], copies: &mut BytesMut) -> usize {
+        if let Phase::Open(open) = &mut self.phase
+            && open.input.is_empty()
+            && open.ready.is_none()
+            && open.unanswered.is_none()
+            && let Some((message, count)) = open.session.copy_whole(bytes, copies)
+        {
+            open.missing = 0;
+            open.ready = Some(message);
+            return count;
+        }
+        0
+    }
+
     /// Gives the wire what is left of the input, to read more behind it, if all was looked at that is whole: how many bytes more are
     /// waited for. Else, how much of the input was not looked at.
     #[inline]
@@ -457,7 +496,13 @@ impl Socket {
                 }
                 Input::Wanted(open.missing)
             }
-            Phase::Open(open) => Input::Unread(open.input.len()),
+            Phase::Open(open) => {
+                let ready = open
+                    .ready
+                    .as_ref()
+                    .map_or(0, |ready| ready.as_bytes().len());
+                Input::Unread(open.input.len() + ready)
+            }
             _ => Input::Over,
         }
     }
@@ -488,9 +533,34 @@ impl Socket {
         Some(payload)
     }
 
+    /// What there is for whoever receives, as far as that is known without a look at the input.
+    #[inline]
+    pub(crate) fn at_hand(&mut self) -> AtHand {
+        let Phase::Open(open) = &mut self.phase else {
+            return AtHand::Unknown;
+        };
+        if let Some(message) = open.ready.take() {
+            return AtHand::Message(message);
+        }
+        if open.input.is_empty()
+            && open.unanswered.is_none()
+            && open.session.is_between_frames()
+            && let Tunnel::Open = open.tunnel
+        {
+            open.missing = FrameHeader::LEAST_BYTES;
+            return AtHand::Nothing;
+        }
+        AtHand::Unknown
+    }
+
     /// What there is to do for whoever receives.
     #[inline(always)]
     pub(crate) fn next(&mut self, out: &mut impl Outlet) -> Next {
+        if let Phase::Open(open) = &mut self.phase
+            && let Some(message) = open.ready.take()
+        {
+            return Next::Receive(WebSocketReceive::Message(message));
+        }
         if let Phase::Open(open) = &mut self.phase
             && open.missing == 0
             && open.unanswered.is_none()

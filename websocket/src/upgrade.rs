@@ -115,6 +115,11 @@ pub fn upgrade(http: Http, settings: &Settings) -> Upgrade {
 ///         self.0.extend_from_slice(header);
 ///         self.0.extend_from_slice(&payload);
 ///     }
+///
+///     fn short_frame(&mut self, header: [u8; 2], payload: &[u8]) {
+///         self.0.extend_from_slice(&header);
+///         self.0.extend_from_slice(payload);
+///     }
 /// }
 ///
 /// fn look(http: Http, settings: &Settings) {

@@ -200,7 +200,7 @@ impl SocketSender {
     ///
     /// As there.
     pub fn send(&mut self, message: impl Into<Message>) -> SendMessage<'_> {
-        self.event(Payload::Message(message.into()))
+        self.event(Payload::Message(Some(message.into())))
     }
 
     /// See [`Socket::ping`].
@@ -209,7 +209,7 @@ impl SocketSender {
     ///
     /// As there.
     pub fn ping(&mut self, payload: impl Into<Bytes>) -> SendMessage<'_> {
-        self.event(Payload::Ping(payload.into()))
+        self.event(Payload::Ping(Some(payload.into())))
     }
 
     /// Waits until a message can be sent at once, without sending one.
@@ -299,7 +299,7 @@ impl SocketSender {
     fn event(&mut self, payload: Payload) -> SendMessage<'_> {
         SendMessage {
             side: &self.side,
-            payload: Some(payload),
+            payload,
         }
     }
 }
@@ -474,28 +474,33 @@ impl fmt::Debug for CloseSocket {
 #[must_use = "does nothing until awaited"]
 pub struct SendMessage<'a> {
     side: &'a SocketSide,
-    payload: Option<Payload>,
+    payload: Payload,
 }
 
-/// What an event is made of. Not the event, which has room for a head: this lives in the application's own future.
+/// What an event is made of, until it is sent. Not the event, which has room for a head: this lives in the application's own future.
 #[derive(Debug)]
 enum Payload {
-    Message(Message),
-    Ping(Bytes),
+    Message(Option<Message>),
+    Ping(Option<Bytes>),
 }
 
 impl Future for SendMessage<'_> {
     type Output = Result<(), SendError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let me = &mut *self;
         let transport = me.side.get();
-        ready!(transport.poll_ready(cx))?;
-        Poll::Ready(match me.payload.take() {
-            Some(Payload::Message(message)) => transport.send(WebSocketSend::Message(message)),
-            Some(Payload::Ping(payload)) => transport.send(WebSocketSend::Ping(payload)),
-            None => Err(SendError::Gone(Gone::Finished)),
-        })
+        match &mut me.payload {
+            Payload::Message(message) => transport.poll_send(cx, message),
+            Payload::Ping(payload) => {
+                ready!(transport.poll_ready(cx))?;
+                Poll::Ready(match payload.take() {
+                    Some(payload) => transport.send(WebSocketSend::Ping(payload)),
+                    None => Err(SendError::Gone(Gone::Finished)),
+                })
+            }
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::call::SocketCall;
 use crate::clock::Clock;
 use crate::metrics::Counts;
 use crate::{
-    Context, Io, Output, Overdue, PeerState, Reading, Received, Shutdown, Watching, Written,
+    Context, Desk, Io, Output, Overdue, PeerState, Reading, Received, Shutdown, Watching, Written,
 };
 
 /// Turns of one poll: after so many the other connections of the worker have theirs.
@@ -73,6 +73,15 @@ enum Force {
 enum Next {
     Again,
     Rest,
+}
+
+/// Whether the application may be polled.
+enum Entered {
+    Yes,
+    /// The input is to be brought before.
+    NotYet(Came),
+    /// Nothing was read.
+    Nothing,
 }
 
 /// The connection is over, and why.
@@ -168,12 +177,7 @@ impl Wire {
     #[inline]
     fn turn(&mut self, task: &mut Task<'_>) -> Result<Next, Over> {
         let could_read = self.reads;
-        let came = match could_read {
-            Reads::Yes => self.read(task)?,
-            Reads::First => self.note(self.io.input.len()),
-            Reads::No => Came::Nothing,
-        };
-        self.line.enter(task.waker(), &mut self.io.input, came);
+        self.enter(task)?;
         let turn = self.call.poll(task);
         let (output, input) = (&mut self.io.output, &mut self.io.input);
         let before = output.len();
@@ -201,6 +205,44 @@ impl Wire {
         })
     }
 
+    /// Reads, and lets the application find what came.
+    #[inline]
+    fn enter(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
+        let came = match self.reads {
+            Reads::Yes => {
+                let mut desk = Desk::take();
+                let read = self.io.try_read_to(&mut desk);
+                let entered = read.map(|length| self.enter_by_copy(&mut desk, length, task));
+                desk.give_back();
+                match entered? {
+                    Entered::Yes => return Ok(()),
+                    Entered::NotYet(came) => came,
+                    Entered::Nothing => self.read(task)?,
+                }
+            }
+            Reads::First => self.note(self.io.input.len()),
+            Reads::No => Came::Nothing,
+        };
+        self.line.enter(task.waker(), &mut self.io.input, came);
+        Ok(())
+    }
+
+    /// Lets the application find what was read, if that is one message; what it is not, is input.
+    #[inline]
+    fn enter_by_copy(&mut self, desk: &mut Desk, length: usize, task: &Task<'_>) -> Entered {
+        if length == 0 {
+            return Entered::Nothing;
+        }
+        let came = self.note(length);
+        let (bytes, copies) = desk.front(length);
+        let taken = self.line.enter_by_copy(task.waker(), bytes, copies);
+        if taken == length {
+            return Entered::Yes;
+        }
+        self.io.keep(&bytes[taken..]);
+        Entered::NotYet(came)
+    }
+
     #[inline]
     fn read(&mut self, task: &mut Task<'_>) -> Result<Came, Over> {
         let before = self.io.input.len();
@@ -222,7 +264,7 @@ impl Wire {
     }
 
     /// Writes what there is, and keeps the deadline for it.
-    #[inline]
+    #[inline(always)]
     fn write(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
         let before = self.io.output.len();
         let written = self.io.poll_write(task)?;
@@ -237,6 +279,12 @@ impl Wire {
             }
         }
         Ok(())
+    }
+
+    /// The same, apart from what each message runs through.
+    #[cold]
+    fn write_last(&mut self, task: &mut Task<'_>) -> Result<(), Over> {
+        self.write(task)
     }
 
     /// Looks after a client that is silent. `is_clean` is whether it has all that was sent to it.
@@ -288,7 +336,7 @@ impl Wire {
             .ok_or(Over(Gone::Finished))?;
         self.io.input.clear();
         self.phase = Phase::Lingering { left };
-        self.write(task)?;
+        self.write_last(task)?;
         if self.io.read_ended() && self.io.is_shut_down() {
             return Err(Over(Gone::Finished));
         }
@@ -395,6 +443,10 @@ mod tests {
     #[cfg(target_pointer_width = "64")]
     fn an_idle_sockets_task_is_one_of_512_bytes() {
         assert!(size_of::<Wire>() <= 512 - 96, "{}", size_of::<Wire>());
-        assert!(size_of::<Line<Output>>() <= 288);
+        assert!(
+            size_of::<Line<Output>>() <= 328,
+            "{}",
+            size_of::<Line<Output>>()
+        );
     }
 }

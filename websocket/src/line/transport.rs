@@ -2,36 +2,32 @@
 
 use std::{
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
 use gateway_spec::{
-    Abort, Accept, Cause, Gone, GoneSignal, Http, HttpSend, SendError, Signal, WebSocketReceive,
-    WebSocketSend, WebSocketTransport,
+    Abort, Accept, Cause, Gone, GoneSignal, Http, HttpSend, Message, SendError, Signal,
+    WebSocketReceive, WebSocketSend, WebSocketTransport,
 };
 use parking_lot::MutexGuard;
 
 use super::{Inner, Line, Outbox, keep, wake};
+use crate::socket::AtHand;
 
 impl<O: Outbox> WebSocketTransport for Line<O> {
     #[inline]
     fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<WebSocketReceive> {
         let mut inner = self.lock();
-        let received = inner.receive();
         if inner.is_quiet() {
-            match received {
-                Some(event) => return Poll::Ready(event),
-                None if inner
-                    .receiver
-                    .as_ref()
-                    .is_some_and(|kept| kept.will_wake(cx.waker())) =>
-                {
-                    return Poll::Pending;
+            match inner.socket.at_hand() {
+                AtHand::Message(message) => {
+                    return Poll::Ready(WebSocketReceive::Message(message));
                 }
-                None => {}
+                AtHand::Nothing if waits(&inner.receiver, cx.waker()) => return Poll::Pending,
+                AtHand::Nothing | AtHand::Unknown => {}
             }
         }
-        wait(inner, received, cx.waker())
+        look_further(inner, cx.waker())
     }
 
     #[inline]
@@ -84,6 +80,28 @@ impl<O: Outbox> WebSocketTransport for Line<O> {
             tell(inner);
         }
         Ok(())
+    }
+
+    #[inline]
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Message>,
+    ) -> Poll<Result<(), SendError>> {
+        let mut inner = self.lock();
+        if inner.is_quiet()
+            && let Some(Ok(())) = inner.credit()
+            && let Some(short) = message
+            && let Some(header) = inner.socket.short_header(short)
+        {
+            inner.out.outbox.short_frame(header, short.as_bytes());
+            drop(inner);
+            // Without the lock: its memory may be the application's own.
+            *message = None;
+            return Poll::Ready(Ok(()));
+        }
+        drop(inner);
+        self.send_by_steps(cx, message)
     }
 
     fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
@@ -146,6 +164,29 @@ impl<O: Outbox> WebSocketTransport for Line<O> {
     }
 }
 
+/// Whether it is this one that is kept.
+#[inline]
+fn waits(slot: &Option<Waker>, waker: &Waker) -> bool {
+    slot.as_ref().is_some_and(|kept| kept.will_wake(waker))
+}
+
+/// Takes apart what came.
+#[inline(never)]
+fn look_further<O: Outbox>(
+    mut inner: MutexGuard<'_, Inner<O>>,
+    waker: &Waker,
+) -> Poll<WebSocketReceive> {
+    let received = inner.receive();
+    if inner.is_quiet() {
+        match received {
+            Some(event) => return Poll::Ready(event),
+            None if waits(&inner.receiver, waker) => return Poll::Pending,
+            None => {}
+        }
+    }
+    wait(inner, received, waker)
+}
+
 /// Keeps the waker, if nothing was received, and wakes who has to be.
 #[cold]
 fn wait<O: Outbox>(
@@ -175,6 +216,20 @@ pub(super) fn tell<O: Outbox>(mut inner: MutexGuard<'_, Inner<O>>) {
 }
 
 impl<O: Outbox> Line<O> {
+    /// Waits, and sends then.
+    #[inline(never)]
+    fn send_by_steps(
+        &self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Message>,
+    ) -> Poll<Result<(), SendError>> {
+        ready!(self.poll_ready(cx))?;
+        Poll::Ready(match message.take() {
+            Some(message) => self.send(WebSocketSend::Message(message)),
+            None => Err(SendError::Gone(Gone::Finished)),
+        })
+    }
+
     fn accept(&self, accept: &Accept) -> Result<(), SendError> {
         let mut inner = self.lock();
         let (head, open) = inner.socket.accept(accept)?;

@@ -111,6 +111,26 @@ impl<O: Outbox> Line<O> {
         }
     }
 
+    /// As [`enter`](Self::enter) with bytes that came, which stay the caller's: takes a message that is not long from their front, as a copy that has a share of
+    /// `copies`. How many bytes were taken; with the rest, if there is some, `enter` is still to be called.
+    #[inline]
+    pub fn enter_by_copy(&self, waker: &Waker, bytes: &[u8], copies: &mut BytesMut) -> usize {
+        let mut inner = self.lock();
+        let taken = inner.socket.copy_message(bytes, copies);
+        if taken < bytes.len() {
+            return taken;
+        }
+        inner.at = At::Work;
+        let unused = keep(&mut inner.wire, waker);
+        let receiver = inner.receiver.take_if(|kept| !kept.will_wake(waker));
+        drop(inner);
+        drop(unused);
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+        taken
+    }
+
     /// After the application was polled: gives out what it has sent, if `outbox` is empty, and `input`, if more is to be read behind it.
     #[inline]
     pub fn leave(&self, turn: Turn, outbox: &mut O, input: &mut BytesMut) -> Seen {

@@ -17,6 +17,7 @@ use gateway_spec::{
     Http, HttpScope, HttpSend, Incoming, Message, Response, Scope, SendError, Socket, WebSocket,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
+use proptest::prelude::*;
 use websocket::{
     Agreement, Event, Limits, Line, Outbox, Role, Session, Settings, Standing, Step, Upgrade,
     Watch,
@@ -35,6 +36,11 @@ impl Outbox for Sent {
     fn frame(&mut self, header: &[u8], payload: Bytes) {
         self.0.extend_from_slice(header);
         self.0.extend_from_slice(&payload);
+    }
+
+    fn short_frame(&mut self, header: [u8; 2], payload: &[u8]) {
+        self.0.extend_from_slice(&header);
+        self.0.extend_from_slice(payload);
     }
 }
 
@@ -93,6 +99,8 @@ struct Pair {
     /// What the wire has read, and what it has to write.
     input: BytesMut,
     output: Sent,
+    /// Where messages are copied to, if what the wire reads is not the socket's.
+    copies: Option<BytesMut>,
     wire: Arc<Count>,
     client: Session,
     arrived: BytesMut,
@@ -113,9 +121,18 @@ impl Pair {
             line,
             input: BytesMut::new(),
             output: Sent::default(),
+            copies: None,
             wire: Arc::default(),
             client: Session::new(role, &Agreement::default(), Limits::default()),
             arrived: BytesMut::new(),
+        }
+    }
+
+    /// Of a wire that reads into memory which is not the socket's.
+    fn copying() -> Self {
+        Self {
+            copies: Some(BytesMut::new()),
+            ..Self::open()
         }
     }
 
@@ -129,13 +146,21 @@ impl Pair {
 
     /// Reads what the client sends, and has the application do something.
     fn turn<R>(&mut self, came: &[u8], turn: Turn, app: impl FnOnce(&mut Self) -> R) -> (R, Seen) {
-        self.input.extend_from_slice(came);
-        let came = match came {
-            [] => Came::Nothing,
-            _ => Came::Bytes,
-        };
         let line = Arc::clone(&self.line);
-        line.enter(&self.waker(), &mut self.input, came);
+        let taken = match &mut self.copies {
+            Some(copies) if self.input.is_empty() && !came.is_empty() => {
+                line.enter_by_copy(&Waker::from(Arc::clone(&self.wire)), came, copies)
+            }
+            _ => 0,
+        };
+        self.input.extend_from_slice(&came[taken..]);
+        if taken == 0 || taken < came.len() {
+            let came = match came {
+                [] => Came::Nothing,
+                _ => Came::Bytes,
+            };
+            line.enter(&self.waker(), &mut self.input, came);
+        }
         let result = app(self);
         let seen = line.leave(turn, &mut self.output, &mut self.input);
         (result, seen)
@@ -174,7 +199,12 @@ fn text(text: &'static str) -> Incoming {
 
 #[test]
 fn all_that_one_read_brought_is_answered_by_one_write() {
-    let mut pair = Pair::open();
+    for pair in [Pair::open(), Pair::copying()] {
+        answers_by_one_write(pair);
+    }
+}
+
+fn answers_by_one_write(mut pair: Pair) {
     let mut came = BytesMut::new();
     for n in 0..16 {
         let length = if n == 7 { 300 } else { n };
@@ -227,10 +257,15 @@ fn a_message_in_pieces_is_read_where_its_beginning_lies() {
 
 #[test]
 fn what_the_application_leaves_is_counted() {
-    let mut pair = Pair::open();
+    counts_what_is_left(Pair::open(), 6);
+    // Of what was copied, the payload alone.
+    counts_what_is_left(Pair::copying(), 0);
+}
+
+fn counts_what_is_left(mut pair: Pair, header: usize) {
     let came = pair.client_says("first");
     let ((), seen) = pair.turn(&came, Turn::Pending, |_| ());
-    assert_eq!(seen.input, Input::Unread(came.len()));
+    assert_eq!(seen.input, Input::Unread(header + "first".len()));
     assert!(seen.input != Input::Unread(INBOUND_BYTES));
     let came = pair.client_says("second");
     let ((), _) = pair.turn(&came, Turn::Pending, |_| ());
@@ -242,7 +277,12 @@ fn what_the_application_leaves_is_counted() {
 
 #[test]
 fn who_waits_in_the_wires_own_task_is_not_woken_for_what_came_and_others_are() {
-    let mut pair = Pair::open();
+    for pair in [Pair::open(), Pair::copying()] {
+        wakes_others(pair);
+    }
+}
+
+fn wakes_others(mut pair: Pair) {
     let own = pair.waker();
     let other = Arc::new(Count::default());
     let _ = pair.turn(&[], Turn::Pending, |pair| {
@@ -400,7 +440,12 @@ fn a_client_that_is_gone_is_told_to_all_who_wait() {
 
 #[test]
 fn a_text_that_is_none_fails_the_socket_in_a_short_frame_too() {
-    let mut pair = Pair::open();
+    for pair in [Pair::open(), Pair::copying()] {
+        fails_for_text(pair);
+    }
+}
+
+fn fails_for_text(mut pair: Pair) {
     // A text frame with the key 0, of one byte that no text has.
     let (end, seen) = pair.turn(
         &[0x81, 0x81, 0, 0, 0, 0, 0xff],
@@ -417,6 +462,145 @@ fn a_text_that_is_none_fails_the_socket_in_a_short_frame_too() {
         panic!("no close frame");
     };
     assert_eq!(frame.code.get(), 1007);
+}
+
+#[test]
+fn a_copy_keeps_nothing_of_what_was_read_and_shares_the_memory_of_others() {
+    let mut pair = Pair::copying();
+    let mut kept = Vec::new();
+    for n in 0..3 {
+        let came = pair.client_says(vec![n; 100]);
+        kept.push(pair.turn(&came, Turn::Pending, Pair::receive).0);
+    }
+    let places = kept.iter().map(|received| match received {
+        Incoming::Message(Message::Binary(bytes)) => bytes.as_ptr() as usize,
+        other => panic!("{other:?}"),
+    });
+    let places: Vec<_> = places.collect();
+    assert_eq!([places[0] + 100, places[0] + 200], places[1..]);
+    for (n, received) in kept.iter().enumerate() {
+        assert_eq!(*received, Incoming::Message(vec![n as u8; 100].into()));
+    }
+    // Once nobody has a share, it is used again.
+    drop(kept);
+    for n in 0..100 {
+        let came = pair.client_says(vec![n; 100]);
+        let (received, _) = pair.turn(&came, Turn::Pending, Pair::receive);
+        let Incoming::Message(Message::Binary(bytes)) = received else {
+            panic!("it is open");
+        };
+        let place = bytes.as_ptr() as usize;
+        assert!((places[0]..places[0] + 4096).contains(&place), "{n}");
+    }
+}
+
+#[test]
+fn a_message_that_was_left_means_nothing_after_our_close_frame() {
+    for mut pair in [Pair::open(), Pair::copying()] {
+        let came = pair.client_says("never read");
+        let _ = pair.turn(&came, Turn::Pending, |pair| {
+            let (sender, _) = pair.socket().halves();
+            sender.close_now(CloseCode::NORMAL, "").expect("it is open");
+            assert!(poll_by(Waker::noop(), pair.socket().receive()).is_pending());
+        });
+        pair.write();
+        assert!(poll_by(Waker::noop(), pair.socket().receive()).is_pending());
+    }
+}
+
+/// A client's frame.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    const KEY: [u8; 4] = [7, 77, 177, 0];
+    let mut frame = vec![first];
+    match payload.len() {
+        short @ 0..126 => frame.push(0x80 | short as u8),
+        long => {
+            frame.push(0x80 | 126);
+            frame.extend_from_slice(&(long as u16).to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(&KEY);
+    frame.extend(
+        payload
+            .iter()
+            .zip(KEY.iter().cycle())
+            .map(|(byte, key)| byte ^ key),
+    );
+    frame
+}
+
+/// All that an application hears which takes so many events a turn and sends messages back, and all that is written.
+fn conversation(mut pair: Pair, pieces: &[&[u8]], takes: &[usize]) -> (Vec<Incoming>, Vec<u8>) {
+    let mut heard = Vec::new();
+    let turns = pieces.iter().copied().chain([&[][..]; 40]);
+    for (came, take) in turns.zip(takes.iter().cycle()) {
+        let (received, _) = pair.turn(came, Turn::Pending, |pair| {
+            let mut received = Vec::new();
+            while received.len() < *take
+                && let Poll::Ready(event) = poll_by(Waker::noop(), pair.socket().receive())
+            {
+                if let Incoming::Message(message) = &event {
+                    let _ = now(pair.socket().send(message.clone()));
+                }
+                let is_over = matches!(event, Incoming::Closed(_));
+                received.push(event);
+                if is_over {
+                    break;
+                }
+            }
+            received
+        });
+        pair.arrived.extend_from_slice(&pair.output.0);
+        pair.output.0.clear();
+        pair.line.unsent(0);
+        heard.extend(received);
+        if let Some(Incoming::Closed(_)) = heard.last() {
+            break;
+        }
+    }
+    (heard, pair.arrived.to_vec())
+}
+
+proptest! {
+    #[test]
+    fn a_copy_says_what_the_input_says(
+        frames in prop::collection::vec((0_u8..9, prop_oneof![0_usize..140, 1000_usize..1100]), 1..12),
+        cuts in prop::collection::vec(1_usize..400, 1..12),
+        takes in prop::collection::vec(1_usize..5, 1..4),
+    ) {
+        let mut wire = Vec::new();
+        for (kind, length) in frames {
+            let text: Vec<u8> = (0..length).map(|n| b'a' + (n % 26) as u8).collect();
+            wire.extend(match kind {
+                0 | 1 => frame(0x81, &text),
+                2 | 3 => frame(0x82, &text),
+                4 => frame(0x89, &text[..length.min(125)]),
+                // A text in two pieces.
+                5 => [frame(0x01, &text), frame(0x80, &text)].concat(),
+                6 => frame(0x8a, &[]),
+                // No text, or no frame, or the end.
+                7 if length % 5 == 0 => frame(0x81, &[&text[..], &[0xff]].concat()),
+                7 if length % 5 == 1 => vec![0x81, 5, 0, 0],
+                7 if length % 5 == 2 => frame(0x88, &[3, 232]),
+                // A length that is written longer than it is.
+                7 if length % 5 == 3 => [&[0x82, 0x80 | 126, 0, 5, 0, 0, 0, 0][..], b"short"].concat(),
+                _ => frame(0x81, "ß κόσμε 🦀".as_bytes()),
+            });
+        }
+        let mut pieces = Vec::new();
+        let mut rest = &wire[..];
+        for cut in cuts.iter().cycle() {
+            let (piece, left) = rest.split_at((*cut).min(rest.len()));
+            pieces.push(piece);
+            rest = left;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        let plain = conversation(Pair::open(), &pieces, &takes);
+        let copied = conversation(Pair::copying(), &pieces, &takes);
+        prop_assert_eq!(plain, copied);
+    }
 }
 
 #[test]
