@@ -38,7 +38,7 @@ function enterRoom(name) {
 }
 
 async function join(room) {
-  if (room.joining || link.state.kind !== "open" || rooms.get(room.name) !== room) return;
+  if (room.joined || room.joining || link.state.kind !== "open" || rooms.get(room.name) !== room) return;
   room.joining = true;
   try {
     const reply = await link.request({ t: "join", room: room.name, nick, key: secret, since: room.since, token: token() });
@@ -46,6 +46,10 @@ async function join(room) {
     else if (reply.why === "token") {
       forgetToken();
       alertBanner(link, "That is not the moderators' token.");
+      later(1_000, () => join(room));
+    } else if (reply.why === "already-here") {
+      // In without having been welcomed, by a request that was given up: the way in is by the way out.
+      await link.request({ t: "leave", room: room.name });
       later(1_000, () => join(room));
     } else if (reply.why === "kicked" || reply.why === "banned") turnedAway(room, out(reply));
     else if (reply.retry) {
@@ -88,7 +92,7 @@ function welcomed(room, reply) {
     drawRoom();
     readOn();
   }
-  drawPending();
+  showState();
   showRooms();
   outbox.pump(room);
 }

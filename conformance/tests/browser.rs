@@ -70,6 +70,8 @@ on_both! {
     crate::chat::a_pace_of_the_hosts_choice_is_kept => a_pace_of_the_hosts_choice_is_kept;
     crate::chat::who_is_sent_out_finds_what_was_not_sent => who_is_sent_out_finds_what_was_not_sent;
     crate::chat::strange_letters_are_letters => strange_letters_are_letters;
+    crate::chat::who_asks_twice_is_in => who_asks_twice_is_in;
+    crate::chat::a_welcome_says_that_the_room_is_late => a_welcome_says_that_the_room_is_late;
     crate::keyboard::the_keyboard_is_enough => the_keyboard_is_enough_for_the_chat;
     crate::nodes::a_node_dies => a_node_dies;
     crate::nodes::redis_dies => redis_dies;

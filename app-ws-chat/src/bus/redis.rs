@@ -250,19 +250,18 @@ impl Bus for RedisBus {
             rank,
             asked: Some(asked),
         };
-        if self.comings.send(coming).await.is_err() {
-            return Err(Refusal::Store);
-        }
-        // Before their turn come others, whom a Redis that is away lets wait as well. Who is let in too late leaves again.
-        let entered = {
+        let entering = async {
+            self.comings.send(coming).await.ok()?;
+            entered.await.ok()
+        };
+        // Before their turn come others, whom a Redis that is away lets wait as well, also for a place to wait in. Who is let in
+        // too late leaves again.
+        let entering = {
             // All that waits for Redis does so by one clock.
             let _inside = self.runtime.enter();
-            timeout(ANSWER_WITHIN, entered)
+            timeout(ANSWER_WITHIN, entering)
         };
-        match entered.await {
-            Ok(Ok(entered)) => Ok(entered),
-            _ => Err(Refusal::Store),
-        }
+        entering.await.ok().flatten().ok_or(Refusal::Store)
     }
 
     fn exit(&self, room: &RoomName, user: UserId) {
@@ -315,4 +314,40 @@ impl Bus for RedisBus {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing under these locks can panic half-way.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::{COMINGS, Coming, RedisBus};
+    use crate::bus::Bus;
+    use crate::message::Rank;
+    use crate::name::{Nick, RoomName, UserId};
+    use crate::refusal::Refusal;
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_place_to_wait_in() {
+        // Takes connections, and says nothing.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let bus = RedisBus::new(&format!("redis://{}", silent.local_addr().unwrap())).unwrap();
+        let (room, user) = (RoomName::parse("lobby").unwrap(), UserId::passing(1));
+        // One is under way.
+        for _ in 0..=2 * COMINGS {
+            let room = room.clone();
+            let out = Coming::Out { room, user };
+            assert!(bus.comings.send(out).await.is_ok());
+        }
+        let wish = Nick::parse("Ada").unwrap();
+        let coming = (0..20).map(|_| bus.enter(&room, user, &wish, Rank::Guest));
+        let answers = timeout(
+            Duration::from_secs(30),
+            futures_util::future::join_all(coming),
+        );
+        let answers = answers.await.expect("all are answered");
+        assert!(answers.iter().all(|one| *one == Err(Refusal::Store)));
+    }
 }

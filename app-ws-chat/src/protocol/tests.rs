@@ -215,6 +215,12 @@ fn what_is_no_json_object_is_no_frame() {
     ] {
         check(text, Err(BadFrame::NotAnObject));
     }
+    let nested = |levels: usize| {
+        let (open, close) = ("[".repeat(levels - 1), "]".repeat(levels - 1));
+        format!(r#"{{"t":"pong","later":{open}{close}}}"#)
+    };
+    check(&nested(127), Ok(ClientFrame::Pong));
+    check(&nested(128), Err(BadFrame::NotAnObject));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::window::{Driver, Screen, Window};
 use super::{
-    Files, HOST, become_moderator, chat, come_in, enter, say, screenshots, sees, sees_people,
+    Files, HOST, become_moderator, chat, come_in, enter, page, say, screenshots, sees, sees_people,
 };
 
 /// What the host orders, by the routes that only the host has.
@@ -131,4 +131,73 @@ pub(crate) async fn strange_letters_are_letters(name: &'static str) {
     }
     ada.close().await;
     bea.close().await;
+}
+
+/// Answers a page's first request to come in, with `answer`, in the server's stead; `then` has the socket afterwards.
+const IN_THE_SERVERS_STEAD: &str = "const { send } = WebSocket.prototype;
+    window.joins = 0;
+    WebSocket.prototype.send = function (text) {
+        const frame = JSON.parse(text);
+        if (frame.t !== 'join' || window.joins++) return send.call(this, text);
+        setTimeout(() => {
+            this.onmessage({ data: JSON.stringify({ id: frame.id, ...answer }) });
+            then(this);
+        });
+    };";
+
+pub(crate) async fn who_asks_twice_is_in(name: &'static str) {
+    let files = Files::new();
+    let server = chat(name, &files).start();
+    let driver = Driver::start();
+    let ada = driver.open(Screen::Desktop).await;
+    ada.goto(&page(&server)).await;
+    // Who is refused asks again after a while; a new connection has let them in by then.
+    let script = "const answer = { t: 'err', code: 503, why: 'unavailable', retry: true, after_ms: 2000, msg: 'not now' };
+        const then = (socket) => {
+            setTimeout(() => { document.body.dataset.asked = 'again'; }, 2500);
+            socket.onclose({ code: 4009, reason: '' });
+        };";
+    ada.run(&format!("{script}{IN_THE_SERVERS_STEAD}"), "")
+        .await;
+    come_in(&ada, "Ada").await;
+    say(&ada, "in the lobby").await;
+    sees(&ada, "in the lobby").await;
+    let asked = "document.body.dataset.asked === 'again'";
+    ada.until("the time to ask again has come", asked).await;
+    assert!(ada.is("window.joins === 2").await, "once more than needed");
+    // Who goes before they were welcomed, and comes again.
+    let there_and_back = "const enter = () => {
+            document.querySelector('#enter-room').value = 'den';
+            document.querySelector('#enter').requestSubmit();
+        };
+        enter();
+        document.querySelector('#leave').click();
+        enter();";
+    ada.run(there_and_back, "").await;
+    say(&ada, "in the den").await;
+    sees(&ada, "in the den").await;
+    let title = "document.querySelector('#title').textContent === '#den'";
+    assert!(ada.is(title).await);
+    ada.close().await;
+}
+
+pub(crate) async fn a_welcome_says_that_the_room_is_late(name: &'static str) {
+    let files = Files::new();
+    let server = chat(name, &files).start();
+    let driver = Driver::start();
+    let ada = driver.open(Screen::Phone).await;
+    ada.goto(&page(&server)).await;
+    let script = "const me = { user: '9f9f5111f7b27a78', nick: 'Ada' };
+        const answer = { t: 'ok', room: 'lobby', me, epoch: '0', offset: 0, recovered: false, messages: [],
+            presence: { count: 1, full: [me] }, slow_ms: 0, late: true };
+        const then = (socket) => { window.caughtUp = () => socket.onmessage({ data: '{\"t\":\"late\",\"room\":\"lobby\",\"late\":false}' }); };";
+    ada.run(&format!("{script}{IN_THE_SERVERS_STEAD}"), "")
+        .await;
+    come_in(&ada, "Ada").await;
+    let told = "!document.querySelector('#banner').hidden && document.querySelector('#banner-text').textContent.includes('cut off')";
+    ada.until("it is told", told).await;
+    ada.run("window.caughtUp();", "").await;
+    let over = "document.querySelector('#banner').hidden";
+    assert!(ada.is(over).await, "what is over is told still");
+    ada.close().await;
 }

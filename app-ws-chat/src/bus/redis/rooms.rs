@@ -66,9 +66,14 @@ impl Node {
     /// Begins to open a room. Here and now, so that a [`close`](Self::close) that comes later closes this.
     pub(super) fn begin_to_open(&self, room: &RoomName, listener: Arc<dyn Listener>) -> Opening {
         let tracked = Arc::new(Mutex::new(Tracked::new(listener)));
-        let mut rooms = lock(&self.rooms);
-        rooms.insert(room.clone(), Arc::clone(&tracked));
-        let subscribed = self.subscribe(Keys::of(room).channel());
+        let (before, subscribed) = {
+            let mut rooms = lock(&self.rooms);
+            let before = rooms.insert(room.clone(), Arc::clone(&tracked));
+            (before, self.subscribe(Keys::of(room).channel()))
+        };
+        if let Some(before) = before {
+            lock(&before).give_way();
+        }
         Opening {
             tracked,
             subscribed,
@@ -90,7 +95,7 @@ impl Node {
             let state = self.read(&room).await?;
             let begun = self.with(&room, &tracked, |tracked| tracked.begin(&state));
             let missed = begun.ok_or_else(|| {
-                StoreError::new("the connection for the news was another one meanwhile")
+                StoreError::new("the connection for the news was another one meanwhile, or the room was opened anew")
             })?;
             self.make_good(&room, &tracked, missed);
             Ok(state.opened)

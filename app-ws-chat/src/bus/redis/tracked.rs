@@ -37,7 +37,8 @@ pub(super) struct Tracked {
     reading: u64,
     /// What was heard while the room is read.
     meanwhile: Vec<Heard>,
-    /// The connection for the news was another one before the room was read for the first time.
+    /// The connection for the news was another one before the room was read for the first time, or another opening has taken the
+    /// place of this one.
     broken: bool,
     /// Those who are let in when the listener has heard of it, in the order of the changes.
     at_the_door: VecDeque<AtTheDoor>,
@@ -121,6 +122,13 @@ impl Tracked {
             rules: state.opened.rules.clone(),
         });
         Some(self.hear_meanwhile())
+    }
+
+    /// The room is opened anew, for the same listener perhaps: it hears nothing of this one any more, which may know of older things
+    /// than the next one has read.
+    pub(super) fn give_way(&mut self) {
+        self.broken = true;
+        self.known = None;
     }
 
     /// Takes an event of the room's channel.
@@ -297,6 +305,10 @@ impl Tracked {
         let opened = &state.opened;
         if known.epoch != opened.epoch || known.rules != opened.rules {
             // Other rules may have put somebody out.
+            return Missed::Everything;
+        }
+        if known.end > state.top {
+            // Redis has lost messages that were heard, and uses their offsets again.
             return Missed::Everything;
         }
         if known.end < state.top {

@@ -217,6 +217,22 @@ fn a_room_is_not_opened_over_a_hole_in_the_news() {
 }
 
 #[test]
+fn a_room_that_is_opened_anew_tells_nothing_any_more() {
+    // Its first visitor has gone before it was read, and another one waits: for the same room.
+    let (mut room, ear) = opening();
+    assert_eq!(room.hear(came(6, 1)), Missed::Nothing);
+    room.give_way();
+    assert_eq!(room.begin(&state(1, 5, &[])), None);
+    assert!(ear.here().is_empty(), "a ghost");
+    // Or has gone since.
+    let (mut room, ear) = opened(&state(1, 5, &[]));
+    room.begin_to_follow(Instant::now()).unwrap();
+    room.give_way();
+    assert_eq!(room.follow(&state(2, 6, &[1])), Missed::Nothing);
+    assert!(ear.here().is_empty() && ear.said.lock().unwrap().is_empty());
+}
+
+#[test]
 fn a_room_that_is_not_read_in_time_is_lost() {
     let (mut room, _) = opening();
     for at in 0..MEANWHILE as u64 {
@@ -261,6 +277,11 @@ fn other_rules_or_another_epoch_cannot_be_made_good() {
     assert_eq!(
         other(|state| state.opened.rules.apply(ban(1).change())),
         Missed::Everything
+    );
+    assert_eq!(
+        other(|earlier| *earlier = state(0, 9, &[1])),
+        Missed::Everything,
+        "a message that was heard is lost"
     );
     // The ruling itself was heard, and is known to be in what is read afterwards.
     let (mut room, _) = opened(&state(1, 5, &[1]));
