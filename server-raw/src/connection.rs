@@ -839,6 +839,12 @@ impl Http1 {
         let mut watching = Watching::Events;
         match self.phase {
             Phase::Opening => self.expect_request(),
+            // Until it has the answer, the peer is waited for by what it takes: it is not idle.
+            Phase::Http | Phase::Discarding { .. }
+                if !self.call.is_active() && !self.io.output.is_empty() =>
+            {
+                self.context.expect_nothing();
+            }
             Phase::Http if !self.call.is_active() => self.expect_request(),
             Phase::Http | Phase::Tunnel => {
                 let intake = if self.phase == Phase::Tunnel {
