@@ -311,11 +311,9 @@ impl Http1 {
             return Ok(None);
         }
         self.io.take(used);
-        if served? {
-            self.after_reply(true, true).map(Some)
-        } else {
-            Ok(Some(false))
-        }
+        // That nothing else is here was so while the input was not.
+        served?;
+        self.after_reply(true, true).map(Some)
     }
 
     /// Serves the requests at the front of these bytes that are as the one before them, one after the other without another look at anything else. How
