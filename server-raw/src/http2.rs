@@ -112,6 +112,9 @@ impl Http2 {
                         connection.graceful_shutdown();
                     }
                 }
+                if has_begun && self.streams.is_to_end() {
+                    connection.graceful_shutdown();
+                }
                 match accepted {
                     Poll::Ready(Accepted::Batch) => {}
                     Poll::Ready(Accepted::Last) => self.linger(),

@@ -102,6 +102,13 @@ impl Streams {
         }
     }
 
+    /// Whether the connection's end was asked for in this turn too: who says so before the answers are written tells the peer
+    /// together with them, and before it asks for more.
+    #[must_use]
+    pub fn is_to_end(&self) -> bool {
+        self.lock().end == End::Asked
+    }
+
     /// Its turn is over: says what is waited for, and how long.
     pub fn set_deadlines(&self, context: &mut Context) {
         let (open, idle) = {
