@@ -463,8 +463,9 @@ impl Waits {
                     watching = look_at_peer(io, serving, task)?;
                 }
             }
-            Phase::Http1(_) if serving.is_discarding() => self.context.expect(Reading::Body),
+            // Until it has the answer, the peer is waited for by what it takes: it is not idle.
             Phase::Http1(_) if !io.output.is_empty() => self.context.expect_nothing(),
+            Phase::Http1(_) if serving.is_discarding() => self.context.expect(Reading::Body),
             Phase::Http1(_) => {
                 serving.rest();
                 self.expect_request(io);

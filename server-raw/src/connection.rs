@@ -311,11 +311,9 @@ impl Http1 {
             return Ok(None);
         }
         self.io.take(used);
-        if served? {
-            self.after_reply(true, true).map(Some)
-        } else {
-            Ok(Some(false))
-        }
+        // That nothing else is here was so while the input was not.
+        served?;
+        self.after_reply(true, true).map(Some)
     }
 
     /// Serves the requests at the front of these bytes that are as the one before them, one after the other without another look at anything else. How
@@ -839,6 +837,12 @@ impl Http1 {
         let mut watching = Watching::Events;
         match self.phase {
             Phase::Opening => self.expect_request(),
+            // Until it has the answer, the peer is waited for by what it takes: it is not idle.
+            Phase::Http | Phase::Discarding { .. }
+                if !self.call.is_active() && !self.io.output.is_empty() =>
+            {
+                self.context.expect_nothing();
+            }
             Phase::Http if !self.call.is_active() => self.expect_request(),
             Phase::Http | Phase::Tunnel => {
                 let intake = if self.phase == Phase::Tunnel {

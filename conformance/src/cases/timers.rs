@@ -211,6 +211,33 @@ fn a_slow_reader_gets_the_last_answer_whole(subject: &Subject) {
     let _ = other.poll_read(Duration::from_millis(350));
     assert_eq!(client.read_bytes(body.len()), body);
     client.expect_end();
+    who_reads_slowly_is_not_idle(subject);
+}
+
+/// Neither is the head late that it has sent behind the request whose answer it still takes.
+fn who_reads_slowly_is_not_idle(subject: &Subject) {
+    let times = "head=300,idle=300,body=20000,write=20000,linger=100";
+    let server = subject.start_with(Options::new().environment(crate::TIMEOUTS, times));
+    let body = vec![b'x'; 16 * 1024 * 1024];
+    for behind in ["", "GET /conformance/hello HTTP/1.1\r\nhost: a\r\n\r\n"] {
+        let mut client = Client::connect_with_receive_buffer(server.address(), 4096);
+        client.send(format!(
+            "POST /conformance/read-all HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        ));
+        client.send(&body);
+        client.send(behind);
+        assert_eq!(client.read_head().status, 200);
+        // A pause that is longer than both.
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(900) {
+            let _ = server.connect().poll_read(Duration::from_millis(100));
+        }
+        assert_eq!(client.read_bytes(body.len()), body);
+        if !behind.is_empty() {
+            assert_eq!(client.read_response().text(), "Hello, world!");
+        }
+    }
 }
 
 #[track_caller]

@@ -204,7 +204,10 @@ impl LabelBoard {
     /// ```
     #[must_use]
     pub fn is_blank(&self) -> bool {
-        Arc::strong_count(&self.shown) == 1 && self.get().is_none()
+        let is_alone = Arc::strong_count(&self.shown) == 1;
+        // What a label has set before it was dropped is seen.
+        fence(Ordering::Acquire);
+        is_alone && self.get().is_none()
     }
 
     fn show(&self, text: Option<Arc<Text>>) {
