@@ -30,18 +30,19 @@ fn uploads() -> TestClient {
     client(Router::new().post("/", route(upload).body_limit(300)))
 }
 
+/// As it comes from a slow client.
+fn cut(body: &str, size: usize) -> Vec<Bytes> {
+    let pieces = body.as_bytes().chunks(size);
+    pieces.map(Bytes::copy_from_slice).collect()
+}
+
 #[tokio::test]
 async fn forms_with_files_are_read_part_by_part_however_they_are_cut() {
     let app = uploads();
     for size in [1, 7, 64, FORM.len()] {
-        let pieces: Vec<Bytes> = FORM
-            .as_bytes()
-            .chunks(size)
-            .map(Bytes::copy_from_slice)
-            .collect();
         app.post("/")
             .header("content-type", "multipart/form-data; boundary=XX")
-            .body_chunks(pieces)
+            .body_chunks(cut(FORM, size))
             .send()
             .await
             .unwrap()
@@ -111,15 +112,10 @@ async fn broken_forms_with_files_have_their_4xx() {
         assert_eq!(answer.status.as_u16(), status, "{expected}");
     }
     // A head without an end is not collected for ever.
-    let pieces: Vec<Bytes> = endless
-        .as_bytes()
-        .chunks(50)
-        .map(Bytes::copy_from_slice)
-        .collect();
     let answer = app
         .post("/")
         .header("content-type", "multipart/form-data; boundary=XX")
-        .body_chunks(pieces)
+        .body_chunks(cut(&endless, 50))
         .send()
         .await
         .unwrap();
@@ -151,15 +147,10 @@ async fn a_form_may_be_longer_than_what_is_held_of_it() {
     let form = format!("{}--XX--\r\n", format!("{parts}\r\n").repeat(20));
     assert!(form.len() > 300 * 10);
     let form = form.replace("--XX\r\n--XX", "--XX");
-    let pieces: Vec<Bytes> = form
-        .as_bytes()
-        .chunks(50)
-        .map(Bytes::copy_from_slice)
-        .collect();
     let answer = uploads()
         .post("/")
         .header("content-type", "multipart/form-data; boundary=XX")
-        .body_chunks(pieces)
+        .body_chunks(cut(&form, 50))
         .send()
         .await
         .unwrap();
