@@ -1,13 +1,13 @@
 //! Names of accounts: what others know somebody by, so that two that look alike must be one.
 
 use app_router::{Issue, Part, Rejection};
-use icu_normalizer::ComposingNormalizerBorrowed;
+use unicode_normalization::UnicodeNormalization;
 
 /// A name in the one way of writing it: wide and joined letters are plain ones, and there are single spaces between words.
 /// Signs, letters that show nothing, and letters of two alphabets that share shapes would let one pass for another: they are
 /// refused. (A whole name of another alphabet can still look like one of this one. It takes the tables of UTS 39 to see that.)
 pub(super) fn plain(name: &str) -> Result<String, Rejection> {
-    let name = ComposingNormalizerBorrowed::new_nfkc().normalize(name);
+    let name: String = name.nfkc().collect();
     let words: Vec<&str> = name.split_whitespace().collect();
     let name = words.join(" ");
     let refused = |detail| {
