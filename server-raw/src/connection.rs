@@ -188,7 +188,7 @@ impl Http1 {
             if used < length {
                 self.io.keep(&bytes[used..]);
             }
-            served.map(|_| used > 0 && used == length)
+            served.map(|()| used > 0 && used == length)
         });
         desk.give_back();
         served
@@ -317,18 +317,18 @@ impl Http1 {
     }
 
     /// Serves the requests at the front of these bytes that are as the one before them, one after the other without another look at anything else. How
-    /// many bytes they were, and whether there may be another step.
+    /// many bytes they were, and whether the connection is over with them.
     #[inline(never)]
-    fn serve_repeated(&mut self, bytes: &[u8], task: &mut Task<'_>) -> (usize, Result<bool, Over>) {
+    fn serve_repeated(&mut self, bytes: &[u8], task: &mut Task<'_>) -> (usize, Result<(), Over>) {
         let mut used = 0;
-        let mut served = Ok(true);
+        let mut served = Ok(());
         while used < bytes.len() && self.io.output.len() < OUTBOUND_BYTES {
             let Some((length, facts)) = self.next_repeated(&bytes[used..]) else {
                 break;
             };
             used += length;
             self.count_request();
-            served = self.serve(facts, task);
+            served = self.serve(facts, task).map(drop);
             // One of the two is so where it has failed, too: nothing is served after that.
             if self.phase != Phase::Http || self.call.is_active() {
                 break;
